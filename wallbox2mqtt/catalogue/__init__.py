@@ -1,0 +1,31 @@
+"""The catalogue: one row for each field and command, from which everything else is worked out."""
+
+from wallbox2mqtt.catalogue.field import CONFIG, Command, Field
+from wallbox2mqtt.catalogue.kinds import Json, Kind, Scalar, Shape
+from wallbox2mqtt.catalogue.languages import MAX_PAYLOAD_BYTES, View, read_payload
+from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
+from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
+from wallbox2mqtt.catalogue.wish import Wish, parse, request_of, wish_of_request
+
+__all__ = [
+    "CONFIG",
+    "CONFIG_FIELDS",
+    "FIELDS",
+    "MAX_PAYLOAD_BYTES",
+    "OUT_OF_TOUCH",
+    "STATUSES",
+    "STATUS_TEXTS",
+    "Command",
+    "Field",
+    "Json",
+    "Kind",
+    "Scalar",
+    "Shape",
+    "View",
+    "Wish",
+    "parse",
+    "read_payload",
+    "request_of",
+    "status_of",
+    "wish_of_request",
+]

@@ -1,0 +1,127 @@
+"""The commands of the catalogue's rows: what each accepts and the request it makes, as data.
+
+Source of every request: the API document that the project implements (``tests/golden/requests.json`` tells
+them a second time, by hand, because the simulator shares the errors of these rows).
+"""
+
+from wallbox2mqtt.catalogue.field import Command
+from wallbox2mqtt.catalogue.kinds import Json
+from wallbox2mqtt.catalogue.languages import Anything, Decimal, Either, Limit, Members, Name, View, Whole, Words
+from wallbox2mqtt.catalogue.requests import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION, Hole, Template
+from wallbox2mqtt.errors import InvalidPayloadError
+
+ALLOW_FACTORY_RESET = "factory_reset"
+"""The permission that ``commands.allow_factory_reset`` gives."""
+
+ON_OFF = (("1", True), ("0", False), ("true", True), ("false", False), ("on", True), ("off", False))
+ONE_ZERO = tuple((word, int(value)) for word, value in ON_OFF)
+SWITCH = Words(ON_OFF)
+FLAG_SWITCH = Words(ONE_ZERO)
+
+ACTIONS = {"resume": 1, "pause": 2, "reboot": 3, "factory_reset": 4, "update": 5, "resume_schedule": 9}
+"""The remote actions of the API document."""
+
+MAX_CURRENT = Whole(6, Limit(32, ("max_available_current", "max_available_power"), mirrored=True), "A")
+HOUSE_CURRENT = Whole(1, Limit(64, widened=("icp_max_current", 255)), "A")
+PRICE = Decimal(-5, 5, 4)
+CURRENCY = Whole(1, None)
+ZERO_ONE = Whole(0, Limit(1))
+
+PRICE_CONFIG: dict[str, Template] = {"energy_price": Hole("energy_price")}
+CURRENCY_CONFIG: dict[str, Template] = {"currency_id": Hole("currency/id")}
+CURRENT_CONFIG: dict[str, Template] = {"max_charging_current": Hole("max_charging_current")}
+POWER_BOOST_CONFIG: dict[str, Template] = {
+    "home_sharing": Hole("home_sharing"),
+    "icp_max_current": Hole("icp_max_current", sign="home_sharing"),
+}
+
+_ENABLED = Hole("ecosmart/enabled", wire=((True, 1), (False, 0)), default=False)
+_ECO_SMART_BODY: Template = {
+    "data": {
+        "attributes": {
+            "percentage": Hole("ecosmart/percentage", default=100),
+            "enabled": _ENABLED,
+            "mode": Hole("ecosmart/mode", default=0),
+        },
+        "type": "eco_smart",
+    }
+}
+
+
+def _may_act(wish: Json, view: View, allowed: frozenset[str]) -> None:
+    """A factory reset needs permission, an update something to install."""
+    if wish == "factory_reset" and ALLOW_FACTORY_RESET not in allowed:
+        msg = "factory_reset is not allowed; commands.allow_factory_reset: true would allow it"
+        raise InvalidPayloadError(msg)
+    if wish in {"update", "install"} and view.get("software/updateAvailable") is not True:
+        msg = "no update is available"
+        raise InvalidPayloadError(msg)
+
+
+LOCK = Command(
+    language=Words((*ONE_ZERO, ("lock", 1), ("unlock", 0))),
+    request=PUT_CHARGER,
+    body={"locked": Hole("locked")},
+    urgent=True,
+)
+MAX_CHARGING_CURRENT = Command(
+    language=MAX_CURRENT, request=PUT_CHARGER, body={"maxChargingCurrent": Hole("max_charging_current")}
+)
+RENAME = Command(language=Name(64), request=PUT_CHARGER, body={"name": Hole("name")})
+CHARGING_ENABLED = Command(
+    language=SWITCH,
+    request=REMOTE_ACTION,
+    body={"action": Hole("charging_enabled", wire=((True, ACTIONS["resume"]), (False, ACTIONS["pause"])))},
+    urgent=True,
+)
+ACTION = Command(
+    language=Words((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
+    request=REMOTE_ACTION,
+    body={"action": Hole("action", wire=tuple(ACTIONS.items()))},
+    claims=(
+        ("resume", "charging_enabled"),
+        ("pause", "charging_enabled"),
+        *((word, f"action {word}") for word in ACTIONS if word not in {"resume", "pause"}),
+    ),
+    guard=_may_act,
+    urgent=True,
+    shows=False,
+)
+INSTALL = Command(
+    language=Words((("install", "install"),)),
+    request=REMOTE_ACTION,
+    body={"action": Hole("firmware", wire=(("install", ACTIONS["update"]),))},
+    guard=_may_act,
+    shows=False,
+)
+ENERGY_PRICE = Command(
+    language=Either(PRICE, Members((("energy_price", PRICE), ("currency_id", CURRENCY)))), request=POST_CONFIG
+)
+HOME_SHARING = Command(language=FLAG_SWITCH, request=POST_CONFIG)
+ICP_MAX_CURRENT = Command(language=HOUSE_CURRENT, request=POST_CONFIG)
+SETTINGS = Command(
+    language=Members(
+        (
+            ("energy_price", PRICE),
+            ("currency_id", CURRENCY),
+            ("max_charging_current", MAX_CURRENT),
+            ("home_sharing", ZERO_ONE),
+            ("icp_max_current", HOUSE_CURRENT),
+        )
+    ),
+    request=POST_CONFIG,
+)
+ECO_SMART = Command(
+    language=Words(tuple((word, word) for word in ("off", "eco", "full_green"))),
+    request=PUT_ECO_SMART,
+    body=_ECO_SMART_BODY,
+    effects=(
+        ("off", (("ecosmart/enabled", False), ("ecosmart/mode", 0))),
+        ("eco", (("ecosmart/enabled", True), ("ecosmart/mode", 0))),
+        ("full_green", (("ecosmart/enabled", True), ("ecosmart/mode", 1))),
+    ),
+)
+ECO_SMART_ENABLED = Command(language=SWITCH, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+ECO_SMART_MODE = Command(language=ZERO_ONE, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+ECO_SMART_PERCENTAGE = Command(language=Whole(0, Limit(100)), request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+REFRESH = Command(language=Anything(), request=None, shows=False)

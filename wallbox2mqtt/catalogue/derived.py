@@ -1,0 +1,80 @@
+"""Fields that the cloud does not give as they are: named functions of other fields' values.
+
+Each takes the values of its sources in the order in which its row names them; None is unknown.
+"""
+
+import json
+from datetime import UTC, datetime
+
+from wallbox2mqtt.catalogue.kinds import Json
+from wallbox2mqtt.catalogue.statuses import UPDATING, status_of
+
+
+def status(status_id: Json) -> Json:
+    """Give the text of the state, «Unknown» for a number that no document names."""
+    state = status_of(status_id)
+    return None if state is None else state.text
+
+
+def car_connected(status_id: Json) -> Json:
+    """Tell whether a car is plugged in."""
+    state = status_of(status_id)
+    return None if state is None else state.car_connected
+
+
+def charging(status_id: Json) -> Json:
+    """Tell whether energy flows into a car."""
+    state = status_of(status_id)
+    return None if state is None else state.charging
+
+
+def charging_enabled(status_id: Json) -> Json:
+    """Tell whether the charger would charge a car that asks for it."""
+    state = status_of(status_id)
+    return None if state is None else state.charging_enabled
+
+
+def last_sync(text: Json) -> Json:
+    """Give «2026-10-05 17:00:05», which the cloud means in UTC, as ISO 8601 with its offset.
+
+    Raises:
+        TypeError: the text is no such time.
+
+    """
+    if text is None or not isinstance(text, str) or not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        msg = f"found {text[:40]!r}, expected a time like 2026-10-05 17:00:05"
+        raise TypeError(msg) from None
+
+
+def magnitude(current: Json) -> Json:
+    """Give the size of a current whose sign only repeats ``home_sharing``."""
+    return abs(current) if isinstance(current, int | float) else current
+
+
+ECO_SMART_MODES = {0: "eco", 1: "full_green"}
+
+
+def eco_smart(enabled: Json, mode: Json) -> Json:
+    """Give off, eco or full_green; None where the mode is none of the document's two."""
+    if enabled is None:
+        return None
+    if not enabled:
+        return "off"
+    return ECO_SMART_MODES.get(mode) if isinstance(mode, int) else None
+
+
+def firmware(current: Json, latest: Json, available: Json, status_id: Json) -> Json:
+    """Give the JSON that Home Assistant's update entity takes.
+
+    It refuses a null ``latest_version``, and it compares the two versions itself: where the cloud offers no
+    update, the latest is the installed one.
+    """
+    if not isinstance(current, str) or not current:
+        return None
+    newest = latest if available is True and isinstance(latest, str) and latest else current
+    state = {"installed_version": current, "latest_version": newest, "in_progress": status_id == UPDATING}
+    return json.dumps(state, separators=(",", ":"), ensure_ascii=False)

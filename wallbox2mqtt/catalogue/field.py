@@ -1,0 +1,117 @@
+"""The row: all that is known of one field. A wrong row cannot be built."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from wallbox2mqtt.catalogue.kinds import Json, Kind
+from wallbox2mqtt.catalogue.languages import Language, View
+from wallbox2mqtt.catalogue.requests import Request, Template
+
+CONFIG = "config_data."
+"""Where the detail keeps the charger's settings; their topics leave this part out."""
+
+_KEY = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
+
+Guard = Callable[[Json, View, frozenset[str]], None]
+"""Raises InvalidPayloadError where a charger in this state, or without this permission, must not get the wish."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a ``…/set`` topic accepts, and the request that it makes.
+
+    ``request`` None: a read of the charger. ``body`` None: put together from the ``config`` of each field set.
+    ``effects``: what a word sets, where that is other fields than its own. ``claims``: the field for which a
+    word competes, where that is another than its own. ``urgent``: passes the others.
+    ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
+    """
+
+    language: Language
+    request: Request | None
+    body: Template = None
+    effects: tuple[tuple[Json, tuple[tuple[str, Json], ...]], ...] = ()
+    claims: tuple[tuple[Json, str], ...] = ()
+    guard: Guard | None = None
+    urgent: bool = False
+    shows: bool = True
+
+    @property
+    def always_sent(self) -> bool:
+        """Tell whether it is sent even where the wish seems to be fulfilled: true of remote actions."""
+        return self.request is not None and not self.request.repeatable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One row. ``key`` is the topic below the charger's, and follows from the path in the detail or in basic.
+
+    Paths are dotted: ``detail`` from the top of the status document, ``sweep`` from a charger of the list,
+    ``basic`` and ``v2`` from ``data.chargerData`` (of the basic document, of the answer of a PUT).
+    ``convert``: named function from the cloud's value to the field's. ``sources`` and ``derive``: keys of the
+    fields from which a derived one is worked out, and the function. ``words``: all that a text can be.
+    ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
+    The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
+    Assistant from the start, ``person``: tells of a person, so announced to nobody, ``example``.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    example: Json
+    key: str = ""
+    detail: str | None = None
+    sweep: str | None = None
+    basic: str | None = None
+    v2: str | None = None
+    convert: Callable[[Json], Json] | None = None
+    sources: tuple[str, ...] = ()
+    derive: Callable[..., Json] | None = None
+    words: tuple[str, ...] = ()
+    config_key: str | None = None
+    config: Mapping[str, Template] | None = None
+    command: Command | None = None
+    category: str | None = None
+    enabled: bool = True
+    person: bool = False
+    icon: str | None = None
+
+    def __post_init__(self) -> None:
+        """Work out the key, and refuse a row that contradicts itself."""
+        if not self.key:
+            object.__setattr__(self, "key", self._key())
+        if problem := self._problem():
+            msg = f"row {self.key!r}: {problem}"
+            raise ValueError(msg)
+
+    def _key(self) -> str:
+        if self.detail is not None:
+            return self.detail.removeprefix(CONFIG).replace(".", "/")
+        return f"basic/{self.basic.replace('.', '/')}" if self.basic is not None else ""
+
+    def _problem(self) -> str | None:
+        homes = [self.detail is not None, self.basic is not None, self.derive is not None]
+        checks = {
+            "the key is no topic": not _KEY.fullmatch(self.key),
+            "it stands in two documents as if they were one": sum(homes) > 1,
+            "it stands nowhere and is no command": not any(homes) and self.command is None,
+            "it is derived from nothing": (self.derive is None) != (not self.sources),
+            "an everyday field is enabled": self.category is None and not self.enabled,
+            "its category is none": self.category not in {None, "config", "diagnostic"},
+            "it has no meaning or name": not self.meaning or not self.name,
+            "a config key goes with a body": (self.config_key is None) != (self.config is None),
+            "the example is not of its kind": not self._example_fits(),
+        }
+        return next((problem for problem, wrong in checks.items() if wrong), None)
+
+    def _example_fits(self) -> bool:
+        try:
+            self.kind.read(self.example)
+        except TypeError:
+            return False
+        return not self.words or self.example in self.words
+
+    @property
+    def has_state(self) -> bool:
+        """Tell whether the field has a value; a bare command has none."""
+        return self.detail is not None or self.basic is not None or self.derive is not None

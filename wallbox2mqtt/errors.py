@@ -1,0 +1,117 @@
+"""All errors of the program, as a tree. Whoever catches one chooses by what he would do about it.
+
+    Wallbox2MqttError
+    ├── ConfigError                the user must act: exit code 78
+    ├── InvalidPayloadError        a command that is refused; nothing was sent
+    └── CloudError                 a request to the cloud that did not succeed
+        ├── AuthError              credentials are refused: do not hammer
+        ├── UnauthorizedError      the token is refused: get a new one, once
+        ├── RateLimitedError       too many requests: wait
+        ├── RequestRefusedError    4xx: never repeat
+        │   ├── ForbiddenError     403: locked, no rights, run by OCPP, or too many requests
+        │   ├── MethodError        405: the other form of this request may work
+        │   └── ConflictError      409: already so
+        ├── NotSentError           the cloud cannot have seen the request: may be sent again
+        └── AnswerLostError        the cloud may have acted: only idempotent requests may be sent again
+            ├── CloudTimeoutError  no whole answer within the deadline
+            ├── ServerError        5xx
+            └── BadAnswerError     3xx, not JSON, wrong shape, too large
+"""
+
+from typing import ClassVar
+
+
+class Wallbox2MqttError(Exception):
+    """The root of all errors that this program raises itself."""
+
+
+class ConfigError(Wallbox2MqttError):
+    """Raised when the configuration is wrong; the text names the key, what was found and what is accepted."""
+
+
+class InvalidPayloadError(Wallbox2MqttError):
+    """Raised when a command's payload is not exactly what is accepted; the text says what is accepted."""
+
+
+class CloudError(Wallbox2MqttError):
+    """Raised when a request to the cloud did not succeed.
+
+    ``reason`` is the word that ``bridge/cloud_reason`` shows for it, ``http_status`` the answer's
+    status or None where there was no answer.
+    """
+
+    reason: ClassVar[str] = "bad_answer"
+
+    def __init__(self, message: str, http_status: int | None = None) -> None:
+        """Keep the status beside the message."""
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class AuthError(CloudError):
+    """Raised when the cloud refuses the credentials, or while the wait after such a refusal lasts."""
+
+    reason = "auth_failed"
+
+
+class UnauthorizedError(CloudError):
+    """Raised when the cloud refuses a token (401) that should have been good."""
+
+    reason = "auth_failed"
+
+
+class RateLimitedError(CloudError):
+    """Raised when the cloud answers 429. ``retry_after_s``: the wait it asked for in seconds, or None."""
+
+    reason = "rate_limited"
+
+    def __init__(self, message: str, http_status: int | None = 429, retry_after_s: float | None = None) -> None:
+        """Keep what the cloud asked for."""
+        super().__init__(message, http_status)
+        self.retry_after_s = retry_after_s
+
+
+class RequestRefusedError(CloudError):
+    """Raised when the cloud refuses this very request (4xx) and would refuse it again."""
+
+
+class ForbiddenError(RequestRefusedError):
+    """Raised on 403 of a data request: no rights, locked, already so, run by OCPP, or too many requests."""
+
+
+class MethodError(RequestRefusedError):
+    """Raised on 405: the endpoint is there, but not by this method."""
+
+
+class ConflictError(RequestRefusedError):
+    """Raised on 409: the charger is in a state that does not allow the request."""
+
+
+class NotSentError(CloudError):
+    """Raised when no connection came about, so that the cloud cannot have seen the request."""
+
+    reason = "unreachable"
+
+
+class AnswerLostError(CloudError):
+    """Raised when the request may have had its effect but no proper answer came back."""
+
+    reason = "unreachable"
+
+
+class CloudTimeoutError(AnswerLostError):
+    """Raised when the whole answer was not there within the deadline."""
+
+    reason = "timeout"
+
+
+class ServerError(AnswerLostError):
+    """Raised on 5xx."""
+
+    reason = "http_5xx"
+
+
+class BadAnswerError(AnswerLostError):
+    """Raised when an answer is none: a redirect, not JSON, the wrong shape, too large."""
+
+    reason = "bad_answer"
