@@ -1,0 +1,30 @@
+"""The configuration: a YAML file and the environment, made into frozen structs. The only home of PyYAML and msgspec."""
+
+from wallbox2mqtt.config.load import PLACES, find, load, state_dir
+from wallbox2mqtt.config.model import (
+    CommandsConfig,
+    Config,
+    HomeAssistantConfig,
+    LogConfig,
+    MqttConfig,
+    Secret,
+    TlsConfig,
+    WallboxConfig,
+)
+from wallbox2mqtt.config.schema import schema
+
+__all__ = [
+    "PLACES",
+    "CommandsConfig",
+    "Config",
+    "HomeAssistantConfig",
+    "LogConfig",
+    "MqttConfig",
+    "Secret",
+    "TlsConfig",
+    "WallboxConfig",
+    "find",
+    "load",
+    "schema",
+    "state_dir",
+]

@@ -1,0 +1,177 @@
+"""What the fields of the structs say about each key: its type, its limits in words, its variable's name."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import msgspec.inspect as info
+from msgspec import Struct
+
+from wallbox2mqtt.config.model import Config, Secret
+
+PREFIX = "WALLBOX2MQTT_"
+_SHOWN_CHARACTERS = 60
+_KINDS = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list", dict: "a section"}
+
+
+class Key(NamedTuple):
+    """One key of the configuration, with all that its field says."""
+
+    path: str
+    annotation: Any
+    required: bool
+    types: tuple[info.Type, ...]
+    extra: dict[str, Any]
+
+    @property
+    def variable(self) -> str:
+        """Name of the environment variable that sets this key."""
+        return PREFIX + self.path.upper().replace(".", "__")
+
+    @property
+    def accepts(self) -> str:
+        """What is accepted, in words that a user understands."""
+        words: str = self.extra.get("accepts") or _in_words(self.types[0])
+        return f"{words}, or null" if self.nullable else words
+
+    @property
+    def nullable(self) -> bool:
+        """Whether null is a value of this key."""
+        return info.NoneType() in self.types
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a text, a secret or a path is wanted."""
+        return isinstance(self.types[0], info.StrType | info.CustomType)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value must not be shown."""
+        return isinstance(self.types[0], info.CustomType) and self.types[0].cls is Secret
+
+    def convert(self, value: object) -> object:
+        """The value of this key that YAML or the environment gave, checked and in its proper type.
+
+        Raises:
+            ValueError: it is not accepted; the text says what was found and what is accepted.
+        """
+        try:
+            return self._convert(value)
+        except (msgspec.ValidationError, ValueError):
+            problem = f"found {self._found(value)}; accepted is {self.accepts}"
+        # Outside the handler, so that an error which quotes a secret is no context of this one.
+        raise ValueError(problem)
+
+    def _convert(self, value: object) -> object:
+        if isinstance(self.types[0], info.LiteralType):
+            value = _as_word(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
+        converted = msgspec.convert(value, self.annotation, dec_hook=_from_text)
+        if isinstance(converted, str) and not _is_plain(converted):
+            raise ValueError
+        then: Callable[[Any], object] | None = self.extra.get("then")
+        return converted if then is None or converted is None else then(converted)
+
+    def _found(self, value: object) -> str:
+        if isinstance(value, list) and isinstance(self.types[0], info.VarTupleType):
+            return f"{self._found(next(item for item in value if not self._takes_item(item)))} in the list"
+        if value is None:
+            return "nothing"
+        kind = _KINDS.get(type(value), type(value).__name__)
+        if isinstance(value, list | dict):
+            return kind
+        quotes = ", put it in quotes" if self.is_text and not isinstance(value, str) else ""
+        return f"{kind}{quotes} ({'***' if self.is_secret else _shown(value)})"
+
+    def _takes_item(self, item: object) -> bool:
+        try:
+            msgspec.convert([item], self.annotation)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+
+def _walk(struct: type[Struct], prefix: str) -> Iterator[Key]:
+    for field in msgspec.structs.fields(struct):
+        path = prefix + field.name
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            yield from _walk(field.type, f"{path}.")
+        else:
+            types, extra = _unwrap(info.type_info(field.type))
+            yield Key(path, field.type, field.required, types, extra)
+
+
+def _unwrap(type_: info.Type) -> tuple[tuple[info.Type, ...], dict[str, Any]]:
+    """The bare types of a field, what is wanted first, and the ``extra`` of all its ``Meta``."""
+    if isinstance(type_, info.Metadata):
+        types, extra = _unwrap(type_.type)
+        return types, extra | (type_.extra or {})
+    if isinstance(type_, info.UnionType):
+        first, second = (_unwrap(member) for member in type_.types)
+        return first[0] + second[0], first[1] | second[1]
+    return (type_,), {}
+
+
+def _in_words(type_: info.Type) -> str:
+    match type_:
+        case info.BoolType():
+            return "true or false"
+        case info.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case info.IntType(ge=least, le=most):
+            return f"a whole number from {least}" + (f" to {most}" if most is not None else "")
+        case info.FloatType(gt=None, ge=least):
+            return f"a number from {least}"
+        case info.FloatType(gt=below):
+            return f"a number above {below}"
+        case info.VarTupleType(item_type=item):
+            return f"a list in [], each item {_in_words(item)}"
+        case info.CustomType(cls=cls) if cls is Path:
+            return "a path"
+        case _:
+            return "text that is not empty"
+
+
+def _as_word(value: object) -> object:
+    """A choice as it was written: YAML makes a truth value of a bare ``off`` and a number of a bare ``5``."""
+    if value is False:
+        return "off"
+    return str(value) if type(value) is int else value
+
+
+def _from_text(kind: type, value: object) -> object:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    if kind is Secret:
+        value.encode()  # the environment may hold bytes that are not UTF-8
+        return Secret(value)
+    if not _is_plain(value):
+        raise ValueError
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # no such home directory
+        raise ValueError from None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is free of control characters and of bytes that were not UTF-8."""
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+
+
+def _shown(value: object) -> str:
+    """A value as it may stand in an error text: short, and without the password that an address may carry."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = re.sub(r"//.*@", "//***@", str(value)) if isinstance(value, str) else str(value)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = text[: _SHOWN_CHARACTERS - 1] + "…"
+    return repr(text) if isinstance(value, str) else text
+
+
+KEYS = {key.path: key for key in _walk(Config, "")}
+"""All keys by their path, such as ``mqtt.port``."""

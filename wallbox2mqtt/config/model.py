@@ -1,0 +1,212 @@
+"""The keys of the configuration, as frozen structs. A key stands once, here.
+
+Its type says what is accepted, its ``Meta`` what it means; variable names, error texts and the JSON schema are worked
+out from these.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Never
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct, field
+
+_MQTT_MAX_BYTES = 65_535
+
+
+class Secret:
+    """A text that is not shown by accident: only ``reveal`` gives it away."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Hide a text."""
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Three stars, also for ``str()``."""
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        """Three stars, whatever width or precision is asked for."""
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to a secret of the same text, and never to the text."""
+        return self._value == other._value if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Follows ``__eq__``."""
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> Never:
+        """Refuse to be pickled: the text would leave the process in clear."""
+        message = "a Secret cannot be pickled"
+        raise TypeError(message)
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0:  # .port itself raises ValueError above 65535
+        raise ValueError
+    return url.rstrip("/")
+
+
+def _fits_mqtt(text: str) -> str:
+    if len(text.encode()) > _MQTT_MAX_BYTES:
+        raise ValueError
+    return text
+
+
+def _without_repetitions(ids: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
+# ``extra`` is ours: "accepts" puts into words what a pattern says, "then" is what becomes of a value that fits,
+# with a ValueError for what a pattern cannot express. Bounds and choices are put into words by keys.py.
+Positive = Annotated[float, Meta(gt=0)]
+ChargerId = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Email = Annotated[str, Meta(pattern=r"^[^:\s]+$", extra={"accepts": "an e-mail address"})]
+MqttText = Annotated[str, Meta(min_length=1, extra={"then": _fits_mqtt})]
+Host = Annotated[
+    str,
+    Meta(
+        pattern=r"^([^\s/@:\[\]]+|[^\s/@:\[\]]*(:[^\s/@:\[\]]*){2,})$",
+        extra={"accepts": "a host name or an address, without scheme and port"},
+    ),
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?$",
+        extra={"then": _checked_url, "accepts": "an http:// or https:// address without user, query and fragment"},
+    ),
+]
+BaseTopic = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\$)[^/+#]+(/[^/+#]+)*$",
+        extra={
+            "then": _fits_mqtt,
+            "accepts": "topic levels with / between them, none empty, without + # and leading $",
+        },
+    ),
+]
+TopicLevel = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\$)[^/+#]+$",
+        extra={"then": _fits_mqtt, "accepts": "one topic level, without / + # and leading $"},
+    ),
+]
+UrlPath = Annotated[str, Meta(pattern=r"^/\S*$", extra={"accepts": "a path that begins with /"})]
+
+
+class WallboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The account at the vendor's cloud, and how often it may be asked."""
+
+    email: Annotated[Email, Meta(description="E-mail address of the Wallbox account.")]
+    password: Annotated[Secret, Meta(description="Password of the account; or use password_file.")]
+    password_file: Annotated[Path | None, Meta(description="File that holds the password, instead of password.")] = None
+    chargers: Annotated[
+        tuple[ChargerId, ...],
+        Meta(
+            description="Ids of the chargers to serve; empty for all of the account.",
+            extra={"then": _without_repetitions},
+        ),
+    ] = ()
+    sign_in: Annotated[
+        Literal["auto", "modern", "legacy"],
+        Meta(description="How to sign in; auto tries the modern way first and remembers what worked."),
+    ] = "auto"
+    poll_interval: Annotated[
+        Positive, Meta(description="Seconds between two reads, as far as reads_per_minute allows.")
+    ] = 60
+    reads_per_minute: Annotated[Positive, Meta(description="Reads of the cloud in any 60 s, at most.")] = 1
+    writes_per_minute: Annotated[Positive, Meta(description="Writes to the cloud in any 60 s, at most.")] = 5
+    timeout: Annotated[Positive, Meta(description="Seconds for a whole request to the cloud.")] = 10
+    api_url: Annotated[Url, Meta(description="Address of the cloud's API.")] = "https://api.wall-box.com"
+    user_api_url: Annotated[Url, Meta(description="Address of the cloud's modern sign-in.")] = (
+        "https://user-api.wall-box.com"
+    )
+
+
+class TlsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Encryption on the way to the broker."""
+
+    enabled: Annotated[bool, Meta(description="Encrypt; the port is then mostly 8883.")] = False
+    ca_file: Annotated[Path | None, Meta(description="Certificates to trust (PEM); null for the system's.")] = None
+    cert_file: Annotated[Path | None, Meta(description="Client certificate (PEM); goes with key_file.")] = None
+    key_file: Annotated[Path | None, Meta(description="Key of the client certificate (PEM), not encrypted.")] = None
+    verify: Annotated[bool, Meta(description="Check the broker's certificate and name; false is for tests.")] = True
+
+
+class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker, and how the bridge presents itself there."""
+
+    host: Annotated[Host, Meta(description="Name or address of the broker.")] = "localhost"
+    port: Annotated[Port, Meta(description="Port of the broker.")] = 1883
+    username: Annotated[MqttText | None, Meta(description="User name at the broker; null for none.")] = None
+    password: Annotated[Secret | None, Meta(description="Password at the broker; or use password_file.")] = None
+    password_file: Annotated[Path | None, Meta(description="File that holds the password, instead of password.")] = None
+    client_id: Annotated[
+        MqttText, Meta(description="Client id; two bridges on one broker need two ids and two base topics.")
+    ] = "wallbox2mqtt"
+    base_topic: Annotated[BaseTopic, Meta(description="What all topics of the bridge begin with.")] = "wallbox"
+    protocol: Annotated[Literal["5", "3.1.1"], Meta(description="Version of MQTT.")] = "5"
+    transport: Annotated[Literal["tcp", "websockets"], Meta(description="What MQTT is carried by.")] = "tcp"
+    websocket_path: Annotated[UrlPath, Meta(description="Path on the broker, with transport websockets.")] = "/mqtt"
+    keepalive: Annotated[
+        int, Meta(ge=1, le=65_535, description="Seconds of silence after which the two sides check on each other.")
+    ] = 30
+    tls: TlsConfig = field(default_factory=TlsConfig)
+
+
+class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How chargers are announced to Home Assistant."""
+
+    discovery: Annotated[
+        Literal["device", "entity", "off"],
+        Meta(description="One announcement a device; one an entity, for openHAB before 5.2; or off."),
+    ] = "device"
+    prefix: Annotated[TopicLevel, Meta(description="Home Assistant's discovery prefix.")] = "homeassistant"
+
+
+class CommandsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which commands are taken, and how long they count."""
+
+    allow_factory_reset: Annotated[bool, Meta(description="Accept the action factory_reset.")] = False
+    accept_retained: Annotated[
+        bool, Meta(description="Accept retained commands, for brokers that retain everything.")
+    ] = False
+    settle_s: Annotated[
+        float, Meta(ge=0, description="Seconds in which the cloud may still show the old value after a command.")
+    ] = 45
+    max_age_s: Annotated[Positive, Meta(description="Seconds after which a waiting command has failed.")] = 120
+
+
+class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is told of the work, and where."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")] = (
+        "info"
+    )
+    mqtt: Annotated[bool, Meta(description="Log to <base_topic>/bridge/log as well.")] = False
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration. Lengths of time are seconds."""
+
+    wallbox: WallboxConfig
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    home_assistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
+    commands: CommandsConfig = field(default_factory=CommandsConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    state_dir: Annotated[
+        Path | None,
+        Meta(description="Directory of tokens and counters; null for $STATE_DIRECTORY or ~/.local/state/wallbox2mqtt."),
+    ] = None
