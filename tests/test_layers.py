@@ -1,0 +1,76 @@
+"""Each module imports only those above it, and each library has one home. Imports inside functions count too."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "wallbox2mqtt"
+
+# In reading order: each may import those above it.
+LAYERS = [
+    "errors", "clock", "config", "catalogue", "topics", "documents", "discovery", "docs", "state", "auth", "budget",
+    "cloud", "mqtt", "picture", "pace", "plan", "commands", "reader", "writer", "app", "simulator", "cli", "__main__",
+]  # fmt: skip
+
+HOMES = {
+    "yaml": {"config"},
+    "msgspec": {"config"},
+    "requests": {"cloud"},
+    "urllib3": {"cloud"},
+    "paho": {"mqtt"},
+    "schedule": {"app"},
+    "amqtt": {"simulator", "cli"},
+}
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(source: str, package: list[str]) -> Iterator[str]:
+    """The full names of all that a source imports; ``package`` is where its relative imports begin."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base = base + (node.module.split(".") if node.module else [])
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module_stays_in_its_layer(path: Path) -> None:
+    own = layer(path)
+    assert own in LAYERS, f"{own} has no place in LAYERS"
+    package = ["wallbox2mqtt", *path.relative_to(PACKAGE).parts[:-1]]
+    for name in imports(path.read_text(encoding="utf-8"), package):
+        top, _, rest = name.partition(".")
+        if top != "wallbox2mqtt":
+            assert own in HOMES.get(top, {own}), f"{top} is imported by {own}, its home is {HOMES[top]}"
+            continue
+        other = rest.split(".")[0]
+        if other not in {own, "__version__"}:
+            assert other in LAYERS, f"{name} has no place in LAYERS"
+            assert LAYERS.index(other) < LAYERS.index(own), f"{own} imports {other}, which stands below it"
+
+
+def test_the_root_imports_nothing() -> None:
+    assert not list(imports((PACKAGE / "__init__.py").read_text(encoding="utf-8"), ["wallbox2mqtt"]))
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param("import a.b, c", ["a.b", "c"], id="plain"),
+        pytest.param("from . import d", ["wallbox2mqtt.simulator.d"], id="relative"),
+        pytest.param("from .. import d", ["wallbox2mqtt.d"], id="relative-up"),
+        pytest.param("from ..d import e", ["wallbox2mqtt.d.e"], id="relative-module"),
+        pytest.param("def f():\n    import yaml", ["yaml"], id="lazy"),
+    ],
+)
+def test_no_import_escapes(source: str, expected: list[str]) -> None:
+    assert list(imports(source, ["wallbox2mqtt", "simulator"])) == expected
