@@ -1,0 +1,26 @@
+"""A simulated Wallbox cloud for this bridge's tests and demo, and for anybody else's client (docs/simulator.md)."""
+
+from wallbox2mqtt.simulator.charger import Charger, Truth
+from wallbox2mqtt.simulator.faults import Fault
+from wallbox2mqtt.simulator.message import Seen
+from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture, fleet
+from wallbox2mqtt.simulator.moves import MOVES
+from wallbox2mqtt.simulator.settings import Settings
+from wallbox2mqtt.simulator.simulator import EMAIL, PASSWORD, Simulator, serve_forever
+
+__all__ = [
+    "EMAIL",
+    "MODELS",
+    "MOVES",
+    "PASSWORD",
+    "Charger",
+    "ChargerSpec",
+    "Fault",
+    "Seen",
+    "Settings",
+    "Simulator",
+    "Truth",
+    "capture",
+    "fleet",
+    "serve_forever",
+]

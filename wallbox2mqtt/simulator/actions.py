@@ -1,0 +1,125 @@
+"""Remote actions: when each is refused, and what it does (cloud-api.md 1.9 and 4.1)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from wallbox2mqtt.simulator import paths
+from wallbox2mqtt.simulator.state import (
+    CHARGING,
+    DISCHARGING,
+    PAUSED,
+    PAUSING,
+    QUEUED_BY_ECO_SMART,
+    READY,
+    SCHEDULED,
+    Phase,
+    State,
+)
+
+GOES_DOWN_S, IS_DOWN_S = 10.0, 90.0
+"""A reboot: Ready for about 10 s, Disconnected for about 90 s (README of the library that Home Assistant uses)."""
+
+UPDATES_S = 120.0
+"""[?] How long an update takes is not public."""
+
+DISCONNECTED, UPDATING = 163, 166
+FORBIDDEN, CONFLICT = 403, 409
+_OCPP_CONNECTED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An HTTP status and what the cloud might say."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A remote action. ``refuses``: why not, in this state, or None."""
+
+    refuses: Callable[[State], Refusal | None]
+    does: Callable[[State], State]
+
+
+def runs_ocpp(state: State) -> bool:
+    """Tell whether an OCPP back end runs the charger: then the cloud's word does not count."""
+    connected = paths.get(state.document, "ocpp_status") == _OCPP_CONNECTED
+    return connected and paths.get(state.document, "config_data.operation_mode") == "ocpp"
+
+
+def _never(_: State) -> Refusal | None:
+    return None
+
+
+def _refuses_resume(state: State) -> Refusal | None:
+    if runs_ocpp(state):
+        return Refusal(FORBIDDEN, "the charger is run by OCPP")
+    if state.locked:
+        return Refusal(CONFLICT, "the charger is locked")
+    if state.status_id not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
+        return Refusal(CONFLICT, "nothing is paused")
+    return None
+
+
+def _refuses_pause(state: State) -> Refusal | None:
+    if runs_ocpp(state):
+        return Refusal(FORBIDDEN, "the charger is run by OCPP")
+    if state.locked:
+        return Refusal(FORBIDDEN, "the charger is locked")
+    if state.paused_at is not None:
+        return Refusal(FORBIDDEN, "already in Pause-Mode")
+    if state.status_id == READY:  # [?] made up: what a pause without a car does is not public
+        return Refusal(FORBIDDEN, "there is nothing to pause")
+    return None
+
+
+def _refuses_update(state: State) -> Refusal | None:
+    # [?] made up: that it is refused is likely, the status is not public
+    available = paths.get(state.document, "config_data.software.updateAvailable") is True
+    return None if available else Refusal(CONFLICT, "no update is available")
+
+
+def _resume(state: State) -> State:
+    return replace(state, paused_at=None, by_hand=True)
+
+
+def _pause(state: State) -> State:
+    # 178 «pausing» only follows a charge that has to be stopped [?]
+    stops = state.status_id in {CHARGING, DISCHARGING}
+    return replace(state, paused_at=state.at if stops else float("-inf"))
+
+
+def _reboot(state: State) -> State:
+    down = state.at + GOES_DOWN_S
+    return replace(state, busy=(Phase(None, down), Phase(DISCONNECTED, down + IS_DOWN_S)))
+
+
+def _factory_reset(state: State) -> State:
+    # [?] made up: which settings it resets is not public
+    most = paths.get(state.document, "config_data.max_available_current")
+    document = state.document
+    for path, value in (("locked", 0), ("auto_lock", 0), ("max_charging_current", most), ("ecosmart.enabled", False)):
+        if paths.has(document, f"config_data.{path}"):
+            document = paths.put(document, f"config_data.{path}", value)
+    return _reboot(replace(state, document=document, schedules=(), paused_at=None, by_hand=False))
+
+
+def _install(state: State) -> State:
+    return replace(state, busy=(Phase(UPDATING, state.at + UPDATES_S, installs=True),))
+
+
+def _back_to_schedule(state: State) -> State:
+    return replace(state, paused_at=None, by_hand=False)
+
+
+ACTIONS: Mapping[int, Action] = {
+    1: Action(_refuses_resume, _resume),
+    2: Action(_refuses_pause, _pause),
+    3: Action(_never, _reboot),
+    4: Action(_never, _factory_reset),
+    5: Action(_refuses_update, _install),
+    9: Action(_never, _back_to_schedule),
+}
+"""The actions of the API document; 6, 7 and 8 are unknown."""

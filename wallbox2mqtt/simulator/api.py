@@ -1,0 +1,223 @@
+"""The endpoints of the cloud: which there are, who may use them, what they answer (cloud-api.md 1 and 4.1)."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from wallbox2mqtt.catalogue import FIELDS, Json
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.simulator import paths, render, writes
+from wallbox2mqtt.simulator.account import USER_ID, Account
+from wallbox2mqtt.simulator.actions import ACTIONS
+from wallbox2mqtt.simulator.charger import Charger
+from wallbox2mqtt.simulator.limiter import Limiter
+from wallbox2mqtt.simulator.message import Answer, Request, error_answer, json_answer
+from wallbox2mqtt.simulator.moves import move
+from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.settings import Settings
+from wallbox2mqtt.simulator.state import State, settle
+
+_MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
+"""cloud-api.md 3.4: on the first of a month the totals are no text."""
+
+Handler = Callable[[Request, Charger], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path with ``{id}`` for a charger's number, and who answers each method there."""
+
+    path: str
+    methods: Mapping[str, Handler]
+
+    def fits(self, path: str) -> bool:
+        """Tell whether a path is one of this route."""
+        return re.fullmatch(self.path.replace("{id}", r"\d+"), path) is not None
+
+
+class Api:
+    """Answers requests. Thread-safe, as its parts are."""
+
+    def __init__(
+        self, account: Account, chargers: Mapping[int, Charger], clock: Clock, settings: Callable[[], Settings]
+    ) -> None:
+        """Take the parts together."""
+        self._account = account
+        self._chargers = chargers
+        self._clock = clock
+        self._settings = settings
+        self._limiter = Limiter(clock)
+        self._sign_ins: Mapping[tuple[str, str], Callable[[Request], Answer]] = {
+            ("GET", "users/signin"): account.sign_in,
+            ("GET", "users/refresh-token"): account.refresh,
+            ("POST", "auth/token/user"): self._legacy_sign_in,
+            ("GET", "auth/token/user"): self._legacy_sign_in,
+        }
+        self._routes: Sequence[Route] = (
+            Route("chargers/status/{id}", {"GET": self._status}),
+            Route("v2/charger/{id}", {"GET": self._get_basic, "PUT": self._put_basic}),
+            Route("chargers/config/{id}", {"GET": self._get_config, "POST": self._post_config}),
+            Route("v3/chargers/{id}/remote-action", {"POST": self._remote_action}),
+            Route("v4/chargers/{id}/eco-smart", {"PUT": self._eco_smart}),
+            Route("chargers/{id}/schedules", {"GET": self._get_schedules, "POST": self._post_schedules}),
+        )
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request."""
+        if request.path in {path for _, path in self._sign_ins}:
+            sign_in = self._sign_ins.get((request.method, request.path))
+            return _wrong_method(self._sign_ins, request.path) if sign_in is None else sign_in(request)
+        route = next((route for route in self._routes if route.fits(request.path)), None)
+        is_list = request.path == "v3/chargers/groups"
+        if route is None and not is_list:
+            return error_answer(404, "no such path")
+        methods = {"GET"} if route is None else set(route.methods)
+        if request.method == "GET" and request.path.startswith("v2/") and not self._settings().get_basic:
+            methods.discard("GET")
+        if request.method not in methods:
+            return error_answer(405, "wrong method", {"Allow": ", ".join(sorted(methods))})
+        if not self._account.knows_token(request):
+            return error_answer(401, "the token is no good")
+        if refusal := self._limiter.refusal(self._settings(), write=request.method != "GET"):
+            return refusal
+        if route is None:
+            return self._list()
+        charger = self._chargers.get(request.charger or 0)
+        if charger is None:
+            return error_answer(404, "no such charger")
+        return route.methods[request.method](request, charger)
+
+    def _legacy_sign_in(self, request: Request) -> Answer:
+        """On the host that counts: [?] as a write, whatever its method."""
+        refusal = self._limiter.refusal(self._settings(), write=True)
+        return self._account.legacy_sign_in(request) if refusal is None else refusal
+
+    def _list(self) -> Answer:
+        groups: dict[str, list[Document]] = {}
+        for charger in self._chargers.values():
+            entry = render.listed(charger.read(), charger.spec)
+            groups.setdefault(charger.spec.group, []).append(entry)
+            if self._settings().list_twice:
+                groups.setdefault("All", []).append(entry)
+        groups["Empty"] = []
+        listed = [
+            {"id": 257061 + number, "uid": f"01FZ{number:022d}", "name": name, "chargers": chargers}
+            for number, (name, chargers) in enumerate(groups.items())
+        ]
+        return json_answer({"result": {"groups": listed}})
+
+    def _status(self, _: Request, charger: Charger) -> Answer:
+        return json_answer(charger.detail(charger.read()))
+
+    def _get_config(self, _: Request, charger: Charger) -> Answer:
+        return json_answer(render.config(charger.read(), charger.spec))
+
+    def _get_basic(self, _: Request, charger: Charger) -> Answer:
+        return self._basic(charger.basic(charger.read(), self._month()))
+
+    def _basic(self, document: Document) -> Answer:
+        profile = "super-admin" if self._settings().may_write else "user"
+        user = {"id": USER_ID, "avatar": None, "name": "Demo", "surname": "User", "email": self._account.email}
+        users = [{**user, "profile": profile, "assigned": True, "createdByUser": False}]
+        return json_answer({"data": {"chargerData": document, "users": users}})
+
+    def _month(self) -> Document | None:
+        totals = self._settings().month_totals
+        first = datetime.fromtimestamp(self._clock.wall(), UTC).day == 1
+        return _MONTH_START if totals == "empty" or (totals == "calendar" and first) else None
+
+    def _put_basic(self, request: Request, charger: Charger) -> Answer:
+        if not request.body:  # the API document's way to read
+            return self._get_basic(request, charger)
+        written = self._write(request, charger, "v2/charger/{id}")
+        if isinstance(written, Answer):
+            return written
+        document = render.basic(charger.foreseen(), charger.spec, self._month())
+        for key, value in written.items():
+            document = paths.put(document, FIELDS[key].v2 or key, value)
+        return self._basic(document)
+
+    def _post_config(self, request: Request, charger: Charger) -> Answer:
+        written = self._write(request, charger, "chargers/config/{id}")
+        if isinstance(written, Answer):
+            return written
+        wished = writes.write(charger.foreseen(), written)
+        return json_answer(render.config(wished, charger.spec))
+
+    def _eco_smart(self, request: Request, charger: Charger) -> Answer:
+        if not paths.has(charger.foreseen().document, "config_data.ecosmart"):
+            return error_answer(403, "the charger has no Eco-Smart")  # [?] what it answers is not public
+        written = self._write(request, charger, "v4/chargers/{id}/eco-smart")
+        return written if isinstance(written, Answer) else Answer(200)
+
+    def _write(self, request: Request, charger: Charger, path: str) -> dict[str, Json] | Answer:
+        """Accept a write and give what it sets, or the refusal."""
+        try:
+            sets = writes.sets_of(request.method, path, _strict_json(request), charger.foreseen())
+        except ValueError as error:
+            return error_answer(400, str(error))
+        return self._accept(charger, lambda state: writes.write(state, sets)) or sets
+
+    def _remote_action(self, request: Request, charger: Charger) -> Answer:
+        try:
+            body = _strict_json(request)
+        except ValueError as error:
+            return error_answer(400, str(error))
+        number = body.get("action") if isinstance(body, dict) else None
+        if isinstance(number, bool) or not isinstance(number, int) or number not in ACTIONS:
+            return error_answer(400, f"no such action: {number!r}")
+        refusal = ACTIONS[number].refuses(charger.foreseen())
+        if refusal is not None and self._settings().may_write:
+            return error_answer(refusal.status, refusal.text)
+        refused = self._accept(charger, lambda state: settle(ACTIONS[number].does(state)))
+        return refused or json_answer({"action": number})
+
+    def _accept(self, charger: Charger, change: Callable[[State], State]) -> Answer | None:
+        """Give the command to the charger, or the refusal."""
+        settings = self._settings()
+        if not settings.may_write:
+            return error_answer(403, "the user has no rights")
+        state = charger.state()
+        if state.last_word is None and not state.busy:
+            charger.command(change)
+            return None
+        # [?] what a command to a charger out of touch (offline, rebooting, updating) gets is not public
+        return error_answer(403, "the charger is out of touch") if settings.out_of_touch == "forbidden" else None
+
+    def _get_schedules(self, _: Request, charger: Charger) -> Answer:
+        schedules = [dict(schedule.wire) for schedule in charger.read().schedules]
+        return json_answer({"schedules": schedules, "lastSchedule": int(self._clock.wall())})
+
+    def _post_schedules(self, request: Request, charger: Charger) -> Answer:
+        """An ``id`` is the position that a schedule takes."""
+        try:
+            body = _strict_json(request)
+            sent = body.get("schedules") if isinstance(body, dict) else None
+            if not isinstance(sent, list):
+                return error_answer(400, "schedules is a list")
+            slots = {schedule.wire.get("id"): dict(schedule.wire) for schedule in charger.foreseen().schedules}
+            merged = {**slots, **{item.get("id"): item for item in sent if isinstance(item, dict)}}
+            wires: list[Json] = list(merged.values())
+            move(charger.foreseen(), "schedules", wires)
+        except ValueError as error:
+            return error_answer(400, str(error))
+        refused = self._accept(charger, lambda state: move(state, "schedules", wires))
+        return refused or json_answer({"schedules": wires})
+
+
+def _wrong_method(known: Mapping[tuple[str, str], object], path: str) -> Answer:
+    allowed = ", ".join(sorted(method for method, known_path in known if known_path == path))
+    return error_answer(405, "wrong method", {"Allow": allowed})
+
+
+def _strict_json(request: Request) -> Json:
+    """The body, without the numbers that only Python's parser knows."""
+
+    def refuse(name: str) -> Json:
+        msg = f"{name} is no JSON"
+        raise ValueError(msg)
+
+    document: Json = json.loads(request.body, parse_constant=refuse)
+    return document

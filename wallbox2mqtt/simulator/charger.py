@@ -1,0 +1,166 @@
+"""A charger through time: its past, what is on its way to it, and what the cloud shows of it."""
+
+import bisect
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from wallbox2mqtt.catalogue import STATUSES, Json
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.simulator import paths, render
+from wallbox2mqtt.simulator.models import MODELS, ChargerSpec
+from wallbox2mqtt.simulator.moves import move
+from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.settings import Settings
+from wallbox2mqtt.simulator.state import Session, State, drift, settle, turns
+
+Change = Callable[[State], State]
+
+_PAST = 10_000
+_JUMP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The energy that the cloud shows, and since when it is true (monotonic seconds of the clock)."""
+
+    energy_kwh: float
+    since: float
+
+
+class Charger:
+    """A living charger. Thread-safe; nothing runs in it: it is worked out whenever somebody looks."""
+
+    def __init__(self, spec: ChargerSpec, clock: Clock, settings: Callable[[], Settings]) -> None:
+        """Begin in the state of the model's capture, then make the moves of the specification."""
+        self.id = spec.id
+        self.spec = spec
+        self._clock = clock
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._origin = clock.monotonic()
+        self._past = [_first_state(spec, self._origin, clock.wall())]
+        self._coming: list[tuple[float, Change]] = []
+        self._lie: tuple[State, int] | None = None
+        self._served: dict[str, Document] = {}
+        for word, value in spec.begin:
+            self.do(word, value)
+
+    def do(self, word: str, value: Json = None) -> None:
+        """Make a move of ``moves.MOVES`` now.
+
+        Raises:
+            ValueError: there is no such move, or not with this value.
+
+        """
+        with self._lock:
+            now = self._advance()
+            self._past.append(move(drift(self._past[-1], now), word, value))
+
+    def serve(self, kind: str, document: Mapping[str, Json] | None) -> None:
+        """Show this document as it is in place of ``detail`` or ``basic`` (None: the living one again)."""
+        with self._lock:
+            if document is None:
+                self._served.pop(kind, None)
+            else:
+                self._served[kind] = document
+
+    def command(self, change: Change) -> None:
+        """Take an accepted command: it has its effect after the lag, and for some reads the old state is shown."""
+        with self._lock:
+            now, settings = self._advance(), self._settings()
+            if settings.lies:
+                self._lie = (self._shown(now), settings.lies)
+            bisect.insort(self._coming, (now + settings.lag_s, change), key=lambda coming: coming[0])
+            self._advance()
+
+    def foreseen(self) -> State:
+        """Give the state as it will be when all accepted commands have had their effect."""
+        with self._lock:
+            state = drift(self._past[-1], self._advance())
+            for _, change in self._coming:
+                state = change(state)
+            return state
+
+    def state(self) -> State:
+        """Give the state that the cloud knows of at present."""
+        with self._lock:
+            return self._shown(self._advance())
+
+    def read(self) -> State:
+        """Give the state that the next read shows, which may be a lie."""
+        with self._lock:
+            if self._lie is None:
+                return self.state()
+            state, left = self._lie
+            self._lie = (state, left - 1) if left > 1 else None
+            return state
+
+    def detail(self, state: State | None = None) -> Document:
+        """Give the status document, of the present or of a state."""
+        return self._served.get("detail") or render.detail(self.state() if state is None else state, self.spec)
+
+    def basic(self, state: State | None = None, month: Document | None = None) -> Document:
+        """Give ``chargerData``, of the present or of a state."""
+        served = self._served.get("basic")
+        return served or render.basic(self.state() if state is None else state, self.spec, month)
+
+    def truth(self, when: float) -> Truth:
+        """Give the energy that the cloud showed at a time of the clock, not later than now."""
+        with self._lock:
+            self._advance()
+            state = self._shown(when)
+            source = state if state.last_word is None else state.last_word
+            return Truth(round(source.session.energy_kwh, 3), source.at)
+
+    def _advance(self) -> float:
+        """Bring the past up to the present, and give the present."""
+        now = self._clock.monotonic()
+        while self._coming and self._coming[0][0] <= now:
+            when, change = self._coming.pop(0)
+            self._past.extend(turns(self._past[-1], when))
+            self._past.append(change(drift(self._past[-1], when)))
+        self._past.extend(turns(self._past[-1], now))
+        offset = self._clock.wall() - now
+        if abs(offset - self._past[-1].wall_offset) > _JUMP_S:
+            self._past.append(replace(drift(self._past[-1], now), wall_offset=offset))
+        if len(self._past) > _PAST:
+            del self._past[: _PAST // 2]
+        return now
+
+    def _shown(self, when: float) -> State:
+        """What the cloud knows at a time: the last change, or the last report if that is newer."""
+        index = max(0, bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1)
+        state, step = self._past[index], self._settings().report_every_s
+        if step is not None:
+            when = self._origin + math.floor((when - self._origin) / step) * step
+        return drift(state, when)
+
+
+def _first_state(spec: ChargerSpec, now: float, wall: float) -> State:
+    document = spec.detail
+    status = STATUSES.get(int(paths.number(document, "status_id")))
+    plugged = status is not None and status.car_connected is True
+    model = MODELS[spec.model]
+    return settle(
+        State(
+            at=now,
+            wall_offset=wall - now,
+            document=document,
+            session=Session(
+                energy_kwh=paths.number(document, "added_energy"),
+                green_kwh=paths.number(document, "added_green_energy"),
+                grid_kwh=paths.number(document, "added_grid_energy"),
+                discharged_kwh=paths.number(document, "added_discharged_energy"),
+                cost=paths.number(document, "cost"),
+                range_km=paths.number(document, "added_range"),
+                time_s=paths.number(document, "charging_time"),
+            ),
+            capacity_kwh=model.capacity_kwh,
+            plugged=plugged,
+            asks_kwh=model.capacity_kwh / 2 if plugged else 0.0,
+            idle_since=now,
+            finished=paths.get(document, "finished") is not False,
+        )
+    )

@@ -1,0 +1,113 @@
+"""The control page and its endpoints, for people and for tests in other languages. Only this machine may use them."""
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from wallbox2mqtt.catalogue import STATUSES, Json
+from wallbox2mqtt.simulator.faults import Fault
+from wallbox2mqtt.simulator.message import HTML_TYPE, Answer, Request, error_answer, json_answer
+from wallbox2mqtt.simulator.moves import MOVES
+from wallbox2mqtt.simulator.settings import changed
+
+if TYPE_CHECKING:
+    from wallbox2mqtt.simulator.simulator import Simulator
+
+PREFIX = "_control"
+_REQUESTS_SHOWN = 50
+
+
+class Control:
+    """Moves a simulator by HTTP."""
+
+    def __init__(self, simulator: "Simulator") -> None:
+        """Take the simulator to be moved."""
+        self._simulator = simulator
+        self._posts: Mapping[str, Callable[[dict[str, Json]], None]] = {
+            "account": self._account,
+            "limit": self._settings,
+            "settings": self._settings,
+            "fault": self._fault,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request for the control page or one of its endpoints."""
+        if not ipaddress.ip_address(request.client).is_loopback:
+            return error_answer(403, "only from this machine")
+        rest = request.path.removeprefix(PREFIX).strip("/")
+        match request.method, rest.split("/"):
+            case "GET", [""]:
+                return _page()
+            case "GET", ["state"]:
+                return json_answer(self._state())
+            case "POST", ["charger", number] if number.isdecimal() and int(number) in self._simulator.chargers:
+                return self._do(request, lambda body: self._charger(int(number), body))
+            case "POST", [name] if name in self._posts:
+                return self._do(request, self._posts[name])
+        return error_answer(404, "no such control")
+
+    def _do(self, request: Request, act: Callable[[dict[str, Json]], None]) -> Answer:
+        try:
+            body = request.json()
+            if not isinstance(body, dict):
+                return error_answer(400, "the body is an object")
+            act(body)
+        except ValueError as error:
+            return error_answer(400, str(error))
+        return json_answer(self._state())
+
+    def _charger(self, number: int, body: dict[str, Json]) -> None:
+        self._simulator.charger(number).do(str(body.get("do")), body.get("value"))
+
+    def _settings(self, body: dict[str, Json]) -> None:
+        self._simulator.configure(**body)
+
+    def _account(self, body: dict[str, Json]) -> None:
+        deeds = {
+            "revoke_tokens": self._simulator.revoke_tokens,
+            "revoke_refresh_tokens": self._simulator.revoke_refresh_tokens,
+        }
+        settings = dict(body)
+        deed = settings.pop("do", None)
+        if deed is not None and deed not in deeds:
+            msg = f"unknown: {deed}; known: {', '.join(deeds)}"
+            raise ValueError(msg)
+        self._simulator.configure(**settings)
+        if isinstance(deed, str):
+            deeds[deed]()
+
+    def _fault(self, body: dict[str, Json]) -> None:
+        if body.get("clear"):
+            self._simulator.clear_faults()
+        else:
+            self._simulator.fault(changed(Fault(kind="delay"), {"kind": None, **body}))
+
+    def _state(self) -> dict[str, object]:
+        simulator = self._simulator
+        return {
+            "wall": simulator.clock.wall(),
+            "settings": dataclasses.asdict(simulator.settings),
+            "chargers": [_summary(simulator, number) for number in simulator.chargers],
+            "faults": [dataclasses.asdict(fault) for fault in simulator.faults],
+            "requests": [dataclasses.asdict(seen) for seen in simulator.requests[-_REQUESTS_SHOWN:]],
+        }
+
+
+def _summary(simulator: "Simulator", number: int) -> dict[str, object]:
+    charger = simulator.charger(number)
+    detail = charger.detail()
+    status = STATUSES.get(charger.state().status_id)
+    return {
+        "id": number,
+        "model": charger.spec.model,
+        "status": "Unknown" if status is None else status.text,
+        "moves": {word: (move.__doc__ or "").strip() for word, move in MOVES.items()},
+        "detail": detail,
+    }
+
+
+def _page() -> Answer:
+    page = resources.files("wallbox2mqtt.simulator") / "documents" / "control.html"
+    return Answer(200, page.read_bytes(), HTML_TYPE)

@@ -1,0 +1,50 @@
+"""The account's rate limit: so many requests in any 60 s, reads and writes apart (cloud-api.md 4.2)."""
+
+import math
+import threading
+from collections import deque
+from email.utils import formatdate
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.simulator.message import Answer, error_answer
+from wallbox2mqtt.simulator.settings import Settings
+
+WINDOW_S = 60.0
+
+
+class Limiter:
+    """Counts the requests that were let through; refused ones do not count. [?] Whether they do is not public."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with nothing counted."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._times: dict[bool, deque[float]] = {True: deque(), False: deque()}
+
+    def refusal(self, settings: Settings, *, write: bool) -> Answer | None:
+        """Count a request, or give the answer that refuses it."""
+        most = settings.writes_per_minute if write else settings.reads_per_minute
+        with self._lock:
+            now, times = self._clock.monotonic(), self._times[write]
+            while times and now - times[0] >= WINDOW_S:
+                times.popleft()
+            if most is None or len(times) < most:
+                times.append(now)
+                return None
+            oldest = times[len(times) - most] if most else now
+        return _refused(settings, oldest + WINDOW_S - now, self._clock.wall())
+
+
+def _refused(settings: Settings, wait_s: float, wall: float) -> Answer:
+    headers: dict[str, str] = {}
+    match settings.refusal:
+        case "403":  # since 2026, without a known body (cloud-api.md 4.1)
+            status = 403
+        case "429 seconds":
+            status, headers["Retry-After"] = 429, str(math.ceil(wait_s))
+        case "429 date":
+            status, headers["Retry-After"] = 429, formatdate(math.ceil(wall + wait_s), usegmt=True)
+        case _:
+            status = 429
+    answer = error_answer(status, "Too many requests", headers)
+    return Answer(answer.status, answer.body, answer.content_type, answer.headers, limited=True)

@@ -1,0 +1,152 @@
+"""Requests and answers between the wire and the simulated cloud, and the log of them."""
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.clock import Clock
+
+JSON_TYPE = "application/json"
+HTML_TYPE = "text/html; charset=utf-8"
+
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+_CHARGER = re.compile(r"(?:chargers?|status|config)/(\d+)(?:/|$)")
+_LOG_LENGTH = 10_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came in. ``path`` is without the slashes around it and the query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    client: str = "127.0.0.1"
+
+    def header(self, name: str) -> str:
+        """Give a header's value, empty where it is missing."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
+
+    def json(self) -> Json:
+        """Parse the body.
+
+        Raises:
+            ValueError: it is no JSON.
+
+        """
+        document: Json = json.loads(self.body)
+        return document
+
+    @cached_property
+    def charger(self) -> int | None:
+        """The number of the charger in the path."""
+        found = _CHARGER.search(self.path)
+        return int(found[1]) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer. ``limited``: the rate limit refused the request."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    limited: bool = False
+
+
+def json_answer(document: object, status: int = 200) -> Answer:
+    """Answer with a document."""
+    return Answer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def error_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with an error. The body is not documented; clients look for ``msg``, ``code`` and ``title`` [C]."""
+    document = {"error": True, "code": status, "msg": text, "title": text, "status": status}
+    return replace(json_answer(document, status), headers=headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request in the log. Times are monotonic seconds of the clock.
+
+    ``body``: the parsed JSON, else the text; None where there was none. ``status`` is None until it is answered,
+    and stays so where no answer was sent. ``limited``: refused by the rate limit.
+    """
+
+    at: float
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Json
+    charger: int | None
+    status: int | None = None
+    limited: bool = False
+    answered_at: float | None = None
+
+
+class Log:
+    """The newest requests, in the order of their arrival. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin empty."""
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._numbers = itertools.count()
+        self._seen: dict[int, Seen] = {}
+
+    def arrived(self, request: Request) -> int:
+        """Note a request; secrets are blotted out. Gives its number."""
+        headers = {
+            name: f"{value.partition(' ')[0]} ***" if name.lower() in _SECRET else value
+            for name, value in request.headers.items()
+        }
+        seen = Seen(
+            self._clock.monotonic(), request.method, request.path, headers, _readable(request.body), request.charger
+        )
+        with self._changed:
+            number = next(self._numbers)
+            self._seen[number] = seen
+            if len(self._seen) > _LOG_LENGTH:
+                del self._seen[next(iter(self._seen))]
+            self._changed.notify_all()
+        return number
+
+    def answered(self, number: int, answer: Answer) -> None:
+        """Note the answer."""
+        with self._changed:
+            if seen := self._seen.get(number):
+                now = self._clock.monotonic()
+                self._seen[number] = replace(seen, status=answer.status, limited=answer.limited, answered_at=now)
+            self._changed.notify_all()
+
+    def all(self) -> tuple[Seen, ...]:
+        """Give the requests."""
+        with self._changed:
+            return tuple(self._seen.values())
+
+    def clear(self) -> None:
+        """Forget them."""
+        with self._changed:
+            self._seen.clear()
+
+    def wait(self, holds: Callable[[tuple[Seen, ...]], bool], timeout_s: float) -> bool:
+        """Wait (in real seconds) until something holds of the requests; False when the time ran out."""
+        with self._changed:
+            return self._changed.wait_for(lambda: holds(tuple(self._seen.values())), timeout_s)
+
+
+def _readable(body: bytes) -> Json:
+    if not body:
+        return None
+    try:
+        document: Json = json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+    return document

@@ -1,0 +1,195 @@
+"""The models: captures as they were recorded, and the differences of the models of which no capture is public.
+
+``tests/fixtures/SOURCES.md`` says where each capture comes from.
+"""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from wallbox2mqtt.catalogue import FIELDS, Json
+from wallbox2mqtt.simulator.paths import Document, drop, put
+
+
+@cache
+def capture(name: str) -> Document:
+    """Give a recorded document of the package: ``pulsar-plus``, ``pulsar-plus-2026`` or ``groups``."""
+    text = (resources.files("wallbox2mqtt.simulator") / "documents" / f"{name}.json").read_text(encoding="utf-8")
+    document: dict[str, Json] = json.loads(text)
+    return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A kind of charger: a capture, what is different from it, and what no document tells.
+
+    ``capacity_kwh``: the battery of the car that is plugged in by default. ``speaks_to_car``: knows its charge.
+    """
+
+    capture: str
+    charger_type: str
+    changes: Mapping[str, Json] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    capacity_kwh: float = 60.0
+    speaks_to_car: bool = False
+
+    @property
+    def detail(self) -> Document:
+        """The status document."""
+        document = capture(self.capture)
+        for path in self.missing:
+            document = drop(document, path)
+        for path, value in self.changes.items():
+            document = put(document, path, value)
+        return document
+
+
+OLD = Model(  # cloud-api.md 3.1, last paragraph: captures of 2022 (firmware 5.5.10)
+    capture="pulsar-plus",
+    charger_type="PulsarPlus",
+    changes={
+        "config_data.part_number": "PLP1-0-1-2-3-004-C",
+        "config_data.software": {"currentVersion": "5.5.10", "latestVersion": "5.5.10", "updateAvailable": False},
+        "config_data.plan": {
+            "plan_name": "Basic",
+            "features": ["DEFAULT_FEATURE", "POWER_BOOST", "MOBILE_CONNECTIVITY", "AUTOMATIC_REPORTING", "STATISTICS"],
+        },
+        "config_data.operation_mode": "wallbox",
+        "config_data.unlock_user_id": None,
+        "config_data.home_sharing": 1,
+        "config_data.icp_max_current": 16,
+        "max_available_power": 20,
+        "ocpp_status": 1,
+        "power_sharing_status": 256,
+    },
+    missing=(
+        "finished",
+        "config_data.ecosmart",
+        "config_data.timezone",
+        "config_data.contract_charging_available",
+        "config_data.energyCost",
+    ),
+)
+QUASAR = Model(  # cloud-api.md 5; no capture is public: [?] all but the prefix, the fields and the 32 A
+    capture="pulsar-plus-2026",
+    charger_type="Quasar",
+    changes={
+        "config_data.part_number": "QSX1-0-2-4-9-002-E",
+        "config_data.software.fileName": "qsx1.tar",
+        "preventive_discharge": False,
+        "added_range": 0,
+        "charging_time": 0,
+    },
+    capacity_kwh=40.0,
+    speaks_to_car=True,
+)
+MODELS: Mapping[str, Model] = {
+    "pulsar-plus": Model(capture="pulsar-plus", charger_type="PulsarPlus"),
+    "pulsar-plus-2026": Model(capture="pulsar-plus-2026", charger_type="PulsarPlus"),
+    "quasar": QUASAR,
+    "old": OLD,
+}
+"""All models by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerSpec:
+    """A charger to simulate.
+
+    ``name``: None is the vendor's «<model> SN <id>». ``ocpp``: run by an OCPP back end, as in both captures; else
+    the charger obeys. ``changes`` and ``missing``: paths of the status document that differ from the model's.
+    ``begin``: moves (word, value) made at the start, on top of the state of the capture.
+    """
+
+    id: int
+    model: str = "pulsar-plus"
+    name: str | None = None
+    group: str = "Home"
+    ocpp: bool = False
+    changes: Mapping[str, Json] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    begin: Sequence[tuple[str, Json]] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.model not in MODELS:
+            msg = f"model {self.model!r} is none of {', '.join(MODELS)}"
+            raise ValueError(msg)
+        if self.id <= 0:
+            msg = f"a charger's id is a positive number, not {self.id}"
+            raise ValueError(msg)
+
+    @property
+    def uid(self) -> str:
+        """The 26 characters that the vendor also knows the charger by."""
+        return f"01FZ{self.id:022d}"
+
+    @property
+    def detail(self) -> Document:
+        """The status document at the start."""
+        model = MODELS[self.model]
+        name = f"{model.charger_type} SN {self.id}" if self.name is None else self.name
+        changes: dict[str, Json] = {
+            "name": name,
+            "depot_name": self.group,
+            "config_data.name": name,
+            "config_data.charger_id": self.id,
+            "config_data.serial_number": str(self.id),
+            "config_data.uid": self.uid,
+        }
+        if not self.ocpp:
+            changes |= {"config_data.operation_mode": "wallbox", "ocpp_status": 1}
+        document = model.detail
+        for path, value in {**changes, **self.changes}.items():
+            document = put(document, path, value)
+        for path in self.missing:
+            document = drop(document, path)
+        return document
+
+    @property
+    def basic(self) -> Document:
+        """``chargerData`` at the start: the examples of the catalogue's rows; what lives is put over it later."""
+        document: Document = {}
+        gone = {"statusDescription"}  # cloud-api.md 3.4: removed from the API in March 2022
+        for row in FIELDS.values():
+            if row.basic is not None and row.basic not in gone:
+                document = put(document, row.basic, row.example)
+        return document
+
+
+READY: tuple[tuple[str, Json], ...] = (("unplug", None), ("unlock", None))
+_SCENES: tuple[tuple[tuple[str, Json], ...], ...] = (
+    (*READY, ("plug", 22)),
+    READY,
+    (("unplug", None), ("lock", None)),
+    (*READY, ("plug", 8)),
+    (*READY, ("plug", 14), ("pause", None)),
+    (*READY, ("plug", 0)),
+)
+
+
+def fleet(
+    count: int, models: Sequence[str] = tuple(MODELS), *, lively: bool = False, seed: int = 1
+) -> tuple[ChargerSpec, ...]:
+    """Give so many chargers, the models in turn, all ready.
+
+    Args:
+        count: how many.
+        models: names of ``MODELS``.
+        lively: the first charges and the others do this or that, for a demo; the same for the same seed.
+        seed: of what they do.
+
+    """
+    chance = random.Random(seed)  # noqa: S311 - variety for the eye, no secret
+    return tuple(
+        ChargerSpec(
+            id=900001 + number,
+            model=models[number % len(models)],
+            group="Home" if number < 8 else f"Site {number // 8}",  # noqa: PLR2004 - some chargers a group
+            begin=(_SCENES[0] if number == 0 else chance.choice(_SCENES)) if lively else READY,
+        )
+        for number in range(count)
+    )

@@ -1,0 +1,113 @@
+"""The cloud's documents, worked out from a state; the catalogue's rows know which value stands where."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
+from wallbox2mqtt.simulator import paths
+from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture
+from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.state import KM_PER_KWH, State
+
+_BASIC_FROM_DETAIL: Mapping[str, str] = {
+    "id": "config_data.charger_id",
+    "uid": "config_data.uid",
+    "serialNumber": "config_data.serial_number",
+    "name": "name",
+    "group": "config_data.group_id",
+    "softwareVersion": "config_data.software.currentVersion",
+    "status": "status_id",
+    "ocppConnectionStatus": "ocpp_status",
+    "ocppReady": "config_data.ocpp_ready",
+    "stateOfCharge": "state_of_charge",
+    "maxAvailableCurrent": "config_data.max_available_current",
+    "maxChargingCurrent": "config_data.max_charging_current",
+    "locked": "config_data.locked",
+    "midEnabled": "config_data.mid_enabled",
+    "midMargin": "config_data.mid_margin",
+    "midMarginUnit": "config_data.mid_margin_unit",
+    "midSerialNumber": "config_data.mid_serial_number",
+    "midStatus": "mid_status",
+    "powerSharingStatus": "power_sharing_status",
+}
+"""Values that the basic document repeats under another name."""
+
+
+def _tidy(value: float, digits: int = 3) -> int | float:
+    """Round, and whole numbers without a point, as the captures have them."""
+    rounded = round(value, digits)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _cloud_time(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def detail(state: State, spec: ChargerSpec) -> Document:
+    """Give the status document; fields that the model does not have are not added."""
+    source = state if state.last_word is None else state.last_word
+    session = source.session
+    lives: dict[str, Json] = {
+        "status_id": state.status_id,
+        "last_sync": _cloud_time(source.wall),
+        "charging_power": _tidy(source.power_kw),
+        "charging_speed": _tidy(max(0.0, source.power_kw) * KM_PER_KWH, 0),
+        "charging_time": int(session.time_s),
+        "added_energy": _tidy(session.energy_kwh),
+        "added_green_energy": _tidy(session.green_kwh),
+        "added_grid_energy": _tidy(session.grid_kwh),
+        "added_discharged_energy": _tidy(session.discharged_kwh),
+        "added_range": _tidy(session.range_km, 0),
+        "cost": _tidy(session.cost),
+        "finished": source.finished,
+    }
+    if MODELS[spec.model].speaks_to_car:
+        charge = round(100 * (1 - source.asks_kwh / source.capacity_kwh))
+        lives["state_of_charge"] = charge if source.plugged else None
+    document = source.document
+    for path, value in lives.items():
+        if paths.has(document, path):
+            document = paths.put(document, path, value)
+    return document
+
+
+def config(state: State, spec: ChargerSpec) -> Document:
+    """Give the settings, which the status document has inside."""
+    settings = detail(state, spec).get(CONFIG.rstrip("."))
+    return settings if isinstance(settings, dict) else {}
+
+
+def basic(state: State, spec: ChargerSpec, month: Document | None = None) -> Document:
+    """Give ``chargerData``; ``month``: other totals of the month."""
+    status, document = detail(state, spec), spec.basic
+    for path, source in _BASIC_FROM_DETAIL.items():
+        document = paths.put(document, path, paths.get(status, source))
+    document = paths.put(document, "chargerType", MODELS[spec.model].charger_type)
+    document = paths.put(document, "lastConnection", int((state.last_word or state).wall))
+    return document if month is None else paths.put(document, "resume", {**_resume(document), **month})
+
+
+def _resume(document: Document) -> Document:
+    resume = document.get("resume")
+    return resume if isinstance(resume, dict) else {}
+
+
+def listed(state: State, spec: ChargerSpec) -> Document:
+    """Give the charger as the list of chargers has it."""
+    status = detail(state, spec)
+    recorded = paths.get(capture("groups"), "result")
+    groups = recorded["groups"] if isinstance(recorded, dict) else []
+    document: Document = groups[0]["chargers"][0]  # type: ignore[assignment,index,call-overload]
+    document = {
+        **document,
+        "id": spec.id,
+        "uid": spec.uid,
+        "state": state.status_id,
+        "chargerType": MODELS[spec.model].charger_type,
+        "operationMode": paths.get(status, "config_data.operation_mode"),
+        "ocppReady": paths.get(status, "config_data.ocpp_ready"),
+    }
+    for row in FIELDS.values():
+        if row.sweep is not None and row.detail is not None:
+            document = paths.put(document, row.sweep, paths.get(status, row.detail))
+    return document

@@ -1,0 +1,166 @@
+"""The wire: HTTP/1.1 with keep-alive on one port, and all that can go wrong between two machines."""
+
+import logging
+import socket
+import struct
+import threading
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseServer
+from typing import Any, ClassVar, Protocol
+from urllib.parse import urlsplit
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.simulator.faults import Fault
+from wallbox2mqtt.simulator.message import Answer, Request
+
+_LOGGER = logging.getLogger(__name__)
+_LARGEST_BODY = 1024 * 1024
+_STOP_S = 2.0
+
+
+class Cloud(Protocol):
+    """What the wire asks of the cloud behind it."""
+
+    clock: Clock
+
+    def exchange(self, request: Request) -> tuple[Answer, Fault | None, int | None]:
+        """Give the answer, the fault that befalls its delivery, and its number in the log."""
+
+    def answered(self, number: int | None, answer: Answer) -> None:
+        """Hear that an answer was sent."""
+
+
+class Server(ThreadingHTTPServer):
+    """A server whose stop ends every connection, kept alive or hanging, so that nobody talks to a stopped cloud."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], cloud: Cloud) -> None:
+        """Bind the port.
+
+        Raises:
+            OSError: it is in use, or not ours to use.
+
+        """
+        self.cloud = cloud
+        self.stopping = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._closed = threading.Condition()
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has it
+        """Remember the connection."""
+        with self._closed:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the base class has it
+        """Forget the connection."""
+        super().shutdown_request(request)
+        with self._closed:
+            self._connections.discard(request)
+            self._closed.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as the base class
+        """Keep tracebacks out of the terminal: a client that hangs up is no error."""
+        _LOGGER.debug("a connection of %s ended with an error", client_address)
+
+    def stop(self) -> None:
+        """End all connections and close the port."""
+        self.stopping.set()
+        self.shutdown()
+        with self._closed:
+            for connection in self._connections:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    _LOGGER.debug("a connection had ended by itself")
+            self._closed.wait_for(lambda: not self._connections, _STOP_S)
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "wallbox-simulator"
+    sys_version = ""
+    disable_nagle_algorithm: ClassVar[bool] = True
+    wbufsize = -1  # head and body in one packet
+
+    def __init__(self, request: Any, client_address: Any, server: BaseServer) -> None:  # noqa: ANN401
+        assert isinstance(server, Server)  # noqa: S101 - the base class knows less of it than we do
+        self._server = server
+        super().__init__(request, client_address, server)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The cloud's own clock."""
+        return formatdate(self._server.cloud.clock.wall() if timestamp is None else timestamp, usegmt=True)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """To the log, not to the terminal."""
+        _LOGGER.debug(format, *args)
+
+    def _exchange(self) -> None:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or int(length) > _LARGEST_BODY or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+            self.send_error(400, "the body is too large or of unknown length")
+            return
+        request = Request(
+            method=self.command,
+            path=urlsplit(self.path).path.strip("/"),
+            headers=dict(self.headers.items()),
+            body=self.rfile.read(int(length)),
+            client=self.client_address[0],
+        )
+        answer, fault, number = self._server.cloud.exchange(request)
+        if fault is not None and not self._befalls(fault):
+            return
+        self._server.cloud.answered(number, answer)
+        self._send(answer, fault)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _exchange  # noqa: N815
+
+    def _befalls(self, fault: Fault) -> bool:
+        """Let a fault of time or connection happen; False: no answer is to be sent."""
+        match fault.kind:
+            case "delay":
+                return not self._server.stopping.wait(fault.seconds)
+            case "hang":
+                self._server.stopping.wait()
+            case "reset":  # no linger: the kernel sends RST in place of FIN
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.rfile.close()
+                self.connection.close()
+            case _:
+                return True
+        self.close_connection = True
+        return False
+
+    def _send(self, answer: Answer, fault: Fault | None) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if fault is not None and fault.kind == "drip":
+            self._drip(answer.body, fault.seconds)
+        elif fault is not None and fault.kind == "cut":
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(answer.body)
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        for index in range(len(body)):
+            if self._server.stopping.wait(seconds):
+                self.close_connection = True
+                return
+            self.wfile.write(body[index : index + 1])
+            self.wfile.flush()

@@ -1,0 +1,100 @@
+"""How the simulated cloud behaves: what can be set before it starts and while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+ON = 200
+_SIGN_IN = {ON, 404, 405, 410}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the cloud behaves.
+
+    Sign-in: ``modern_sign_in`` and ``legacy_sign_in`` are 200 for «there», or the status (404, 405, 410) of one
+    that is gone. ``ttl`` is how the modern one tells the end of a token. ``refresh_refusal`` is the status for a
+    refresh token that is no good.
+
+    Limit: requests in any 60 s of the account, None for no limit; the defaults are what the vendor announced in
+    July 2025. ``refusal`` is the form of the refusal.
+
+    Delay: ``lag_s`` seconds pass between an accepted command and its appearance; ``lies`` reads after a command
+    show what was before. ``report_every_s``: values move in such steps instead of continuously.
+
+    Rules: ``may_write`` False is a user without rights. ``out_of_touch``: what a command to a charger that is
+    offline or busy gets (not public: both are possible). ``get_basic`` False: GET v2/charger answers 405.
+
+    Documents: ``list_twice`` lists each charger in two groups. ``month_totals``: numbers and null at the start of
+    a month, by the calendar or always or never.
+    """
+
+    modern_sign_in: int = ON
+    legacy_sign_in: int = ON
+    token_life_s: float = 900.0
+    refresh_life_s: float = 30 * 86400.0
+    ttl: Literal["ms", "s", "missing"] = "ms"
+    refresh_refusal: int = 401
+    reads_per_minute: int | None = 3
+    writes_per_minute: int | None = 5
+    refusal: Literal["429", "429 seconds", "429 date", "403"] = "429"
+    lag_s: float = 0.0
+    lies: int = 0
+    report_every_s: float | None = None
+    may_write: bool = True
+    out_of_touch: Literal["ignored", "forbidden"] = "ignored"
+    get_basic: bool = True
+    list_twice: bool = False
+    month_totals: Literal["calendar", "text", "empty"] = "calendar"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        checks = {
+            f"a sign-in is one of {sorted(_SIGN_IN)}": {self.modern_sign_in, self.legacy_sign_in} <= _SIGN_IN,
+            "a refresh is refused with 401 or 403": self.refresh_refusal in {401, 403},
+            "lives and steps are longer than 0 s": min(
+                self.token_life_s, self.refresh_life_s, 1.0 if self.report_every_s is None else self.report_every_s
+            )
+            > 0,
+            "limits, lag and lies are not negative": min(
+                self.reads_per_minute or 0, self.writes_per_minute or 0, self.lag_s, self.lies
+            )
+            >= 0,
+        }
+        for problem, holds in checks.items():
+            if not holds:
+                raise ValueError(problem)
+
+
+def changed(base: T, changes: Mapping[str, object]) -> T:
+    """Give a frozen dataclass with other values, each checked against its type.
+
+    Raises:
+        ValueError: a name or a value that it cannot have.
+
+    """
+    hints = get_type_hints(type(base))
+    for name, value in changes.items():
+        if name not in hints:
+            msg = f"unknown: {name}; known: {', '.join(hints)}"
+            raise ValueError(msg)
+        if not _fits(value, hints[name]):
+            msg = f"{name}: {value!r} is not of {hints[name]}"
+            raise ValueError(msg)
+    return replace(base, **changes)  # type: ignore[type-var]
+
+
+def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type hint has no type of its own
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin in {Union, UnionType}:
+        return any(_fits(value, part) for part in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, NoneType if hint is None else origin or hint)

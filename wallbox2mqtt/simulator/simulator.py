@@ -1,0 +1,218 @@
+"""The simulator as a whole: an account, its chargers, and the two hosts of the cloud on one port."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Self
+
+from wallbox2mqtt.clock import Clock, SystemClock
+from wallbox2mqtt.simulator.account import Account
+from wallbox2mqtt.simulator.api import Api
+from wallbox2mqtt.simulator.charger import Charger
+from wallbox2mqtt.simulator.control import PREFIX, Control
+from wallbox2mqtt.simulator.faults import Fault, Faults, spoiled
+from wallbox2mqtt.simulator.message import Answer, Log, Request, Seen
+from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, fleet
+from wallbox2mqtt.simulator.server import Server
+from wallbox2mqtt.simulator.settings import Settings, changed
+
+EMAIL, PASSWORD = "demo@example.org", "demo"
+_POLL_S = 0.02
+
+
+class Simulator:
+    """The Wallbox cloud on this machine. Thread-safe; may be stopped and started again, as a cloud may.
+
+    Example::
+
+        with Simulator(chargers=2, settings=Settings(reads_per_minute=1)) as cloud:
+            client = MyClient(api_url=cloud.url, user_api_url=cloud.url, email=EMAIL, password=PASSWORD)
+            cloud.charger(900001).do("plug")
+
+    """
+
+    def __init__(
+        self,
+        *,
+        chargers: Sequence[ChargerSpec] | int = 1,
+        clock: Clock | None = None,
+        email: str = EMAIL,
+        password: str = PASSWORD,
+        settings: Settings | None = None,
+    ) -> None:
+        """Make an account with these chargers; a number makes so many, the models in turn, all ready."""
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self._settings = Settings() if settings is None else settings
+        self._settings_lock = threading.Lock()
+        specs = fleet(chargers) if isinstance(chargers, int) else chargers
+        living = {spec.id: Charger(spec, self.clock, lambda: self._settings) for spec in specs}
+        if len(living) != len(specs):
+            msg = "two chargers have the same id"
+            raise ValueError(msg)
+        self.chargers: Mapping[int, Charger] = MappingProxyType(living)
+        self._account = Account(email, password, self.clock, lambda: self._settings)
+        self._api = Api(self._account, self.chargers, self.clock, lambda: self._settings)
+        self._control = Control(self)
+        self._faults = Faults()
+        self._log = Log(self.clock)
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        """Open the port (0: any free one) and give the address that serves both hosts.
+
+        Raises:
+            OSError: the port is in use.
+
+        """
+        if self._server is not None:
+            msg = "the simulator runs already"
+            raise RuntimeError(msg)
+        self._server = Server((host, port), self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="simulator", daemon=True
+        )
+        self._thread.start()
+        return self.url
+
+    def stop(self) -> None:
+        """Close the port and every connection; requests that hang end. The account and the chargers live on."""
+        if self._server is not None and self._thread is not None:
+            self._server.stop()
+            self._thread.join()
+        self._server = self._thread = None
+
+    def __enter__(self) -> Self:
+        """Start on a free port, if it does not run yet."""
+        if self._server is None:
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of both hosts, without a slash at its end."""
+        if self._server is None:
+            msg = "the simulator does not run"
+            raise RuntimeError(msg)
+        return f"http://{self._server.server_address[0]!s}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        if self._server is None:
+            msg = "the simulator does not run"
+            raise RuntimeError(msg)
+        return int(self._server.server_address[1])
+
+    @property
+    def settings(self) -> Settings:
+        """How the cloud behaves at present."""
+        return self._settings
+
+    def configure(self, **changes: object) -> None:
+        """Change settings from the next request on.
+
+        Raises:
+            ValueError: there is no such setting, or not with this value.
+
+        """
+        with self._settings_lock:
+            self._settings = changed(self._settings, changes)
+
+    def charger(self, number: int) -> Charger:
+        """Give a charger, to move it and to look at it."""
+        return self.chargers[number]
+
+    def revoke_tokens(self) -> None:
+        """End all access tokens now."""
+        self._account.revoke_tokens()
+
+    def revoke_refresh_tokens(self) -> None:
+        """End all refresh tokens now."""
+        self._account.revoke_refresh_tokens()
+
+    def fault(self, fault: Fault) -> None:
+        """Let this happen to requests to come."""
+        self._faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Let nothing more happen."""
+        self._faults.clear()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that are left."""
+        return self._faults.all()
+
+    @property
+    def requests(self) -> tuple[Seen, ...]:
+        """The newest requests (10,000) in the order of arrival, those of the control page left out."""
+        return self._log.all()
+
+    def forget_requests(self) -> None:
+        """Empty the log."""
+        self._log.clear()
+
+    def wait_for(self, holds: Callable[[tuple[Seen, ...]], bool], timeout_s: float) -> bool:
+        """Wait (real seconds) until something holds of the requests; False when the time ran out."""
+        return self._log.wait(holds, timeout_s)
+
+    def exchange(self, request: Request) -> tuple[Answer, Fault | None, int | None]:
+        """Give the answer to a request, the fault of its delivery, its number in the log. For the server."""
+        if request.path.split("/")[0] == PREFIX:
+            return self._control.answer(request), None, None
+        number = self._log.arrived(request)
+        fault = self._faults.take(request)
+        if fault is None:
+            return self._api.answer(request), None, number
+        answer = self._api.answer(request) if fault.acts else Answer(200)
+        return spoiled(fault, answer), fault, number
+
+    def answered(self, number: int | None, answer: Answer) -> None:
+        """Hear from the server that an answer goes out."""
+        if number is not None:
+            self._log.answered(number, answer)
+
+
+def serve_forever(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    port: int,
+    chargers: int = 1,
+    models: Sequence[str] = tuple(MODELS),
+    speed: float = 1.0,
+    host: str = "127.0.0.1",
+    email: str = EMAIL,
+    password: str = PASSWORD,
+    settings: Settings | None = None,
+    ready: Callable[[Simulator], None] = lambda _: None,
+    stop: threading.Event,
+) -> None:
+    """Run a lively simulator until told to stop: the body of ``wallbox2mqtt simulator``.
+
+    Args:
+        port: to listen at; 0 for any free one.
+        chargers: how many.
+        models: names of ``MODELS``, taken in turn.
+        speed: how many of its seconds pass in one of ours.
+        host: to listen at.
+        email: of the account.
+        password: of the account.
+        settings: how the cloud behaves.
+        ready: called with the simulator when it listens.
+        stop: ends it.
+
+    Raises:
+        OSError: the port is in use.
+        ValueError: there is no such model.
+
+    """
+    specs = fleet(chargers, models, lively=True)
+    simulator = Simulator(chargers=specs, clock=SystemClock(speed), email=email, password=password, settings=settings)
+    simulator.start(port, host)
+    with simulator:
+        ready(simulator)
+        stop.wait()

@@ -1,0 +1,255 @@
+"""A charger at one moment, and how it goes on by itself: pure functions of time.
+
+Between two turns (a car is full, a schedule opens, an auto-lock, the end of a reboot, …) everything is constant,
+so energies are exact products of power and time, however seldom somebody looks. The transitions are the
+reconstruction of cloud-api.md section 2; no public trace of a real charger exists.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from wallbox2mqtt.simulator import paths
+from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.schedule import Schedule
+
+VOLTS = 230
+MIN_A = 6
+"""IEC 61851 knows no smaller current; below it a charger waits."""
+
+PAUSING_S = 5.0
+"""How long 178 lasts before 182. [?] made up: only the order of the two is known."""
+
+KM_PER_KWH = 7.0
+"""[?] The vendor's estimate; the seed's 4 km for 0.546 kWh are about this."""
+
+RESERVE_KWH = 2.0
+"""[?] Discharging ends here."""
+
+_FULL_KWH = 1e-6
+_LEAST_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the present or the last session added up to; it stays after the car has left (cloud-api.md 3.2)."""
+
+    energy_kwh: float = 0.0
+    green_kwh: float = 0.0
+    grid_kwh: float = 0.0
+    discharged_kwh: float = 0.0
+    cost: float = 0.0
+    range_km: float = 0.0
+    time_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Something that the charger is busy with until a time. ``status`` None: what it would show anyhow.
+
+    ``installs``: the latest firmware runs at its end.
+    """
+
+    status: int | None
+    until: float
+    installs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A charger at one moment. ``document`` has its settings; what it measures is worked out.
+
+    ``at``: time of the clock, of which ``wall_offset`` makes seconds since 1970. ``asks_kwh``: what the car still
+    takes, of ``capacity_kwh``. ``by_hand``: started by action 1, so schedule and Eco-Smart do not count.
+    ``sun_kw``: surplus for Eco-Smart, ``house_a``: what the house draws, for Power Boost. ``told``: a status that
+    is shown whatever else is (error, offline). ``last_word``: what the cloud goes on showing while out of touch.
+    """
+
+    at: float
+    wall_offset: float
+    document: Document
+    session: Session
+    capacity_kwh: float
+    plugged: bool = False
+    asks_kwh: float = 0.0
+    paused_at: float | None = None
+    by_hand: bool = False
+    idle_since: float = 0.0
+    sun_kw: float = 0.0
+    house_a: float = 0.0
+    schedules: tuple[Schedule, ...] = ()
+    busy: tuple[Phase, ...] = ()
+    told: int | None = None
+    last_word: "State | None" = None
+    finished: bool = True
+
+    @property
+    def wall(self) -> float:
+        """Seconds since 1970 (UTC)."""
+        return self.at + self.wall_offset
+
+    @property
+    def locked(self) -> bool:
+        """Whether the charger refuses cars."""
+        return bool(paths.get(self.document, "config_data.locked"))
+
+    @property
+    def limit_a(self) -> float:
+        """The limit that the user set; negative: discharge."""
+        return paths.number(self.document, "config_data.max_charging_current", 32)
+
+    @property
+    def phases(self) -> int:
+        """[?] ``current_mode`` (1 and 3 are seen), which a public client takes for the number of phases."""
+        return 3 if paths.get(self.document, "current_mode") == 3 else 1  # noqa: PLR2004
+
+    @property
+    def eco_mode(self) -> int | None:
+        """The mode of Eco-Smart while it counts: 0 eco, 1 full green."""
+        if self.by_hand or paths.get(self.document, "config_data.ecosmart.enabled") is not True:
+            return None
+        return int(paths.number(self.document, "config_data.ecosmart.mode"))
+
+    @property
+    def available_a(self) -> float:
+        """What the installation leaves for the car, with Power Boost less what the house draws."""
+        most = paths.number(self.document, "max_available_power", 32)
+        fuse = abs(paths.number(self.document, "config_data.icp_max_current"))
+        boosted = bool(paths.get(self.document, "config_data.home_sharing")) and fuse > 0
+        return min(most, fuse - self.house_a) if boosted else most
+
+    @property
+    def sun_a(self) -> float:
+        """The surplus of the sun per phase."""
+        return self.sun_kw * 1000 / (VOLTS * self.phases)
+
+    @property
+    def waits_for_schedule(self) -> bool:
+        """Whether there are schedules and none is open."""
+        enabled = [schedule for schedule in self.schedules if schedule.enabled]
+        return bool(enabled) and not self.by_hand and not any(schedule.is_open(self.wall) for schedule in enabled)
+
+    @property
+    def car_is_done(self) -> bool:
+        """Whether the car takes no more, or gives no more."""
+        return self.capacity_kwh - self.asks_kwh <= RESERVE_KWH if self.limit_a < 0 else self.asks_kwh <= 0
+
+    @property
+    def status_id(self) -> int:
+        """The number of the state."""
+        if self.told is not None:
+            return self.told
+        if self.busy and (status := self.busy[0].status) is not None:
+            return status
+        return next(status for status, holds in _LADDER if holds(self))
+
+    @property
+    def power_kw(self) -> float:
+        """Power into the car; negative: out of it."""
+        if self.status_id not in {CHARGING, DISCHARGING}:
+            return 0.0
+        amps = min(abs(self.limit_a), self.available_a)
+        if self.eco_mode is not None and self.limit_a > 0:
+            amps = min(amps, max(float(MIN_A), self.sun_a))
+        return math.copysign(amps * VOLTS * self.phases / 1000, self.limit_a)
+
+
+READY, PAUSING, SCHEDULED, WAITING_FOR_CAR, PAUSED = 161, 178, 179, 181, 182
+QUEUED_BY_POWER_BOOST, QUEUED_BY_ECO_SMART = 185, 189
+CHARGING, DISCHARGING, LOCKED, LOCKED_WITH_CAR = 194, 196, 209, 210
+
+_LADDER: tuple[tuple[int, Callable[[State], bool]], ...] = (
+    (LOCKED_WITH_CAR, lambda state: state.locked and state.plugged),
+    (LOCKED, lambda state: state.locked),
+    (READY, lambda state: not state.plugged),
+    (PAUSING, lambda state: state.paused_at is not None and state.at < state.paused_at + PAUSING_S),
+    (PAUSED, lambda state: state.paused_at is not None),
+    (SCHEDULED, lambda state: state.waits_for_schedule),
+    (WAITING_FOR_CAR, lambda state: state.car_is_done),
+    (DISCHARGING, lambda state: state.limit_a < 0),
+    (QUEUED_BY_ECO_SMART, lambda state: state.eco_mode == 1 and state.sun_a < MIN_A),
+    (QUEUED_BY_POWER_BOOST, lambda state: state.available_a < MIN_A),
+    (CHARGING, lambda _: True),
+)
+"""The first line that holds is the state of a charger in touch."""
+
+
+def drift(state: State, when: float) -> State:
+    """Give the state at a later time before which there is no turn."""
+    seconds = when - state.at
+    if seconds <= 0:
+        return state
+    energy_kwh = state.power_kw * seconds / 3600
+    session = _grown(state, energy_kwh, seconds) if state.plugged else state.session
+    asks_kwh = max(0.0, state.asks_kwh - energy_kwh) if state.plugged else state.asks_kwh
+    return replace(state, at=when, session=session, asks_kwh=asks_kwh)
+
+
+def _grown(state: State, energy_kwh: float, seconds: float) -> Session:
+    session, taken_kwh = state.session, max(0.0, energy_kwh)
+    # both captures say 0 for sun and grid beside some energy: they are told apart only while Eco-Smart counts [?]
+    told = 0.0 if state.eco_mode is None else taken_kwh
+    green_kwh = min(told, state.sun_kw * seconds / 3600)
+    return replace(
+        session,
+        energy_kwh=session.energy_kwh + taken_kwh,
+        green_kwh=session.green_kwh + green_kwh,
+        grid_kwh=session.grid_kwh + told - green_kwh,
+        discharged_kwh=session.discharged_kwh + max(0.0, -energy_kwh),
+        cost=session.cost + taken_kwh * paths.number(state.document, "config_data.energy_price"),
+        range_km=session.range_km + taken_kwh * KM_PER_KWH,
+        time_s=session.time_s + seconds,
+    )
+
+
+def next_turn(state: State) -> float:
+    """Give the next time at which something changes by itself, infinity where nothing will."""
+    return max(min(_turns(state), default=math.inf), state.at + _LEAST_S)
+
+
+def _turns(state: State) -> Iterator[float]:
+    if state.busy:
+        yield state.busy[0].until
+    if state.paused_at is not None and state.at < state.paused_at + PAUSING_S:
+        yield state.paused_at + PAUSING_S
+    if _locks_itself(state):
+        yield state.idle_since + paths.number(state.document, "config_data.auto_lock_time")
+    if state.plugged:
+        for schedule in state.schedules:
+            yield state.at + schedule.next_turn_s(state.wall)
+    if power_kw := state.power_kw:
+        left_kwh = state.asks_kwh if power_kw > 0 else state.capacity_kwh - state.asks_kwh - RESERVE_KWH
+        yield state.at + left_kwh / abs(power_kw) * 3600
+
+
+def _locks_itself(state: State) -> bool:
+    return paths.get(state.document, "config_data.auto_lock") == 1 and not state.locked and not state.plugged
+
+
+def settle(state: State) -> State:
+    """Do what is due: phases end, a full car is exactly full, an idle charger locks itself."""
+    while state.busy and state.busy[0].until <= state.at:
+        if state.busy[0].installs:
+            state = _installed(state)
+        state = replace(state, busy=state.busy[1:])
+    if 0 < state.asks_kwh < _FULL_KWH:
+        state = replace(state, asks_kwh=0.0)
+    if 0 < state.capacity_kwh - state.asks_kwh - RESERVE_KWH < _FULL_KWH:
+        state = replace(state, asks_kwh=state.capacity_kwh - RESERVE_KWH)
+    idle_s = state.at - state.idle_since
+    if _locks_itself(state) and idle_s >= paths.number(state.document, "config_data.auto_lock_time"):
+        state = replace(state, document=paths.put(state.document, "config_data.locked", 1))
+    return state
+
+
+def _installed(state: State) -> State:
+    latest = paths.get(state.document, "config_data.software.latestVersion")
+    document = paths.put(state.document, "config_data.software.currentVersion", latest)
+    return replace(state, document=paths.put(document, "config_data.software.updateAvailable", value=False))
+
+
+def turns(state: State, until: float) -> Iterator[State]:
+    """Give the state after each turn up to a time, that time included."""
+    while (turn := next_turn(state)) <= until:
+        state = settle(drift(state, turn))
+        yield state
