@@ -15,6 +15,9 @@ class Clock(Protocol):
     def wall(self) -> float:
         """Seconds since 1970 (UTC) as the system believes them; they may jump."""
 
+    def real_s(self, seconds: float) -> float:
+        """How long so many of this clock's seconds take in truth."""
+
     def wait(self, condition: threading.Condition, timeout: float | None) -> bool:
         """Wait on a condition that the caller holds, for so many seconds at most; False when they ran out."""
 
@@ -35,9 +38,13 @@ class SystemClock:
         """Seconds since 1970 as the system believes them."""
         return self._wall_start + (time.time() - self._wall_start) * self._speed
 
+    def real_s(self, seconds: float) -> float:
+        """How long so many of this clock's seconds take in truth; at most a day, which waits can bear."""
+        return min(max(0.0, seconds) / self._speed, 86_400.0)
+
     def wait(self, condition: threading.Condition, timeout: float | None) -> bool:
         """Wait on a condition that the caller holds."""
-        return condition.wait(None if timeout is None else max(0.0, timeout) / self._speed)
+        return condition.wait(None if timeout is None else self.real_s(timeout))
 
 
 def iso_utc(wall: float) -> str:

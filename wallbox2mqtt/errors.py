@@ -1,21 +1,22 @@
 """All errors of the program, as a tree. Whoever catches one chooses by what he would do about it.
 
-    Wallbox2MqttError
-    ├── ConfigError                the user must act: exit code 78
-    ├── InvalidPayloadError        a command that is refused; nothing was sent
-    └── CloudError                 a request to the cloud that did not succeed
-        ├── AuthError              credentials are refused: do not hammer
-        ├── UnauthorizedError      the token is refused: get a new one, once
-        ├── RateLimitedError       too many requests: wait
-        ├── RequestRefusedError    4xx: never repeat
-        │   ├── ForbiddenError     403: locked, no rights, run by OCPP, or too many requests
-        │   ├── MethodError        405: the other form of this request may work
-        │   └── ConflictError      409: already so
-        ├── NotSentError           the cloud cannot have seen the request: may be sent again
-        └── AnswerLostError        the cloud may have acted: only idempotent requests may be sent again
-            ├── CloudTimeoutError  no whole answer within the deadline
-            ├── ServerError        5xx
-            └── BadAnswerError     3xx, not JSON, wrong shape, too large
+Wallbox2MqttError
+├── ConfigError                the user must act: exit code 78
+├── InvalidPayloadError        a command that is refused; nothing was sent
+└── CloudError                 a request to the cloud that did not succeed
+    ├── AuthError              credentials are refused: do not hammer
+    ├── UnauthorizedError      the token is refused: get a new one, once
+    ├── RateLimitedError       too many requests: wait
+    ├── RequestRefusedError    4xx: never repeat
+    │   ├── ForbiddenError     403: locked, no rights, run by OCPP, or too many requests
+    │   ├── MethodError        405: the other form of this request may work
+    │   └── ConflictError      409: already so
+    ├── NotSentError           the cloud cannot have seen the request: may be sent again
+    │   └── ConnectTimeoutError no connection within the deadline
+    └── AnswerLostError        the cloud may have acted: only idempotent requests may be sent again
+        ├── CloudTimeoutError  no whole answer within the deadline
+        ├── ServerError        5xx
+        └── BadAnswerError     3xx, not JSON, wrong shape, too large
 """
 
 from typing import ClassVar
@@ -91,6 +92,12 @@ class NotSentError(CloudError):
     """Raised when no connection came about, so that the cloud cannot have seen the request."""
 
     reason = "unreachable"
+
+
+class ConnectTimeoutError(NotSentError):
+    """Raised when nobody answered at the cloud's address within the deadline."""
+
+    reason = "timeout"
 
 
 class AnswerLostError(CloudError):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from wallbox2mqtt.catalogue.kinds import Json, is_number
 
-Template: TypeAlias = "Json | Hole | dict[str, Template]"
+Template: TypeAlias = "Json | Hole | Mapping[str, Template]"
 
 
 class UnfilledError(Exception):
@@ -48,7 +48,7 @@ class Hole:
         if value is None:
             raise UnfilledError(self.field)
         if self.wire is not None:
-            return dict(self.wire)[value]  # type: ignore[index]
+            return dict(self.wire)[value]
         if self.sign is not None and isinstance(value, int | float):
             if not value:
                 raise UnfilledError(self.field)
@@ -97,9 +97,9 @@ def fill(template: Template, values: Mapping[str, Json]) -> Json:
     """
     if isinstance(template, Hole):
         return template.fill(values)
-    if isinstance(template, dict):
+    if isinstance(template, Mapping):
         return {key: fill(part, values) for key, part in template.items()}
-    return template  # type: ignore[return-value]
+    return template
 
 
 def match(template: Template, body: Json) -> dict[str, Json]:
@@ -111,7 +111,7 @@ def match(template: Template, body: Json) -> dict[str, Json]:
     """
     if isinstance(template, Hole):
         return {template.field: template.match(body)}
-    if isinstance(template, dict):
+    if isinstance(template, Mapping):
         if not isinstance(body, dict) or body.keys() != template.keys():
             msg = f"expected the keys {sorted(template)}"
             raise ValueError(msg)

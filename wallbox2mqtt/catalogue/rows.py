@@ -448,7 +448,9 @@ SETTINGS: tuple[Field, ...] = (
     _raw("config_data.rfid_type", "RFID", kinds.TEXT, "kind of the RFID reader", None),
     _raw("config_data.plan.plan_name", "Plan", kinds.TEXT, "plan of the account", "Business"),
     _raw("config_data.plan.features", "Plan features", kinds.LIST, "what the plan allows", ["POWER_BOOST"]),
-    _raw("config_data.sync_timestamp", "Sync timestamp", kinds.NUMBER, "seconds since 1970 of another sync", 1692301922),
+    _raw(
+        "config_data.sync_timestamp", "Sync timestamp", kinds.NUMBER, "seconds since 1970 of another sync", 1692301922
+    ),
     _raw("config_data.charger_load_type", "Load type", kinds.TEXT, "Private is seen", "Private"),
     _raw(
         "config_data.contract_charging_available",
@@ -550,7 +552,9 @@ BASIC: tuple[Field, ...] = (
     _basic("maxChargingCurrent", "Maximum charging current", kinds.NUMBER, "max_charging_current", 32),
     _basic("locked", "Lock", kinds.FLAG, "locked", 1),
     _basic("lastConnection", "Last connection", kinds.NUMBER, "seconds since 1970", 1692341408),
-    _basic("lastSync.date", "Last sync", kinds.TEXT, "another, older time than last_sync", "2023-08-17 20:01:46.000000"),
+    _basic(
+        "lastSync.date", "Last sync", kinds.TEXT, "another, older time than last_sync", "2023-08-17 20:01:46.000000"
+    ),
     _basic("lastSync.timezone_type", "Zone type of last sync", kinds.NUMBER, "of PHP", 3),
     _basic("lastSync.timezone", "Zone of last sync", kinds.TEXT, "of PHP", "UTC"),
     _basic("midEnabled", "Meter enabled", kinds.NUMBER, "mid_enabled", 0),

@@ -109,8 +109,13 @@ def wish_of_request(method: str, path: str, body: Json) -> dict[str, Json]:
 
     """
     rows = [row for row in FIELDS.values() if row.command is not None and row.command.request is not None]
-    asked = [row for row in rows if row.command and row.command.request and
-             (row.command.request.method, row.command.request.path) == (method, path)]
+    asked = [
+        row
+        for row in rows
+        if row.command
+        and row.command.request
+        and (row.command.request.method, row.command.request.path) == (method, path)
+    ]
     if any(row.key == "config" for row in asked) and isinstance(body, dict) and body:
         if unknown := body.keys() - CONFIG_FIELDS.keys():
             msg = f"unknown keys {sorted(unknown)}"

@@ -1,0 +1,374 @@
+"""The program: puts the parts together, drives the times, watches over the threads, and stops in order.
+
+Main runs the schedule and handles what the others report; the reader and the writer talk to the cloud, paho's
+thread to the broker. Between them are queues, the picture, the budgets and the TokenManager, each with its lock.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import schedule
+
+from wallbox2mqtt.auth import TokenManager
+from wallbox2mqtt.bridge import Bridge
+from wallbox2mqtt.budget import Budget
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Cloud, SignInLine
+from wallbox2mqtt.commands import CommandQueue, Results
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.intake import Intake
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt
+from wallbox2mqtt.pace import Pace
+from wallbox2mqtt.picture import Picture
+from wallbox2mqtt.plan import Plan
+from wallbox2mqtt.reader import Listener, Reader
+from wallbox2mqtt.shared import Shared
+from wallbox2mqtt.state import Store
+from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics
+from wallbox2mqtt.writer import Writer
+
+_LOG = logging.getLogger(__name__)
+
+EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
+HEALTH_S = 60.0
+_STUCK_S = 25.0
+_LAST_WORDS_S = 2.0
+_JUMP_S = 2.0
+_BIRTH_DELAY_S = (2.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _DetailRead:
+    """A charger's detail was read."""
+
+    charger_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ChargersListed:
+    """The chargers were listed; these are gone for good."""
+
+    gone: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """The program is to end."""
+
+    code: int
+    reason: str
+
+
+class _Stepper(Protocol):
+    def step(self) -> float: ...
+
+
+class Worker(threading.Thread):
+    """A thread that calls ``step`` for ever; ``beat`` tells when it was last seen alive, monotonic seconds."""
+
+    def __init__(self, name: str, work: _Stepper, wait: Callable[[float], None]) -> None:
+        """Name the thread; ``wait`` gets the seconds for which a step found nothing to do."""
+        super().__init__(name=name, daemon=True)
+        self._work, self._wait = work, wait
+        self._stopping = False
+        self.beat = time.monotonic()
+
+    def run(self) -> None:
+        """Step until stopped."""
+        while not self._stopping:
+            self.beat = time.monotonic()
+            if (wait := self._work.step()) > 0:
+                self._wait(wait)
+
+    def stop(self) -> None:
+        """End after the present step."""
+        self._stopping = True
+
+
+class App:
+    """The bridge, from its configuration to its exit code."""
+
+    def __init__(self, config: Config, state_dir: Path, clock: Clock) -> None:
+        """Put the parts together; nothing is sent yet.
+
+        Raises:
+            ConfigError: a certificate file cannot be used.
+
+        """
+        wallbox, commands = config.wallbox, config.commands
+        self._config, self._clock = config, clock
+        self._events: queue.SimpleQueue[Event | _DetailRead | _ChargersListed | _Exit] = queue.SimpleQueue()
+        self._exit: _Exit | None = None
+        self._scheduler = schedule.Scheduler()
+        self._topics = Topics(config.mqtt.base_topic)
+        self._birth_topic = f"{config.home_assistant.prefix}/status"
+        self._mqtt = self._new_mqtt(config)
+        store = Store(state_dir, f"{wallbox.email} {wallbox.api_url} {wallbox.user_api_url}")
+        self._picture = Picture(self._topics, self._mqtt.publish, commands.settle_s)
+        self._bridge = Bridge(self._topics, self._mqtt.publish, clock)
+        self._shared = self._new_shared(store)
+        self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock)
+        self._interval_s = self._pace.interval_s
+        self._reader = self._new_reader()
+        self._writer = Writer(self._shared, self._new_cloud())
+        self._intake = Intake(
+            self._shared,
+            self._topics,
+            self._reader,
+            frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ()),
+            accept_retained=commands.accept_retained,
+        )
+        self._workers = [
+            Worker("reader", self._reader, self._reader.wait),
+            Worker("writer", self._writer, self._shared.queue.wait),
+        ]
+        self._offset = clock.wall() - clock.monotonic()
+        self._birth: schedule.Job | None = None
+        self._last_problem: str | None = None
+
+    def _new_mqtt(self, config: Config) -> Mqtt:
+        return Mqtt(
+            config.mqtt,
+            will_topic=self._topics.state,
+            filters=[*self._topics.command_filters(), self._topics.state, self._birth_topic],
+            on_event=self._events.put,
+            clock=self._clock,
+        )
+
+    def _new_shared(self, store: Store) -> Shared:
+        wallbox, clock = self._config.wallbox, self._clock
+        writes = Budget("writes", wallbox.writes_per_minute, clock, store)
+        door = SignInLine(wallbox, clock, wallbox.password, writes)
+        return Shared(
+            clock=clock,
+            tokens=TokenManager(door, clock, store, wallbox.sign_in, wallbox.password),
+            reads=Budget("reads", wallbox.reads_per_minute, clock, store),
+            writes=writes,
+            picture=self._picture,
+            plan=Plan(wallbox.chargers, clock, store, self._is_charging),
+            queue=CommandQueue(clock),
+            results=Results(self._topics, self._mqtt.publish_result, clock),
+            max_age_s=self._config.commands.max_age_s,
+        )
+
+    def _is_charging(self, charger_id: int) -> bool:
+        return self._picture.value(charger_id, "charging") is True
+
+    def _new_cloud(self) -> Cloud:
+        shared = self._shared
+        return Cloud(self._config.wallbox, shared.tokens, shared.reads, shared.writes, self._clock)
+
+    def _new_reader(self) -> Reader:
+        listener = Listener(
+            listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
+            detailed=lambda charger: self._events.put(_DetailRead(charger)),
+            never_let_in=lambda error: self._events.put(_Exit(EXIT_CONFIG, str(error))),
+        )
+        return Reader(self._shared, self._new_cloud(), self._pace, self._bridge, listener)
+
+    def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
+        """End the program soon; may be called from any thread and from a signal handler."""
+        self._events.put(_Exit(code, reason))
+
+    def run(self) -> int:
+        """Run until stopped; gives the exit code."""
+        self._prepare_process()
+        self._show_info()
+        self._set_timetable()
+        self._mqtt.start()
+        for worker in self._workers:
+            worker.start()
+        _LOG.info(
+            "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
+        )
+        try:
+            while self._exit is None:
+                self._scheduler.run_pending()
+                idle = self._scheduler.idle_seconds
+                with contextlib.suppress(queue.Empty):
+                    self._handle(self._events.get(timeout=min(max(idle or 0.0, 0.0), 1.0)))
+            return self._exit.code
+        finally:
+            self._end()
+
+    def _prepare_process(self) -> None:
+        # schedule compares naive local times: at the end of summer time it would pause for an hour
+        os.environ["TZ"] = "UTC"
+        time.tzset()
+
+        def died(args: threading.ExceptHookArgs) -> None:
+            name = args.thread.name if args.thread is not None else "unknown"
+            error = args.exc_value
+            trace = (args.exc_type, error, args.exc_traceback) if error is not None else None
+            _LOG.critical("a thread died thread=%s", name, exc_info=trace)
+            self.stop(EXIT_FAILED, f"the thread {name} died")
+
+        threading.excepthook = died
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self.stop())
+
+    def _set_timetable(self) -> None:
+        self._scheduler.clear()
+        self._every(self._interval_s, self._tick)
+        self._every(HEALTH_S, self._show_health)
+        self._scheduler.every(1).seconds.do(self._look_around)
+
+    def _every(self, seconds: float, job: Callable[[], None]) -> schedule.Job:
+        # schedule's annotation says int; it makes a timedelta of it, which takes fractions
+        real = cast("int", max(self._clock.real_s(seconds), 0.01))
+        made: schedule.Job = self._scheduler.every(real).seconds.do(job)
+        return made
+
+    def _tick(self) -> None:
+        self._intake.ask_again()
+        self._reader.tick()
+
+    def _look_around(self) -> None:
+        """Each second: threads, clocks, and commands that wait for a first reading."""
+        self._intake.look_again()
+        self._show_counts()
+        limit = max(_STUCK_S, 2 * self._config.wallbox.timeout + 5)
+        for worker in self._workers:
+            if not worker.is_alive():
+                self.stop(EXIT_FAILED, f"the thread {worker.name} is dead")
+            elif time.monotonic() - worker.beat > limit:
+                self.stop(EXIT_FAILED, f"the thread {worker.name} is stuck")
+        if not self._mqtt.is_alive():
+            self.stop(EXIT_FAILED, "the thread of the broker's connection is dead")
+        offset = self._clock.wall() - self._clock.monotonic()
+        jumped, self._offset = abs(offset - self._offset) > _JUMP_S, offset
+        slower = self._pace.interval_s != self._interval_s
+        if jumped:
+            _LOG.warning("the wall clock jumped, the timetable begins anew")
+        if jumped or slower:
+            self._interval_s = self._pace.interval_s
+            self._set_timetable()
+            self._show_info()
+
+    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit) -> None:
+        match event:
+            case Message():
+                self._handle_message(event)
+            case Connected():
+                self._announce(event)
+            case Disconnected():
+                self._disconnected(event)
+            case _DetailRead():
+                self._intake.look_again([event.charger_id])
+            case _ChargersListed():
+                self._show_info()
+                self._forget(event.gone)
+                self._intake.look_again()
+            case _Exit():
+                self._exit = self._exit or event
+
+    def _handle_message(self, message: Message) -> None:
+        if message.topic == self._topics.state:
+            if message.payload == OFFLINE.encode():
+                self._bridge.still_here()
+        elif message.topic == self._birth_topic:
+            if message.payload == ONLINE.encode() and not message.retained and self._birth is None:
+                delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
+                self._birth = self._every(delay, self._born)
+        else:
+            self._intake.take(message)
+
+    def _born(self) -> None:
+        """Home Assistant, or openHAB, has started: it wants everything anew."""
+        if self._birth is not None:
+            self._scheduler.cancel_job(self._birth)
+        self._birth = None
+        self._bridge.announce()
+        self._picture.announce()
+
+    def _announce(self, event: Connected) -> None:
+        self._last_problem = None
+        _LOG.info("connected to the broker")
+        for denied in event.denied:
+            _LOG.error("the broker refuses a subscription, commands will not arrive filter=%s", denied)
+        self._intake.subscribed()
+        self._bridge.announce()
+        self._picture.announce()
+        self._mqtt.flush_results()
+
+    def _disconnected(self, event: Disconnected) -> None:
+        if event.twin:
+            _LOG.error(
+                "another client uses the same client id, the two end each other's connection client_id=%s; "
+                "give each bridge its own mqtt.client_id and mqtt.base_topic",
+                self._config.mqtt.client_id,
+            )
+        elif event.reason != self._last_problem:
+            _LOG.warning("not connected to the broker, trying again reason=%r", event.reason)
+        self._last_problem = event.reason
+
+    def _forget(self, gone: tuple[int, ...]) -> None:
+        for charger_id in gone:
+            _LOG.warning("the charger is gone from the account, its topics are removed charger=%d", charger_id)
+            for topic in self._picture.forget(charger_id):
+                self._mqtt.publish(topic, "")
+
+    def _show_info(self) -> None:
+        chargers: list[Json] = list(self._shared.plan.chargers)
+        self._bridge.info(
+            chargers=chargers,
+            reads_per_minute=_plain(self._config.wallbox.reads_per_minute),
+            writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
+            interval_s=_plain(round(self._interval_s, 3)),
+            protocol=self._config.mqtt.protocol,
+        )
+
+    def _show_counts(self) -> None:
+        self._bridge.show("reads_last_hour", str(self._shared.reads.last_hour()))
+        self._bridge.show("writes_last_hour", str(self._shared.writes.last_hour()))
+
+    def _show_health(self) -> None:
+        self._bridge.health(
+            reads=self._shared.reads.total,
+            writes=self._shared.writes.total,
+            sign_ins=self._shared.tokens.sign_ins,
+            refused=self._pace.refused_total + self._writer.refused,
+            backoff_s=round(max(self._pace.wait_s(), self._writer.backoff_s)),
+            commands_waiting=len(self._shared.queue) + len(self._intake),
+            reconnects=max(0, self._mqtt.connects - 1),
+            rss_mib=_rss_mib(),
+        )
+
+    def _end(self) -> None:
+        """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
+        reason = self._exit.reason if self._exit is not None else "a fault of its own"
+        _LOG.info("stopping reason=%r", reason)
+        for worker in self._workers:
+            worker.stop()
+        for ticket in [*self._shared.queue.drain(), *self._reader.drain(), *self._intake.drain()]:
+            self._shared.results.failed(ticket, "stopping")
+        if (under_way := self._writer.under_way) is not None:
+            self._shared.results.failed(under_way, "stopping: it was under way, its effect is unknown")
+        self._mqtt.stop(self._topics.state, OFFLINE, _LAST_WORDS_S)
+
+
+def _plain(number: float) -> int | float:
+    return int(number) if float(number).is_integer() else number
+
+
+def _rss_mib() -> float:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if sys.platform != "win32" else 0.0

@@ -1,0 +1,5 @@
+"""The command line."""
+
+from wallbox2mqtt.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""The cloud: the one home of requests."""
+
+from wallbox2mqtt.cloud.door import Answer, Cloud, SignInLine
+
+__all__ = ["Answer", "Cloud", "SignInLine"]

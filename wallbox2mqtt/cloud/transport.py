@@ -1,0 +1,134 @@
+"""How bytes travel to the cloud: a requests session with one deadline for a whole request.
+
+requests' own timeout is per read: a server that drips a byte a second would hold a thread for ever. Here
+every read waits only for what is left of the deadline.
+"""
+
+import http.client
+import io
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from wallbox2mqtt.clock import SystemClock
+
+_CHUNK = 64 * 1024
+
+
+class TooLargeError(Exception):
+    """Raised when an answer is larger than the limit."""
+
+
+class Deadline:
+    """The end of the present request; one for each session, which one thread uses."""
+
+    def __init__(self) -> None:
+        """Begin without one."""
+        self._clock = SystemClock()
+        self._ends = 0.0
+
+    def set(self, seconds: float) -> None:
+        """Let it end in so many seconds."""
+        self._ends = self._clock.monotonic() + seconds
+
+    def left(self) -> float:
+        """Give the seconds that are left.
+
+        Raises:
+            TimeoutError: none are.
+
+        """
+        left = self._ends - self._clock.monotonic()
+        if left <= 0:
+            msg = "the deadline has passed"
+            raise TimeoutError(msg)
+        return left
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket for as long as the deadline allows."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
+        super().__init__()
+        self._raw, self._sock, self._deadline = raw, sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - a writable buffer; typing has no name for it in 3.11
+        self._sock.settimeout(self._deadline.left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _response_class(deadline: Deadline) -> type[http.client.HTTPResponse]:
+    class Response(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+            super().__init__(sock, *args, **kwargs)
+            raw = self.fp.detach()
+            self.fp = io.BufferedReader(_DeadlineReader(raw, sock, deadline))
+
+    return Response
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter over connections that know the deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        super().__init__(pool_connections=2, pool_maxsize=1, max_retries=0)
+
+    def _with_deadline(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
+        response = _response_class(self._deadline)
+
+        def pool(kind: Any, connection: Any) -> Any:  # noqa: ANN401 - two unrelated pool classes
+            made = type(connection.__name__, (connection,), {"response_class": response})
+            return type(kind.__name__, (kind,), {"ConnectionCls": made})
+
+        manager.pool_classes_by_scheme = {
+            "http": pool(urllib3.HTTPConnectionPool, urllib3.connection.HTTPConnection),
+            "https": pool(urllib3.HTTPSConnectionPool, urllib3.connection.HTTPSConnection),
+        }
+        return manager
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager = self._with_deadline(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base has it
+        new = not self.proxy_manager
+        manager = super().proxy_manager_for(*args, **kwargs)
+        return self._with_deadline(manager) if new else manager
+
+
+def new_session(deadline: Deadline) -> requests.Session:
+    """Give a session whose requests end at the deadline; proxies come from the environment."""
+    session = requests.Session()
+    adapter = _Adapter(deadline)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def read_body(response: requests.Response, limit: int) -> bytes:
+    """Read a streamed answer, decompressed.
+
+    Raises:
+        TooLargeError: it is larger than the limit.
+
+    """
+    read: Callable[[int], bytes] = lambda size: response.raw.read(size, decode_content=True)  # noqa: E731
+    body = bytearray()
+    while chunk := read(_CHUNK):
+        body += chunk
+        if len(body) > limit:
+            msg = f"the answer is larger than {limit} bytes"
+            raise TooLargeError(msg)
+    return bytes(body)

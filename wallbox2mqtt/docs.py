@@ -1,0 +1,75 @@
+"""The tables of topics and commands, worked out from the catalogue."""
+
+from collections.abc import Iterable, Sequence
+
+from wallbox2mqtt.catalogue import FIELDS, Field, parse, request_of
+from wallbox2mqtt.errors import InvalidPayloadError
+from wallbox2mqtt.topics import payload, to_json
+
+TOPICS_MARK, COMMANDS_MARK = "topics", "commands"
+
+_SHOWN_ID = "{id}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def topic_table(*, rare: bool = True) -> str:
+    """Give the table of fields in Markdown; without ``rare``, only those that people look at every day."""
+    rows = [
+        (f"`{row.key}`", row.meaning, row.kind.unit or "", f"`{payload(row.example)}`", _sources(row))
+        for row in FIELDS.values()
+        if row.has_state and (rare or row.enabled)
+    ]
+    return _table(("topic below `wallbox/<id>/`", "meaning", "unit", "example", "from"), rows)
+
+
+def _sources(row: Field) -> str:
+    homes = [("detail", row.detail), ("list", row.sweep), ("basic", row.basic)]
+    named = [f"{name} `{path}`" for name, path in homes if path]
+    return ", ".join(named) if named else "worked out from " + ", ".join(f"`{source}`" for source in row.sources)
+
+
+def command_table() -> str:
+    """Give the table of commands in Markdown."""
+    rows = [
+        (f"`{row.key}/set`", row.meaning, row.command.language.accepts({}), _request(row))
+        for row in FIELDS.values()
+        if row.command is not None
+    ]
+    return _table(("topic below `wallbox/<id>/`", "what it is", "accepts", "request at the cloud"), rows)
+
+
+def _request(row: Field) -> str:
+    """Give a request as it goes out for the row's example, so that the table shows what is sent."""
+    if row.command is None or row.command.request is None:
+        return "a read of the charger"
+    view = {known.key: known.example for known in FIELDS.values()} | {"software/updateAvailable": True}
+    for text in (payload(row.example), "on", "install"):
+        try:
+            sending = request_of(parse(row, text, view, frozenset()), view)
+        except InvalidPayloadError:
+            continue
+        if sending is not None:
+            request, body = sending
+            return f"`{request.method} {request.path.format(id=_SHOWN_ID)}` `{to_json(body)}`"
+    msg = f"row {row.key!r}: none of the examples is accepted"
+    raise ValueError(msg)
+
+
+def marked(text: str, mark: str, table: str) -> str:
+    """Give a document with the part between two marks replaced by a table.
+
+    Raises:
+        ValueError: the marks are not there.
+
+    """
+    begin, end = f"<!-- {mark}: made by scripts/docs -->", f"<!-- end of {mark} -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        msg = f"the marks of {mark!r} are not there"
+        raise ValueError(msg)
+    return f"{before}{begin}\n{table}\n{end}{after}"

@@ -1,0 +1,285 @@
+"""The broker's door: the one home of paho. Its callbacks only enqueue; an exception in one would kill its thread.
+
+State is not queued while the broker is away: whoever holds it announces it anew after ``Connected``. Results
+are kept and sent then.
+"""
+
+import logging
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.config import MqttConfig, TlsConfig
+from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.topics import OFFLINE
+
+_LOG = logging.getLogger(__name__)
+
+QOS = 1
+MAX_KEPT_RESULTS = 1000
+_LONGEST_TOPIC = 65535
+_PACKET_OVERHEAD = 32
+_TAKEN_OVER = 0x8E
+_TWIN_S, _TWIN_KICKS = 60.0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Where an MQTT 5 client wants its answer."""
+
+    topic: str
+    correlation: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The broker has accepted us and all subscriptions: everything is to be announced. ``denied``: filters refused."""
+
+    denied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection ended, or was refused; ``reason`` in words. ``twin``: another client uses our id."""
+
+    reason: str
+    twin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message. ``payload``: cut where it is larger than any command. ``arrived``: monotonic seconds."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    arrived: float
+    reply: Reply | None = None
+
+
+Event = Connected | Disconnected | Message
+
+
+class Mqtt:
+    """One connection to the broker, kept up for good. ``publish`` may be called from any thread."""
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        will_topic: str,
+        filters: Sequence[str],
+        on_event: Callable[[Event], None],
+        clock: Clock,
+    ) -> None:
+        """Prepare the connection.
+
+        Args:
+            config: the broker and how to reach it.
+            will_topic: where the broker says ``offline`` when we vanish.
+            filters: what to subscribe to, anew on each connection.
+            on_event: called on paho's thread; it must return at once and never raise.
+            clock: for arrival times.
+
+        Raises:
+            ConfigError: a certificate file cannot be used.
+
+        """
+        self._filters = list(filters)
+        self._on_event, self._clock = on_event, clock
+        self._host, self._port, self._keepalive = config.host, config.port, config.keepalive
+        self._v5 = config.protocol == "5"
+        self._lock = threading.Lock()
+        self._kept: deque[tuple[str, str, bytes | None]] = deque(maxlen=MAX_KEPT_RESULTS)
+        self._online = False
+        self._largest: int | None = None
+        self._too_large: set[str] = set()
+        self._subscription: int | None = None
+        self._ends: deque[float] = deque(maxlen=_TWIN_KICKS)
+        self.connects = 0
+        self._client_id = config.client_id
+        self._client = self._new_client(config, will_topic)
+
+    def _new_client(self, config: MqttConfig, will_topic: str) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=config.client_id,
+            # a session that outlives the connection would keep commands for later, when nobody wants them
+            clean_session=None if self._v5 else True,
+            protocol=MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311,
+            transport=config.transport,
+        )
+        if config.transport == "websockets":
+            client.ws_set_options(path=config.websocket_path)
+        if config.username is not None:
+            client.username_pw_set(config.username, config.password.reveal() if config.password else None)
+        if config.tls.enabled:
+            client.tls_set_context(_tls_context(config.tls))
+        client.will_set(will_topic, OFFLINE, qos=QOS, retain=True)
+        client.reconnect_delay_set(min_delay=1, max_delay=10)
+        client.on_socket_open = _no_delay
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_connect_fail = self._failed
+        client.on_disconnect = self._disconnected
+        client.on_message = self._message
+        return client
+
+    def start(self) -> None:
+        """Begin to connect; a broker that is not there yet is waited for."""
+        if self._v5:
+            self._client.connect_async(self._host, self._port, self._keepalive, clean_start=True)
+        else:
+            self._client.connect_async(self._host, self._port, self._keepalive)
+        self._client.loop_start()
+
+    @property
+    def online(self) -> bool:
+        """Whether what is published reaches the broker."""
+        return self._online
+
+    def is_alive(self) -> bool:
+        """Tell whether paho's thread lives."""
+        return self._thread() is not None
+
+    def _thread(self) -> threading.Thread | None:
+        name = f"paho-mqtt-client-{self._client_id}"
+        return next((thread for thread in threading.enumerate() if thread.name == name), None)
+
+    def publish(self, topic: str, payload: str, *, retain: bool = True) -> None:
+        """Publish state; nothing happens while the broker is away."""
+        if self._online:
+            self._send(topic, payload, retain=retain, correlation=None)
+
+    def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
+        """Publish an answer to a command; kept while the broker is away, the newest 1,000."""
+        with self._lock:
+            if not self._online:
+                self._kept.append((topic, payload, correlation))
+                return
+        self._send(topic, payload, retain=False, correlation=correlation)
+
+    def flush_results(self) -> None:
+        """Send the answers that were kept."""
+        with self._lock:
+            kept, self._kept = list(self._kept), deque(maxlen=MAX_KEPT_RESULTS)
+        for topic, payload, correlation in kept:
+            self.publish_result(topic, payload, correlation)
+
+    def stop(self, last_topic: str, last_payload: str, timeout_s: float) -> None:
+        """Publish a last state, wait until the broker has it, and end the connection."""
+        if self._online:
+            info = self._client.publish(last_topic, last_payload, qos=QOS, retain=True)
+            if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                info.wait_for_publish(timeout_s)
+        self._client.disconnect()
+        if (thread := self._thread()) is not None:
+            # it may be in the middle of a connect that nobody answers; it is a daemon and dies with the process
+            thread.join(timeout_s / 2)
+
+    def _send(self, topic: str, payload: str, *, retain: bool, correlation: bytes | None) -> None:
+        encoded, topic_size = payload.encode(), len(topic.encode())
+        size = len(encoded) + topic_size + len(correlation or b"") + _PACKET_OVERHEAD
+        if topic_size > _LONGEST_TOPIC or (self._largest is not None and size > self._largest):
+            if topic not in self._too_large:
+                self._too_large.add(topic)
+                _LOG.warning("not published, larger than the broker takes topic=%.80s bytes=%d", topic, size)
+            return
+        properties = None
+        if correlation is not None and self._v5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
+            properties.CorrelationData = correlation
+        self._client.publish(topic, encoded, qos=QOS, retain=retain, properties=properties)
+
+    # From here on: callbacks, on paho's thread. They hand over and return.
+
+    def _connected(self, client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
+        if reason.is_failure:
+            self._on_event(Disconnected(f"refused: {reason}"))
+            return
+        self._largest = getattr(properties, "MaximumPacketSize", None)
+        wanted: Any = [(name, SubscribeOptions(qos=QOS) if self._v5 else QOS) for name in self._filters]
+        # announced only after the SUBACK: by then paho has sent again what the last connection left unanswered,
+        # so that nothing old can arrive after what is new
+        _, self._subscription = client.subscribe(wanted)
+
+    def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
+        if mid != self._subscription:
+            return
+        denied = tuple(name for name, reason in zip(self._filters, reasons, strict=False) if reason.is_failure)
+        self.connects += 1
+        with self._lock:
+            self._online = True
+        self._on_event(Connected(denied))
+
+    def _failed(self, _client: Client, _data: object) -> None:
+        self._on_event(Disconnected("unreachable"))
+
+    def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
+        with self._lock:
+            was_online, self._online = self._online, False
+        if not was_online and not reason.is_failure:
+            return
+        now = self._clock.monotonic()
+        twin = reason.value == _TAKEN_OVER
+        if was_online:
+            self._ends.append(now)
+            # without MQTT 5 the broker does not say why; two clients with one id end each other again and again
+            twin = twin or (len(self._ends) == _TWIN_KICKS and now - self._ends[0] < _TWIN_S)
+        self._on_event(Disconnected(str(reason), twin))
+
+    def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return
+        reply = None
+        to = getattr(message.properties, "ResponseTopic", None)
+        if to and not {"+", "#"} & set(to):
+            reply = Reply(to, getattr(message.properties, "CorrelationData", None))
+        payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
+        self._on_event(Message(topic, payload, message.retain, self._clock.monotonic(), reply))
+
+
+def _no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
+    """Send at once: with Nagle's algorithm the second of two small messages waits 40 ms for an ACK."""
+    plain = getattr(sock, "_socket", sock)
+    if getattr(plain, "family", None) in {socket.AF_INET, socket.AF_INET6}:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Give a context that verifies, TLS 1.2 or newer.
+
+    Raises:
+        ConfigError: a file cannot be used.
+
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        msg = f"mqtt.tls.ca_file: {tls.ca_file} cannot be used ({error.strerror or error})"
+        raise ConfigError(msg) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.cert_file is not None:
+        try:
+            context.load_cert_chain(str(tls.cert_file), str(tls.key_file) if tls.key_file else None)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"mqtt.tls.cert_file, mqtt.tls.key_file: they cannot be used ({error.strerror or error})"
+            raise ConfigError(msg) from None
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

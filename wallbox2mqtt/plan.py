@@ -1,0 +1,229 @@
+"""What to read next: decided when a read is due, the most overdue of what there is to know.
+
+One charger: its detail. Several: four reads in five are the sweep, which shows what changes of all of
+them; the rest goes round the details. See ``docs/adr`` for the arithmetic.
+"""
+
+import enum
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.documents import Listed
+from wallbox2mqtt.state import Store
+
+_LOG = logging.getLogger(__name__)
+
+HOUR_S, DAY_S = 3600.0, 86400.0
+SWEEP_SHARE = 5
+"""One planned read in so many may be another than the sweep."""
+_ACTIVE_S = 600.0
+_ACTIVE_WEIGHT, _BASIC_WEIGHT = 3.0, 1 / 12
+_ASIDE_S = 15 * 60.0
+_ESSENTIAL = frozenset({"status_id", "charging_power", "added_energy"})
+_FILE = "chargers"
+
+
+class Kind(enum.Enum):
+    """The documents."""
+
+    LIST = "list"
+    DETAIL = "detail"
+    BASIC = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A document to read; the list has no charger."""
+
+    kind: Kind
+    charger_id: int = 0
+
+
+LIST = Target(Kind.LIST)
+
+
+class Plan:
+    """Knows the chargers and when each document was last asked for. Used by the reader, told by all."""
+
+    def __init__(
+        self, only: Iterable[int], clock: Clock, store: Store, is_charging: Callable[[int], bool] = lambda _: False
+    ) -> None:
+        """Take up the chargers of the last listing.
+
+        Args:
+            only: the ids that the configuration names; empty is all of the account.
+            clock: for ages.
+            store: where the chargers are kept.
+            is_charging: tells whether a charger charges at present.
+
+        """
+        self._only = tuple(dict.fromkeys(only))
+        self._clock, self._store, self._is_charging = clock, store, is_charging
+        self._lock = threading.Lock()
+        kept = store.read(_FILE)
+        self._chargers: list[int] = list(self._only) or _ids(kept.get("ids"))
+        self._missing_since = {
+            int(key): value
+            for key, value in _items(kept.get("missing"))
+            if key.isdecimal() and int(key) in self._chargers
+        }
+        self._asked: dict[Target, float] = {LIST: clock.monotonic()} if self._only else {}
+        self._aside: dict[Target, float] = {}
+        self._wanted: list[Target] = []
+        self._commanded: dict[int, float] = {}
+        self._sweeps, self._others = 0, 0
+        self._forbidden: Target | None = None
+        self.was_listed = bool(self._only)
+
+    @property
+    def chargers(self) -> list[int]:
+        """The chargers known at present."""
+        with self._lock:
+            return list(self._chargers)
+
+    def want(self, charger_id: int) -> None:
+        """Ask for a detail as soon as the budget allows."""
+        with self._lock:
+            if (target := Target(Kind.DETAIL, charger_id)) not in self._wanted:
+                self._wanted.append(target)
+
+    def want_all(self) -> None:
+        """Ask for every document as soon as the budget allows."""
+        with self._lock:
+            everything = [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
+            first = [LIST] if len(self._chargers) != 1 else []
+            self._wanted += [target for target in [*first, *everything] if target not in self._wanted]
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a document."""
+        with self._lock:
+            return bool(self._wanted)
+
+    def commanded(self, charger_id: int) -> None:
+        """Take note that a command changed a charger: its detail comes sooner."""
+        with self._lock:
+            self._commanded[charger_id] = self._clock.monotonic()
+
+    def next(self) -> Target:
+        """Decide what to read now."""
+        with self._lock:
+            if self._wanted:
+                return self._wanted[0]
+            if not self._chargers:
+                return LIST
+            if len(self._chargers) == 1 or self._is_aside(LIST):
+                return self._most_overdue(with_list=not self._is_aside(LIST))
+            if (self._others + 1) * SWEEP_SHARE <= self._sweeps + self._others + 1:
+                return self._most_overdue(with_list=False)
+            return LIST
+
+    def _most_overdue(self, *, with_list: bool) -> Target:
+        candidates = [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
+        scores = {target: self._overdue(target) for target in candidates if not self._is_aside(target)}
+        if with_list and self._age(LIST) >= DAY_S:
+            return LIST
+        return max(scores, key=lambda target: scores[target]) if scores else LIST
+
+    def _overdue(self, target: Target) -> float:
+        """Give how overdue a document is: its age, weighed. Never read is most overdue, details before basics."""
+        age = self._age(target)
+        if target.kind is Kind.BASIC:
+            return -1.0 if age < HOUR_S else min(age, 1e8) * _BASIC_WEIGHT
+        charger = target.charger_id
+        just = self._clock.monotonic() - self._commanded.get(charger, -math.inf) < _ACTIVE_S
+        return min(age, 1e9) * (_ACTIVE_WEIGHT if just or self._is_charging(charger) else 1.0)
+
+    def _age(self, target: Target) -> float:
+        return self._clock.monotonic() - self._asked.get(target, -math.inf)
+
+    def _is_aside(self, target: Target) -> bool:
+        return self._clock.monotonic() < self._aside.get(target, -math.inf)
+
+    def asked(self, target: Target) -> None:
+        """Take note that a document is read, successfully or not; a failing one must not block the others."""
+        with self._lock:
+            self._asked[target] = self._clock.monotonic()
+            if target in self._wanted:
+                self._wanted.remove(target)
+            elif target.kind is Kind.LIST:
+                self._sweeps += 1
+            else:
+                self._others += 1
+
+    def succeeded(self) -> None:
+        """Take note of a good read: earlier refusals were of single documents."""
+        with self._lock:
+            self._forbidden = None
+
+    def forbidden(self, target: Target) -> bool:
+        """Take note of a 403: the document is set aside. Tells whether reads of everything are refused."""
+        with self._lock:
+            details = [Target(Kind.DETAIL, charger) for charger in self._chargers]
+            again = self._forbidden is not None and self._forbidden != target
+            self._forbidden = target
+            self._aside[target] = self._clock.monotonic() + _ASIDE_S
+            if again or not details or all(self._is_aside(detail) for detail in details):
+                # not this document but all of them: too many requests
+                self._aside.clear()
+                self._forbidden = None
+                return True
+            _LOG.warning(
+                "set aside for 15 minutes document=%s charger=%d http_status=403", target.kind.value, target.charger_id
+            )
+            return False
+
+    def listed(self, listing: list[Listed]) -> list[int]:
+        """Take a good listing; gives the chargers that are gone: every listing of a day lacked them."""
+        with self._lock:
+            self.was_listed = True
+            ids = [listed.charger_id for listed in listing]
+            if self._only:
+                ids = [charger for charger in ids if charger in self._only]
+            wall = self._clock.wall()
+            gone = []
+            for charger in [charger for charger in self._chargers if charger not in ids]:
+                since = self._missing_since.setdefault(charger, wall)
+                if since > wall:
+                    self._missing_since[charger] = wall
+                if wall - since >= DAY_S and charger not in self._only:
+                    gone.append(charger)
+            for charger in ids:
+                self._missing_since.pop(charger, None)
+            for charger in gone:
+                del self._missing_since[charger]
+            self._chargers = [charger for charger in self._chargers if charger not in gone]
+            self._chargers += [charger for charger in ids if charger not in self._chargers]
+            self._judge(listing)
+            self._keep()
+            return gone
+
+    def _judge(self, listing: list[Listed]) -> None:
+        """Fall back to the details for an hour where the list does not show what changes."""
+        ours = [listed for listed in listing if listed.charger_id in self._chargers]
+        shows = any(listed.reading.values.keys() >= _ESSENTIAL for listed in ours)
+        if len(self._chargers) > 1 and not shows:
+            _LOG.warning("the list of chargers does not show their state, reading details in turn")
+            self._aside[LIST] = self._clock.monotonic() + HOUR_S
+
+    def _keep(self) -> None:
+        ids: list[Json] = list(self._chargers)
+        missing: dict[str, Json] = {str(charger): since for charger, since in self._missing_since.items()}
+        self._store.write(_FILE, {"ids": ids, "missing": missing})
+
+
+def _ids(kept: Json) -> list[int]:
+    items = kept if isinstance(kept, list) else []
+    return [item for item in items if isinstance(item, int) and not isinstance(item, bool) and item > 0]
+
+
+def _items(kept: Json) -> list[tuple[str, float]]:
+    items = kept.items() if isinstance(kept, dict) else ()
+    return [
+        (key, float(value)) for key, value in items if isinstance(value, int | float) and not isinstance(value, bool)
+    ]

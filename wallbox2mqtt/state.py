@@ -1,0 +1,57 @@
+"""What survives a restart: small JSON files in ``state_dir``, one set an account, readable by the owner only."""
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+
+from wallbox2mqtt.catalogue import Json
+
+_LOG = logging.getLogger(__name__)
+
+
+class Store:
+    """The files of one account. Nothing here raises: a bridge without a state directory works, but forgets."""
+
+    def __init__(self, directory: Path, account: str) -> None:
+        """Name the files after the account, in a form that does not tell it."""
+        self._directory = directory
+        self._account = hashlib.sha256(account.encode()).hexdigest()[:12]
+        self._broken: set[str] = set()
+
+    def path(self, name: str) -> Path:
+        """Give the file of a name."""
+        return self._directory / f"{self._account}-{name}.json"
+
+    def read(self, name: str) -> dict[str, Json]:
+        """Give what was kept under a name; empty where nothing was, or where the file is damaged (a warning)."""
+        try:
+            kept = json.loads(self.path(name).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            _LOG.warning("ignored a damaged state file file=%s error=%s", self.path(name), type(error).__name__)
+            return {}
+        if not isinstance(kept, dict):
+            _LOG.warning("ignored a damaged state file file=%s error=no object", self.path(name))
+            return {}
+        return kept
+
+    def write(self, name: str, content: dict[str, Json]) -> None:
+        """Keep this under a name: mode 0600, all or nothing. What cannot be kept is said once."""
+        path = self.path(name)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary.unlink(missing_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                json.dump(content, file)
+            temporary.replace(path)
+        except OSError as error:
+            if name not in self._broken:
+                _LOG.warning("cannot keep state file=%s error=%s", path, error.strerror)
+            self._broken.add(name)
+        else:
+            self._broken.discard(name)

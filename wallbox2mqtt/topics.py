@@ -1,0 +1,118 @@
+"""Names of topics and forms of payloads: the only module that knows them.
+
+Topics come from ids and API keys, never from names that people give.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from wallbox2mqtt.catalogue import FIELDS, Json
+
+ONLINE, OFFLINE = "online", "offline"
+
+UNKNOWN = "None"
+"""The payload of an unknown value: an empty retained payload would delete the topic."""
+
+DEEPEST_COMMAND = 6
+"""Levels below the charger's topic to which commands are listened for; ``basic/resume/totalEnergy`` has 3."""
+
+_UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f-\x9f]")
+_LEAF_RESERVED = frozenset({"set", "result"})
+_TOP_RESERVED = frozenset({"availability", "basic", "event", "bridge"}) | {
+    row.key for row in FIELDS.values() if row.detail is None and row.basic is None
+}
+
+
+def safe_part(name: str, *, top: bool) -> str:
+    """Make an API key safe as one level of a topic; ``top``: it stands directly below the charger.
+
+    A key that would collide with a topic of the bridge's own gets a trailing underscore.
+    """
+    part = _UNSAFE.sub("_", name.encode(errors="replace").decode())
+    if part.startswith("$"):
+        part = "_" + part[1:]
+    if part in _LEAF_RESERVED or (top and part in _TOP_RESERVED):
+        part += "_"
+    return part or "_"
+
+
+def payload(value: Json) -> str:
+    """Give the payload of a value: JSON numbers, true and false, text as it is, ``None`` for the unknown."""
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    return to_json(value)
+
+
+def to_json(value: Json) -> str:
+    """Give compact JSON; characters that UTF-8 cannot say stay escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTopic:
+    """A ``…/set`` topic taken apart: the charger's level and the field's key, as they were written."""
+
+    charger: str
+    key: str
+
+    @property
+    def charger_id(self) -> int | None:
+        """The charger's number; None where the level is no number as the bridge writes them."""
+        digits = self.charger
+        good = digits.isascii() and digits.isdigit() and len(digits) < 20 and not digits.startswith("0")  # noqa: PLR2004
+        return int(digits) if good else None
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics below a base topic."""
+
+    base: str
+
+    def bridge(self, name: str) -> str:
+        """Give a topic of the bridge itself: state, cloud, cloud_reason, last_poll, info, health …."""
+        return f"{self.base}/bridge/{name}"
+
+    @property
+    def state(self) -> str:
+        """The topic that says whether the bridge runs; also the will's."""
+        return self.bridge("state")
+
+    def availability(self, charger_id: int) -> str:
+        """Give the topic that says whether a charger is in touch with the cloud."""
+        return self.field(charger_id, "availability")
+
+    def field(self, charger_id: int, key: str) -> str:
+        """Give the topic of a field's value."""
+        return f"{self.base}/{charger_id}/{key}"
+
+    def command(self, charger_id: int, key: str) -> str:
+        """Give the topic that takes a field's commands."""
+        return f"{self.base}/{charger_id}/{key}/set"
+
+    def result(self, charger_id: int, key: str) -> str:
+        """Give the topic that answers a field's commands."""
+        return f"{self.base}/{charger_id}/{key}/result"
+
+    def command_filters(self) -> list[str]:
+        """Give the filters of all command topics. They do not overlap: a broker would deliver twice.
+
+        One ``#`` would bring back every state that the bridge publishes.
+        """
+        return [f"{self.base}/+{'/+' * depth}/set" for depth in range(DEEPEST_COMMAND + 1)]
+
+    def parse_command(self, topic: str) -> CommandTopic | None:
+        """Take a topic apart, or give None where it is no command's."""
+        prefix = f"{self.base}/"
+        if not topic.startswith(prefix) or not topic.endswith("/set"):
+            return None
+        charger, _, key = topic.removeprefix(prefix).removesuffix("/set").partition("/")
+        return CommandTopic(charger, key)
