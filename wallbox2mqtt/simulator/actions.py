@@ -58,7 +58,7 @@ def _refuses_resume(state: State) -> Refusal | None:
         return Refusal(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
         return Refusal(CONFLICT, "the charger is locked")
-    if state.status_id not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
+    if state.own_status not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
         return Refusal(CONFLICT, "nothing is paused")
     return None
 
@@ -70,7 +70,7 @@ def _refuses_pause(state: State) -> Refusal | None:
         return Refusal(FORBIDDEN, "the charger is locked")
     if state.paused_at is not None:
         return Refusal(FORBIDDEN, "already in Pause-Mode")
-    if state.status_id == READY:  # [?] made up: what a pause without a car does is not public
+    if state.own_status == READY:  # [?] made up: what a pause without a car does is not public
         return Refusal(FORBIDDEN, "there is nothing to pause")
     return None
 
@@ -87,7 +87,7 @@ def _resume(state: State) -> State:
 
 def _pause(state: State) -> State:
     # 178 «pausing» only follows a charge that has to be stopped [?]
-    stops = state.status_id in {CHARGING, DISCHARGING}
+    stops = state.own_status in {CHARGING, DISCHARGING}
     return replace(state, paused_at=state.at if stops else float("-inf"))
 
 

@@ -1,6 +1,5 @@
 """The endpoints of the cloud: which there are, who may use them, what they answer (cloud-api.md 1 and 4.1)."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from wallbox2mqtt.simulator.charger import Charger
 from wallbox2mqtt.simulator.limiter import Limiter
 from wallbox2mqtt.simulator.message import Answer, Request, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import move
+from wallbox2mqtt.simulator.passage import settle
 from wallbox2mqtt.simulator.paths import Document
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.state import State, settle
+from wallbox2mqtt.simulator.state import State
 
 _MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
 """cloud-api.md 3.4: on the first of a month the totals are no text."""
@@ -155,14 +155,14 @@ class Api:
     def _write(self, request: Request, charger: Charger, path: str) -> dict[str, Json] | Answer:
         """Accept a write and give what it sets, or the refusal."""
         try:
-            sets = writes.sets_of(request.method, path, _strict_json(request), charger.foreseen())
+            sets = writes.sets_of(request.method, path, request.json(), charger.foreseen())
         except ValueError as error:
             return error_answer(400, str(error))
         return self._accept(charger, lambda state: writes.write(state, sets)) or sets
 
     def _remote_action(self, request: Request, charger: Charger) -> Answer:
         try:
-            body = _strict_json(request)
+            body = request.json()
         except ValueError as error:
             return error_answer(400, str(error))
         number = body.get("action") if isinstance(body, dict) else None
@@ -193,7 +193,7 @@ class Api:
     def _post_schedules(self, request: Request, charger: Charger) -> Answer:
         """An ``id`` is the position that a schedule takes."""
         try:
-            body = _strict_json(request)
+            body = request.json()
             sent = body.get("schedules") if isinstance(body, dict) else None
             if not isinstance(sent, list):
                 return error_answer(400, "schedules is a list")
@@ -210,14 +210,3 @@ class Api:
 def _wrong_method(known: Mapping[tuple[str, str], object], path: str) -> Answer:
     allowed = ", ".join(sorted(method for method, known_path in known if known_path == path))
     return error_answer(405, "wrong method", {"Allow": allowed})
-
-
-def _strict_json(request: Request) -> Json:
-    """The body, without the numbers that only Python's parser knows."""
-
-    def refuse(name: str) -> Json:
-        msg = f"{name} is no JSON"
-        raise ValueError(msg)
-
-    document: Json = json.loads(request.body, parse_constant=refuse)
-    return document

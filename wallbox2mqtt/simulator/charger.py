@@ -11,9 +11,10 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator import paths, render
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec
 from wallbox2mqtt.simulator.moves import move
+from wallbox2mqtt.simulator.passage import drift, settle, turns
 from wallbox2mqtt.simulator.paths import Document
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.state import Session, State, drift, settle, turns
+from wallbox2mqtt.simulator.state import Session, State
 
 Change = Callable[[State], State]
 

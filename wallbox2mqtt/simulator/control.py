@@ -82,6 +82,7 @@ class Control:
         if body.get("clear"):
             self._simulator.clear_faults()
         else:
+            # a fault without a kind is none: the null that stands for it is refused
             self._simulator.fault(changed(Fault(kind="delay"), {"kind": None, **body}))
 
     def _state(self) -> dict[str, object]:
@@ -89,6 +90,7 @@ class Control:
         return {
             "wall": simulator.clock.wall(),
             "settings": dataclasses.asdict(simulator.settings),
+            "moves": {word: move.__doc__ for word, move in MOVES.items()},
             "chargers": [_summary(simulator, number) for number in simulator.chargers],
             "faults": [dataclasses.asdict(fault) for fault in simulator.faults],
             "requests": [dataclasses.asdict(seen) for seen in simulator.requests[-_REQUESTS_SHOWN:]],
@@ -103,7 +105,6 @@ def _summary(simulator: "Simulator", number: int) -> dict[str, object]:
         "id": number,
         "model": charger.spec.model,
         "status": "Unknown" if status is None else status.text,
-        "moves": {word: (move.__doc__ or "").strip() for word, move in MOVES.items()},
         "detail": detail,
     }
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NoReturn
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
@@ -17,6 +18,11 @@ HTML_TYPE = "text/html; charset=utf-8"
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 _CHARGER = re.compile(r"(?:chargers?|status|config)/(\d+)(?:/|$)")
 _LOG_LENGTH = 10_000
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"{constant} is no JSON"
+    raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,17 @@ class Request:
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
     def json(self) -> Json:
-        """Parse the body.
+        """Parse the body, without the numbers that only Python's parser knows.
 
         Raises:
             ValueError: it is no JSON.
 
         """
-        document: Json = json.loads(self.body)
+        try:
+            document: Json = json.loads(self.body, parse_constant=_refuse)
+        except RecursionError as error:
+            msg = "nested too deep"
+            raise ValueError(msg) from error
         return document
 
     @cached_property
@@ -63,7 +73,7 @@ class Answer:
 
 def json_answer(document: object, status: int = 200) -> Answer:
     """Answer with a document."""
-    return Answer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+    return Answer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
 
 
 def error_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -147,6 +157,6 @@ def _readable(body: bytes) -> Json:
         return None
     try:
         document: Json = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body.decode(errors="replace")
     return document

@@ -7,8 +7,9 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.kinds import is_number
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.actions import ACTIONS
+from wallbox2mqtt.simulator.passage import settle
 from wallbox2mqtt.simulator.schedule import Schedule
-from wallbox2mqtt.simulator.state import RESERVE_KWH, Session, State, settle
+from wallbox2mqtt.simulator.state import RESERVE_KWH, Session, State
 
 Move = Callable[[State, Json], State]
 
@@ -55,6 +56,16 @@ def _unlock(state: State, _: Json) -> State:
     return replace(state, document=paths.put(state.document, "config_data.locked", 0), idle_since=state.at)
 
 
+def _pause(state: State, _: Json) -> State:
+    """Somebody pauses it in the app."""
+    return ACTIONS[2].does(state)
+
+
+def _resume(state: State, _: Json) -> State:
+    """Somebody starts it in the app."""
+    return ACTIONS[1].does(state)
+
+
 def _sun(state: State, value: Json) -> State:
     """The sun gives a surplus of so many kW (0)."""
     return replace(state, sun_kw=_number(value, 0.0))
@@ -67,17 +78,17 @@ def _house(state: State, value: Json) -> State:
 
 def _offline(state: State, value: Json) -> State:
     """The charger loses the cloud, which shows 5 (or the number given, 0) and its last word."""
-    return replace(state, told=int(_number(value, OFFLINE)), last_word=state.last_word or state)
+    return replace(state, offline=int(_number(value, OFFLINE)), last_word=state.last_word or state)
 
 
 def _online(state: State, _: Json) -> State:
     """It is back, from offline as from an error."""
-    return replace(state, told=None, last_word=None)
+    return replace(state, error=None, offline=None, last_word=None)
 
 
 def _error(state: State, value: Json) -> State:
     """It shows 14 (or any number given, a state nobody knows included) until «online»."""
-    return replace(state, told=int(_number(value, _ERROR)))
+    return replace(state, error=int(_number(value, _ERROR)))
 
 
 def _ocpp(state: State, value: Json) -> State:
@@ -124,8 +135,8 @@ MOVES: Mapping[str, Move] = {
     "full": _full,
     "lock": _lock,
     "unlock": _unlock,
-    "pause": lambda state, _: ACTIONS[2].does(state),
-    "resume": lambda state, _: ACTIONS[1].does(state),
+    "pause": _pause,
+    "resume": _resume,
     "sun": _sun,
     "house": _house,
     "offline": _offline,

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture
+from wallbox2mqtt.simulator.passage import KM_PER_KWH
 from wallbox2mqtt.simulator.paths import Document
-from wallbox2mqtt.simulator.state import KM_PER_KWH, State
+from wallbox2mqtt.simulator.state import State
 
 _BASIC_FROM_DETAIL: Mapping[str, str] = {
     "id": "config_data.charger_id",
@@ -31,6 +34,8 @@ _BASIC_FROM_DETAIL: Mapping[str, str] = {
     "powerSharingStatus": "power_sharing_status",
 }
 """Values that the basic document repeats under another name."""
+
+_SWEEP_FROM_DETAIL = tuple((row.sweep, row.detail) for row in FIELDS.values() if row.sweep and row.detail)
 
 
 def _tidy(value: float, digits: int = 3) -> int | float:
@@ -95,11 +100,8 @@ def _resume(document: Document) -> Document:
 def listed(state: State, spec: ChargerSpec) -> Document:
     """Give the charger as the list of chargers has it."""
     status = detail(state, spec)
-    recorded = paths.get(capture("groups"), "result")
-    groups = recorded["groups"] if isinstance(recorded, dict) else []
-    document: Document = groups[0]["chargers"][0]  # type: ignore[assignment,index,call-overload]
-    document = {
-        **document,
+    document: Document = {
+        **_recorded_entry(),
         "id": spec.id,
         "uid": spec.uid,
         "state": state.status_id,
@@ -107,7 +109,13 @@ def listed(state: State, spec: ChargerSpec) -> Document:
         "operationMode": paths.get(status, "config_data.operation_mode"),
         "ocppReady": paths.get(status, "config_data.ocpp_ready"),
     }
-    for row in FIELDS.values():
-        if row.sweep is not None and row.detail is not None:
-            document = paths.put(document, row.sweep, paths.get(status, row.detail))
+    for place, source in _SWEEP_FROM_DETAIL:
+        document = paths.put(document, place, paths.get(status, source))
     return document
+
+
+@cache
+def _recorded_entry() -> Document:
+    recorded: Any = capture("groups")
+    entry: Document = recorded["result"]["groups"][0]["chargers"][0]
+    return entry

@@ -3,6 +3,7 @@
 import logging
 import socket
 import struct
+import sys
 import threading
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,8 +65,12 @@ class Server(ThreadingHTTPServer):
             self._closed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as the base class
-        """Keep tracebacks out of the terminal: a client that hangs up is no error."""
-        _LOGGER.debug("a connection of %s ended with an error", client_address)
+        """A client that hangs up is no error of ours; anything else is."""
+        error = sys.exception()
+        if isinstance(error, OSError):
+            _LOGGER.debug("the connection of %s ended: %s", client_address, error)
+        else:
+            _LOGGER.error("the simulator failed", exc_info=error)
 
     def stop(self) -> None:
         """End all connections and close the port."""
@@ -86,7 +91,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version = "wallbox-simulator"
-    sys_version = ""
     disable_nagle_algorithm: ClassVar[bool] = True
     wbufsize = -1  # head and body in one packet
 
@@ -98,6 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The cloud's own clock."""
         return formatdate(self._server.cloud.clock.wall() if timestamp is None else timestamp, usegmt=True)
+
+    def version_string(self) -> str:
+        """What the header Server says."""
+        return self.server_version
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """To the log, not to the terminal."""
@@ -158,6 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def _drip(self, body: bytes, seconds: float) -> None:
+        self.wfile.flush()
         for index in range(len(body)):
             if self._server.stopping.wait(seconds):
                 self.close_connection = True

@@ -113,7 +113,7 @@ class Simulator:
         """How the cloud behaves at present."""
         return self._settings
 
-    def configure(self, **changes: object) -> None:
+    def configure(self, /, **changes: object) -> None:
         """Change settings from the next request on.
 
         Raises:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json, Shape, wish_of_request
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.actions import runs_ocpp
+from wallbox2mqtt.simulator.passage import settle
 from wallbox2mqtt.simulator.paths import Document
-from wallbox2mqtt.simulator.state import State, settle
+from wallbox2mqtt.simulator.state import State
 
 _NAME_LENGTH = 64
 _CURRENCIES: Mapping[int, Document] = {  # both captures; the other indexes are not public
@@ -81,7 +82,7 @@ def _checked(sets: dict[str, Json], state: State) -> dict[str, Json]:
 def _in_range(key: str, value: Json, state: State) -> bool:
     """Tell whether a value is one that the charger takes. [?] What the cloud refuses is not public."""
     if key == "name":
-        return isinstance(value, str) and 0 < len(value) <= _NAME_LENGTH
+        return isinstance(value, str) and 0 < len(value) <= _NAME_LENGTH and value.isprintable()
     if isinstance(value, bool) or not isinstance(value, int | float):
         return True
     most = int(paths.number(state.document, "config_data.max_available_current", 32))
