@@ -358,7 +358,7 @@ class App:
             self._shared.results.failed(ticket, "stopping")
         if (under_way := self._writer.under_way) is not None:
             self._shared.results.failed(under_way, "stopping: it was under way, its effect is unknown")
-        self._mqtt.stop(self._topics.state, OFFLINE, _LAST_WORDS_S)
+        self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
 
 
 def _plain(number: float) -> int | float:

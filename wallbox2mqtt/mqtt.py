@@ -79,7 +79,7 @@ class Mqtt:
         self,
         config: MqttConfig,
         *,
-        will_topic: str,
+        will_topic: str | None = None,
         filters: Sequence[str],
         on_event: Callable[[Event], None],
         clock: Clock,
@@ -88,7 +88,7 @@ class Mqtt:
 
         Args:
             config: the broker and how to reach it.
-            will_topic: where the broker says ``offline`` when we vanish.
+            will_topic: where the broker says ``offline`` when we vanish; None: it says nothing.
             filters: what to subscribe to, anew on each connection.
             on_event: called on paho's thread; it must return at once and never raise.
             clock: for arrival times.
@@ -112,7 +112,7 @@ class Mqtt:
         self._client_id = config.client_id
         self._client = self._new_client(config, will_topic)
 
-    def _new_client(self, config: MqttConfig, will_topic: str) -> Client:
+    def _new_client(self, config: MqttConfig, will_topic: str | None) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=config.client_id,
@@ -127,7 +127,8 @@ class Mqtt:
             client.username_pw_set(config.username, config.password.reveal() if config.password else None)
         if config.tls.enabled:
             client.tls_set_context(_tls_context(config.tls))
-        client.will_set(will_topic, OFFLINE, qos=QOS, retain=True)
+        if will_topic is not None:
+            client.will_set(will_topic, OFFLINE, qos=QOS, retain=True)
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.on_socket_open = _no_delay
         client.on_connect = self._connected
@@ -178,10 +179,10 @@ class Mqtt:
         for topic, payload, correlation in kept:
             self.publish_result(topic, payload, correlation)
 
-    def stop(self, last_topic: str, last_payload: str, timeout_s: float) -> None:
-        """Publish a last state, wait until the broker has it, and end the connection."""
-        if self._online:
-            info = self._client.publish(last_topic, last_payload, qos=QOS, retain=True)
+    def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
+        """Publish a last state (topic, payload), wait until the broker has it, and end the connection."""
+        if self._online and last is not None:
+            info = self._client.publish(*last, qos=QOS, retain=True)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 info.wait_for_publish(timeout_s)
         self._client.disconnect()

@@ -3,13 +3,16 @@
 import argparse
 import json
 import logging
+import math
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wallbox2mqtt import __version__
-from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.errors import ConfigError, Wallbox2MqttError
 
 EXIT_CONFIG = 78
 
@@ -19,6 +22,29 @@ _EPILOG = """exit codes:
   69  check or health found a fault
   1   anything else
 """
+
+
+def _number(text: str, kind: type[float], least: float, most: float) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        msg = f"{text!r} is no number from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def _port(text: str) -> int:
+    return int(_number(text, int, 1, 65535))
+
+
+def _count(text: str) -> int:
+    return int(_number(text, int, 1, 1000))
+
+
+def _speed(text: str) -> float:
+    return _number(text, float, 0.01, 1e6)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +72,18 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     _add_config(add("run", _run, "run the bridge"))
+    demo = add("demo", _demo, "simulated cloud, broker and bridge on this machine, with a view of what is published")
+    demo.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
+    demo.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
+    demo.add_argument("--speed", type=_speed, default=20.0, help="how fast its time passes (%(default)g)")
+    demo.add_argument("--for", type=_speed, default=None, dest="seconds", metavar="SECONDS", help="end by itself")
+    simulator = add("simulator", _simulator, "simulate the Wallbox cloud by itself, for this or any other client")
+    simulator.add_argument("--port", type=_port, default=18080, help="of both hosts (%(default)s)")
+    simulator.add_argument("--chargers", type=_count, default=1, help="how many (%(default)s)")
+    simulator.add_argument(
+        "--model", action="append", metavar="MODEL", help="old, pulsar-plus, pulsar-plus-2026, quasar"
+    )
+    simulator.add_argument("--speed", type=_speed, default=1.0, help="how fast its time passes (%(default)g)")
     add("topics", _topics, "print the tables of topics and commands")
     add("schema", _schema, "print the JSON schema of the configuration, for editors")
     return parser
@@ -63,8 +101,42 @@ def _run(args: argparse.Namespace) -> int:
         stream=sys.stderr,
     )
     # urllib3 tells of its connections at debug, with addresses but without headers; paho is not asked
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    for library in ("urllib3", "schedule"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     return App(config, state_dir(config, os.environ), SystemClock()).run()
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import demo  # noqa: PLC0415
+
+    return demo.run(port=args.port, chargers=args.chargers, speed=args.speed, seconds=args.seconds)
+
+
+def _simulator(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.simulator import EMAIL, MODELS, PASSWORD, Simulator, serve_forever  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def ready(cloud: Simulator) -> None:
+        print(f"The cloud is simulated at {cloud.url} (both hosts), account {EMAIL} / {PASSWORD}")
+        print(f"chargers {' '.join(str(number) for number in cloud.chargers)}; move them at {cloud.url}/_control/")
+        print("Ctrl-C ends it.", flush=True)
+
+    models = args.model or tuple(MODELS)
+    if unknown := set(models) - set(MODELS):
+        msg = f"--model: unknown {' '.join(sorted(unknown))}; known: {' '.join(MODELS)}"
+        raise ConfigError(msg)
+    try:
+        serve_forever(port=args.port, chargers=args.chargers, models=models, speed=args.speed, ready=ready, stop=stop)
+    except OSError as error:
+        print(
+            f"wallbox2mqtt: port {args.port} cannot be used ({error.strerror}); choose another with --port",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
 
 
 def _topics(_args: argparse.Namespace) -> int:
@@ -90,5 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"wallbox2mqtt: {error}", file=sys.stderr)
         return EXIT_CONFIG
+    except Wallbox2MqttError as error:
+        print(f"wallbox2mqtt: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         return 0

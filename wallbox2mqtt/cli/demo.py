@@ -1,0 +1,159 @@
+"""Everything on this machine: a simulated cloud, a broker, the bridge, and a view of what is published."""
+
+import logging
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Literal
+
+from wallbox2mqtt.app import App
+from wallbox2mqtt.catalogue import FIELDS
+from wallbox2mqtt.cli.brokers import HOST, Broker
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import (
+    CommandsConfig,
+    Config,
+    HomeAssistantConfig,
+    LogConfig,
+    MqttConfig,
+    Secret,
+    WallboxConfig,
+)
+from wallbox2mqtt.mqtt import Event, Message, Mqtt
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator, fleet
+from wallbox2mqtt.topics import Topics
+
+_BASE = "wallbox"
+_JOIN_S = 6.0
+_READS, _WRITES = 3, 5
+
+
+class View:
+    """Prints what changes, a line each, as the broker delivers it."""
+
+    def __init__(self, port: int, protocol: Literal["5", "3.1.1"]) -> None:
+        """Subscribe to everything below the base topic."""
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        config = MqttConfig(host=HOST, port=port, client_id="wallbox2mqtt-demo-view", protocol=protocol)
+        self._mqtt = Mqtt(config, filters=[f"{_BASE}/#"], on_event=self._events.put, clock=SystemClock())
+        self._colour = sys.stdout.isatty()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._mqtt.start()
+
+    def stop(self) -> None:
+        """Leave."""
+        self._mqtt.stop(timeout_s=1.0)
+
+    def show_next(self, timeout_s: float) -> None:
+        """Print the next change, if one comes within so many seconds."""
+        try:
+            event = self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        if isinstance(event, Message) and (line := self._line(event)) is not None:
+            print(time.strftime("%H:%M:%S"), line, flush=True)
+
+    def _line(self, message: Message) -> str | None:
+        level, _, key = message.topic.removeprefix(f"{_BASE}/").partition("/")
+        text = message.payload.decode(errors="replace")
+        if key.endswith("/result"):
+            return self._bold(f"{level:>8}  {key:<30} {text}")
+        if key.endswith("/set"):
+            return f"{level:>8}  {key:<30} {text}   <- command"
+        if level == "bridge":
+            return f"{level:>8}  {key:<30} {text}" if key in {"state", "cloud", "cloud_reason"} else None
+        row = FIELDS.get(key)
+        if key != "availability" and (row is None or row.category == "diagnostic" or not row.enabled):
+            return None
+        unit = "" if row is None or row.kind.unit is None or "{" in row.kind.unit else f" {row.kind.unit}"
+        return f"{level:>8}  {key:<30} {text}{unit}"
+
+    def _bold(self, line: str) -> str:
+        return f"\x1b[1m{line}\x1b[0m" if self._colour else line
+
+
+def _config(cloud: Simulator, broker: Broker) -> Config:
+    return Config(
+        wallbox=WallboxConfig(
+            email=EMAIL,
+            password=Secret(PASSWORD),
+            api_url=cloud.url,
+            user_api_url=cloud.url,
+            poll_interval=60 / _READS,
+            reads_per_minute=_READS,
+            writes_per_minute=_WRITES,
+        ),
+        mqtt=MqttConfig(host=HOST, port=broker.port, protocol=broker.protocol, base_topic=_BASE),
+        home_assistant=HomeAssistantConfig(),
+        commands=CommandsConfig(),
+        log=LogConfig(),
+        state_dir=None,
+    )
+
+
+def _hints(cloud: Simulator, broker: Broker, speed: float) -> str:
+    charger = next(iter(cloud.chargers))
+    at = f"-h {HOST} -p {broker.port}"
+    topics = Topics(_BASE)
+    missing = (
+        "" if shutil.which("mosquitto_pub") else "   (from the package mosquitto-clients, which is not installed here)"
+    )
+    return f"""
+The demo runs. Nothing leaves this machine; the cloud is simulated, its time passes {speed:g} times as fast.
+
+  broker             mqtt://{HOST}:{broker.port} ({broker.name}, MQTT {broker.protocol}, no password)
+  chargers           {" ".join(str(number) for number in cloud.chargers)}
+  move the chargers  {cloud.url}/_control/
+
+Try in another terminal{missing}:
+
+  mosquitto_sub {at} -v -t '{_BASE}/#'
+  mosquitto_pub {at} -t {topics.command(charger, "locked")} -m lock
+  mosquitto_pub {at} -t {topics.command(charger, "max_charging_current")} -m 13
+  mosquitto_pub {at} -t {topics.command(charger, "charging_enabled")} -m off
+  mosquitto_pub {at} -t {topics.command(charger, "max_charging_current")} -m 99
+
+Ctrl-C ends it. What changes:
+"""
+
+
+def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int:
+    """Run the demo until Ctrl-C, SIGTERM, or for so many seconds.
+
+    Raises:
+        BrokerError: there is no broker, or its port is in use.
+
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    settings = Settings(reads_per_minute=_READS, writes_per_minute=_WRITES, lag_s=5.0)
+    cloud = Simulator(chargers=fleet(chargers, lively=True), clock=SystemClock(speed), settings=settings)
+    with (
+        tempfile.TemporaryDirectory(prefix="wallbox2mqtt-demo-") as directory,
+        cloud,
+        Broker(port, Path(directory)) as broker,
+    ):
+        app = App(_config(cloud, broker), Path(directory) / "state", SystemClock(speed))
+        bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
+        view = View(port, broker.protocol)
+        print(_hints(cloud, broker, speed), flush=True)
+        view.start()
+        bridge.start()
+        ends = None if seconds is None else time.monotonic() + seconds
+        while not stop.is_set() and bridge.is_alive() and (ends is None or time.monotonic() < ends):
+            view.show_next(0.2)
+        ended_early = not bridge.is_alive()
+        app.stop()
+        bridge.join(_JOIN_S)
+        view.stop()
+    print("The demo has ended.", flush=True)
+    return 1 if ended_early else 0
