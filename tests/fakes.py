@@ -1,6 +1,14 @@
-"""Fakes at the program's own seams: time."""
+"""Fakes at the program's own seams (time), and somebody who calls the simulated cloud."""
 
+import json
 import threading
+from base64 import b64encode
+from typing import Self
+
+import requests
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.simulator import EMAIL, PASSWORD
 
 A_DAY = 1_791_201_600.0
 """Monday, 5 October 2026, 12:00:00 UTC."""
@@ -37,6 +45,10 @@ class FakeClock:
         with self._lock:
             self._wall += seconds
 
+    def real_s(self, seconds: float) -> float:
+        """Sockets know nothing of this clock: their time-outs are as long as they say, to a limit."""
+        return min(seconds, _LONGEST_WAIT_S)
+
     def wait(self, condition: threading.Condition, timeout: float | None) -> bool:
         """Wait on a condition that the caller holds; False when the fake time ran out (or 30 real seconds did)."""
         with self._lock:
@@ -51,3 +63,60 @@ class FakeClock:
         finally:
             with self._lock:
                 self._waiting.remove(condition)
+
+
+class Caller:
+    """Somebody who calls the simulated cloud by plain HTTP, so that no code of the bridge is between a test and it."""
+
+    def __init__(self, url: str, email: str = EMAIL, password: str = PASSWORD) -> None:
+        self.url = url
+        self.credentials = (email, password)
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.token = self.refresh_token = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
+
+    def basic_auth(self) -> dict[str, str]:
+        """The header, in UTF-8."""
+        return {"Authorization": f"Basic {b64encode(':'.join(self.credentials).encode()).decode()}"}
+
+    def sign_in(self) -> requests.Response:
+        """The present sign-in; its tokens are used from now on."""
+        answer = self.send("GET", "users/signin", headers={**self.basic_auth(), "Partner": "wallbox"})
+        self._take(answer)
+        return answer
+
+    def refresh(self) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.refresh_token}", "Partner": "wallbox"}
+        answer = self.send("GET", "users/refresh-token", headers=headers)
+        self._take(answer)
+        return answer
+
+    def legacy_sign_in(self, method: str = "POST") -> requests.Response:
+        answer = self.send(method, "auth/token/user", headers=self.basic_auth())
+        if answer.ok:
+            self.token = answer.json()["jwt"]
+        return answer
+
+    def call(self, method: str, path: str, body: "Json | bytes" = None, timeout: float = 10) -> requests.Response:
+        """A data request with the token."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json;charset=utf-8"}
+        return self.send(method, path, body, headers=headers, timeout=timeout)
+
+    def send(
+        self, method: str, path: str, body: "Json | bytes" = None, *, headers: dict[str, str], timeout: float = 10
+    ) -> requests.Response:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        return self.session.request(
+            method, f"{self.url}/{path}", data=data, headers=headers, timeout=timeout, allow_redirects=False
+        )
+
+    def _take(self, answer: requests.Response) -> None:
+        if answer.ok:
+            attributes = answer.json()["data"]["attributes"]
+            self.token, self.refresh_token = attributes["token"], attributes["refresh_token"]

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import paths
@@ -61,7 +61,7 @@ class Fault:
     status: int = 503
     body: Literal["html", "json", "empty"] = "html"
     location: str = "http://redirected.invalid/"
-    fields: dict[str, Json] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     effect: bool = False
 
     def __post_init__(self) -> None:
