@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes import Caller, FakeClock
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import EMAIL, MODELS, PASSWORD, ChargerSpec, Settings, Simulator, capture
+from wallbox2mqtt.simulator.limiter import Limiter
 
 FIXTURES = Path(__file__).parent / "fixtures"
 READY = (("unplug", None), ("unlock", None))
@@ -207,6 +210,9 @@ class TestReads:
         assert {**answer["config_data"], **ids} == {**begin["config_data"], **ids}  # type: ignore[dict-item]
         cloud.charger(int(str(number))).serve("detail", begin)
         assert caller.call("GET", f"chargers/status/{number}").json() == begin
+        assert caller.call("GET", f"chargers/config/{number}").json() == begin["config_data"]
+        listed = caller.call("GET", "v3/chargers/groups").json()["result"]["groups"][0]["chargers"][0]
+        assert listed["status"] == begin["status_id"]
         cloud.charger(int(str(number))).serve("detail", None)
         assert caller.call("GET", f"chargers/status/{number}").json() == answer
 
@@ -518,6 +524,23 @@ class TestLimit:
         assert caller.call("GET", f"chargers/status/{ONE}").status_code == 200
         assert caller.call("GET", f"chargers/status/{ONE}").status_code == 429
 
+    @given(
+        most=st.integers(1, 5),
+        gaps=st.lists(st.one_of(st.floats(0, 70), st.sampled_from([20.0, 30.0, 60.0])), max_size=60),
+    )
+    def test_lets_through_so_many_in_any_minute_and_no_fewer(self, most: int, gaps: list[float]) -> None:
+        clock = FakeClock(monotonic=0)
+        limiter, settings = Limiter(clock), Settings(reads_per_minute=most)
+        passed: list[float] = []
+        for gap in gaps:
+            clock.advance(gap)
+            now = clock.monotonic()
+            newest = [when for when in passed if now - when < 60]
+            refusal = limiter.refusal(settings, write=False)
+            assert (refusal is None) == (len(newest) < most)
+            if refusal is None:
+                passed.append(now)
+
     def test_reads_and_writes_apart_and_over_all_chargers(self, start: Start) -> None:
         _, caller = start(reads_per_minute=1, writes_per_minute=2)
         requests: list[tuple[str, str, Json]] = [
@@ -590,6 +613,12 @@ class TestLag:
         assert caller.call("POST", path, {"action": 2}).status_code == 200
         assert caller.call("POST", path, {"action": 2}).status_code == 403
         assert caller.call("POST", path, {"action": 1}).status_code == 200
+
+    def test_rules_look_at_what_has_happened_meanwhile(self, start: Start, clock: FakeClock) -> None:
+        cloud, caller = start(ChargerSpec(id=ONE, begin=(*READY, ("plug", 22.08))), token_life_s=86400)
+        clock.advance(7200)  # full after an hour, and nobody has looked
+        assert caller.call("PUT", f"v2/charger/{ONE}", {"maxChargingCurrent": 6}).status_code == 200
+        assert cloud.charger(ONE).foreseen().session.energy_kwh == pytest.approx(22.08)
 
     def test_energy_flows_until_the_command_arrives(self, start: Start, clock: FakeClock) -> None:
         cloud, caller = start(ChargerSpec(id=ONE, begin=(*READY, ("plug", 20))), lag_s=36)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeClock
 from wallbox2mqtt.catalogue import STATUSES, Json
 from wallbox2mqtt.simulator import MODELS, MOVES, Charger, ChargerSpec, Settings, fleet, paths
+from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.schedule import Schedule
 
 READY: tuple[tuple[str, Json], ...] = (("unplug", None), ("unlock", None), ("set", {"config_data.auto_lock": 0}))
@@ -128,8 +129,6 @@ def test_states(steps: list[tuple[tuple[str, Json] | float, int]]) -> None:
 def test_busy(action: str, phases: list[tuple[float, int]]) -> None:
     clock = FakeClock()
     charger = make(clock, moves=[("update", "6.0.0"), ("plug", 400)])
-    from wallbox2mqtt.simulator.actions import ACTIONS  # noqa: PLC0415
-
     charger.command(ACTIONS[3 if action == "reboot" else 5].does)
     for seconds, status in phases:
         clock.advance(seconds)
@@ -141,8 +140,6 @@ def test_busy(action: str, phases: list[tuple[float, int]]) -> None:
 
 
 def test_factory_reset() -> None:
-    from wallbox2mqtt.simulator.actions import ACTIONS  # noqa: PLC0415
-
     clock = FakeClock()
     charger = make(clock, moves=[("set", {"config_data.max_charging_current": 6}), ("lock", None)])
     charger.command(ACTIONS[4].does)

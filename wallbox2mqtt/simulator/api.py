@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.simulator import paths, render, writes
+from wallbox2mqtt.simulator import paths, writes
 from wallbox2mqtt.simulator.account import USER_ID, Account
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.charger import Charger
@@ -22,15 +22,17 @@ from wallbox2mqtt.simulator.state import State
 _MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
 """cloud-api.md 3.4: on the first of a month the totals are no text."""
 
-Handler = Callable[[Request, Charger], Answer]
+Handler = Callable[[Request], Answer]
+ChargerHandler = Callable[[Request, Charger], Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path with ``{id}`` for a charger's number, and who answers each method there."""
+    """A path with ``{id}`` for a charger's number, and who answers each method there. ``is_open``: to everybody."""
 
     path: str
     methods: Mapping[str, Handler]
+    is_open: bool = False
 
     def fits(self, path: str) -> bool:
         """Tell whether a path is one of this route."""
@@ -49,55 +51,58 @@ class Api:
         self._clock = clock
         self._settings = settings
         self._limiter = Limiter(clock)
-        self._sign_ins: Mapping[tuple[str, str], Callable[[Request], Answer]] = {
-            ("GET", "users/signin"): account.sign_in,
-            ("GET", "users/refresh-token"): account.refresh,
-            ("POST", "auth/token/user"): self._legacy_sign_in,
-            ("GET", "auth/token/user"): self._legacy_sign_in,
-        }
+        legacy, of = self._legacy_sign_in, self._of
         self._routes: Sequence[Route] = (
-            Route("chargers/status/{id}", {"GET": self._status}),
-            Route("v2/charger/{id}", {"GET": self._get_basic, "PUT": self._put_basic}),
-            Route("chargers/config/{id}", {"GET": self._get_config, "POST": self._post_config}),
-            Route("v3/chargers/{id}/remote-action", {"POST": self._remote_action}),
-            Route("v4/chargers/{id}/eco-smart", {"PUT": self._eco_smart}),
-            Route("chargers/{id}/schedules", {"GET": self._get_schedules, "POST": self._post_schedules}),
+            Route("users/signin", {"GET": account.sign_in}, is_open=True),
+            Route("users/refresh-token", {"GET": account.refresh}, is_open=True),
+            Route("auth/token/user", {"POST": legacy, "GET": legacy}, is_open=True),
+            Route("v3/chargers/groups", {"GET": self._list}),
+            Route("chargers/status/{id}", {"GET": of(self._status)}),
+            Route("v2/charger/{id}", {"GET": of(self._get_basic), "PUT": of(self._put_basic)}),
+            Route("chargers/config/{id}", {"GET": of(self._get_config), "POST": of(self._post_config)}),
+            Route("v3/chargers/{id}/remote-action", {"POST": of(self._remote_action)}),
+            Route("v4/chargers/{id}/eco-smart", {"PUT": of(self._eco_smart)}),
+            Route("chargers/{id}/schedules", {"GET": of(self._get_schedules), "POST": of(self._post_schedules)}),
         )
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request."""
-        if request.path in {path for _, path in self._sign_ins}:
-            sign_in = self._sign_ins.get((request.method, request.path))
-            return _wrong_method(self._sign_ins, request.path) if sign_in is None else sign_in(request)
+        """Answer a request: is there such a path, such a method, a good token, room below the limit?"""
         route = next((route for route in self._routes if route.fits(request.path)), None)
-        is_list = request.path == "v3/chargers/groups"
-        if route is None and not is_list:
+        if route is None:
             return error_answer(404, "no such path")
-        methods = {"GET"} if route is None else set(route.methods)
-        if request.method == "GET" and request.path.startswith("v2/") and not self._settings().get_basic:
-            methods.discard("GET")
+        methods = self._methods(route)
         if request.method not in methods:
             return error_answer(405, "wrong method", {"Allow": ", ".join(sorted(methods))})
-        if not self._account.knows_token(request):
-            return error_answer(401, "the token is no good")
-        if refusal := self._limiter.refusal(self._settings(), write=request.method != "GET"):
-            return refusal
-        if route is None:
-            return self._list()
-        charger = self._chargers.get(request.charger or 0)
-        if charger is None:
-            return error_answer(404, "no such charger")
-        return route.methods[request.method](request, charger)
+        if not route.is_open:
+            if not self._account.knows_token(request):
+                return error_answer(401, "the token is no good")
+            if refusal := self._limiter.refusal(self._settings(), write=request.method != "GET"):
+                return refusal
+        return methods[request.method](request)
+
+    def _methods(self, route: Route) -> Mapping[str, Handler]:
+        if route.path == "v2/charger/{id}" and not self._settings().get_basic:
+            return {method: handler for method, handler in route.methods.items() if method != "GET"}
+        return route.methods
+
+    def _of(self, handler: ChargerHandler) -> Handler:
+        """Look up the charger of the path."""
+
+        def handle(request: Request) -> Answer:
+            charger = self._chargers.get(request.charger or 0)
+            return error_answer(404, "no such charger") if charger is None else handler(request, charger)
+
+        return handle
 
     def _legacy_sign_in(self, request: Request) -> Answer:
         """On the host that counts: [?] as a write, whatever its method."""
         refusal = self._limiter.refusal(self._settings(), write=True)
         return self._account.legacy_sign_in(request) if refusal is None else refusal
 
-    def _list(self) -> Answer:
+    def _list(self, _: Request) -> Answer:
         groups: dict[str, list[Document]] = {}
         for charger in self._chargers.values():
-            entry = render.listed(charger.read(), charger.spec)
+            entry = charger.listed(charger.read())
             groups.setdefault(charger.spec.group, []).append(entry)
             if self._settings().list_twice:
                 groups.setdefault("All", []).append(entry)
@@ -112,7 +117,7 @@ class Api:
         return json_answer(charger.detail(charger.read()))
 
     def _get_config(self, _: Request, charger: Charger) -> Answer:
-        return json_answer(render.config(charger.read(), charger.spec))
+        return json_answer(charger.config(charger.read()))
 
     def _get_basic(self, _: Request, charger: Charger) -> Answer:
         return self._basic(charger.basic(charger.read(), self._month()))
@@ -134,7 +139,7 @@ class Api:
         written = self._write(request, charger, "v2/charger/{id}")
         if isinstance(written, Answer):
             return written
-        document = render.basic(charger.foreseen(), charger.spec, self._month())
+        document = charger.basic(charger.foreseen(), self._month())
         for key, value in written.items():
             document = paths.put(document, FIELDS[key].v2 or key, value)
         return self._basic(document)
@@ -144,7 +149,7 @@ class Api:
         if isinstance(written, Answer):
             return written
         wished = writes.write(charger.foreseen(), written)
-        return json_answer(render.config(wished, charger.spec))
+        return json_answer(charger.config(wished))
 
     def _eco_smart(self, request: Request, charger: Charger) -> Answer:
         if not paths.has(charger.foreseen().document, "config_data.ecosmart"):
@@ -205,8 +210,3 @@ class Api:
             return error_answer(400, str(error))
         refused = self._accept(charger, lambda state: move(state, "schedules", wires))
         return refused or json_answer({"schedules": wires})
-
-
-def _wrong_method(known: Mapping[tuple[str, str], object], path: str) -> Answer:
-    allowed = ", ".join(sorted(method for method, known_path in known if known_path == path))
-    return error_answer(405, "wrong method", {"Allow": allowed})

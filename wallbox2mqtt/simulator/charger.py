@@ -79,7 +79,8 @@ class Charger:
     def foreseen(self) -> State:
         """Give the state as it will be when all accepted commands have had their effect."""
         with self._lock:
-            state = drift(self._past[-1], self._advance())
+            now = self._advance()
+            state = drift(self._past[-1], now)
             for _, change in self._coming:
                 state = change(state)
             return state
@@ -102,10 +103,17 @@ class Charger:
         """Give the status document, of the present or of a state."""
         return self._served.get("detail") or render.detail(self.state() if state is None else state, self.spec)
 
+    def config(self, state: State | None = None) -> Document:
+        """Give the settings, of the present or of a state."""
+        return render.config(self.detail(state))
+
     def basic(self, state: State | None = None, month: Document | None = None) -> Document:
-        """Give ``chargerData``, of the present or of a state."""
-        served = self._served.get("basic")
-        return served or render.basic(self.state() if state is None else state, self.spec, month)
+        """Give ``chargerData``, of the present or of a state; ``month``: other totals of the month."""
+        return self._served.get("basic") or render.basic(self.detail(state), self.spec, month)
+
+    def listed(self, state: State | None = None) -> Document:
+        """Give what the list of chargers says, of the present or of a state."""
+        return render.listed(self.detail(state), self.spec)
 
     def truth(self, when: float) -> Truth:
         """Give the energy that the cloud showed at a time of the clock, not later than now."""

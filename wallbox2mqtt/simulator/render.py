@@ -38,6 +38,9 @@ _BASIC_FROM_DETAIL: Mapping[str, str] = {
 _SWEEP_FROM_DETAIL = tuple((row.sweep, row.detail) for row in FIELDS.values() if row.sweep and row.detail)
 
 
+_CLOUD_TIME = "%Y-%m-%d %H:%M:%S"
+
+
 def _tidy(value: float, digits: int = 3) -> int | float:
     """Round, and whole numbers without a point, as the captures have them."""
     rounded = round(value, digits)
@@ -45,7 +48,7 @@ def _tidy(value: float, digits: int = 3) -> int | float:
 
 
 def _cloud_time(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(wall, UTC).strftime(_CLOUD_TIME)
 
 
 def detail(state: State, spec: ChargerSpec) -> Document:
@@ -76,20 +79,27 @@ def detail(state: State, spec: ChargerSpec) -> Document:
     return document
 
 
-def config(state: State, spec: ChargerSpec) -> Document:
+def config(status: Document) -> Document:
     """Give the settings, which the status document has inside."""
-    settings = detail(state, spec).get(CONFIG.rstrip("."))
+    settings = status.get(CONFIG.rstrip("."))
     return settings if isinstance(settings, dict) else {}
 
 
-def basic(state: State, spec: ChargerSpec, month: Document | None = None) -> Document:
-    """Give ``chargerData``; ``month``: other totals of the month."""
-    status, document = detail(state, spec), spec.basic
+def basic(status: Document, spec: ChargerSpec, month: Document | None = None) -> Document:
+    """Give ``chargerData`` beside a status document; ``month``: other totals of the month."""
+    document = spec.basic
     for path, source in _BASIC_FROM_DETAIL.items():
         document = paths.put(document, path, paths.get(status, source))
     document = paths.put(document, "chargerType", MODELS[spec.model].charger_type)
-    document = paths.put(document, "lastConnection", int((state.last_word or state).wall))
+    document = paths.put(document, "lastConnection", _epoch(paths.get(status, "last_sync")))
     return document if month is None else paths.put(document, "resume", {**_resume(document), **month})
+
+
+def _epoch(cloud_time: Json) -> int | None:
+    try:
+        return int(datetime.strptime(str(cloud_time), _CLOUD_TIME).replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
 
 
 def _resume(document: Document) -> Document:
@@ -97,14 +107,13 @@ def _resume(document: Document) -> Document:
     return resume if isinstance(resume, dict) else {}
 
 
-def listed(state: State, spec: ChargerSpec) -> Document:
-    """Give the charger as the list of chargers has it."""
-    status = detail(state, spec)
+def listed(status: Document, spec: ChargerSpec) -> Document:
+    """Give the charger as the list of chargers has it, beside a status document."""
     document: Document = {
         **_recorded_entry(),
         "id": spec.id,
         "uid": spec.uid,
-        "state": state.status_id,
+        "state": paths.get(status, "status_id"),
         "chargerType": MODELS[spec.model].charger_type,
         "operationMode": paths.get(status, "config_data.operation_mode"),
         "ocppReady": paths.get(status, "config_data.ocpp_ready"),
