@@ -1,7 +1,9 @@
 """The simulated cloud by HTTP: sign-ins, endpoints, rules, limit, lag."""
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -12,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import Caller, FakeClock
+from wallbox2mqtt import simulator
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.simulator import EMAIL, MODELS, PASSWORD, ChargerSpec, Settings, Simulator, capture
+from wallbox2mqtt.simulator import EMAIL, MODELS, MOVES, PASSWORD, ChargerSpec, Settings, Simulator, capture
 from wallbox2mqtt.simulator.limiter import Limiter
 
 FIXTURES = Path(__file__).parent / "fixtures"
+DOCUMENTS = Path(simulator.__file__).parent / "documents"
 READY = (("unplug", None), ("unlock", None))
 ONE = 101
 OTHER = 102
@@ -669,6 +673,21 @@ def test_log_has_what_came_and_no_secrets(start: Start, clock: FakeClock) -> Non
 def test_wrong_settings_are_named(changes: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         Simulator().configure(**changes)
+
+
+def test_no_capture_was_edited() -> None:
+    sources = (FIXTURES / "SOURCES.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\S+)` .* ([0-9a-f]{16}) \|$", sources, re.MULTILINE)
+    simulated = {f"simulator/documents/{path.name}" for path in DOCUMENTS.glob("*.json")}
+    assert simulated <= {name for name, _ in table}
+    for name, begins in table:
+        path = DOCUMENTS.parent.parent / name if name in simulated else FIXTURES / name
+        assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(begins), name
+
+
+def test_the_page_of_the_documentation_names_all_there_is() -> None:
+    page = (FIXTURES.parent.parent / "docs" / "simulator.md").read_text(encoding="utf-8")
+    assert [word for word in (*MODELS, *MOVES) if f"`{word}`" not in page] == []
 
 
 @pytest.mark.parametrize("spec", [{"id": 0}, {"id": 1, "model": "tesla"}], ids=str)
