@@ -66,21 +66,29 @@ class _Reader:
         except TypeError as error:
             self.wrong[row.key] = str(error)
         else:
-            self.values[row.key] = _scalar(read)
+            self._put(row.key, read)
+
+    def _put(self, key: str, value: Json) -> None:
+        try:
+            self.values[key] = to_json(value) if isinstance(value, list | dict) else value
+        except RecursionError:
+            # what could just be read from JSON is too deep to be written as JSON
+            self.wrong[key] = "nested too deeply"
 
     def walk(self, node: Mapping[str, Json], prefix: str, *, depth: int = 0) -> None:
         """Take every value of an object, known or not."""
         for name, value in node.items():
             key = prefix + safe_part(name, top=not prefix)
-            row = FIELDS.get(key)
+            # «locked+» or the like is not the known field whose topic it gets
+            row = FIELDS.get(key) if key == prefix + name else None
             if row is not None:
                 self.take(row, value)
             elif key in _PARENTS and not isinstance(value, dict):
                 self._no_object(key, value)
             elif isinstance(value, dict) and value and depth < _DEEPEST:
                 self.walk(value, f"{key}/", depth=depth + 1)
-            else:
-                self.values.setdefault(key, _scalar(value))
+            elif key not in self.values:
+                self._put(key, value)
 
     def _no_object(self, key: str, value: Json) -> None:
         """An object whose members are known is something else: null makes them unknown, the rest is wrong."""
@@ -92,10 +100,6 @@ class _Reader:
 
     def reading(self, *, complete: bool) -> Reading:
         return Reading(self.values, self.wrong, complete)
-
-
-def _scalar(value: Json) -> Json:
-    return to_json(value) if isinstance(value, list | dict) else value
 
 
 def read_detail(document: Json) -> Reading:

@@ -17,9 +17,11 @@ UNKNOWN = "None"
 DEEPEST_COMMAND = 6
 """Levels below the charger's topic to which commands are listened for; ``basic/resume/totalEnergy`` has 3."""
 
-_UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f-\x9f]")
+_NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_UNSAFE = re.compile(rf"[+#/\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
+"""Besides MQTT's own: mosquitto ends the connection of who sends a control or a non-character in a topic."""
 _LEAF_RESERVED = frozenset({"set", "result"})
-_TOP_RESERVED = frozenset({"availability", "basic", "event", "bridge"}) | {
+_TOP_RESERVED = frozenset({"availability", "basic", "event"}) | {
     row.key for row in FIELDS.values() if row.detail is None and row.basic is None
 }
 

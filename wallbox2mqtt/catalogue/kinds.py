@@ -6,7 +6,7 @@ the ones that all consumers of discovery understand. ``{currency}`` in a unit st
 """
 
 import enum
-import math
+import sys
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -73,8 +73,9 @@ class Kind:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether this is a finite JSON number (a boolean is none, though Python calls it an int)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Tell whether this is a JSON number that a float can hold (a boolean is none, though Python calls it an int)."""
+    # JSON's whole numbers have no end: math.isfinite raises on one of 400 digits
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 POWER_KW = Kind(Shape.NUMBER, "kW", "power", "measurement", 2)
