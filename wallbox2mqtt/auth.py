@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeGuard
 
 from wallbox2mqtt.catalogue.kinds import Json, is_number
 from wallbox2mqtt.clock import Clock
@@ -37,6 +37,7 @@ _MILLISECONDS = 1e11
 """Times since 1970 above this are milliseconds: as seconds they would be in the year 5138."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 60.0, 3600.0
 _FILE = "tokens"
+_NONE = Secret("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,14 @@ class TokenManager:
             grant = self._grant
             if grant is None or grant.token != token:
                 return
-            if self._unproven:
+            again, self._unproven = self._unproven, True
+            self._grant = None
+            if again:
                 # a token fresh from a sign-in is refused: signing in again at once would go on for ever
                 self._refused()
-            self._grant = None
-            self._unproven = True
-            if grant.refresh_token is not None and self._refusals == 0:
-                self._grant = Grant(grant.token, 0.0, 0.0, grant.refresh_token, grant.refresh_ends)
+            elif grant.refresh_token is not None and self._refusals == 0:
+                # without the token: another thread may hear the same refusal of it a moment later
+                self._grant = Grant(_NONE, 0.0, 0.0, grant.refresh_token, grant.refresh_ends)
 
     def accepted(self, token: Secret) -> None:
         """Take note that a request with this token was let in."""
@@ -143,7 +145,7 @@ class TokenManager:
         if grant is not None and grant.refresh_token is not None and now < grant.refresh_ends:
             try:
                 return self._granted(self._door.refresh(grant.refresh_token), "modern")
-            except (UnauthorizedError, RequestRefusedError) as error:
+            except (UnauthorizedError, RequestRefusedError, BadAnswerError) as error:
                 _LOG.info("the refresh token is refused, signing in http_status=%s", error.http_status)
                 self._grant = None
         return self._signed_in()
@@ -174,7 +176,7 @@ class TokenManager:
         asked = self._clock.monotonic()
         words = _words(answer.body)
         token = words.get("token" if way == "modern" else "jwt")
-        if not isinstance(token, str) or not token or not _is_header_text(token):
+        if not _is_header_text(token):
             msg = f"the answer of the sign-in {way} has no token"
             raise BadAnswerError(msg)
         # the Date header has whole seconds: what it cut off would make the token live longer than it does
@@ -182,12 +184,11 @@ class TokenManager:
         life = _life_s(token, words.get("ttl"), server)
         refresh = words.get("refresh_token")
         refresh_life = _until_s(words.get("refresh_token_ttl"), server)
-        usable = way == "modern" and isinstance(refresh, str) and refresh and _is_header_text(refresh)
         grant = Grant(
             token=Secret(token),
             ends=asked + life,
             renew=asked + life - min(30.0, life / 10),
-            refresh_token=Secret(str(refresh)) if usable else None,
+            refresh_token=Secret(refresh) if way == "modern" and _is_header_text(refresh) else None,
             refresh_ends=asked + (_LONGEST_WAIT_S * 24 if refresh_life is None else refresh_life),
         )
         self._grant, self.way, self.worked_before = grant, way, True
@@ -232,12 +233,12 @@ class TokenManager:
         if (way := next((way for way in self._ways if way == kept.get("way")), None)) is not None:
             self.way = way
         token, refresh = kept.get("token"), kept.get("refresh_token")
-        if isinstance(token, str) and _is_header_text(token):
+        if _is_header_text(token):
             self._grant = Grant(
                 token=Secret(token),
                 ends=now + _number(kept, "life_s", 0.0) - age,
                 renew=now + _number(kept, "renew_s", 0.0) - age,
-                refresh_token=Secret(refresh) if isinstance(refresh, str) and _is_header_text(refresh) else None,
+                refresh_token=Secret(refresh) if _is_header_text(refresh) else None,
                 refresh_ends=now + _number(kept, "refresh_life_s", 0.0) - age,
             )
         salt, refusals = kept.get("salt"), _number(kept, "refusals", 0.0)
@@ -296,6 +297,6 @@ def _is_hex(text: str) -> bool:
     return True
 
 
-def _is_header_text(token: str) -> bool:
+def _is_header_text(token: Json) -> TypeGuard[str]:
     """A token goes into a header as it is; a line break in it would make two headers of one."""
-    return token.isascii() and token.isprintable() and " " not in token
+    return isinstance(token, str) and token != "" and token.isascii() and token.isprintable() and " " not in token
