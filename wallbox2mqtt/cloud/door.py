@@ -5,11 +5,8 @@ Source of the requests: the project's API document; the present sign-in and the 
 
 import base64
 import json
-import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import requests
 import urllib3
@@ -21,27 +18,14 @@ from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.requests import Request
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.answers import check_status, decoded, http_time, is_success, translated
 from wallbox2mqtt.cloud.transport import Deadline, TooLargeError, new_session, read_body
 from wallbox2mqtt.config import Secret, WallboxConfig
-from wallbox2mqtt.errors import (
-    AnswerLostError,
-    BadAnswerError,
-    CloudError,
-    CloudTimeoutError,
-    ConflictError,
-    ConnectTimeoutError,
-    ForbiddenError,
-    MethodError,
-    NotSentError,
-    RateLimitedError,
-    RequestRefusedError,
-    ServerError,
-    UnauthorizedError,
-)
-
-_LOG = logging.getLogger(__name__)
+from wallbox2mqtt.errors import BadAnswerError, ForbiddenError, MethodError, UnauthorizedError
 
 LARGEST_ANSWER = 2 * 1024 * 1024
+LONGEST_TIMEOUT_S = 86_400.0
+"""A day: sockets refuse to wait for centuries, which the configuration may ask for."""
 FRESH_S = 20.0
 """A connection idle for longer may be dead without our knowing, and a remote action must not get lost on it."""
 
@@ -71,7 +55,7 @@ class _Line:
     """One keep-alive line to the cloud, for one thread."""
 
     def __init__(self, config: WallboxConfig, clock: Clock) -> None:
-        self._timeout_s, self._clock = config.timeout, clock
+        self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
         self._deadline = Deadline()
         self._session = new_session(self._deadline)
         self._session.headers.update(
@@ -115,26 +99,36 @@ class _Line:
                 stream=True,
             )
             with response:
-                raw = self._read(response, keep=body_matters)
+                raw = self._read(response, keep=body_matters and is_success(response.status_code))
         except (requests.RequestException, urllib3.exceptions.HTTPError, TooLargeError, OSError, ValueError) as error:
             # the connection may be in the middle of that answer
             self._session.close()
-            raise _translated(error) from None
+            raise translated(error, connected=self._deadline.connected) from None
         finally:
             self._used = self._clock.monotonic()
-        server_time = _http_time(response.headers.get("Date"))
-        _raise_for(response, server_time, self._clock)
-        return Answer(_decoded(raw, strict=body_matters), response.status_code, begun, server_time)
+        server_time = http_time(response.headers.get("Date"))
+        now = self._clock.wall() if server_time is None else server_time
+        check_status(response.status_code, response.headers.get("Retry-After"), now)
+        return Answer(_document(raw, keep=body_matters), response.status_code, begun, server_time)
 
     def _read(self, response: requests.Response, *, keep: bool) -> bytes:
-        """Read the answer. A write that was accepted is accepted, whatever becomes of the answer's text."""
+        """Read the answer. What the status says counts, whatever becomes of a text that is not needed."""
         try:
             return read_body(response, LARGEST_ANSWER)
         except (urllib3.exceptions.HTTPError, TooLargeError, OSError, ValueError):
-            if keep or not response.ok:
+            if keep:
                 raise
             self._session.close()
             return b""
+
+
+def _document(raw: bytes, *, keep: bool) -> Json:
+    try:
+        return decoded(raw)
+    except BadAnswerError:
+        if keep:
+            raise
+        return None
 
 
 class SignInLine:
@@ -218,101 +212,3 @@ class Cloud:
                 raise
         self._tokens.accepted(token)
         return answer
-
-
-def _translated(error: Exception) -> CloudError:
-    """Give our error for one of the libraries'; its text names only the kind: theirs may hold a header."""
-    text = f"{type(error).__name__}"
-    inner: object = error
-    while isinstance(inner, Exception):
-        if isinstance(inner, urllib3.exceptions.ConnectTimeoutError | requests.ConnectTimeout):
-            return ConnectTimeoutError("no connection within the deadline")
-        if isinstance(inner, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError):
-            return NotSentError("no connection to the cloud")
-        if isinstance(inner, urllib3.exceptions.SSLError | requests.exceptions.SSLError):
-            return NotSentError(f"no secure connection: {_tls_reason(inner)}")
-        if isinstance(inner, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError):
-            return NotSentError("no connection to the proxy")
-        if isinstance(inner, TimeoutError | urllib3.exceptions.ReadTimeoutError | requests.ReadTimeout):
-            return CloudTimeoutError("no whole answer within the deadline")
-        if isinstance(inner, TooLargeError):
-            return BadAnswerError(str(inner))
-        inner = getattr(inner, "reason", None) or next((a for a in inner.args if isinstance(a, Exception)), None)
-    if isinstance(error, ValueError) and not isinstance(error, requests.ConnectionError):
-        return BadAnswerError(f"the answer cannot be read: {text}")
-    return AnswerLostError(f"the connection broke: {text}")
-
-
-def _tls_reason(error: Exception) -> str:
-    return "the certificate is not trusted" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "TLS failed"
-
-
-_REFUSALS: dict[int, Callable[[str, int], CloudError]] = {
-    401: UnauthorizedError,
-    403: ForbiddenError,
-    405: MethodError,
-    409: ConflictError,
-}
-
-
-def _raise_for(response: requests.Response, server_time: float | None, clock: Clock) -> None:
-    status = response.status_code
-    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
-        return
-    text = f"the cloud answered {status}"
-    if status == 429:  # noqa: PLR2004
-        now = clock.wall() if server_time is None else server_time
-        raise RateLimitedError(text, status, _retry_after_s(response.headers.get("Retry-After"), now))
-    if status >= 500:  # noqa: PLR2004
-        raise ServerError(text, status)
-    if status >= 400:  # noqa: PLR2004
-        raise _REFUSALS.get(status, RequestRefusedError)(text, status)
-    msg = f"the cloud answered {status}, which is no answer to this request"
-    raise BadAnswerError(msg, status)
-
-
-def _http_time(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _retry_after_s(text: str | None, now: float) -> float | None:
-    """Give the wait that Retry-After asks for, in either of its forms; None where it asks for none."""
-    if not text:
-        return None
-    if text.strip().isdecimal():
-        return float(text) if len(text) < 10 else math.inf  # noqa: PLR2004 - more than any life
-    until = _http_time(text)
-    return None if until is None else max(0.0, until - now)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        msg = f"a number too large: {text[:20]}"
-        raise ValueError(msg)
-    return number
-
-
-def _no_constant(word: str) -> None:
-    msg = f"{word} is no JSON"
-    raise ValueError(msg)
-
-
-def _decoded(raw: bytes, *, strict: bool) -> Json:
-    """Decode an answer's JSON; what is none raises where it matters, else it is None.
-
-    Raises:
-        BadAnswerError: it is no JSON.
-
-    """
-    try:
-        decoded: Json = json.loads(raw.decode(), parse_float=_finite, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        if not strict:
-            return None
-        msg = f"the answer is no JSON: {type(error).__name__}"
-        raise BadAnswerError(msg) from None
-    return decoded

@@ -24,16 +24,19 @@ class TooLargeError(Exception):
 
 
 class Deadline:
-    """The end of the present request; one for each session, which one thread uses."""
+    """The end of the present request, and how far it came; one for each session, which one thread uses."""
 
     def __init__(self) -> None:
         """Begin without one."""
         self._clock = SystemClock()
         self._ends = 0.0
+        self.connected = False
+        """Whether the request may have left: what fails before cannot have reached the cloud."""
 
     def set(self, seconds: float) -> None:
         """Let it end in so many seconds."""
         self._ends = self._clock.monotonic() + seconds
+        self.connected = False
 
     def left(self) -> float:
         """Give the seconds that are left.
@@ -78,6 +81,22 @@ def _response_class(deadline: Deadline) -> type[http.client.HTTPResponse]:
     return Response
 
 
+def _with_deadline(connection: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - two unrelated connection classes
+    class Connection(connection):  # type: ignore[misc] # a class made of its argument
+        response_class = _response_class(deadline)
+
+        def connect(self) -> None:
+            super().connect()
+            deadline.connected = True
+
+        def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+            # a connection that is kept alive is not connected anew
+            deadline.connected = self.sock is not None
+            super().request(*args, **kwargs)
+
+    return Connection
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter over connections that know the deadline."""
 
@@ -85,12 +104,9 @@ class _Adapter(HTTPAdapter):
         self._deadline = deadline
         super().__init__(pool_connections=2, pool_maxsize=1, max_retries=0)
 
-    def _with_deadline(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
-        response = _response_class(self._deadline)
-
+    def _bound(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
         def pool(kind: Any, connection: Any) -> Any:  # noqa: ANN401 - two unrelated pool classes
-            made = type(connection.__name__, (connection,), {"response_class": response})
-            return type(kind.__name__, (kind,), {"ConnectionCls": made})
+            return type(kind.__name__, (kind,), {"ConnectionCls": _with_deadline(connection, self._deadline)})
 
         manager.pool_classes_by_scheme = {
             "http": pool(urllib3.HTTPConnectionPool, urllib3.connection.HTTPConnection),
@@ -100,17 +116,24 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager = self._with_deadline(self.poolmanager)
+        self.poolmanager = self._bound(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base has it
         new = not self.proxy_manager
         manager = super().proxy_manager_for(*args, **kwargs)
-        return self._with_deadline(manager) if new else manager
+        return self._bound(manager) if new else manager
+
+
+class _Session(requests.Session):
+    """Follows no redirect. requests would work the next one out all the same, and read its whole body for that."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - as the base has it
+        return None
 
 
 def new_session(deadline: Deadline) -> requests.Session:
     """Give a session whose requests end at the deadline; proxies come from the environment."""
-    session = requests.Session()
+    session = _Session()
     adapter = _Adapter(deadline)
     session.mount("https://", adapter)
     session.mount("http://", adapter)

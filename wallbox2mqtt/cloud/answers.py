@@ -1,0 +1,158 @@
+"""What comes of a request: JSON, or one of our errors. Nothing here opens a connection."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import NoReturn
+
+import requests
+import urllib3
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cloud.transport import TooLargeError
+from wallbox2mqtt.errors import (
+    AnswerLostError,
+    BadAnswerError,
+    CloudError,
+    CloudTimeoutError,
+    ConflictError,
+    ConnectTimeoutError,
+    ForbiddenError,
+    MethodError,
+    NotSentError,
+    RateLimitedError,
+    RequestRefusedError,
+    ServerError,
+    UnauthorizedError,
+)
+
+_TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
+_TLS = (urllib3.exceptions.SSLError, requests.exceptions.SSLError)
+_PROXY = (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError)
+_UNREADABLE = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidHeader)
+
+
+def translated(error: Exception, *, connected: bool) -> CloudError:
+    """Give our error for one of the libraries'; its text names only the kind: theirs may hold a header.
+
+    Args:
+        error: as it was raised.
+        connected: whether there was a connection, so that the cloud may have seen the request.
+
+    """
+    causes = list(_causes(error))
+
+    def is_any(kinds: tuple[type[Exception], ...]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    if not connected:
+        if is_any(_TLS):
+            return NotSentError(f"no secure connection: {_tls_reason(error)}")
+        if is_any(_PROXY):
+            return NotSentError("no connection to the proxy")
+        # urllib3 makes a refused connection and an unknown host kinds of a time-out
+        if is_any(_TIMEOUTS) and not is_any((urllib3.exceptions.NewConnectionError,)):
+            return ConnectTimeoutError("no connection within the deadline")
+        return NotSentError(f"no connection to the cloud: {type(causes[-1]).__name__}")
+    if is_any(_TIMEOUTS):
+        return CloudTimeoutError("no whole answer within the deadline")
+    if isinstance(error, TooLargeError):
+        return BadAnswerError(str(error))
+    if is_any(_UNREADABLE):
+        return BadAnswerError(f"the answer cannot be read: {type(error).__name__}")
+    return AnswerLostError(f"the connection broke: {type(error).__name__}")
+
+
+def _causes(error: object) -> Iterator[Exception]:
+    """Give an error and those that it was made of; the libraries pack them into one another."""
+    while isinstance(error, Exception):
+        yield error
+        error = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None)
+
+
+def _tls_reason(error: Exception) -> str:
+    return "the certificate is not trusted" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "TLS failed"
+
+
+_REFUSALS: dict[int, Callable[[str, int], CloudError]] = {
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    405: MethodError,
+    409: ConflictError,
+}
+
+
+def check_status(status: int, retry_after: str | None, now: float) -> None:
+    """Raise the error of a status that is not 2xx; ``now`` is the time by which a Retry-After date is measured.
+
+    Raises:
+        CloudError: one of its leaves.
+
+    """
+    if is_success(status):
+        return
+    text = f"the cloud answered {status}"
+    if status == 429:  # noqa: PLR2004 - HTTP's own numbers
+        raise RateLimitedError(text, status, _retry_after_s(retry_after, now))
+    if status >= 500:  # noqa: PLR2004
+        raise ServerError(text, status)
+    if status >= 400:  # noqa: PLR2004
+        raise _REFUSALS.get(status, RequestRefusedError)(text, status)
+    msg = f"{text}, which is no answer to this request"
+    raise BadAnswerError(msg, status)
+
+
+def is_success(status: int) -> bool:
+    """Tell whether the request did what it asks for."""
+    return 200 <= status < 300  # noqa: PLR2004 - HTTP's own numbers
+
+
+def http_time(text: str | None) -> float | None:
+    """Give seconds since 1970 of an HTTP date; None where there is none, or none that can be read."""
+    if not text:
+        return None
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _retry_after_s(text: str | None, now: float) -> float | None:
+    """Give the wait that Retry-After asks for, in either of its forms; None where it asks for none."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return float(text) if len(text) < 10 else math.inf  # noqa: PLR2004 - more than any life
+    until = http_time(text)
+    return None if until is None else max(0.0, until - now)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        msg = f"a number too large: {text[:20]}"
+        raise ValueError(msg)
+    return number
+
+
+def _no_constant(word: str) -> NoReturn:
+    msg = f"{word} is no JSON"
+    raise ValueError(msg)
+
+
+def decoded(raw: bytes) -> Json:
+    """Decode an answer's JSON.
+
+    Raises:
+        BadAnswerError: it is no JSON.
+
+    """
+    try:
+        document: Json = json.loads(raw.decode(), parse_float=_finite, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        msg = f"the answer is no JSON: {type(error).__name__}"
+        raise BadAnswerError(msg) from None
+    return document
