@@ -122,3 +122,11 @@ class BadAnswerError(AnswerLostError):
     """Raised when an answer is none: a redirect, not JSON, the wrong shape, too large."""
 
     reason = "bad_answer"
+
+
+def _reasons(error: type[CloudError]) -> set[str]:
+    return {error.reason}.union(*(_reasons(kind) for kind in error.__subclasses__()))
+
+
+CLOUD_REASONS: tuple[str, ...] = ("ok", *sorted(_reasons(CloudError)))
+"""All words that ``bridge/cloud_reason`` can show."""

@@ -1,8 +1,8 @@
 """The catalogue: one row for each field and command, from which everything else is worked out."""
 
-from wallbox2mqtt.catalogue.field import CONFIG, Command, Field
+from wallbox2mqtt.catalogue.field import CONFIG, Button, Command, Field
 from wallbox2mqtt.catalogue.kinds import Json, Kind, Scalar, Shape
-from wallbox2mqtt.catalogue.languages import MAX_PAYLOAD_BYTES, View, read_payload
+from wallbox2mqtt.catalogue.languages import MAX_PAYLOAD_BYTES, Name, Range, View, is_quasar, range_of, read_payload
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
 from wallbox2mqtt.catalogue.wish import Wish, parse, request_of, wish_of_request
@@ -15,15 +15,20 @@ __all__ = [
     "OUT_OF_TOUCH",
     "STATUSES",
     "STATUS_TEXTS",
+    "Button",
     "Command",
     "Field",
     "Json",
     "Kind",
+    "Name",
+    "Range",
     "Scalar",
     "Shape",
     "View",
     "Wish",
+    "is_quasar",
     "parse",
+    "range_of",
     "read_payload",
     "request_of",
     "status_of",

@@ -4,7 +4,7 @@ Source of every request: the API document that the project implements (``tests/g
 them a second time, by hand, because the simulator shares the errors of these rows).
 """
 
-from wallbox2mqtt.catalogue.field import Command
+from wallbox2mqtt.catalogue.field import Button, Command
 from wallbox2mqtt.catalogue.kinds import Json
 from wallbox2mqtt.catalogue.languages import Anything, Decimal, Either, Limit, Members, Name, View, Whole, Words
 from wallbox2mqtt.catalogue.requests import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION, Hole, Template
@@ -87,6 +87,21 @@ ACTION = Command(
     urgent=True,
     shows=False,
 )
+BUTTONS = (
+    Button(word="resume", name="Resume", icon="mdi:play"),
+    Button(word="pause", name="Pause", icon="mdi:pause"),
+    Button(word="resume_schedule", name="Back to schedule", icon="mdi:calendar-clock"),
+    Button(word="reboot", name="Reboot", device_class="restart", category="config"),
+    Button(
+        word="factory_reset",
+        name="Factory reset",
+        icon="mdi:factory",
+        category="config",
+        enabled=False,
+        permission=ALLOW_FACTORY_RESET,
+    ),
+)
+REFRESH_BUTTON = Button(word="refresh", name="Refresh", icon="mdi:refresh", category="diagnostic")
 INSTALL = Command(
     language=Words((("install", "install"),)),
     request=REMOTE_ACTION,

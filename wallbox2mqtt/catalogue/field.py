@@ -43,6 +43,19 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """A word of a command that is a button to people. ``permission``: without it in the configuration, no button."""
+
+    word: str
+    name: str
+    icon: str | None = None
+    device_class: str | None = None
+    category: str | None = None
+    enabled: bool = True
+    permission: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One row. ``key`` is the topic below the charger's, and follows from the path in the detail or in basic.
 
@@ -52,7 +65,9 @@ class Field:
     fields from which a derived one is worked out, and the function. ``words``: all that a text can be.
     ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
     The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
-    Assistant from the start, ``person``: tells of a person, so announced to nobody, ``example``.
+    Assistant from the start, ``person``: tells of a person, so announced to nobody, ``example``, ``buttons``.
+    ``on_off``: the numbers that mean yes and no. ``feature``: what the account's plan must have. ``unused``: the
+    value of a charger that does not use it. ``quasar``: other chargers do not know it.
     """
 
     name: str
@@ -75,6 +90,11 @@ class Field:
     enabled: bool = True
     person: bool = False
     icon: str | None = None
+    buttons: tuple[Button, ...] = ()
+    on_off: tuple[Json, Json] | None = None
+    feature: str | None = None
+    unused: Json = None
+    quasar: bool = False
 
     def __post_init__(self) -> None:
         """Work out the key, and refuse a row that contradicts itself."""
@@ -98,6 +118,8 @@ class Field:
             "it is derived from nothing": (self.derive is None) != (not self.sources),
             "an everyday field is enabled": self.category is None and not self.enabled,
             "its category is none": self.category not in {None, "config", "diagnostic"},
+            "a setting can be set": self.category == "config" and self.command is None,
+            "buttons are words of a command": bool(self.buttons) and self.command is None,
             "it has no meaning or name": not self.meaning or not self.name,
             "a config key goes with a body": (self.config_key is None) != (self.config is None),
             "the example is not of its kind": not self._example_fits(),

@@ -38,6 +38,11 @@ class Language(Protocol):
         """
 
 
+def is_quasar(view: View) -> bool:
+    """Tell whether a charger can discharge the car: part numbers of the Quasar begin with QS."""
+    return str(view.get("part_number")).startswith("QS")
+
+
 def read_payload(payload: bytes) -> str:
     """Give the text of a payload without the white space around it.
 
@@ -107,8 +112,8 @@ class Limit:
         return self.default
 
     def is_mirrored(self, view: View) -> bool:
-        """Tell whether the charger accepts the negative range: part numbers of the Quasar begin with QS."""
-        return self.mirrored and str(view.get("part_number")).startswith("QS")
+        """Tell whether the charger accepts the negative range."""
+        return self.mirrored and is_quasar(view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +258,28 @@ class Either:
     def parse(self, text: str, view: View) -> Json:
         """Give the number, or the object."""
         return (self.members if text.startswith("{") else self.plain).parse(text, view)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers between which a charger accepts some, and the step between two of them."""
+
+    least: float
+    most: float
+    step: float
+
+
+def range_of(language: Language, view: View) -> Range | None:
+    """Give the range that a slider can show; None where the language has no such range.
+
+    A mirrored range has a gap around 0 that a slider cannot show.
+    """
+    match language:
+        case Either(plain=plain):
+            return range_of(plain, view)
+        case Whole(minimum=least, maximum=Limit() as limit):
+            most = limit.of(view)
+            return Range(-most if limit.is_mirrored(view) else least, most, 1)
+        case Decimal(minimum=least, maximum=most, places=places):
+            return Range(least, most, 10**-places)
+    return None

@@ -14,6 +14,8 @@ from wallbox2mqtt.catalogue.statuses import STATUS_TEXTS
 
 DIAGNOSTIC = "diagnostic"
 SETTING = "config"
+POWER_BOOST = "POWER_BOOST"
+"""The feature of a plan without which the cloud offers no Power Boost."""
 
 
 def _raw(path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds.Json, sweep: str | None = None) -> Field:
@@ -44,10 +46,13 @@ def _person(path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds
     )
 
 
-def _basic(path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds.Json) -> Field:
+def _basic(
+    path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds.Json, sweep: str | None = None
+) -> Field:
     """A field of the basic document that says what another row says better: announced to nobody."""
     return Field(
         basic=path,
+        sweep=sweep,
         name=name,
         kind=kind,
         meaning=meaning,
@@ -83,7 +88,7 @@ STATE: tuple[Field, ...] = (
     Field(
         key="car_connected",
         name="Car connected",
-        kind=kinds.BOOLEAN,
+        kind=kinds.PLUG,
         meaning="whether a car is plugged in",
         example=True,
         sources=("status_id",),
@@ -92,7 +97,7 @@ STATE: tuple[Field, ...] = (
     Field(
         key="charging",
         name="Charging",
-        kind=kinds.BOOLEAN,
+        kind=kinds.BATTERY_CHARGING,
         meaning="whether energy flows into the car",
         example=False,
         sources=("status_id",),
@@ -114,7 +119,7 @@ STATE: tuple[Field, ...] = (
         sweep="locked",
         v2="locked",
         name="Lock",
-        kind=kinds.FLAG,
+        kind=kinds.LOCK,
         meaning="1 locked, 0 unlocked",
         example=1,
         command=commands.LOCK,
@@ -196,6 +201,7 @@ STATE: tuple[Field, ...] = (
         kind=kinds.CHARGE_PERCENT,
         meaning="the car's battery; only chargers that talk to it know (Quasar)",
         example=55,
+        quasar=True,
     ),
     Field(
         detail="max_available_power",
@@ -256,11 +262,11 @@ STATE: tuple[Field, ...] = (
         detail="ocpp_status",
         sweep="ocppConnectionStatus",
         name="OCPP connection",
-        kind=kinds.NUMBER,
+        kind=kinds.CONNECTIVITY,
         meaning="1 not connected, 4 connected to an OCPP back end, which then runs the charger",
         example=4,
         category=DIAGNOSTIC,
-        icon="mdi:lan-connect",
+        on_off=(4, 1),
     ),
     _raw("power_sharing_status", "Power Sharing status", kinds.NUMBER, "0 and 256 are seen", 0),
     _raw("mid_status", "Meter status", kinds.NUMBER, "state of the MID meter", 1, sweep="midStatus"),
@@ -310,6 +316,7 @@ SETTINGS: tuple[Field, ...] = (
         config_key="home_sharing",
         config=commands.POWER_BOOST_CONFIG,
         category=SETTING,
+        feature=POWER_BOOST,
         icon="mdi:home-lightning-bolt",
     ),
     Field(
@@ -323,6 +330,8 @@ SETTINGS: tuple[Field, ...] = (
         config_key="icp_max_current",
         config=commands.POWER_BOOST_CONFIG,
         category=SETTING,
+        feature=POWER_BOOST,
+        unused=0,
         icon="mdi:home-lightning-bolt-outline",
     ),
     Field(
@@ -373,7 +382,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         key="firmware",
         name="Firmware",
-        kind=kinds.TEXT,
+        kind=kinds.FIRMWARE,
         meaning="installed and latest version, as Home Assistant's update entity takes them",
         example='{"installed_version":"5.17.59","latest_version":"5.17.59","in_progress":false}',
         sources=("software/currentVersion", "software/latestVersion", "software/updateAvailable", "status_id"),
@@ -434,7 +443,7 @@ SETTINGS: tuple[Field, ...] = (
     _raw("config_data.purchased_power", "Purchased power", kinds.NUMBER, "0 is seen", 0),
     _raw("config_data.gesture_status", "Gestures", kinds.NUMBER, "7 is seen", 7),
     _raw("config_data.dca_status", "DCA status", kinds.NUMBER, "0 is seen", 0),
-    _raw("config_data.connection_type", "Connection", kinds.NUMBER, "1 is Wi-Fi", 1),
+    _raw("config_data.connection_type", "Connection type", kinds.NUMBER, "1 is Wi-Fi", 1),
     _raw("config_data.live_refresh_time", "Live refresh", kinds.DURATION_S, "how often it reports while charging", 30),
     _raw("config_data.update_refresh_time", "Idle refresh", kinds.DURATION_S, "how often it reports when idle", 300),
     _raw(
@@ -539,7 +548,7 @@ BASIC: tuple[Field, ...] = (
     _basic("name", "Name", kinds.TEXT, "the charger's name", "PulsarPlus SN 12345"),
     _basic("group", "Group number", kinds.NUMBER, "group of the charger", 289814),
     _basic("groupUid", "Group UID", kinds.TEXT, "group of the charger", "xyz"),
-    _basic("chargerType", "Model", kinds.TEXT, "model, without spaces", "PulsarPlus"),
+    _basic("chargerType", "Model", kinds.TEXT, "model, without spaces", "PulsarPlus", sweep="chargerType"),
     _basic("softwareVersion", "Firmware installed", kinds.TEXT, "installed version", "5.17.59"),
     _basic("softwareUpdatedAt", "Firmware updated", kinds.NUMBER, "seconds since 1970", 1689715588),
     _basic("status", "Status code", kinds.NUMBER, "status_id", 210),
@@ -580,6 +589,7 @@ COMMANDS: tuple[Field, ...] = (
         meaning="remote actions: resume, pause, reboot, factory reset, install the update, back to the schedule",
         example="resume",
         command=commands.ACTION,
+        buttons=commands.BUTTONS,
     ),
     Field(
         key="config",
@@ -596,6 +606,7 @@ COMMANDS: tuple[Field, ...] = (
         meaning="reads the charger as soon as the budget allows",
         example="now",
         command=commands.REFRESH,
+        buttons=(commands.REFRESH_BUTTON,),
     ),
 )
 

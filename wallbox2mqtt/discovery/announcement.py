@@ -1,0 +1,106 @@
+"""The messages of discovery: topics, ids, and the two forms in which a device can be announced."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wallbox2mqtt import __version__
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.topics import to_json
+
+MIGRATE = to_json({"migrate_discovery": True})
+"""On a topic of the old form: the new form, which is announced next, takes the entities over."""
+
+
+Component = dict[str, Json]
+Components = dict[str, Component]
+
+ORIGIN: Component = {"name": "wallbox2mqtt", "sw_version": __version__}
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A device. ``node``: its level in the topics; ``shared``: what its entities have in common."""
+
+    node: str
+    shared: Component
+    components: Components
+
+    @property
+    def platforms(self) -> dict[str, str]:
+        """The platform of each component, which is what it takes to remove it."""
+        return {name: str(component["platform"]) for name, component in self.components.items()}
+
+    def messages(self, prefix: str, form: str, gone: Mapping[str, str]) -> dict[str, str]:
+        """Give payloads by topic.
+
+        Args:
+            prefix: Home Assistant's discovery prefix.
+            form: ``device`` or ``entity``.
+            gone: platforms of the components that were announced before and are to be removed.
+
+        """
+        if form == "device":
+            tombstones: Components = {name: {"platform": platform} for name, platform in gone.items()}
+            components: dict[str, Json] = {**self.components, **tombstones}
+            return {device_topic(prefix, self.node): to_json({**self.shared, "components": components})}
+        messages = dict.fromkeys(topics_of(prefix, form, self.node, gone), "")
+        for name, component in self.components.items():
+            own = {key: value for key, value in component.items() if key != "platform"}
+            topic = entity_topic(prefix, self.node, name, str(component["platform"]))
+            messages[topic] = to_json({**self.shared, **own})
+        return messages
+
+
+def device_topic(prefix: str, node: str) -> str:
+    """Give the topic that announces a whole device."""
+    return f"{prefix}/device/{node}/config"
+
+
+def entity_topic(prefix: str, node: str, name: str, platform: str) -> str:
+    """Give the topic that announces one entity. Its last level is the component's id: migration needs it so."""
+    return f"{prefix}/{platform}/{node}/{name}/config"
+
+
+def topics_of(prefix: str, form: str, node: str, platforms: Mapping[str, str]) -> list[str]:
+    """Give the topics on which a device with these components stands."""
+    if form == "device":
+        return [device_topic(prefix, node)]
+    return [entity_topic(prefix, node, name, platform) for name, platform in platforms.items()]
+
+
+def slug(text: str) -> str:
+    """Give a text in the letters of ids; empty where none of its letters has a Latin form."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+
+
+def object_id(key: str) -> str:
+    """Give a field's key in the letters of ids: ``basic/wifiSignal`` is ``basic_wifi_signal``."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key.replace("/", "_")).lower()
+
+
+def charger_node(charger_id: int) -> str:
+    """Give the node of a charger."""
+    return f"wallbox2mqtt_{charger_id}"
+
+
+def bridge_node(base: str) -> str:
+    """Give the node of the bridge with this base topic."""
+    return f"wallbox2mqtt_bridge_{slug(base) or 'wallbox'}"
+
+
+def common(platform: str, node: str, unique: str, label: str, name: str) -> Component:
+    """Give what every entity has; the default id is what Home Assistant would make of the two names."""
+    return {
+        "platform": platform,
+        "unique_id": f"{node}_{unique}",
+        "default_entity_id": f"{platform}.{label or node}_{slug(name)}",
+        "name": name,
+    }
+
+
+def only_set(**facts: Json) -> Component:
+    """Give the facts that are known."""
+    return {key: value for key, value in facts.items() if value is not None}
