@@ -8,10 +8,12 @@ do not make it flicker.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakValueDictionary
 
-from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
+from wallbox2mqtt.catalogue import CONFIG, FIELDS, OUT_OF_TOUCH, Json
 from wallbox2mqtt.documents import Reading
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, payload
 
@@ -31,6 +33,13 @@ _DERIVED_OF: dict[str, list[str]] = {}
 for _row in _DERIVED:
     for _source in _row.sources:
         _DERIVED_OF.setdefault(_source, []).append(_row.key)
+
+_SEVERAL = frozenset(
+    row.key
+    for row in FIELDS.values()
+    if row.sweep or row.v2 or row.derive is not None or (row.detail or "").startswith(CONFIG)
+)
+"""Fields that more than one document shows: only of them is remembered each by itself when they were read."""
 
 _HELD = frozenset(
     {row.key for row in FIELDS.values() if row.command is not None and row.has_state and row.command.shows}
@@ -53,19 +62,36 @@ class _Hold:
     failed: NotConfirmed | None
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A charger as its newest documents show it, without what they no longer have.
+
+    ``homes``: the documents read since the start. ``edition``: another number when anything may have changed.
+    """
+
+    values: Mapping[str, Json]
+    homes: frozenset[str]
+    edition: int
+
+
 @dataclass(slots=True)
 class _Charger:
-    """One charger. ``read_at``: when the reading of a field began. ``homes``: keys by the document they came from."""
+    """One charger. ``read_at``: when the reading of a field began. ``homes``: keys by the document they came from.
+
+    ``gone``: keys by the document that no longer has them. ``edition``: how often it was read or written.
+    """
 
     values: dict[str, Json] = field(default_factory=dict)
     read_at: dict[str, float] = field(default_factory=dict)
     homes: dict[str, frozenset[str]] = field(default_factory=dict)
+    gone: dict[str, frozenset[str]] = field(default_factory=dict)
     holds: dict[str, _Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
     detailed: bool = False
     availability: str | None = None
+    edition: int = 0
 
 
 class Picture:
@@ -76,6 +102,7 @@ class Picture:
         self._topics, self._publish, self._settle_s = topics, publish, settle_s
         self._lock = threading.RLock()
         self._chargers: dict[int, _Charger] = {}
+        self._key_sets: WeakValueDictionary[frozenset[str], frozenset[str]] = WeakValueDictionary()
 
     def view(self, charger_id: int) -> Mapping[str, Json]:
         """Give a copy of a charger's fields as they are shown."""
@@ -94,6 +121,22 @@ class Picture:
         with self._lock:
             charger = self._chargers.get(charger_id)
             return charger is not None and charger.detailed
+
+    def snapshot(self, charger_id: int) -> Snapshot | None:
+        """Give what a charger has at present; None before its first detail."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            if charger is None or not charger.detailed:
+                return None
+            gone = frozenset[str]().union(*charger.gone.values())
+            values = {key: value for key, value in charger.values.items() if key not in gone}
+            return Snapshot(values, frozenset(charger.homes), charger.edition)
+
+    def edition(self, charger_id: int) -> int:
+        """Give the number that changes when anything of a charger may have; 0: nothing is known of it."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return 0 if charger is None else charger.edition
 
     def announce(self) -> None:
         """Publish everything anew."""
@@ -135,22 +178,22 @@ class Picture:
             server_time: the answer's Date, seconds since 1970; with a detail it tells a charger out of touch.
 
         """
-        failed: list[NotConfirmed] = []
         with self._lock:
             charger = self._chargers.setdefault(charger_id, _Charger())
+            charger.edition += 1
             self._warn(charger_id, charger, reading)
-            values = {key: value for key, value in reading.values.items() if self._is_welcome(charger, key, value)}
+            values = _welcome(charger, reading.values)
             if reading.complete:
-                values |= self._gone(charger, reading, home)
-            for key, value in self._with_derived(charger, values).items():
-                if (call := self._offer(charger_id, charger, key, value, begun)) is not None:
-                    failed.append(call)
+                values |= self._gone(charger, values.keys() | reading.wrong.keys(), home)
+            failed = [self._offer(charger_id, charger, key, value, begun) for key, value in values.items()]
+            failed += self._follow(charger_id, charger, values, begun)
             if home == "detail":
                 charger.detailed = True
-                charger.stale = _is_stale(charger.values.get("last_sync"), server_time)
+                charger.stale = _is_stale(reading.values.get("last_sync"), server_time)
             self._rate(charger_id, charger)
         for call in failed:
-            call()
+            if call is not None:
+                call()
 
     def accept(
         self,
@@ -174,38 +217,61 @@ class Picture:
         """
         with self._lock:
             charger = self._chargers.setdefault(charger_id, _Charger())
-            for key, value in wished.items():
-                self._hold(charger, key, value, now, failed.get(key))
-                charger.values[key] = value
+            charger.edition += 1
+            for key, wish in wished.items():
+                hold = self._hold(charger, key, wish, now, failed.get(key))
+                told = answer.values.get(key)
+                if told is not None and not self._is_old(hold, told, now):
+                    hold.wish = told  # the wish, or what the charger made of it
+                charger.values[key] = hold.wish
                 charger.read_at[key] = max(begun, charger.read_at.get(key, begun))
-                self._publish(self._topics.field(charger_id, key), payload(value))
+                self._publish(self._topics.field(charger_id, key), payload(hold.wish))
+            others = {key: value for key, value in answer.values.items() if key not in wished}
             shown = {
-                key: value for key, value in answer.values.items() if not self._is_held_back(charger, key, value, now)
+                key: value
+                for key, value in _welcome(charger, others).items()
+                if self._is_new(charger, key, value, begun)
             }
-            for key, value in self._with_derived(charger, shown).items():
-                if not self._is_held_back(charger, key, value, now):
-                    charger.holds.pop(key, None)
-                    self._show(charger_id, charger, key, value, begun)
+            for key, value in shown.items():
+                charger.holds.pop(key, None)
+                self._show(charger_id, charger, key, value, begun)
+            unheld = {key: charger.values[key] for key in [*wished, *shown]}
+            self._follow(charger_id, charger, unheld, begun, held=False)
             self._rate(charger_id, charger)
 
-    def _hold(self, charger: _Charger, key: str, wish: Json, now: float, failed: NotConfirmed | None) -> None:
+    def release(self, charger_id: int, keys: Iterable[str]) -> None:
+        """Hold these fields no longer: another command changed them in a way that the next reading will tell."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            for key in keys:
+                if charger is not None:
+                    charger.holds.pop(key, None)
+
+    def _hold(self, charger: _Charger, key: str, wish: Json, now: float, failed: NotConfirmed | None) -> _Hold:
         old = [(value, until) for value, until in charger.was.get(key, []) if now - until <= self._settle_s]
         if key in charger.values:
             old.append((charger.values[key], now))
         charger.was[key] = old
-        charger.holds[key] = _Hold(wish, now, list(old), failed)
+        charger.holds[key] = hold = _Hold(wish, now, list(old), failed)
+        return hold
 
-    def _is_held_back(self, charger: _Charger, key: str, value: Json, now: float) -> bool:
-        """Tell whether a write's answer says nothing new of a held field: the wish itself, or a value before it."""
+    def _is_new(self, charger: _Charger, key: str, value: Json, begun: float) -> bool:
+        """Tell whether a write's answer says something new of a field that the write did not set.
+
+        Such an answer is another document than those that are read: that it shows the wish of an earlier command
+        does not mean that they do.
+        """
+        if begun < charger.read_at.get(_stamp(key), begun):
+            return False
         hold = charger.holds.get(key)
-        return hold is not None and (_same(value, hold.wish) or self._is_old(hold, value, now))
+        return hold is None or not (_same(value, hold.wish) or self._is_old(hold, value, begun))
 
     def _is_old(self, hold: _Hold, value: Json, begun: float) -> bool:
         return any(_same(value, old) and begun - until <= self._settle_s for old, until in hold.old)
 
     def _offer(self, charger_id: int, charger: _Charger, key: str, value: Json, begun: float) -> NotConfirmed | None:
         """Show a read value unless a newer one or a hold stands against it."""
-        if begun < charger.read_at.get(key, begun):
+        if begun < charger.read_at.get(_stamp(key), begun):
             return None
         hold = charger.holds.get(key)
         failed = None
@@ -229,33 +295,33 @@ class Picture:
             kept = [(old, until) for old, until in charger.was.get(key, []) if begun - until <= self._settle_s]
             charger.was[key] = [*kept, (before, begun)]
         charger.values[key] = value
-        charger.read_at[key] = begun
+        charger.read_at[_stamp(key)] = begun
         if not known or payload(before) != payload(value):
             self._publish(self._topics.field(charger_id, key), payload(value))
 
-    def _with_derived(self, charger: _Charger, values: dict[str, Json]) -> dict[str, Json]:
-        """Add the fields that follow from these values, with the shown ones where a document lacks a source."""
-        wanted = dict.fromkeys(key for source in values for key in _DERIVED_OF.get(source, ()))
-        for key in wanted:
-            row = FIELDS[key]
-            sources = [values.get(source, charger.values.get(source)) for source in row.sources]
+    def _follow(
+        self, charger_id: int, charger: _Charger, values: Mapping[str, Json], begun: float, *, held: bool = True
+    ) -> list[NotConfirmed | None]:
+        """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
+        failed = []
+        for key in dict.fromkeys(key for source in values for key in _DERIVED_OF.get(source, ())):
+            row, at, view = FIELDS[key], begun, {**charger.values, **values}
+            if key not in charger.holds:
+                at, view = max(begun, charger.read_at.get(key, begun)), charger.values
+            elif not held:
+                continue
             if row.derive is not None:
-                values[key] = row.derive(*sources)
-        return values
+                value = row.derive(*(view.get(source) for source in row.sources))
+                failed.append(self._offer(charger_id, charger, key, value, at))
+        return failed
 
-    def _is_welcome(self, charger: _Charger, key: str, value: Json) -> bool:
-        """Refuse two kinds of unknown keys: an object that became null, and more than any charger has."""
-        if key in charger.values or key in FIELDS:
-            return True
-        if value is None and any(known.startswith(f"{key}/") for known in charger.values):
-            return False
-        return len(charger.values) < MAX_FIELDS
-
-    def _gone(self, charger: _Charger, reading: Reading, home: str) -> dict[str, Json]:
+    def _gone(self, charger: _Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
         """Give what such a document once had and has no longer: unknown from now on."""
-        here = frozenset(reading.values) | frozenset(reading.wrong)
         before = charger.homes.get(home, frozenset())
-        charger.homes[home] = here if here == before else here | before
+        keys = before | here
+        # chargers of a kind have the same keys: one set serves them all
+        charger.homes[home] = self._key_sets.setdefault(keys, keys)
+        charger.gone[home] = before - here
         return dict.fromkeys(before - here)
 
     def _warn(self, charger_id: int, charger: _Charger, reading: Reading) -> None:
@@ -270,6 +336,23 @@ class Picture:
         if availability != charger.availability:
             charger.availability = availability
             self._publish(self._topics.availability(charger_id), availability)
+
+
+def _stamp(key: str) -> str:
+    """Name under which it is remembered when a field was read: its own, or that of the one document that shows it."""
+    return key if key in _SEVERAL else "basic" if key.startswith("basic/") else ""
+
+
+def _welcome(charger: _Charger, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Leave out two kinds of unknown keys: an object that became null, and more than any charger has."""
+    new = {key for key in values if key not in charger.values and key not in FIELDS}
+    if not new:
+        return dict(values)
+    parents = {key[:end] for key in charger.values for end, sign in enumerate(key) if sign == "/"}
+    unwelcome = {key for key in new if values[key] is None and key in parents}
+    room = max(0, MAX_FIELDS - len(charger.values))
+    unwelcome |= set([key for key in values if key in new - unwelcome][room:])
+    return {key: value for key, value in values.items() if key not in unwelcome}
 
 
 def _same(one: Json, other: Json) -> bool:

@@ -1,0 +1,196 @@
+"""A real mosquitto on a free port, and somebody who listens and publishes there with plain paho."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+LIMIT_S = 15.0
+"""No wait in these tests is longer."""
+
+
+def find_mosquitto() -> str:
+    """The program, or the test is skipped (fails with CI=true): Debian puts it where users do not look."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    if found := shutil.which("mosquitto", path=places):
+        return found
+    reason = "mosquitto is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def eventually(holds: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> None:
+    """Look until something holds: for what no condition can be waited on."""
+    end = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.005)
+
+
+class Broker:
+    """A mosquitto of its own. Stopping and starting it wipes its memory."""
+
+    def __init__(self, directory: Path, *options: str, listener: str = "") -> None:
+        self.directory, self.port = directory, free_port()
+        self._options, self._listener = options, listener
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        lines = [
+            "per_listener_settings false",
+            "persistence false",
+            "set_tcp_nodelay true",
+            "user root" if os.geteuid() == 0 else "",
+            f"listener {self.port} 127.0.0.1",
+            self._listener,
+            *(self._options or ("allow_anonymous true",)),
+        ]
+        file = self.directory / "mosquitto.conf"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with (self.directory / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen([find_mosquitto(), "-c", str(file)], stdout=log, stderr=log)  # noqa: S603
+        eventually(self._answers, "mosquitto listens")
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.directory / "mosquitto.log").read_text(encoding="utf-8")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self.freeze(frozen=False)
+            self._process.kill()
+            self._process.wait(LIMIT_S)
+        self._process = None
+
+    def freeze(self, *, frozen: bool) -> None:
+        """Let it hang without closing a connection, or go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message. ``at``: monotonic."""
+
+    topic: str
+    payload: str
+    retained: bool
+    at: float
+    correlation: bytes | None = None
+
+
+class Watcher:
+    """Hears everything below a topic, remembers it in order, and can publish. A context."""
+
+    def __init__(
+        self, port: int, topic: str = "#", *, v5: bool = True, client_id: str = "", user: tuple[str, str] | None = None
+    ) -> None:
+        protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
+        if user is not None:
+            self.client.username_pw_set(*user)
+        self._port, self._topic = port, topic
+        self._condition = threading.Condition()
+        self._heard: list[Heard] = []
+        self._subscribed = threading.Event()
+        self.client.on_connect = self._connected
+        self.client.on_subscribe = lambda *_: self._subscribed.set()
+        self.client.on_message = self._message
+        self.client.on_socket_open = lambda _c, _d, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[attr-defined]
+        self.client.reconnect_delay_set(1, 1)
+
+    def _connected(self, client: Client, *_: object) -> None:
+        client.subscribe(self._topic, qos=1)
+
+    def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        correlation = getattr(message.properties, "CorrelationData", None)
+        heard = Heard(
+            message.topic, message.payload.decode(errors="replace"), message.retain, time.monotonic(), correlation
+        )
+        with self._condition:
+            self._heard.append(heard)
+            self._condition.notify_all()
+
+    def __enter__(self) -> Self:
+        self.client.connect("127.0.0.1", self._port)
+        self.client.loop_start()
+        assert self._subscribed.wait(LIMIT_S), "the watcher has no subscription"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def publish(
+        self,
+        topic: str,
+        payload: str | bytes,
+        *,
+        retain: bool = False,
+        reply: str | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        properties = None
+        if reply is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
+            properties.ResponseTopic = reply
+            if correlation is not None:
+                properties.CorrelationData = correlation
+        self.client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+
+    @property
+    def heard(self) -> list[Heard]:
+        with self._condition:
+            return list(self._heard)
+
+    def forget(self) -> None:
+        with self._condition:
+            self._heard.clear()
+
+    def of(self, topic: str) -> list[str]:
+        """The payloads of a topic, in order."""
+        return [heard.payload for heard in self.heard if heard.topic == topic]
+
+    def last(self) -> dict[str, str]:
+        """The last payload of each topic."""
+        return {heard.topic: heard.payload for heard in self.heard}
+
+    def wait_for(self, holds: Callable[[list[Heard]], object], what: str, limit_s: float = LIMIT_S) -> None:
+        with self._condition:
+            held = self._condition.wait_for(lambda: holds(self._heard), limit_s)
+            told = "" if held else f"not within {limit_s:g} s: {what}; heard {[h.topic for h in self._heard][-20:]}"
+        assert held, told
+
+    def wait(self, topic: str, payload: str | None = None, limit_s: float = LIMIT_S) -> Heard:
+        """Wait for a message on a topic, with this payload if one is given; gives the newest of them."""
+
+        def found(heard: list[Heard]) -> list[Heard]:
+            return [one for one in heard if one.topic == topic and payload in {None, one.payload}]
+
+        self.wait_for(found, f"{topic} {payload}", limit_s)
+        return found(self.heard)[-1]

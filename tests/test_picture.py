@@ -1,0 +1,598 @@
+"""The picture: what is published of all that is read and commanded, and when it is not."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import A_DAY
+from wallbox2mqtt.catalogue import STATUSES, Json
+from wallbox2mqtt.documents import Reading, read_answer, read_detail
+from wallbox2mqtt.picture import MAX_FIELDS, Picture
+from wallbox2mqtt.simulator import capture
+from wallbox2mqtt.topics import Topics, payload
+
+ONE = 101
+SETTLE_S = 45.0
+LIMIT = "max_charging_current"
+
+
+def iso(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Chart:
+    """A picture, and what it has published. Times are seconds, given by hand."""
+
+    def __init__(self, settle_s: float = SETTLE_S) -> None:
+        self.published: list[tuple[str, str]] = []
+        self.failed: list[str] = []
+        self.picture = Picture(Topics("w"), lambda topic, text: self.published.append((topic, text)), settle_s)
+
+    def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
+        document: dict[str, Json] = {"status_id": 161, **values}
+        self.picture.read(ONE, read_detail(document), begun, "detail", server_time)
+
+    def sweep(self, begun: float, /, **values: Json) -> None:
+        self.picture.read(ONE, Reading(values), begun, "sweep", None)
+
+    def write(self, at: float, key: str, value: Json, *, begun: float | None = None, answer: Json = None) -> None:
+        self.writes(at, {key: value}, begun=begun, answer=answer)
+
+    def writes(
+        self, at: float, wished: dict[str, Json], *, begun: float | None = None, answer: Json = None, form: str = "v2"
+    ) -> None:
+        failed = {key: lambda key=key: self.failed.append(key) for key in wished}
+        self.picture.accept(ONE, wished, read_answer(answer, form), at if begun is None else begun, at, failed)
+
+    def of(self, key: str) -> list[str]:
+        """What was published of a field since it was asked last, the other fields stay."""
+        topic = f"w/{ONE}/{key}"
+        found = [text for name, text in self.published if name == topic]
+        self.published = [(name, text) for name, text in self.published if name != topic]
+        return found
+
+    def shown(self, key: str) -> Json:
+        return self.picture.value(ONE, key)
+
+
+def v2(**values: Json) -> Json:
+    return {"data": {"chargerData": dict(values), "users": []}}
+
+
+@pytest.fixture
+def chart() -> Chart:
+    return Chart()
+
+
+class TestPublishing:
+    def test_only_what_changed(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1.5, name="A")
+        assert chart.of("charging_power") == ["1.5"]
+        chart.detail(2, charging_power=1.5, name="A")
+        chart.detail(3, charging_power=2, name="A")
+        assert chart.of("charging_power") == ["2"]
+        assert chart.of("name") == ["A"]
+
+    def test_a_number_that_only_changed_its_kind_is_published(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=2)
+        chart.detail(2, charging_power=2.0)
+        assert chart.of("charging_power") == ["2", "2.0"]
+
+    def test_no_flag_is_taken_for_a_number(self, chart: Chart) -> None:
+        chart.detail(1, invented=1)
+        chart.detail(2, invented=True)
+        assert chart.of("invented") == ["1", "true"]
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(None, "None"), ("", "None"), (0, "0"), (False, "false"), ([], "[]"), ({}, "{}"), ([1, "ü"], '[1,"ü"]')],
+        ids=repr,
+    )
+    def test_payloads(self, chart: Chart, value: Json, text: str) -> None:
+        chart.detail(1, invented=value)
+        assert chart.of("invented") == [text]
+
+    def test_every_value_of_the_captures(self, chart: Chart) -> None:
+        chart.picture.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, "detail", None)
+        last = dict(chart.published)
+        assert last[f"w/{ONE}/max_charging_current"] == "32"
+        assert last[f"w/{ONE}/software/currentVersion"] == "5.17.59"
+        assert last[f"w/{ONE}/state_of_charge"] == "None"
+        assert last[f"w/{ONE}/status"] == "Locked - Car connected"
+        assert last[f"w/{ONE}/last_sync"] == "2023-08-18T06:50:26+00:00"
+        assert json.loads(last[f"w/{ONE}/plan/features"])[0] == "DEFAULT_FEATURE"
+        assert len(last) == len(chart.published)
+
+    def test_announce_publishes_everything_as_it_is_shown(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1)
+        chart.write(2, LIMIT, 20)
+        before = dict(chart.published)
+        chart.published.clear()
+        chart.picture.announce()
+        assert dict(chart.published) == before
+        assert len(chart.published) == len(before)
+        assert before[f"w/{ONE}/availability"] == "online"
+
+    def test_repeat_publishes_what_is_known_of_these(self, chart: Chart) -> None:
+        chart.detail(1, name="A")
+        chart.published.clear()
+        chart.picture.repeat(ONE, ["name", "unknown"])
+        chart.picture.repeat(999, ["name"])
+        assert chart.published == [(f"w/{ONE}/name", "A")]
+
+    def test_forget_gives_the_topics(self, chart: Chart) -> None:
+        chart.detail(1, name="A")
+        topics = chart.picture.forget(ONE)
+        assert {f"w/{ONE}/name", f"w/{ONE}/status", f"w/{ONE}/availability"} <= set(topics)
+        assert set(topics) == {topic for topic, _ in chart.published}
+        assert chart.picture.forget(ONE) == []
+        assert chart.picture.view(ONE) == {}
+        assert not chart.picture.has_detail(ONE)
+
+    def test_only_a_detail_is_a_detail(self, chart: Chart) -> None:
+        chart.sweep(1, status_id=161)
+        assert not chart.picture.has_detail(ONE)
+        chart.detail(2)
+        assert chart.picture.has_detail(ONE)
+
+
+class TestMissingAndWrong:
+    def test_a_key_that_is_gone_is_unknown(self, chart: Chart) -> None:
+        chart.detail(1, name="A", invented=1)
+        chart.detail(2)
+        assert chart.of("name") == ["A", "None"]
+        assert chart.of("invented") == ["1", "None"]
+        chart.detail(3)
+        assert chart.of("name") == []
+        chart.detail(4, name="B")
+        assert chart.of("name") == ["B"]
+
+    @pytest.mark.parametrize("known", [True, False], ids=["known object", "unknown object"])
+    def test_the_leaves_of_an_object_that_became_null(self, chart: Chart, *, known: bool) -> None:
+        value: Json = 1 if known else {"er": 1}
+        key, leaf = ("ecosmart", "mode") if known else ("novelty", "deep")
+        topic = f"{key}/{leaf}" if known else f"{key}/{leaf}/er"
+        chart.detail(1, config_data={key: {leaf: value}})
+        chart.detail(2, config_data={key: None})
+        assert chart.of(topic) == ["1", "None"]
+        chart.detail(3, config_data={key: {leaf: value}})
+        chart.detail(4, config_data={key: None})
+        assert chart.of(topic) == ["1", "None"]
+        assert chart.of(key) == []
+
+    def test_config_data_that_is_null(self, chart: Chart) -> None:
+        chart.detail(1, config_data={"locked": 1, "ecosmart": {"enabled": True, "mode": 0}})
+        assert chart.of("eco_smart") == ["eco"]
+        chart.detail(2, config_data=None)
+        assert chart.of("locked") == ["1", "None"]
+        assert chart.of("eco_smart") == ["None"]
+
+    def test_an_object_in_place_of_a_value_and_back(self, chart: Chart) -> None:
+        chart.detail(1, novelty=1)
+        chart.detail(2, novelty={"inner": 2})
+        assert chart.of("novelty") == ["1", "None"]
+        chart.detail(3, novelty={})
+        assert chart.of("novelty/inner") == ["2", "None"]
+        assert chart.of("novelty") == ["{}"]
+
+    @pytest.mark.parametrize("document", ["sweep", "answer"])
+    def test_missing_elsewhere_is_no_change(self, chart: Chart, document: str) -> None:
+        chart.detail(1, name="A", charging_power=3)
+        if document == "sweep":
+            chart.sweep(2, status_id=194)
+        else:
+            chart.write(2, "locked", 1, answer=v2(locked=1))
+        assert chart.of("charging_power") == ["3"]
+        assert chart.of("name") == ["A"]
+
+    def test_a_wrong_kind_keeps_the_last_value_with_one_warning(
+        self, chart: Chart, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.WARNING)
+        chart.detail(1, charging_power=3)
+        for begun in (2, 3, 4):
+            chart.detail(begun, charging_power="a lot", config_data={"locked": 7})
+        assert chart.of("charging_power") == ["3"]
+        assert chart.of("locked") == []
+        assert [record.getMessage().split("field=")[1].split()[0] for record in caplog.records] == [
+            "charging_power",
+            "locked",
+        ]
+        chart.detail(5, charging_power=4)
+        assert chart.of("charging_power") == ["4"]
+
+    def test_basic_and_detail_do_not_miss_one_anothers_keys(self, chart: Chart) -> None:
+        chart.detail(1, name="A")
+        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, complete=True), 2, "basic", None)
+        chart.detail(3, name="A")
+        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 4, "basic", None)
+        assert chart.of("name") == ["A"]
+        assert chart.of("basic/wifiSignal") == ["50"]
+        assert chart.of("basic/new") == ["1", "None"]
+
+    def test_a_cloud_that_makes_up_keys_does_not_eat_the_memory(self, chart: Chart) -> None:
+        for begun in range(5):
+            chart.detail(begun, **{f"made_up_{begun}_{number}": number for number in range(MAX_FIELDS)})
+        assert len(chart.picture.view(ONE)) <= MAX_FIELDS + 10
+        chart.detail(9, charging_power=1)
+        assert chart.shown("charging_power") == 1
+        assert {topic for topic, _ in chart.published} == {
+            f"w/{ONE}/{key}" for key in [*chart.picture.view(ONE), "availability"]
+        }
+
+
+class TestAge:
+    def test_an_older_reading_does_not_overwrite_a_newer_one(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1, name="A")
+        chart.sweep(5, charging_power=5, status_id=194)
+        chart.detail(3, charging_power=3, name="B")
+        assert chart.of("charging_power") == ["1", "5"]
+        assert chart.of("status") == ["Ready", "Charging"]
+        assert chart.of("name") == ["A", "B"]
+
+    def test_gone_from_an_older_detail_is_no_news(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1)
+        chart.sweep(5, charging_power=5)
+        chart.detail(3)
+        assert chart.of("charging_power") == ["1", "5"]
+
+    def test_a_read_that_began_before_the_write_knows_nothing_of_it(self, chart: Chart) -> None:
+        chart.detail(1, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 20)
+        chart.detail(9, config_data={"max_charging_current": 31})
+        assert chart.of(LIMIT) == ["32", "20"]
+
+    def test_a_writes_answer_is_as_old_as_its_request(self, chart: Chart) -> None:
+        chart.detail(1, name="A", config_data={"locked": 0})
+        chart.sweep(8, locked=1, name="B")
+        chart.write(10, LIMIT, 20, begun=5, answer=v2(maxChargingCurrent=20, locked=0, name="A"))
+        assert chart.of("locked") == ["0", "1"]
+        assert chart.of("name") == ["A", "B"]
+
+    def test_a_basic_document_that_is_older_than_a_writes_answer(self, chart: Chart) -> None:
+        chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, wifiSignal=70))
+        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 9, "basic", None)
+        assert chart.of("basic/wifiSignal") == ["70"]
+
+    def test_the_writes_answer_is_a_reading_of_the_rest(self, chart: Chart) -> None:
+        chart.detail(1, name="A", config_data={"locked": 0})
+        chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, locked=1, name="B", wifiSignal=70))
+        assert (chart.shown("locked"), chart.shown("name"), chart.shown("basic/wifiSignal")) == (1, "B", 70)
+
+
+class TestDerived:
+    @pytest.mark.parametrize("status_id", [*STATUSES, 999, None], ids=str)
+    def test_status(self, chart: Chart, status_id: int | None) -> None:
+        chart.detail(1, status_id=status_id)
+        if status_id is None:
+            expected: tuple[Json, ...] = (None, None, None, None)
+        elif status_id in STATUSES:
+            known = STATUSES[status_id]
+            expected = (known.text, known.car_connected, known.charging, known.charging_enabled)
+        else:
+            expected = ("Unknown", None, None, None)
+        keys = ("status", "car_connected", "charging", "charging_enabled")
+        assert tuple(chart.shown(key) for key in keys) == expected
+        assert chart.of("status_id") == [payload(status_id)]
+
+    def test_from_the_sweep_too(self, chart: Chart) -> None:
+        chart.detail(1)
+        chart.sweep(2, status_id=194)
+        assert chart.of("charging") == ["false", "true"]
+
+    def test_of_two_documents(self, chart: Chart) -> None:
+        """The update's state comes from the detail, that it is under way from the sweep."""
+        software: Json = {"currentVersion": "1", "latestVersion": "2", "updateAvailable": True}
+        chart.detail(1, config_data={"software": software})
+        chart.sweep(5, status_id=166)
+        chart.detail(
+            3, config_data={"software": {"currentVersion": "1", "latestVersion": "3", "updateAvailable": True}}
+        )
+        told = [json.loads(text) for text in chart.of("firmware")]
+        assert [(state["latest_version"], state["in_progress"]) for state in told] == [
+            ("2", False),
+            ("2", True),
+            ("3", True),
+        ]
+
+    def test_follow_a_command(self, chart: Chart) -> None:
+        chart.detail(1, config_data={"ecosmart": {"enabled": False, "mode": 1, "percentage": 100}})
+        chart.write(2, "ecosmart/enabled", value=True)
+        assert chart.of("eco_smart") == ["off", "full_green"]
+        chart.detail(3, config_data={"ecosmart": {"enabled": False, "mode": 1, "percentage": 100}})
+        assert chart.of("eco_smart") == []
+        chart.detail(3 + SETTLE_S, config_data={"ecosmart": {"enabled": False, "mode": 1, "percentage": 100}})
+        assert chart.of("eco_smart") == ["off"]
+        assert chart.failed == ["ecosmart/enabled"]
+
+
+class TestAvailability:
+    @pytest.mark.parametrize(("status_id", "out"), [(0, True), (5, True), (163, False), (14, False), (None, False)])
+    def test_by_status(self, chart: Chart, status_id: int | None, *, out: bool) -> None:
+        chart.detail(1, status_id=status_id)
+        assert chart.of("availability") == ["offline" if out else "online"]
+
+    def test_by_the_status_of_a_sweep(self, chart: Chart) -> None:
+        chart.detail(1)
+        chart.sweep(2, status_id=5)
+        chart.sweep(3, status_id=161)
+        assert chart.of("availability") == ["online", "offline", "online"]
+
+    @pytest.mark.parametrize(("age", "out"), [(0, False), (900, False), (901, True), (-3600, False)])
+    def test_by_the_last_sync_against_the_answers_date(self, chart: Chart, age: float, *, out: bool) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY - age))
+        assert chart.of("availability") == ["offline" if out else "online"]
+
+    def test_does_not_age_between_readings(self, chart: Chart) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY - 800))
+        chart.sweep(5000, status_id=161)
+        assert chart.of("availability") == ["online"]
+
+    def test_stays_stale_until_the_next_detail(self, chart: Chart) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY - 2000))
+        chart.sweep(5, status_id=161)
+        assert chart.of("availability") == ["offline"]
+        chart.detail(9, A_DAY, last_sync=iso(A_DAY))
+        assert chart.of("availability") == ["online"]
+
+    @pytest.mark.parametrize("last_sync", [None, "", "soon", 17], ids=repr)
+    def test_an_unknown_last_sync_tells_nothing(self, chart: Chart, last_sync: Json) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY))
+        chart.detail(2, A_DAY + 5000, last_sync=last_sync)
+        chart.detail(3, A_DAY + 5000)
+        chart.detail(4, None, last_sync=iso(A_DAY))
+        assert chart.of("availability") == ["online"]
+
+
+class TestNoFlicker:
+    def limits(self, chart: Chart, *reads: tuple[float, Json]) -> None:
+        for begun, value in reads:
+            chart.detail(begun, config_data={"max_charging_current": value})
+
+    def test_the_wish_is_shown_when_it_is_accepted(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    def test_the_old_value_is_held_back_until_the_new_one_was_read(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32), (20, 32), (30, 13))
+        assert chart.of(LIMIT) == ["32", "13"]
+        self.limits(chart, (31, 32))  # from now on it is somebody's who set it back
+        assert chart.of(LIMIT) == ["32"]
+        assert chart.failed == []
+
+    def test_dragged_within_the_lag(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32))
+        chart.write(15, LIMIT, 20)
+        self.limits(chart, (16, 32), (17, 13), (18, 32), (19, 13), (20, 20), (21, 20))
+        assert chart.of(LIMIT) == ["32", "13", "20"]
+
+    def test_there_and_back_within_the_lag(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(15, LIMIT, 32)
+        self.limits(chart, (16, 32), (18, 13), (20, 32), (22, 13), (24, 32))
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        self.limits(chart, (15 + SETTLE_S, 32), (80, 32))
+        assert chart.of(LIMIT) == []
+        assert chart.failed == []
+
+    def test_a_third_value_is_somebody_elses(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32), (12, 10), (13, 10))
+        assert chart.of(LIMIT) == ["32", "13", "10"]
+        assert chart.failed == []
+
+    def test_a_value_of_long_ago_is_somebody_elses(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32), (100, 20))
+        chart.write(200, LIMIT, 13)
+        self.limits(chart, (201, 32))
+        assert chart.of(LIMIT) == ["32", "20", "13", "32"]
+
+    def test_a_value_shown_shortly_before_the_command_is_old(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32), (9, 20))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32), (12, 20), (13, 13))
+        assert chart.of(LIMIT) == ["32", "20", "13"]
+
+    @pytest.mark.parametrize(("begun", "held"), [(54.9, True), (55, False), (500, False)])
+    def test_the_first_read_begun_after_the_time_decides(self, chart: Chart, begun: float, *, held: bool) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (begun, 32))
+        assert chart.of(LIMIT) == ["32", "13", *([] if held else ["32"])]
+        assert chart.failed == ([] if held else [LIMIT])
+        self.limits(chart, (begun + 100, 32))
+        assert chart.failed == [LIMIT]
+
+    def test_confirmed_late_is_confirmed(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (60, 13), (61, 32))
+        assert chart.failed == []
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+
+    def test_only_the_newest_command_can_fail(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(11, LIMIT, 14)
+        self.limits(chart, (100, 32))
+        assert chart.failed == [LIMIT]
+
+    def test_without_a_time_to_settle_each_read_counts(self) -> None:
+        chart = Chart(settle_s=0)
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32))
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        assert chart.failed == [LIMIT]
+
+    def test_by_the_sweep_too(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"locked": 1})
+        chart.write(10, "locked", 0)
+        chart.sweep(11, locked=1)
+        chart.sweep(12, locked=0)
+        chart.sweep(13, locked=1)
+        assert chart.of("locked") == ["1", "0", "1"]
+
+    def test_a_field_that_no_document_has_shown(self, chart: Chart) -> None:
+        chart.detail(0)
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32))
+        assert chart.of(LIMIT) == ["13", "32"]
+
+    def test_gone_within_the_time_is_a_reading(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.detail(11)
+        assert chart.of(LIMIT) == ["32", "13", "None"]
+
+    def test_charging_enabled_is_held_and_the_status_is_not(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.detail(11, status_id=194)
+        chart.detail(12, status_id=193)
+        assert chart.of("charging_enabled") == ["true", "false"]
+        assert chart.of("status_id") == ["194", "193"]
+        assert chart.of("status") == ["Charging"]
+        chart.detail(13, status_id=178)
+        chart.detail(14, status_id=182)
+        assert chart.of("charging_enabled") == []
+        assert chart.of("status_id") == ["178", "182"]
+
+    def test_charging_enabled_is_not_confirmed(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.detail(60, status_id=194)
+        assert chart.of("charging_enabled") == ["true", "false", "true"]
+        assert chart.failed == ["charging_enabled"]
+
+    def test_eco_smart_with_its_parts(self, chart: Chart) -> None:
+        def eco(begun: float, *, enabled: bool, mode: int) -> None:
+            chart.detail(begun, config_data={"ecosmart": {"enabled": enabled, "mode": mode, "percentage": 100}})
+
+        eco(0, enabled=False, mode=0)
+        chart.writes(10, {"ecosmart/enabled": True, "ecosmart/mode": 1, "eco_smart": "full_green"})
+        eco(11, enabled=False, mode=0)
+        assert chart.of("eco_smart") == ["off", "full_green"]
+        assert chart.of("ecosmart/enabled") == ["false", "true"]
+        assert chart.of("ecosmart/mode") == ["0", "1"]
+        eco(12, enabled=True, mode=1)
+        eco(13, enabled=True, mode=1)
+        assert chart.of("eco_smart") == []
+        eco(14, enabled=False, mode=0)
+        assert chart.of("eco_smart") == ["off"]
+        assert chart.failed == []
+
+    def test_eco_smart_is_not_confirmed(self, chart: Chart) -> None:
+        document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
+        chart.detail(0, config_data=document)
+        failed = {"eco_smart": lambda: chart.failed.append("eco_smart")}
+        wished: dict[str, Json] = {"ecosmart/enabled": True, "ecosmart/mode": 0, "eco_smart": "eco"}
+        chart.picture.accept(ONE, wished, Reading({}), 10, 10, failed)
+        chart.detail(60, config_data=document)
+        assert chart.failed == ["eco_smart"]
+        assert chart.of("eco_smart") == ["off", "eco", "off"]
+
+
+class TestAnswers:
+    def test_that_show_the_wish(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 13, answer=v2(maxChargingCurrent=13))
+        chart.detail(11, config_data={"max_charging_current": 32})
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    @pytest.mark.parametrize("shown", [32, None], ids=["the old value", "nothing"])
+    def test_that_do_not_show_it(self, chart: Chart, shown: int | None) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 13, answer=v2(maxChargingCurrent=shown))
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    def test_that_clamp_it(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=16))
+        chart.detail(11, config_data={"max_charging_current": 32})
+        chart.detail(12, config_data={"max_charging_current": 16})
+        chart.detail(60, config_data={"max_charging_current": 16})
+        assert chart.of(LIMIT) == ["32", "16"]
+        assert chart.failed == []
+
+    def test_do_not_end_the_hold_of_an_earlier_command(self, chart: Chart) -> None:
+        """The answer of a lock shows the new limit, the status lags behind it all the same."""
+        chart.detail(0, config_data={"max_charging_current": 32, "locked": 0})
+        chart.write(10, LIMIT, 13, answer=v2(maxChargingCurrent=13))
+        chart.write(12, "locked", 1, answer=v2(maxChargingCurrent=13, locked=1))
+        chart.detail(14, config_data={"max_charging_current": 32, "locked": 0})
+        assert chart.of(LIMIT) == ["32", "13"]
+        assert chart.of("locked") == ["0", "1"]
+
+    def test_show_somebody_elses_value_at_once(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32, "locked": 0})
+        chart.write(10, LIMIT, 13)
+        chart.write(12, "locked", 1, answer=v2(maxChargingCurrent=10, locked=1))
+        assert chart.of(LIMIT) == ["32", "13", "10"]
+
+    def test_of_a_config_show_what_follows(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"ecosmart": {"enabled": False, "mode": 0}, "energy_price": 0.2})
+        answer: Json = {"energy_price": 0.3, "ecosmart": {"enabled": True, "mode": 1}}
+        chart.writes(10, {"energy_price": 0.3}, answer=answer, form="config")
+        assert chart.of("energy_price") == ["0.2", "0.3"]
+        assert chart.of("eco_smart") == ["off", "full_green"]
+
+    def test_a_wish_is_published_even_where_it_changes_nothing(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 32)
+        assert chart.of(LIMIT) == ["32", "32"]
+
+    def test_released_fields_follow_the_next_reading(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.picture.release(ONE, ["charging_enabled", "unknown"])
+        chart.picture.release(999, ["charging_enabled"])
+        chart.detail(12, status_id=194)
+        assert chart.of("charging_enabled") == ["true", "false", "true"]
+        assert chart.failed == []
+
+
+LAG = st.floats(0, SETTLE_S - 0.5)
+STEP = st.tuples(st.floats(0.5, 20), st.one_of(st.none(), st.integers(6, 32)))
+
+
+@given(start=st.integers(6, 32), steps=st.lists(STEP, max_size=30), lag=LAG)
+@settings(max_examples=300, deadline=None)
+def test_a_lagging_cloud_never_makes_it_flicker(start: int, steps: list[tuple[float, int | None]], lag: float) -> None:
+    """Commands (a number) and reads (None) in any order: each wish is shown once, in order; in the end the truth."""
+    chart = Chart()
+    now, truth, expected = 0.0, [(-1000.0, start)], [str(start)]
+
+    def cloud() -> int:
+        return [value for since, value in truth if since <= now][-1]
+
+    def read() -> None:
+        chart.detail(now, config_data={"max_charging_current": cloud()})
+
+    read()
+    for pause, wish in steps:
+        now += pause
+        if wish is None:
+            read()
+        else:
+            chart.write(now, LIMIT, wish, answer=v2(maxChargingCurrent=wish))
+            truth.append((now + lag, wish))
+            expected.append(str(wish))
+    for _ in range(3):
+        now += SETTLE_S
+        read()
+    assert chart.of(LIMIT) == expected
+    assert chart.shown(LIMIT) == cloud()
+    assert chart.failed == []
