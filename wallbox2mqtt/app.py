@@ -20,6 +20,7 @@ from typing import Protocol, cast
 
 import schedule
 
+from wallbox2mqtt.announcer import Announcer
 from wallbox2mqtt.auth import TokenManager
 from wallbox2mqtt.bridge import Bridge
 from wallbox2mqtt.budget import Budget
@@ -124,13 +125,11 @@ class App:
         self._interval_s = self._pace.interval_s
         self._reader = self._new_reader()
         self._writer = Writer(self._shared, self._new_cloud())
+        allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
         self._intake = Intake(
-            self._shared,
-            self._topics,
-            self._reader,
-            frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ()),
-            accept_retained=commands.accept_retained,
+            self._shared, self._topics, self._reader, allowed, accept_retained=commands.accept_retained
         )
+        self._announcer = Announcer(config.home_assistant, self._topics, self._mqtt, self._shared, store, allowed)
         self._workers = [
             Worker("reader", self._reader, self._reader.wait),
             Worker("writer", self._writer, self._shared.queue.wait),
@@ -226,6 +225,8 @@ class App:
         self._every(self._interval_s, self._tick)
         self._every(HEALTH_S, self._show_health)
         self._scheduler.every(1).seconds.do(self._look_around)
+        if self._birth is not None:
+            self._birth = self._every(_BIRTH_DELAY_S[0], self._born)
 
     def _every(self, seconds: float, job: Callable[[], None]) -> schedule.Job:
         # schedule's annotation says int; it makes a timedelta of it, which takes fractions
@@ -240,6 +241,7 @@ class App:
     def _look_around(self) -> None:
         """Each second: threads, clocks, and commands that wait for a first reading."""
         self._intake.look_again()
+        self._announcer.look()
         self._show_counts()
         limit = max(_STUCK_S, 2 * self._config.wallbox.timeout + 5)
         for worker in self._workers:
@@ -268,9 +270,11 @@ class App:
             case Disconnected():
                 self._disconnected(event)
             case _DetailRead():
+                self._announcer.look()
                 self._intake.look_again([event.charger_id])
             case _ChargersListed():
                 self._show_info()
+                self._announcer.look()
                 self._forget(event.gone)
                 self._intake.look_again()
             case _Exit():
@@ -292,6 +296,7 @@ class App:
         if self._birth is not None:
             self._scheduler.cancel_job(self._birth)
         self._birth = None
+        self._announcer.announce()
         self._bridge.announce()
         self._picture.announce()
 
@@ -301,6 +306,7 @@ class App:
         for denied in event.denied:
             _LOG.error("the broker refuses a subscription, commands will not arrive filter=%s", denied)
         self._intake.subscribed()
+        self._announcer.announce()
         self._bridge.announce()
         self._picture.announce()
         self._mqtt.flush_results()
