@@ -4,8 +4,9 @@ Counted from the end of one request to the start of the next, so that it holds a
 line too, however long a request was under way. Kept in ``state_dir``, so that a crash loop cannot hammer.
 """
 
+import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from wallbox2mqtt.state import Store
 
 MINUTE_S = 60.0
 _HOUR_S = 3600.0
+_FINE_S, _COARSE_S, _FEW = 0.001, 1.0, 60
 _GRAIN_S = 0.02
 """A cloud that counts «within 60 s» inclusively, or whose clock is a little slower, must not be met."""
 
@@ -119,8 +121,13 @@ class Budget:
             self._minutes.popleft()
 
     def _keep(self) -> None:
-        offset = self._clock.wall() - self._clock.monotonic()
-        ends: list[Json] = [round(end + offset + 0.0005, 3) for end in self._ends]
+        """Write down when the requests ended, rounded up; large budgets by the second, to keep it quick."""
+        now = self._clock.monotonic()
+        offset = self._clock.wall() - now
+        grain = _FINE_S if len(self._ends) <= _FEW else _COARSE_S
+        recent = (end for end in self._ends if now - end < self.window_s)
+        counted = Counter(math.ceil((end + offset) / grain) for end in recent)
+        ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
         self._store.write(self._name, {"ends": ends, "running": self._running})
 
     def _kept(self) -> list[float]:
@@ -128,10 +135,15 @@ class Budget:
         kept = self._store.read(self._name)
         now, wall = self._clock.monotonic(), self._clock.wall()
         ends, running = kept.get("ends"), kept.get("running")
-        times = (
-            [end for end in ends if isinstance(end, int | float) and is_number(end)] if isinstance(ends, list) else []
-        )
+        times = [end for entry in (ends if isinstance(ends, list) else []) for end in self._times(entry)]
         if isinstance(running, int) and not isinstance(running, bool):
             # a request was under way when the process died: it may have arrived as late as that
             times += [wall] * min(max(running, 0), self.slots)
         return sorted(now - max(0.0, wall - end) for end in times if wall - end < self.window_s)[-self.slots :]
+
+    def _times(self, entry: Json) -> list[float]:
+        """Give the times of an entry, which is (time, count); none where it is something else."""
+        match entry:
+            case [int() | float() as end, int() as count] if is_number(end) and is_number(count):
+                return [float(end)] * min(max(count, 0), self.slots)
+        return []

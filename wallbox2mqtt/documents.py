@@ -4,6 +4,7 @@ A document of the wrong shape raises; a known field of the wrong kind is left ou
 nobody knows is taken as it is.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -70,7 +71,8 @@ class _Reader:
 
     def _put(self, key: str, value: Json) -> None:
         try:
-            self.values[key] = to_json(value) if isinstance(value, list | dict) else value
+            text = to_json(value) if isinstance(value, list | dict) else value
+            self.values[key] = sys.intern(text) if isinstance(text, str) else text
         except RecursionError:
             # what could just be read from JSON is too deep to be written as JSON
             self.wrong[key] = "nested too deeply"
@@ -78,7 +80,8 @@ class _Reader:
     def walk(self, node: Mapping[str, Json], prefix: str, *, depth: int = 0) -> None:
         """Take every value of an object, known or not."""
         for name, value in node.items():
-            key = prefix + safe_part(name, top=not prefix)
+            # one text for all chargers and readings: a picture of hundreds holds each of them once
+            key = sys.intern(prefix + safe_part(name, top=not prefix))
             # «locked+» or the like is not the known field whose topic it gets
             row = FIELDS.get(key) if key == prefix + name else None
             if row is not None:

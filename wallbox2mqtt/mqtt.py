@@ -30,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 QOS = 1
 MAX_KEPT_RESULTS = 1000
 _LONGEST_TOPIC = 65535
+_MAX_OPEN, _FLOW_WAIT_S = 500, 0.5
 _PACKET_OVERHEAD = 32
 _TAKEN_OVER = 0x8E
 _TWIN_S, _TWIN_KICKS = 60.0, 3
@@ -72,6 +73,36 @@ class Message:
 Event = Connected | Disconnected | Message
 
 
+class _Flow:
+    """Counts what the broker has not acknowledged yet."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._open, self._stalled = 0, False
+
+    def wait(self) -> None:
+        """Wait while too many are open; after a wait in vain no more until the broker goes on."""
+        with self._condition:
+            if self._open >= _MAX_OPEN and not self._stalled:
+                self._stalled = not self._condition.wait_for(lambda: self._open < _MAX_OPEN, _FLOW_WAIT_S)
+
+    def sent(self) -> None:
+        with self._condition:
+            self._open += 1
+
+    def acknowledged(self) -> None:
+        with self._condition:
+            self._open, self._stalled = max(0, self._open - 1), False
+            if self._open == _MAX_OPEN - 1:
+                self._condition.notify_all()
+
+    def restart(self) -> None:
+        """Begin anew with a new connection."""
+        with self._condition:
+            self._open, self._stalled = 0, False
+            self._condition.notify_all()
+
+
 class Mqtt:
     """One connection to the broker, kept up for good. ``publish`` may be called from any thread."""
 
@@ -104,6 +135,7 @@ class Mqtt:
         self._lock = threading.Lock()
         self._kept: deque[tuple[str, str, bytes | None]] = deque(maxlen=MAX_KEPT_RESULTS)
         self._online = False
+        self._flow = _Flow()
         self._largest: int | None = None
         self._too_large: set[str] = set()
         self._subscription: int | None = None
@@ -136,6 +168,7 @@ class Mqtt:
         client.on_connect_fail = self._failed
         client.on_disconnect = self._disconnected
         client.on_message = self._message
+        client.on_publish = self._published
         return client
 
     def start(self) -> None:
@@ -160,8 +193,13 @@ class Mqtt:
         return next((thread for thread in threading.enumerate() if thread.name == name), None)
 
     def publish(self, topic: str, payload: str, *, retain: bool = True) -> None:
-        """Publish state; nothing happens while the broker is away."""
+        """Publish state; nothing happens while the broker is away.
+
+        Of many at once the later ones wait until the broker has taken the earlier, or paho would keep thousands
+        in memory; a broker that takes none any more is not waited for.
+        """
         if self._online:
+            self._flow.wait()
             self._send(topic, payload, retain=retain, correlation=None)
 
     def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
@@ -202,6 +240,7 @@ class Mqtt:
         if correlation is not None and self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
             properties.CorrelationData = correlation
+        self._flow.sent()
         self._client.publish(topic, encoded, qos=QOS, retain=retain, properties=properties)
 
     # From here on: callbacks, on paho's thread. They hand over and return.
@@ -221,9 +260,13 @@ class Mqtt:
             return
         denied = tuple(name for name, reason in zip(self._filters, reasons, strict=False) if reason.is_failure)
         self.connects += 1
+        self._flow.restart()
         with self._lock:
             self._online = True
         self._on_event(Connected(denied))
+
+    def _published(self, *_: object) -> None:
+        self._flow.acknowledged()
 
     def _failed(self, _client: Client, _data: object) -> None:
         self._on_event(Disconnected("unreachable"))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from weakref import WeakValueDictionary
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, OUT_OF_TOUCH, Json
 from wallbox2mqtt.documents import Reading
@@ -22,6 +21,7 @@ _LOG = logging.getLogger(__name__)
 STALE_S = 15 * 60.0
 """A charger whose last sync is older than this, by the cloud's own clock, is out of touch."""
 
+_MAX_KEY_SETS = 100
 MAX_FIELDS = 1000
 """Fields of one charger; known documents have 150. A cloud that makes up new keys each time must not eat the memory."""
 
@@ -102,7 +102,7 @@ class Picture:
         self._topics, self._publish, self._settle_s = topics, publish, settle_s
         self._lock = threading.RLock()
         self._chargers: dict[int, _Charger] = {}
-        self._key_sets: WeakValueDictionary[frozenset[str], frozenset[str]] = WeakValueDictionary()
+        self._key_sets: dict[frozenset[str], frozenset[str]] = {}
 
     def view(self, charger_id: int) -> Mapping[str, Json]:
         """Give a copy of a charger's fields as they are shown."""
@@ -320,6 +320,8 @@ class Picture:
         before = charger.homes.get(home, frozenset())
         keys = before | here
         # chargers of a kind have the same keys: one set serves them all
+        if len(self._key_sets) >= _MAX_KEY_SETS:
+            self._key_sets.clear()
         charger.homes[home] = self._key_sets.setdefault(keys, keys)
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)

@@ -199,6 +199,9 @@ class Plan:
                 del self._missing_since[charger]
             self._chargers = [charger for charger in self._chargers if charger not in gone]
             self._chargers += [charger for charger in ids if charger not in self._chargers]
+            if len(self._chargers) == 1 and (only := Target(Kind.DETAIL, self._chargers[0])) not in self._asked:
+                # the first start of most users: the list has told a part, the rest need not wait for the interval
+                self._wanted.append(only)
             self._judge(listing)
             self._keep()
             return gone

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from wallbox2mqtt.catalogue import Json
 
@@ -38,16 +39,23 @@ class Store:
             return {}
         return kept
 
+    def _open(self, path: Path) -> BinaryIO:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            handle = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(path, flags, 0o600)
+        return os.fdopen(handle, "wb")
+
     def write(self, name: str, content: dict[str, Json]) -> None:
         """Keep this under a name: mode 0600, all or nothing. What cannot be kept is said once."""
         path = self.path(name)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        text = json.dumps(content).encode()
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                json.dump(content, file)
+            with self._open(temporary) as file:
+                file.write(text)
             temporary.replace(path)
         except OSError as error:
             if name not in self._broken:

@@ -6,6 +6,7 @@ Topics come from ids and API keys, never from names that people give.
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wallbox2mqtt.catalogue import FIELDS, Json
 
@@ -26,6 +27,7 @@ _TOP_RESERVED = frozenset({"availability", "basic", "event"}) | {
 }
 
 
+@lru_cache(maxsize=4096)
 def safe_part(name: str, *, top: bool) -> str:
     """Make an API key safe as one level of a topic; ``top``: it stands directly below the charger.
 
