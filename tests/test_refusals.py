@@ -1,0 +1,54 @@
+"""Why the cloud may have refused a command, worked out from the charger's last status."""
+
+import pytest
+
+from wallbox2mqtt.catalogue import FIELDS, View, parse
+from wallbox2mqtt.errors import ConflictError, ForbiddenError
+from wallbox2mqtt.refusals import reason_of
+
+ALLOWED = frozenset({"factory_reset"})
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "view", "reason"),
+    [
+        ("action", "pause", {"locked": 1}, "the charger is locked, unlock it first"),
+        ("charging_enabled", "on", {"locked": 1, "operation_mode": "ocpp"}, "the charger is locked, unlock it first"),
+        (
+            "action",
+            "pause",
+            {"charging_enabled": False, "status": "Paused"},
+            "it is already so, the charger's status is Paused",
+        ),
+        (
+            "charging_enabled",
+            "on",
+            {"charging_enabled": True, "status": "Charging", "operation_mode": "ocpp"},
+            "it is already so, the charger's status is Charging",
+        ),
+        (
+            "action",
+            "resume",
+            {"charging_enabled": False, "operation_mode": "ocpp"},
+            "the charger is run by an OCPP back end, which has to do this",
+        ),
+        (
+            "action",
+            "reboot",
+            {"charging_enabled": True, "status": "Ready"},
+            "the charger's status is Ready, or the account has no right to do this",
+        ),
+        ("action", "resume", {}, "the charger's status is None, or the account has no right to do this"),
+        ("locked", "1", {"locked": 0}, "the account has no right to change this charger"),
+        ("max_charging_current", "16", {"locked": 1}, "the account has no right to change this charger"),
+    ],
+    ids=["locked", "locked before OCPP", "paused", "resumed", "OCPP", "else", "unknown", "lock", "current"],
+)
+def test_reasons(key: str, text: str, view: View, reason: str) -> None:
+    wish = parse(FIELDS[key], text, view, ALLOWED)
+    assert reason_of(ForbiddenError("the cloud answered 403", 403), wish, view) == f"the cloud answered 403: {reason}"
+
+
+def test_begins_with_what_the_cloud_answered() -> None:
+    error = ConflictError("the cloud answered 409", 409)
+    assert reason_of(error, None, {}) == "the cloud answered 409: the account has no right to change this charger"
