@@ -33,6 +33,7 @@ class Ticket:
     tries: int = 0
     renewed: bool = False
     answered: bool = False
+    unconfirmed: bool = False
 
     @property
     def urgent(self) -> bool:
@@ -66,7 +67,11 @@ class Results:
         self._answer(ticket, "superseded", "a newer command took its place", None)
 
     def not_confirmed(self, ticket: Ticket) -> None:
-        """It was accepted, but the charger does not show it."""
+        """It was accepted, but the charger does not show it; said once, however many of its fields it is true of."""
+        with self._lock:
+            if ticket.unconfirmed:
+                return
+            ticket.unconfirmed = True
         self._send(ticket, "failed", "not confirmed", None)
 
     def _answer(self, ticket: Ticket, status: str, reason: str | None, http_status: int | None) -> None:
