@@ -219,7 +219,11 @@ class Members:
         for key, digits in self._pairs(text, view):
             if key not in languages or key in wish or not isinstance(digits, _Digits):
                 _refuse(self, text, view)
-            wish[key] = languages[key].parse(str(digits), view)
+            try:
+                wish[key] = languages[key].parse(str(digits), view)
+            except InvalidPayloadError as error:
+                msg = f"{key}: {error}"
+                raise InvalidPayloadError(msg) from None
         if not wish:
             _refuse(self, text, view)
         return wish
@@ -257,7 +261,12 @@ class Either:
 
     def parse(self, text: str, view: View) -> Json:
         """Give the number, or the object."""
-        return (self.members if text.startswith("{") else self.plain).parse(text, view)
+        if text.startswith("{"):
+            return self.members.parse(text, view)
+        try:
+            return self.plain.parse(text, view)
+        except InvalidPayloadError:
+            _refuse(self, text, view)
 
 
 @dataclass(frozen=True, slots=True)
