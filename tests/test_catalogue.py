@@ -1,0 +1,928 @@
+"""The rows, the states, the languages of the commands and the requests that they make."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from decimal import Decimal as Exact
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.hostile import HOSTILE, KELVIN, json_values
+from wallbox2mqtt.catalogue import (
+    CONFIG,
+    CONFIG_FIELDS,
+    FIELDS,
+    MAX_PAYLOAD_BYTES,
+    OUT_OF_TOUCH,
+    STATUS_TEXTS,
+    Command,
+    Field,
+    Json,
+    Kind,
+    Shape,
+    Wish,
+    kinds,
+    parse,
+    read_payload,
+    request_of,
+    status_of,
+    wish_of_request,
+)
+from wallbox2mqtt.catalogue import languages as lang
+from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
+from wallbox2mqtt.catalogue.requests import REMOTE_ACTION, Hole, Template, UnfilledError, fill, match
+from wallbox2mqtt.catalogue.statuses import Status
+from wallbox2mqtt.errors import InvalidPayloadError
+from wallbox2mqtt.simulator import capture
+
+HERE = Path(__file__).parent
+GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
+ALLOWED = frozenset({"factory_reset"})
+EXAMPLES: dict[str, Json] = {row.key: row.example for row in FIELDS.values() if row.has_state}
+VIEW = EXAMPLES | {"software/updateAvailable": True, "part_number": "PLP1-M-2-4-9-002-F"}
+COMMANDS = {key: row.command for key, row in FIELDS.items() if row.command is not None}
+SENT = {key: command for key, command in COMMANDS.items() if command.request is not None}
+
+every_row = pytest.mark.parametrize("row", FIELDS.values(), ids=FIELDS.keys())
+every_command = pytest.mark.parametrize("key", COMMANDS)
+
+
+def exact(value: Json) -> str:
+    """JSON text: unlike ``==`` it tells 1 from true and 1 from 1.0."""
+    return json.dumps(value, sort_keys=True)
+
+
+def understood(key: str, payload: bytes | str, view: Mapping[str, Json] = VIEW) -> Wish:
+    text = read_payload(payload if isinstance(payload, bytes) else payload.encode(errors="surrogatepass"))
+    return parse(FIELDS[key], text, view, ALLOWED)
+
+
+def accepts(key: str, payload: bytes | str, view: Mapping[str, Json] = VIEW) -> bool:
+    try:
+        understood(key, payload, view)
+    except InvalidPayloadError:
+        return False
+    return True
+
+
+# --- the states
+
+
+# Written from the contract's table: id, text, car_connected, charging, charging_enabled.
+STATES = [
+    (0, "Disconnected", None, False, False),
+    (4, "Completed", None, False, None),
+    (5, "Offline", None, False, False),
+    (14, "Error", None, False, False),
+    (15, "Error", None, False, False),
+    (161, "Ready", False, False, True),
+    (162, "Ready", False, False, True),
+    (163, "Disconnected", False, False, None),
+    (164, "Waiting", True, False, True),
+    (165, "Locked", False, False, False),
+    (166, "Updating", False, False, None),
+    (177, "Scheduled", True, False, False),
+    (178, "Paused", True, False, False),
+    (179, "Scheduled", True, False, False),
+    (180, "Waiting for car demand", True, False, True),
+    (181, "Waiting for car demand", True, False, True),
+    (182, "Paused", True, False, False),
+    (183, "Waiting in queue by Power Sharing", True, False, True),
+    (184, "Waiting in queue by Power Sharing", True, False, True),
+    (185, "Waiting in queue by Power Boost", True, False, True),
+    (186, "Waiting in queue by Power Boost", True, False, True),
+    (187, "Waiting MID failed", True, False, True),
+    (188, "Waiting MID safety margin exceeded", True, False, True),
+    (189, "Waiting in queue by Eco-Smart", True, False, True),
+    (193, "Charging", True, True, True),
+    (194, "Charging", True, True, True),
+    (195, "Charging", True, True, True),
+    (196, "Discharging", True, False, True),
+    (209, "Locked", False, False, False),
+    (210, "Locked - Car connected", True, False, False),
+]
+NAMED = {number for number, *_ in STATES}
+DERIVED = ("status", "car_connected", "charging", "charging_enabled")
+
+
+def derived_of(status_id: Json) -> tuple[Json, ...]:
+    found = []
+    for key in DERIVED:
+        derive = FIELDS[key].derive
+        assert derive is not None
+        found.append(derive(status_id))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("state", STATES, ids=[str(number) for number, *_ in STATES])
+def test_state(state: tuple[int, str, bool | None, bool | None, bool | None]) -> None:
+    number, *expected = state
+    assert derived_of(number) == tuple(expected)
+    assert derived_of(float(number)) == tuple(expected)
+
+
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: number not in NAMED))
+@example(1)
+@example(-1)
+@example(160)
+@example(211)
+@example(209.5)
+def test_state_of_another_number(number: float) -> None:
+    if number not in NAMED:
+        assert derived_of(number) == ("Unknown", None, None, None)
+
+
+@pytest.mark.parametrize("nothing", [None, "210", True, False, [], {}], ids=repr)
+def test_no_state_without_a_number(nothing: Json) -> None:
+    assert derived_of(nothing) == (None, None, None, None)
+    assert status_of(nothing) is None
+
+
+def test_the_states_are_those_of_the_contract() -> None:
+    assert set(STATUS_TEXTS) == {text for _, text, *_ in STATES} | {"Unknown"}
+    assert {0, 5} == OUT_OF_TOUCH
+    assert status_of(210) == Status(
+        "Locked - Car connected", car_connected=True, charging=False, charging_enabled=False
+    )
+
+
+# --- other derived fields
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("2026-10-05 17:00:05", "2026-10-05T17:00:05+00:00", id="summer"),
+        pytest.param("2023-01-18 06:50:26", "2023-01-18T06:50:26+00:00", id="winter"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="null"),
+    ],
+)
+def test_last_sync(text: Json, expected: Json) -> None:
+    assert last_sync(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "yesterday", "2026-10-05T17:00:05", "2026-02-30 00:00:00"])
+def test_last_sync_is_no_time(text: str) -> None:
+    with pytest.raises(TypeError, match="expected a time"):
+        last_sync(text)
+
+
+@pytest.mark.parametrize(("current", "expected"), [(16, 16), (-16, 16), (0, 0), (-16.5, 16.5), (None, None)])
+def test_magnitude(current: Json, expected: Json) -> None:
+    assert magnitude(current) == expected
+
+
+@pytest.mark.parametrize(
+    ("enabled", "mode", "expected"),
+    [
+        (False, 0, "off"),
+        (False, 1, "off"),
+        (False, None, "off"),
+        (True, 0, "eco"),
+        (True, 1, "full_green"),
+        (True, 2, None),
+        (True, None, None),
+        (True, 0.5, None),
+        (None, 0, None),
+        (None, None, None),
+    ],
+)
+def test_eco_smart(enabled: Json, mode: Json, expected: Json) -> None:
+    assert eco_smart(enabled, mode) == expected
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        pytest.param(("5.1", "6.0", True, 161), ["5.1", "6.0", False], id="update"),
+        pytest.param(("5.1", "6.0", True, 166), ["5.1", "6.0", True], id="updating"),
+        pytest.param(("5.1", "6.0", False, 161), ["5.1", "5.1", False], id="not-offered"),
+        pytest.param(("5.1", None, True, None), ["5.1", "5.1", False], id="latest-unknown"),
+        pytest.param(("5.1", "", True, 161), ["5.1", "5.1", False], id="latest-empty"),
+    ],
+)
+def test_firmware(sources: tuple[Json, Json, Json, Json], expected: list[Json]) -> None:
+    state = json.loads(str(firmware(*sources)))
+    assert state == dict(zip(("installed_version", "latest_version", "in_progress"), expected, strict=True))
+
+
+@pytest.mark.parametrize("current", [None, "", 5])
+def test_firmware_unknown(current: Json) -> None:
+    assert firmware(current, "6.0", True, 161) is None  # noqa: FBT003 - the sources in the order of the row
+
+
+# --- the rows
+
+
+@every_row
+def test_row(row: Field) -> None:
+    assert FIELDS[row.key] is row
+    assert row.name.strip() == row.name != ""
+    assert row.category in {None, "config", "diagnostic"}
+    assert set(row.sources) <= FIELDS.keys(), "worked out from a field that is none"
+    assert not row.person or not row.enabled
+    if row.detail is not None:
+        assert row.key == row.detail.removeprefix(CONFIG).replace(".", "/")
+    if row.basic is not None:
+        assert row.key == "basic/" + row.basic.replace(".", "/")
+    if row.config is not None:
+        assert row.config_key in row.config
+
+
+@pytest.mark.parametrize("home", ["detail", "sweep", "basic", "v2", "config_key"])
+def test_no_place_of_a_document_has_two_rows(home: str) -> None:
+    places = [getattr(row, home) for row in FIELDS.values() if getattr(row, home) is not None]
+    assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.derive], ids=lambda row: row.key)
+def test_derived_row(row: Field) -> None:
+    assert row.derive is not None
+    value = row.derive(*(EXAMPLES[source] for source in row.sources))
+    assert row.kind.read(value) == value
+    assert row.derive(*[None] * len(row.sources)) is None
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.words], ids=lambda row: row.key)
+@given(sources=st.lists(st.none() | st.booleans() | st.integers(-1, 220), min_size=2, max_size=2))
+def test_a_derived_text_is_one_of_its_words(row: Field, sources: list[Json]) -> None:
+    assert row.derive is not None
+    value = row.derive(*sources[: len(row.sources)])
+    assert value is None or value in row.words
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.command], ids=lambda row: row.key)
+def test_command_row(row: Field) -> None:
+    command = COMMANDS[row.key]
+    assert command.language.accepts(VIEW)
+    assert {key for _, sets in command.effects for key, _ in sets} <= FIELDS.keys()
+    assert all(key in FIELDS or key.startswith("action ") for _, key in command.claims)
+    assert command.always_sent == (command.request is REMOTE_ACTION)
+    if command.request is not None:
+        assert command.request.answer in {None, "v2", "config"}
+        assert command.request.path.count("{id}") == 1
+        assert command.body is not None or row.key == "config" or row.config is not None
+
+
+def holes(template: Template) -> list[Hole]:
+    if isinstance(template, Hole):
+        return [template]
+    return [hole for part in template.values() for hole in holes(part)] if isinstance(template, Mapping) else []
+
+
+@every_row
+def test_holes_name_fields(row: Field) -> None:
+    for hole in holes(row.command.body if row.command else None) + holes(dict(row.config or {})):
+        assert hole.field in FIELDS
+        assert hole.sign is None or hole.sign in FIELDS
+
+
+def test_urgent_are_lock_and_charging() -> None:
+    assert {key for key, command in COMMANDS.items() if command.urgent} == {"locked", "charging_enabled", "action"}
+
+
+def leaves(node: Any, prefix: str = "") -> set[str]:  # noqa: ANN401 - any JSON
+    if isinstance(node, dict) and node:
+        return {leaf for key, part in node.items() for leaf in leaves(part, f"{prefix}{key}.")}
+    return {prefix.rstrip(".")}
+
+
+@pytest.mark.parametrize("name", ["pulsar-plus", "pulsar-plus-2026"])
+def test_every_field_of_the_details_has_a_row(name: str) -> None:
+    # the name and the meter's state stand twice; the top one counts
+    twice = {"config_data.name", "config_data.mid_status"}
+    rows = {row.detail for row in FIELDS.values()}
+    assert leaves(capture(name)) - twice <= rows
+
+
+def test_every_field_of_basic_has_a_row() -> None:
+    document = json.loads((HERE / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
+    assert leaves(document["data"]["chargerData"]) <= {row.basic for row in FIELDS.values()}
+
+
+@pytest.mark.parametrize("name", ["pulsar-plus", "pulsar-plus-2026"])
+def test_rows_fit_the_captures(name: str) -> None:
+    """Every value of a capture is of its row's kind."""
+    for row in FIELDS.values():
+        value: Any = capture(name)
+        for part in (row.detail or "").split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        assert row.kind.read(value) == value
+
+
+def row_of(**changes: Any) -> Field:  # noqa: ANN401 - each test breaks another one
+    right: dict[str, Any] = {"detail": "x", "name": "X", "kind": kinds.NUMBER, "meaning": "an x", "example": 1}
+    return Field(**(right | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        pytest.param({"detail": "a b"}, "the key is no topic", id="blank"),
+        pytest.param({"detail": "a..b"}, "the key is no topic", id="empty-level"),
+        pytest.param({"detail": ""}, "the key is no topic", id="empty"),
+        pytest.param({"key": "a/+"}, "the key is no topic", id="wildcard"),
+        pytest.param({"key": "a\n"}, "the key is no topic", id="line-break"),
+        pytest.param({"detail": None}, "the key is no topic", id="no-key"),
+        pytest.param({"basic": "x"}, "two documents", id="two-homes"),
+        pytest.param({"derive": magnitude, "sources": ("y",)}, "two documents", id="read-and-derived"),
+        pytest.param({"detail": None, "key": "x"}, "stands nowhere", id="nowhere"),
+        pytest.param({"detail": None, "key": "x", "derive": magnitude}, "derived from nothing", id="no-sources"),
+        pytest.param({"sources": ("y",)}, "derived from nothing", id="sources-for-nothing"),
+        pytest.param({"enabled": False}, "an everyday field is enabled", id="everyday-disabled"),
+        pytest.param({"category": "rare"}, "its category is none", id="category"),
+        pytest.param({"name": ""}, "no meaning or name", id="nameless"),
+        pytest.param({"meaning": ""}, "no meaning or name", id="meaningless"),
+        pytest.param({"config_key": "x"}, "a config key goes with a body", id="config-without-body"),
+        pytest.param({"config": {"x": Hole("x")}}, "a config key goes with a body", id="config-without-key"),
+        pytest.param({"example": "one"}, "the example is not of its kind", id="example-of-another-kind"),
+        pytest.param({"example": True}, "the example is not of its kind", id="boolean-for-number"),
+        pytest.param({"words": (2,)}, "the example is not of its kind", id="example-is-no-word"),
+    ],
+)
+def test_a_wrong_row_cannot_be_built(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as caught:
+        row_of(**changes)
+    assert "row '" in str(caught.value)
+
+
+def test_a_right_row_can() -> None:
+    assert row_of().key == "x"
+    assert row_of(detail="config_data.a.b").key == "a/b"
+    assert row_of(detail=None, basic="a.b").key == "basic/a/b"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [shape for shape in Shape if shape not in {Shape.NUMBER, Shape.NUMBER_OR_TEXT}],
+    ids=lambda shape: shape.name,
+)
+@pytest.mark.parametrize(
+    "extra", [{"unit": "A"}, {"state_class": "total"}, {"precision": 0}], ids=lambda extra: next(iter(extra))
+)
+def test_only_numbers_have_units(shape: Shape, extra: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="has no unit"):
+        Kind(shape, **extra)
+
+
+# --- kinds
+
+
+READS: dict[Shape, list[Json]] = {
+    Shape.NUMBER: [0, -1, 0.5, 1e308],
+    Shape.FLAG: [0, 1],
+    Shape.BOOLEAN: [True, False],
+    Shape.TEXT: ["", "a", "1"],
+    Shape.NUMBER_OR_TEXT: [0, 0.5, "", "83610"],
+    Shape.LIST: [[], [1, None]],
+}
+REFUSES: dict[Shape, list[Json]] = {
+    Shape.NUMBER: ["1", True, [], {}, 10**400, -(10**400), float("inf"), float("nan")],
+    Shape.FLAG: [2, -1, 0.5, 1.0, "1", [], {}],
+    Shape.BOOLEAN: [0, 1, "true", [], {}],
+    Shape.TEXT: [1, True, [], {}],
+    Shape.NUMBER_OR_TEXT: [True, [], {}, 10**400],
+    Shape.LIST: [1, True, "[]", {}],
+}
+
+
+@pytest.mark.parametrize("shape", Shape, ids=lambda shape: shape.name)
+def test_kind(shape: Shape) -> None:
+    kind = Kind(shape)
+    for value in [None, *READS[shape]]:
+        assert exact(kind.read(value)) == exact(value)
+    for value in REFUSES[shape]:
+        with pytest.raises(TypeError, match=f"expected {shape.value}"):
+            kind.read(value)
+
+
+def test_a_flag_given_as_boolean_is_a_number() -> None:
+    assert exact([Kind(Shape.FLAG).read(value) for value in (True, False)]) == "[1, 0]"
+
+
+@given(json_values)
+def test_kinds_read_or_refuse(value: Json) -> None:
+    for shape in Shape:
+        try:
+            read = Kind(shape).read(value)
+        except TypeError:
+            continue
+        assert read == value
+
+
+# --- the requests, against the table kept by hand
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=[f"{row['topic']} {row['payloads'][0]}" for row in GOLDEN])
+def test_request_is_that_of_the_document(row: dict[str, Any]) -> None:
+    view = VIEW | row.get("state", {})
+    for payload in row["payloads"]:
+        wish = understood(row["topic"], payload, view)
+        assert exact(wish.value) == exact(row["value"]), payload
+        sending = request_of(wish, view)
+        assert sending is not None
+        request, body = sending
+        assert (request.method, request.path) == (row["method"], row["path"])
+        assert exact(body) == exact(row["body"]), payload
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=[f"{row['topic']} {row['payloads'][0]}" for row in GOLDEN])
+def test_the_simulator_understands_the_request(row: dict[str, Any]) -> None:
+    view = VIEW | row.get("state", {})
+    wish = understood(row["topic"], row["payloads"][0], view)
+    understood_as = wish_of_request(row["method"], row["path"], row["body"])
+    if not understood_as.keys() & {"action", "charging_enabled", "firmware"}:
+        shown = {**view, **wish.sets}
+        defaults = {"ecosmart/percentage": 100, "ecosmart/enabled": False, "ecosmart/mode": 0}
+        for key, value in understood_as.items():
+            assert exact(value) == exact(defaults[key] if shown[key] is None else shown[key])
+
+
+def test_the_table_has_every_command_and_every_word() -> None:
+    told = {
+        key: {p.strip().lower() for row in GOLDEN if row["topic"] == key for p in row["payloads"]} for key in COMMANDS
+    }
+    for key, command in SENT.items():
+        words = {word for word, _ in command.language.values} if isinstance(command.language, lang.Words) else set()
+        assert told[key], f"{key} is not in the table"
+        assert words <= told[key], f"{key}: words that are not in the table"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "v2/charger/{id}", {"locked": 1, "name": "x"}),
+        ("PUT", "v2/charger/{id}", {}),
+        ("PUT", "v2/charger/{id}", None),
+        ("PUT", "v2/charger/{id}", [1]),
+        ("POST", "v2/charger/{id}", {"locked": 1}),
+        ("POST", "chargers/config/{id}", {}),
+        ("POST", "chargers/config/{id}", {"auto_lock": 1}),
+        ("POST", "v3/chargers/{id}/remote-action", {"action": 6}),
+        ("POST", "v3/chargers/{id}/remote-action", {"action": True}),
+        ("POST", "v3/chargers/{id}/remote-action", {"action": "1"}),
+        ("PUT", "v4/chargers/{id}/eco-smart", {"data": {"attributes": {"enabled": 1, "mode": 0}, "type": "eco_smart"}}),
+        (
+            "PUT",
+            "v4/chargers/{id}/eco-smart",
+            {"data": {"attributes": {"enabled": True, "mode": 0, "percentage": 1}, "type": "eco_smart"}},
+        ),
+        (
+            "PUT",
+            "v4/chargers/{id}/eco-smart",
+            {"data": {"attributes": {"enabled": 1, "mode": 0, "percentage": 1}, "type": "eco"}},
+        ),
+    ],
+)
+def test_what_no_command_sends_is_not_understood(method: str, path: str, body: Json) -> None:
+    with pytest.raises(ValueError, match=r"no command makes|unknown keys"):
+        wish_of_request(method, path, body)
+
+
+def test_refresh_makes_no_request() -> None:
+    wish = understood("refresh", b"")
+    assert request_of(wish, VIEW) is None
+    assert wish.value is None
+    assert not wish.is_fulfilled(VIEW)
+
+
+def test_empty_holes_are_told() -> None:
+    with pytest.raises(UnfilledError, match="set locked first"):
+        fill({"locked": Hole("locked")}, {})
+    with pytest.raises(ValueError, match="expected the keys"):
+        match({"locked": Hole("locked")}, {})
+
+
+# --- refusal is the default
+
+NUMBERS = (
+    "-0",
+    "-00",
+    "1.0",
+    "16.0",
+    "6.0",
+    "1.",
+    "16.00",
+    "0.0",
+    "5",
+    "33",
+    "-6",
+    "-33",
+    "65",
+    "256",
+    "101",
+    "1e0",
+    "9" * 9,
+    "9" * 10,
+)
+PRICES = (
+    "5.0001",
+    "-5.0001",
+    "0.12345",
+    "0.00000",
+    "6",
+    "-6",
+    "5.1",
+    "-5.1",
+    "00.5",
+    "0.5.5",
+    "0,5",
+    "1e-1",
+    "0.5e0",
+    "5.00000",
+    "- 1",
+    "0. 5",
+)
+OBJECTS = (
+    '{"energy_price": "0.2"}', '{"energy_price": true}', '{"energy_price": null}', '{"energy_price": NaN}',
+    '{"energy_price": Infinity}',
+    '{"energy_price": -Infinity}', '{"energy_price": 1e0}', '{"energy_price": +1}', '{"energy_price": 01}',
+    '{"energy_price": .5}',
+    '{"energy_price": 5.00001}', '{"energy_price": 6}', '{"energy_price": [1]}', '{"energy_price": {}}',
+    '{"energy_price": 1,}',
+    '{"energy_price": 1} x', '{"energy_price": 1}{}', '{"energy_price": 1, "energy_price": 1}',
+    '{"energy_price": 1, "x": 2}',
+    '{"energy_price": 1, "Energy_Price": 2}', '{"ENERGY_PRICE": 1}', '{"currency_id": 0}', '{"currency_id": -1}',
+    '{"currency_id": 1.0}',
+    '{"currency_id": 1.5}', '{"currency_id": "1"}', '{"currency_id": true}', '{"currency_id": 10000000000}',
+    "{'energy_price': 1}",
+    "{energy_price: 1}", '{"energy_price": 1 /* x */}', '{"energy_price": 0x1}',
+    '{"energy_price": 1, "currency_id": false}',
+    '{"energy_price": 1, "currency_id": null}', '{"energy_price": \uff11}', '\ufeff{"energy_price": 1}',
+    '{"energy_price" 1}',
+    '{"energy_price": 1', '{"a":' * 100 + "1" + "}" * 100, '{"energy_price":' + "[" * 900 + "]" * 90 + "}",
+    '{"energy_price":\x001}',
+    '"{\\"energy_price\\": 1}"', '{"energy_price": 1}' + " " * 1010,
+)  # fmt: skip
+SETTINGS = (
+    '{"max_charging_current": 5}', '{"max_charging_current": 33}', '{"max_charging_current": 16.0}',
+    '{"max_charging_current": "16"}',
+    '{"max_charging_current": -16}', '{"home_sharing": 2}', '{"home_sharing": true}', '{"home_sharing": "on"}',
+    '{"home_sharing": -1}',
+    '{"home_sharing": 0.0}', '{"home_sharing": -0}', '{"icp_max_current": 0}', '{"icp_max_current": -16}',
+    '{"icp_max_current": 65}',
+    '{"icp_max_current": 1e1}', '{"max_charging_current": 16, "max_charging_current": 16}', '{"name": "x"}',
+    '{"locked": 1}',
+    '{"max_charging_current": 16, "locked": 1}', "16", "1", "0", "on", "0.5",
+)  # fmt: skip
+FOREIGN_WORDS = (
+    "2",
+    "-1",
+    "1.0",
+    "0.0",
+    "10",
+    "resume",
+    "install",
+    "eco",
+    "6",
+    "16",
+    "3.5",
+    "-0",
+    "o",
+    "of",
+    "lockk",
+    f"LOC{KELVIN}",
+)
+UNPRINTABLE = [f"a{chr(code)}b" for code in [*range(0x20), *range(0x7F, 0xA1), 0x200B, 0x202E, 0xFEFF, 0xFFFF, 0xE000]]
+EXTRA: dict[str, tuple[str, ...]] = {
+    "locked": FOREIGN_WORDS,
+    "max_charging_current": (*(n for n in NUMBERS if n != "5"), "5", "0", "1", "on", "true", "-16", "32.5"),
+    "name": (*UNPRINTABLE, "x" * 65, "\u00e9" * 65, "\u3000", "\u2028x"),
+    "charging_enabled": (*FOREIGN_WORDS, "lock", "unlock", "pause"),
+    "action": ("0", "6", "7", "8", "10", "-1", "1.0", "05", "on", "true", "resume pause", "factory reset", "reset"),
+    "firmware": ("1", "0", "5", "on", "true", "update", "Install now", "install!", "5.17.59", "latest"),
+    "energy_price": (*PRICES, *OBJECTS, "on", "true"),
+    "home_sharing": (*FOREIGN_WORDS, "lock", '{"home_sharing": 1}'),
+    "icp_max_current": (*(n for n in NUMBERS if n not in {"5", "33"}), "0", "-1", "-16", "on", "true", "16.5"),
+    "config": (*OBJECTS, *SETTINGS),
+    "eco_smart": (
+        "0",
+        "1",
+        "2",
+        "on",
+        "true",
+        "full green",
+        "full-green",
+        "fullgreen",
+        "full_solar",
+        "eco_mode",
+        "solar",
+    ),
+    "ecosmart/enabled": (*FOREIGN_WORDS, "lock", "unlock"),
+    "ecosmart/mode": ("2", "-1", "10", "on", "off", "true", "false", "eco", "full_green", "0.0", "1.0", "-0"),
+    "ecosmart/percentage": ("101", "-1", "100.0", "50%", "50 %", "1.5", "0.5", "1e2", "on", "all", "-0", "999999999"),
+}
+
+
+def hostile_for(key: str) -> list[bytes]:
+    extra = [text.encode() for text in EXTRA.get(key, ())]
+    if key == "name":
+        too_long = [payload for payload in HOSTILE if len(payload) > 1024]
+        return [*extra, *too_long, b"", b" ", b"\r\n", b"\xff", b"a\x80", b"\xed\xa0\x80"]
+    if key == "refresh":
+        # whatever is sent asks for a read, as far as it is text and no larger than a command may be
+        return [payload for payload in HOSTILE if len(payload) > MAX_PAYLOAD_BYTES or not _is_utf8(payload)]
+    return [*HOSTILE, *extra]
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@every_command
+def test_hostile_payloads_are_refused(key: str) -> None:
+    payloads = hostile_for(key)
+    assert len(set(payloads)) >= 50 or key == "refresh"
+    wrongly = [payload for payload in payloads if accepts(key, payload)]
+    assert wrongly == []
+
+
+@every_command
+def test_a_refusal_says_what_is_accepted(key: str) -> None:
+    if key == "refresh":
+        return
+    with pytest.raises(InvalidPayloadError, match="accepted: ") as caught:
+        understood(key, "\u00a0nonsense" + "x" * 200)
+    language = COMMANDS[key].language
+    assert language.accepts(VIEW) in str(caught.value)
+    assert "x" * 60 not in str(caught.value), "the payload is told at full length"
+
+
+def test_a_refused_member_is_named() -> None:
+    with pytest.raises(
+        InvalidPayloadError, match=r"home_sharing: '2' is not accepted; accepted: a whole number from 0 to 1"
+    ):
+        understood("config", '{"energy_price": 1, "home_sharing": 2}')
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS.values() if not row.command], ids=lambda row: row.key)
+def test_read_only_fields_refuse(row: Field) -> None:
+    with pytest.raises(InvalidPayloadError, match="read-only"):
+        parse(row, "1", VIEW, ALLOWED)
+
+
+@given(st.binary(max_size=40) | st.binary(min_size=1000, max_size=1100))
+def test_payload_is_text_of_a_kilobyte(payload: bytes) -> None:
+    good = len(payload) <= 1024 and _is_utf8(payload)
+    try:
+        text = read_payload(payload)
+    except InvalidPayloadError:
+        assert not good
+    else:
+        assert good
+        assert text == payload.decode().strip(" \t\n\r\x0b\x0c")
+
+
+# --- each language against an independent oracle
+
+
+WORDS: dict[str, str] = {
+    "locked": "1|0|true|false|on|off|lock|unlock",
+    "charging_enabled": "1|0|true|false|on|off",
+    "home_sharing": "1|0|true|false|on|off",
+    "ecosmart/enabled": "1|0|true|false|on|off",
+    "action": "resume|pause|reboot|factory_reset|update|resume_schedule|1|2|3|4|5|9",
+    "firmware": "install",
+    "eco_smart": "off|eco|full_green",
+}
+_cases = st.sampled_from([word for words in WORDS.values() for word in words.split("|")]).flatmap(
+    lambda word: st.tuples(*(st.sampled_from([letter, letter.upper(), letter.title()]) for letter in word)).map("".join)
+)
+_near = st.tuples(_cases, st.sampled_from(["", " ", "\n", ".", "\u0130", KELVIN, "\u017f", "1"])).map("".join)
+
+
+@given(_cases | _near | st.text(max_size=12))
+@example(f"loc{KELVIN}")
+@example(f"\u00a0loc{KELVIN}")
+@example("un\u017fet")
+def test_words_are_exactly_these(text: str) -> None:
+    for key, words in WORDS.items():
+        stripped = text.strip(" \t\r\n\v\f")
+        good = re.fullmatch(words, stripped, re.ASCII | re.IGNORECASE) is not None
+        assert accepts(key, text) == good, key
+
+
+WHOLES: dict[str, tuple[dict[str, Json], list[range]]] = {
+    "max_charging_current": ({}, [range(6, 33)]),
+    "icp_max_current": ({}, [range(1, 65)]),
+    "ecosmart/mode": ({}, [range(2)]),
+    "ecosmart/percentage": ({}, [range(101)]),
+}
+_digits = st.text(alphabet="0123456789", max_size=4)
+_numeric = (
+    st.integers(-300, 300).map(str)
+    | st.integers().map(str)
+    | _digits
+    | st.tuples(
+        st.sampled_from(["", "-", "+", " ", "0"]), _digits, st.sampled_from(["", ".0", ".", "e1", " ", "A"])
+    ).map("".join)
+    | st.text(alphabet="0123456789-+.eE_ \u0661\uff11", max_size=8)
+    | st.floats(-6, 6).map(lambda number: f"{number:.4f}")
+    | st.floats(-6, 6).map(repr)
+)
+
+
+def is_whole(text: str, ranges: list[range]) -> bool:
+    """A plain whole number within one of the ranges: written as Python writes it."""
+    return any(text == str(number) for part in ranges for number in part)
+
+
+@given(_numeric)
+def test_whole_numbers_are_exactly_these(text: str) -> None:
+    stripped = text.strip(" \t\r\n\v\f")
+    for key, (view, ranges) in WHOLES.items():
+        assert accepts(key, text, VIEW | view) == is_whole(stripped, ranges), key
+
+
+_LIMITS: list[tuple[str, dict[str, Json], list[range]]] = [
+    ("max_charging_current", {"max_available_current": 16}, [range(6, 17)]),
+    ("max_charging_current", {"max_available_current": 48}, [range(6, 49)]),
+    ("max_charging_current", {"max_available_current": None, "max_available_power": 25.2}, [range(6, 26)]),
+    ("max_charging_current", {"max_available_current": 0, "max_available_power": 20}, [range(6, 21)]),
+    ("max_charging_current", {"max_available_current": None, "max_available_power": None}, [range(6, 33)]),
+    ("max_charging_current", {"max_available_current": "40", "max_available_power": True}, [range(6, 33)]),
+    ("max_charging_current", {"part_number": "QSX1"}, [range(-32, -5), range(6, 33)]),
+    ("max_charging_current", {"part_number": "QS", "max_available_current": 16}, [range(-16, -5), range(6, 17)]),
+    ("max_charging_current", {"part_number": None}, [range(6, 33)]),
+    ("max_charging_current", {"part_number": "PQS1"}, [range(6, 33)]),
+    ("icp_max_current", {"icp_max_current": 64}, [range(1, 65)]),
+    ("icp_max_current", {"icp_max_current": 65}, [range(1, 256)]),
+    ("icp_max_current", {"icp_max_current": 200}, [range(1, 256)]),
+    ("icp_max_current", {"icp_max_current": None}, [range(1, 65)]),
+]
+
+
+@pytest.mark.parametrize(("key", "view", "ranges"), _LIMITS, ids=[f"{key} {view}" for key, view, _ in _LIMITS])
+def test_limits_of_a_charger(key: str, view: dict[str, Json], ranges: list[range]) -> None:
+    taken = [number for number in range(-300, 301) if accepts(key, str(number), VIEW | view)]
+    assert taken == [number for part in ranges for number in part]
+    if key == "max_charging_current":
+        in_config = [n for n in range(-300, 301) if accepts("config", f'{{"max_charging_current": {n}}}', VIEW | view)]
+        assert in_config == taken
+
+
+def test_limits_of_a_charger_of_which_nothing_is_known() -> None:
+    assert [n for n in range(-50, 50) if accepts("max_charging_current", str(n), {})] == list(range(6, 33))
+
+
+def is_price(text: str) -> bool:
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]{1,4})?", text):
+        return False
+    whole = text.lstrip("-").partition(".")[0]
+    return (len(whole) == 1 or whole[0] != "0") and abs(Exact(text)) <= 5
+
+
+@given(_numeric)
+@example("-5.0000")
+@example("5.0001")
+@example("-0")
+@example("0.00000")
+def test_prices_are_exactly_these(text: str) -> None:
+    stripped = text.strip(" \t\r\n\v\f")
+    assert accepts("energy_price", text) == is_price(stripped)
+    if is_price(stripped):
+        value = understood("energy_price", text).value
+        assert isinstance(value, int | float)
+        assert Exact(repr(value)) == Exact(stripped)
+
+
+CONFIG_ORACLE: dict[str, Callable[[str], bool]] = {
+    "energy_price": is_price,
+    "currency_id": lambda text: re.fullmatch(r"[1-9][0-9]{0,8}", text) is not None,
+    "max_charging_current": lambda text: is_whole(text, [range(6, 33)]),
+    "home_sharing": lambda text: text in {"0", "1"},
+    "icp_max_current": lambda text: is_whole(text, [range(1, 65)]),
+}
+_member_keys = st.sampled_from([*CONFIG_ORACLE, "locked", "", "Energy_price"])
+_member_values = (
+    _numeric | json_values.map(json.dumps) | st.sampled_from(["NaN", "Infinity", '"1"', "true", "1e1", "16", "1"])
+)
+_blank = st.sampled_from(["", " ", "\n", "\t "])
+_good_value = st.integers(-40, 70).map(str) | st.sampled_from(["0.25", "-1.5", "0", "1"])
+
+
+@given(st.lists(st.tuples(_member_keys, _good_value | _member_values), max_size=4), _blank)
+@example([], "")
+@example([("home_sharing", "1"), ("home_sharing", "1")], "")
+def test_objects_are_exactly_these(members: list[tuple[str, str]], blank: str) -> None:
+    text = "{" + ",".join(f'{blank}"{key}"{blank}:{blank}{value}{blank}' for key, value in members) + "}"
+    keys = [key for key, _ in members]
+    good = len(text.encode()) <= 1024 and 0 < len(keys) == len(set(keys))
+    good = good and all(key in CONFIG_ORACLE and CONFIG_ORACLE[key](value.strip()) for key, value in members)
+    view = VIEW | {"icp_max_current": 20}
+    assert accepts("config", text, view) == good
+    assert accepts("energy_price", text, view) == (good and set(keys) <= {"energy_price", "currency_id"})
+    if good:
+        sending = request_of(understood("config", text, view), view)
+        assert sending is not None
+        assert isinstance(sending[1], dict)
+        assert set(keys) <= sending[1].keys()
+
+
+@given(json_values)
+def test_other_json_is_refused(value: Json) -> None:
+    known = isinstance(value, dict) and value.keys() & CONFIG_FIELDS.keys()
+    assert known or not accepts("config", json.dumps(value))
+
+
+@given(st.text(max_size=70) | st.text(alphabet="a\u00e9 \u00a0\u200b\n", max_size=70))
+def test_names_are_exactly_these(text: str) -> None:
+    stripped = text.strip(" \t\r\n\v\f")
+    printable = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in stripped)
+    assert accepts("name", text) == (printable and 1 <= len(stripped) <= 64)
+
+
+@given(st.binary(max_size=1024).filter(_is_utf8))
+def test_refresh_takes_anything(payload: bytes) -> None:
+    assert accepts("refresh", payload)
+
+
+@given(st.sampled_from(sorted(SENT)), _numeric | _cases | json_values.map(json.dumps) | st.text(max_size=80))
+def test_what_is_accepted_makes_a_request(key: str, text: str) -> None:
+    """Whatever a charger shows: a command is refused, or it makes a request without booleans."""
+    for view in (VIEW, {}, dict.fromkeys(FIELDS)):
+        try:
+            wish = understood(key, text, view)
+        except InvalidPayloadError:
+            continue
+        sending = request_of(wish, view)
+        assert sending is not None
+        assert not re.search("true|false|null|NaN|Infinity", json.dumps(sending[1])) or key == "name"
+
+
+# --- what depends on the charger's state and on the configuration
+
+
+def test_factory_reset_needs_permission() -> None:
+    for payload in ("factory_reset", "4"):
+        with pytest.raises(InvalidPayloadError, match="allow_factory_reset"):
+            parse(FIELDS["action"], payload, VIEW, frozenset())
+        assert parse(FIELDS["action"], payload, VIEW, ALLOWED).value == "factory_reset"
+
+
+@pytest.mark.parametrize(("key", "payload"), [("action", "update"), ("action", "5"), ("firmware", "install")])
+@pytest.mark.parametrize("available", [False, None, "true", 1])
+def test_no_update_without_one(key: str, payload: str, available: Json) -> None:
+    with pytest.raises(InvalidPayloadError, match="no update is available"):
+        understood(key, payload, VIEW | {"software/updateAvailable": available})
+
+
+@pytest.mark.parametrize("current", [0, None])
+@pytest.mark.parametrize(
+    ("key", "payload"), [("home_sharing", "on"), ("home_sharing", "0"), ("config", '{"home_sharing": 1}')]
+)
+def test_power_boost_needs_a_current(key: str, payload: str, current: Json) -> None:
+    with pytest.raises(InvalidPayloadError, match="set icp_max_current first"):
+        understood(key, payload, VIEW | {"icp_max_current": current})
+
+
+def test_what_is_so_already_is_fulfilled() -> None:
+    view = VIEW | {"locked": 1, "energy_price": 0.24, "currency/id": 1, "eco_smart": "off", "max_charging_current": 16}
+    for key, payload, fulfilled in [
+        ("locked", "lock", True),
+        ("locked", "unlock", False),
+        ("energy_price", "0.24", True),
+        ("energy_price", '{"energy_price": 0.24, "currency_id": 1}', True),
+        ("energy_price", '{"energy_price": 0.24, "currency_id": 48}', False),
+        ("max_charging_current", "16", True),
+        ("eco_smart", "OFF", True),
+        ("eco_smart", "eco", False),
+        ("charging_enabled", "off", False),
+        ("action", "pause", False),
+    ]:
+        assert understood(key, payload, view).is_fulfilled(view) == fulfilled, (key, payload)
+    assert not understood("locked", "lock", view).is_fulfilled({}), "an unknown value fulfils nothing"
+
+
+def test_claims() -> None:
+    assert understood("action", "resume").claims == understood("charging_enabled", "1").claims == {"charging_enabled"}
+    assert understood("action", "pause").claims == {"charging_enabled"}
+    assert understood("action", "reboot").claims != understood("action", "update").claims
+    both = understood("config", '{"energy_price": 1, "max_charging_current": 16}')
+    assert both.claims == {"energy_price", "max_charging_current"}
+
+
+def test_what_newer_commands_leave_of_a_wish() -> None:
+    wish = understood("config", '{"energy_price": 1, "max_charging_current": 16}')
+    assert wish.without(frozenset({"locked"})) is wish
+    assert wish.without(wish.claims) is None
+    rest = wish.without(frozenset({"energy_price"}))
+    assert rest is not None
+    sending = request_of(rest, VIEW)
+    assert sending is not None
+    assert sending[1] == {"max_charging_current": 16}
+
+
+def test_a_command_without_a_request_is_a_read() -> None:
+    assert {key for key, command in COMMANDS.items() if command.request is None} == {"refresh"}
+    assert not Command(language=lang.Anything(), request=None).always_sent
