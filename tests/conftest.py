@@ -9,6 +9,15 @@ from tests.fakes import FakeClock
 from tests.mosquitto import Broker
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; then look at the diff")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden"))
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
