@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.kinds import is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.documents import Listed
+from wallbox2mqtt.errors import CloudError, RequestRefusedError
 from wallbox2mqtt.state import Store
 
 _LOG = logging.getLogger(__name__)
@@ -24,6 +26,9 @@ SWEEP_SHARE = 5
 _ACTIVE_S = 600.0
 _ACTIVE_WEIGHT, _BASIC_WEIGHT = 3.0, 1 / 12
 _ASIDE_S = 15 * 60.0
+_FORBIDDEN = 3
+"""Of so many chargers (the list counts as one) refused with 403 in a row, no document is meant but the pace."""
+_LIST_FAILURES = 2
 _ESSENTIAL = frozenset({"status_id", "charging_power", "added_energy"})
 _FILE = "chargers"
 
@@ -67,17 +72,20 @@ class Plan:
         self._lock = threading.Lock()
         kept = store.read(_FILE)
         self._chargers: list[int] = list(self._only) or _ids(kept.get("ids"))
+        self._started = clock.monotonic()
         self._missing_since = {
-            int(key): value
-            for key, value in _items(kept.get("missing"))
+            int(key): self._started - missing_s
+            for key, missing_s in _items(kept.get("missing"))
             if key.isdecimal() and int(key) in self._chargers
         }
         self._asked: dict[Target, float] = {LIST: clock.monotonic()} if self._only else {}
         self._aside: dict[Target, float] = {}
         self._wanted: list[Target] = []
+        self._everything: list[Target] = []
         self._commanded: dict[int, float] = {}
-        self._sweeps, self._others = 0, 0
-        self._forbidden: Target | None = None
+        self._sweeps_in_a_row = 0
+        self._forbidden: set[int] = set()
+        self._list_failed, self._list_failures = False, 0
         self.was_listed = bool(self._only)
 
     @property
@@ -97,13 +105,13 @@ class Plan:
         with self._lock:
             everything = [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
             first = [LIST] if len(self._chargers) != 1 else []
-            self._wanted += [target for target in [*first, *everything] if target not in self._wanted]
+            self._everything = [*first, *everything]
 
     @property
     def is_wanted(self) -> bool:
         """Whether somebody waits for a document."""
         with self._lock:
-            return bool(self._wanted)
+            return bool(self._wanted or self._everything)
 
     def commanded(self, charger_id: int) -> None:
         """Take note that a command changed a charger: its detail comes sooner."""
@@ -113,28 +121,30 @@ class Plan:
     def next(self) -> Target:
         """Decide what to read now."""
         with self._lock:
-            if self._wanted:
-                return self._wanted[0]
+            if self._wanted or self._everything:
+                return (self._wanted or self._everything)[0]
             if not self._chargers:
                 return LIST
             if len(self._chargers) == 1 or self._is_aside(LIST):
                 return self._most_overdue(with_list=not self._is_aside(LIST))
-            if (self._others + 1) * SWEEP_SHARE <= self._sweeps + self._others + 1:
+            if self._list_failed or self._sweeps_in_a_row >= SWEEP_SHARE - 1:
                 return self._most_overdue(with_list=False)
             return LIST
 
     def _most_overdue(self, *, with_list: bool) -> Target:
         candidates = [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
         scores = {target: self._overdue(target) for target in candidates if not self._is_aside(target)}
-        if with_list and self._age(LIST) >= DAY_S:
-            return LIST
-        return max(scores, key=lambda target: scores[target]) if scores else LIST
+        best = max(scores, key=lambda target: scores[target]) if scores else LIST
+        # what was never read comes before the daily list: a restart begins with what users wait for
+        return LIST if with_list and self._age(LIST) >= DAY_S and best in self._asked else best
 
     def _overdue(self, target: Target) -> float:
         """Give how overdue a document is: its age, weighed. Never read is most overdue, details before basics."""
         age = self._age(target)
         if target.kind is Kind.BASIC:
-            return -1.0 if age < HOUR_S else min(age, 1e8) * _BASIC_WEIGHT
+            # one that was never read is a day older than the program: else all of them would come before any detail
+            age = min(age, self._clock.monotonic() - self._started + DAY_S)
+            return -1.0 if age < HOUR_S else age * _BASIC_WEIGHT
         charger = target.charger_id
         just = self._clock.monotonic() - self._commanded.get(charger, -math.inf) < _ACTIVE_S
         return min(age, 1e9) * (_ACTIVE_WEIGHT if just or self._is_charging(charger) else 1.0)
@@ -149,29 +159,48 @@ class Plan:
         """Take note that a document is read, successfully or not; a failing one must not block the others."""
         with self._lock:
             self._asked[target] = self._clock.monotonic()
-            if target in self._wanted:
-                self._wanted.remove(target)
-            elif target.kind is Kind.LIST:
-                self._sweeps += 1
-            else:
-                self._others += 1
+            if target not in self._wanted and target not in self._everything:
+                self._sweeps_in_a_row = self._sweeps_in_a_row + 1 if target.kind is Kind.LIST else 0
+            for wanted in (self._wanted, self._everything):
+                if target in wanted:
+                    wanted.remove(target)
 
-    def succeeded(self) -> None:
+    def succeeded(self, target: Target) -> None:
         """Take note of a good read: earlier refusals were of single documents."""
         with self._lock:
-            self._forbidden = None
+            self._forbidden.clear()
+            if target.kind is Kind.LIST:
+                self._list_failures = 0
+            elif self._list_failed:
+                self._list_failures += 1
+                if self._list_failures >= _LIST_FAILURES:
+                    self._drop_list("fails while other documents can be read", _ASIDE_S)
+            self._list_failed = False
+
+    def failed(self, target: Target, error: CloudError) -> None:
+        """Take note of a failed read. Whether a failing list is to blame or the cloud, the next detail will tell."""
+        with self._lock:
+            self._list_failed = target.kind is Kind.LIST and len(self._chargers) > 1
+            if self._list_failed and isinstance(error, RequestRefusedError):
+                self._drop_list("is refused", HOUR_S)
+
+    def _drop_list(self, why: str, seconds: float) -> None:
+        _LOG.warning("the list of chargers %s, reading details in turn minutes=%.0f", why, seconds / 60)
+        self._aside[LIST] = self._clock.monotonic() + seconds
+        self._list_failed, self._list_failures = False, 0
 
     def forbidden(self, target: Target) -> bool:
         """Take note of a 403: the document is set aside. Tells whether reads of everything are refused."""
         with self._lock:
             details = [Target(Kind.DETAIL, charger) for charger in self._chargers]
-            again = self._forbidden is not None and self._forbidden != target
-            self._forbidden = target
-            self._aside[target] = self._clock.monotonic() + _ASIDE_S
-            if again or not details or all(self._is_aside(detail) for detail in details):
+            self._forbidden.add(target.charger_id)
+            aside = [target] if target.kind is not Kind.DETAIL else [target, Target(Kind.BASIC, target.charger_id)]
+            self._aside |= dict.fromkeys(aside, self._clock.monotonic() + _ASIDE_S)
+            several = len(self._forbidden) >= min(max(2, len(details)), _FORBIDDEN)
+            if several or not details or all(self._is_aside(detail) for detail in details):
                 # not this document but all of them: too many requests
                 self._aside.clear()
-                self._forbidden = None
+                self._forbidden.clear()
                 return True
             _LOG.warning(
                 "set aside for 15 minutes document=%s charger=%d http_status=403", target.kind.value, target.charger_id
@@ -185,14 +214,9 @@ class Plan:
             ids = [listed.charger_id for listed in listing]
             if self._only:
                 ids = [charger for charger in ids if charger in self._only]
-            wall = self._clock.wall()
-            gone = []
-            for charger in [charger for charger in self._chargers if charger not in ids]:
-                since = self._missing_since.setdefault(charger, wall)
-                if since > wall:
-                    self._missing_since[charger] = wall
-                if wall - since >= DAY_S and charger not in self._only:
-                    gone.append(charger)
+            now = self._clock.monotonic()
+            missing = [charger for charger in self._chargers if charger not in ids and charger not in self._only]
+            gone = [charger for charger in missing if now - self._missing_since.setdefault(charger, now) >= DAY_S]
             for charger in ids:
                 self._missing_since.pop(charger, None)
             for charger in gone:
@@ -211,12 +235,13 @@ class Plan:
         ours = [listed for listed in listing if listed.charger_id in self._chargers]
         shows = any(listed.reading.values.keys() >= _ESSENTIAL for listed in ours)
         if len(self._chargers) > 1 and not shows:
-            _LOG.warning("the list of chargers does not show their state, reading details in turn")
-            self._aside[LIST] = self._clock.monotonic() + HOUR_S
+            self._drop_list("does not show their state", HOUR_S)
 
     def _keep(self) -> None:
         ids: list[Json] = list(self._chargers)
-        missing: dict[str, Json] = {str(charger): since for charger, since in self._missing_since.items()}
+        # as lengths: a wall clock that jumps by a day must not make a charger gone
+        now = self._clock.monotonic()
+        missing: dict[str, Json] = {str(charger): now - since for charger, since in self._missing_since.items()}
         self._store.write(_FILE, {"ids": ids, "missing": missing})
 
 
@@ -227,6 +252,4 @@ def _ids(kept: Json) -> list[int]:
 
 def _items(kept: Json) -> list[tuple[str, float]]:
     items = kept.items() if isinstance(kept, dict) else ()
-    return [
-        (key, float(value)) for key, value in items if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    return [(key, float(value)) for key, value in items if isinstance(value, int | float) and is_number(value)]

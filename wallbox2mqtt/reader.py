@@ -129,7 +129,7 @@ class Reader:
         waits = [self._pace.wait_s(), self._reads.ready_in_s(), self._tokens.wait_s(), self._not_before - now]
         if self._tokens.spends_a_write():
             waits.append(self._writes.ready_in_s())
-        if not due and self._pace.is_slowed and self._last_begun is not None:
+        if self._pace.is_slowed and self._last_begun is not None:
             # the pace that was refused is not tried again, whoever asks
             waits.append(self._last_begun + self._pace.interval_s - now)
         return max(waits)
@@ -148,7 +148,7 @@ class Reader:
             self._began(target, begun)
             self._again = None
             self._pace.succeeded()
-            self._plan.succeeded()
+            self._plan.succeeded(target)
             self._bridge.read_succeeded()
             self._told(target, answer)
 
@@ -221,6 +221,7 @@ class Reader:
                 return
             case AuthError() if not self._tokens.worked_before:
                 self._listener.never_let_in(error)
+        self._plan.failed(target, error)
         self._bridge.read_failed(error)
         _LOG.info(
             "read failed document=%s charger=%d reason=%s error=%r",
