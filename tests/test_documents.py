@@ -1,0 +1,564 @@
+"""Reading the cloud's documents, with values kept by hand, and with whatever else may come."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.hostile import json_values
+from wallbox2mqtt.catalogue import FIELDS, Field, Json, Shape
+from wallbox2mqtt.documents import Listed, Reading, read_answer, read_basic, read_detail, read_sweep
+from wallbox2mqtt.errors import BadAnswerError
+from wallbox2mqtt.simulator import capture
+from wallbox2mqtt.topics import Topics, payload
+
+BASIC = json.loads((Path(__file__).parent / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
+NESTED_FEATURES = (
+    '["DEFAULT_FEATURE","POWER_BOOST","MOBILE_CONNECTIVITY","CHARGER_SUBGROUPS","USER_SUBGROUPS",'
+    '"DYNAMIC_POWER_SHARING","PAYMENTS","SET_UP_INCLUDED","BULK_ACTIONS","AUTOMATIC_REPORTING","BILLING","STATISTICS"]'
+)
+
+# Topic → payload, as the contract has them.
+SEED: dict[str, str] = {
+    "status_id": "210",
+    "name": "PulsarPlus SN 9988552",
+    "charging_power": "0",
+    "max_available_power": "32",
+    "added_range": "4",
+    "added_energy": "0.546",
+    "charging_time": "585",
+    "finished": "true",
+    "cost": "0",
+    "current_mode": "3",
+    "preventive_discharge": "false",
+    "state_of_charge": "None",
+    "ocpp_status": "4",
+    "user_name": "Stephan",
+    "car_plate": "None",
+    "depot_price": "0.2",
+    "last_sync": "2023-08-18T06:50:26+00:00",
+    "mid_status": "1",
+    "locked": "1",
+    "auto_lock_time": "300",
+    "max_charging_current": "32",
+    "max_available_current": "32",
+    "icp_max_current": "0",
+    "home_sharing": "0",
+    "energy_price": "0.24",
+    "energyCost/value": "0.24",
+    "energyCost/inheritedGroupId": "None",
+    "rfid_type": "None",
+    "plan/plan_name": "Business",
+    "plan/features": NESTED_FEATURES,
+    "currency/id": "1",
+    "currency/symbol": "€",
+    "currency/code": "EUR",
+    "country/name": "ALEMANIA",
+    "country/phone_code": "49",
+    "timezone": "Europe/Berlin",
+    "part_number": "PLP1-M-2-4-9-002-F",
+    "software/updateAvailable": "false",
+    "software/currentVersion": "5.17.59",
+    "software/fileName": "plp1_5.17.59.tar",
+    "operation_mode": "ocpp",
+    "tariffs": "[]",
+    "mid_serial_number": "None",
+    "ecosmart/enabled": "false",
+    "ecosmart/mode": "0",
+    "ecosmart/percentage": "100",
+    "contract_charging_available": "false",
+    "sync_timestamp": "1692301922",
+    "charger_id": "9988552",
+    "serial_number": "9988552",
+}
+OF_2026: dict[str, str] = {
+    "status_id": "209",
+    "name": "Garage",
+    "added_range": "477",
+    "last_sync": "2026-10-05T17:00:05+00:00",
+    "grid/status": "0",
+    "pru/status": "0",
+    "home_power_export_setpoint": "None",
+    "max_charging_unit": "amp",
+    "max_charging_value": "32",
+    "phase_switch/enabled": "false",
+    "zipcode": "None",
+    "energy_price": "0.075",
+    "depot_price": "0.05",
+    "currency/code": "GBP",
+    "currency/id": "48",
+    "software/currentVersion": "6.7.43",
+    "multiuser": "1",
+    "auto_lock": "0",
+    "session_segment_length": "300",
+}
+
+
+def payloads(reading: Reading) -> dict[str, str]:
+    return {key: payload(value) for key, value in reading.values.items()}
+
+
+def leaf_count(node: Json) -> int:
+    return sum(leaf_count(part) for part in node.values()) if isinstance(node, dict) and node else 1
+
+
+def detail(**config: Json) -> dict[str, Any]:
+    """A small status document with these settings."""
+    return {"status_id": 161, "config_data": config}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("pulsar-plus", SEED), ("pulsar-plus-2026", OF_2026)])
+def test_captured_detail(name: str, expected: dict[str, str]) -> None:
+    document = dict(capture(name))
+    reading = read_detail(document)
+    found = payloads(reading)
+    assert {key: found.get(key) for key in expected} == expected
+    assert reading.wrong == {}
+    assert reading.complete
+    # every value is there; the name and the meter's state stand twice
+    assert len(found) == leaf_count(document) - 2
+    assert found.keys() <= FIELDS.keys()
+
+
+def test_captured_basic() -> None:
+    reading = read_basic(BASIC)
+    assert payloads(reading) == {
+        "basic/id": "0",
+        "basic/uid": "xyz",
+        "basic/uniqueIdentifier": "wsUnanQQ",
+        "basic/serialNumber": "xxwweerrr",
+        "basic/name": "PulsarPlus SN 00000",
+        "basic/group": "289814",
+        "basic/groupUid": "xyz",
+        "basic/chargerType": "PulsarPlus",
+        "basic/softwareVersion": "5.17.59",
+        "basic/softwareUpdatedAt": "1689715588",
+        "basic/status": "210",
+        "basic/ocppConnectionStatus": "4",
+        "basic/ocppReady": "ocpp_1.6j",
+        "basic/stateOfCharge": "None",
+        "basic/maxChgCurrent": "None",
+        "basic/maxAvailableCurrent": "32",
+        "basic/maxChargingCurrent": "32",
+        "basic/locked": "1",
+        "basic/lastConnection": "1692341408",
+        "basic/lastSync/date": "2023-08-17 20:01:46.000000",
+        "basic/lastSync/timezone_type": "3",
+        "basic/lastSync/timezone": "UTC",
+        "basic/resume/totalUsers": "1",
+    }
+    assert reading.wrong == {}
+    assert reading.complete
+
+
+def test_captured_sweep() -> None:
+    first, *rest = read_sweep(dict(capture("groups")))
+    assert rest == []
+    assert (first.charger_id, first.name, first.model) == (12345, "PulsarPlus SN 12345", "PulsarPlus")
+    assert payloads(first.reading) == {
+        "status_id": "181",
+        "name": "PulsarPlus SN 12345",
+        "locked": "0",
+        "max_charging_current": "32",
+        "added_energy": "8.359",
+        "charging_power": "0",
+        "charging_time": "5381",
+        "ocpp_status": "1",
+        "ocpp_ready": "ocpp_1.6j",
+        "operation_mode": "wallbox",
+        "mid_status": "1",
+        "remote_action": "0",
+        "software/currentVersion": "5.5.10",
+        "software/latestVersion": "5.5.10",
+        "software/updateAvailable": "false",
+        "basic/chargerType": "PulsarPlus",
+    }
+    assert not first.reading.complete
+
+
+# --- details
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "expected"),
+    [
+        pytest.param({"name": "top", "config_data": {"name": "below"}}, "name", "top", id="name-at-the-top-counts"),
+        pytest.param({"name": None, "config_data": {"name": "below"}}, "name", "None", id="null-at-the-top-counts"),
+        pytest.param(detail(name="below"), "name", "below", id="name-of-config"),
+        pytest.param({"mid_status": 2, "config_data": {"mid_status": 1}}, "mid_status", "2", id="mid-status"),
+        pytest.param(detail(icp_max_current=-16), "icp_max_current", "16", id="icp-magnitude"),
+        pytest.param(detail(icp_max_current=None), "icp_max_current", "None", id="icp-null"),
+        pytest.param({"last_sync": ""}, "last_sync", "None", id="last-sync-empty"),
+        pytest.param({"status_id": None}, "status_id", "None", id="null"),
+        pytest.param({"car_plate": ""}, "car_plate", "None", id="empty"),
+        pytest.param(detail(locked=True), "locked", "1", id="flag-as-boolean"),
+        pytest.param(detail(tariffs=[{"a": 1}, None]), "tariffs", '[{"a":1},null]', id="list"),
+        pytest.param(detail(software={}), "software", "{}", id="empty-object"),
+        pytest.param({"max_available_power": 25.2}, "max_available_power", "25.2", id="float"),
+        pytest.param(detail(new=[]), "new", "[]", id="unknown-list"),
+        pytest.param(detail(new={}), "new", "{}", id="unknown-empty-object"),
+        pytest.param(detail(new={"a": {"b": True}}), "new/a/b", "true", id="unknown-nested"),
+        pytest.param(detail(new=10**400), "new", str(10**400), id="unknown-huge"),
+        pytest.param(detail(new="ü\ud800€"), "new", "ü?€", id="unknown-surrogate"),
+        pytest.param({"status_id": 1, "new": 1.5}, "new", "1.5", id="unknown-at-the-top"),
+        pytest.param(detail(software={"new": "x"}), "software/new", "x", id="unknown-in-a-known-object"),
+        pytest.param(detail(**{"a+b": 1}), "a_b", "1", id="plus"),
+        pytest.param(detail(**{"a/b": 1}), "a_b", "1", id="slash"),
+        pytest.param(detail(**{"#": 1}), "_", "1", id="hash"),
+        pytest.param(detail(**{"a\0b": 1}), "a_b", "1", id="nul"),
+        pytest.param(detail(**{"$SYS": 1}), "_SYS", "1", id="dollar"),
+        pytest.param(detail(**{"": 1}), "_", "1", id="empty-key"),
+        pytest.param(detail(**{"a\ud800": 1}), "a?", "1", id="surrogate-key"),
+        pytest.param(detail(**{"a\uffff": 1}), "a_", "1", id="non-character-key"),
+        pytest.param(detail(availability=1), "availability_", "1", id="reserved-availability"),
+        pytest.param(detail(basic={"x": 1}), "basic_/x", "1", id="reserved-basic"),
+        pytest.param(detail(event="x"), "event_", "x", id="reserved-event"),
+        pytest.param(detail(set="x"), "set_", "x", id="reserved-set"),
+        pytest.param(detail(result={"set": 1}), "result_/set_", "1", id="reserved-deeper"),
+        pytest.param(detail(status="x"), "status_", "x", id="name-of-a-derived-field"),
+        pytest.param({"status_id": 1, "firmware": "x"}, "firmware_", "x", id="name-of-a-derived-field-at-the-top"),
+        pytest.param(detail(bridge="x"), "bridge", "x", id="bridge-is-free-below-a-charger"),
+    ],
+)
+def test_value_of_a_detail(document: Json, key: str, expected: str) -> None:
+    reading = read_detail(document)
+    assert payloads(reading).get(key) == expected
+    assert reading.wrong == {}
+
+
+def test_null_config_data_counts_as_missing() -> None:
+    with_null, without = read_detail({"status_id": 1, "config_data": None}), read_detail({"status_id": 1})
+    assert with_null.values == without.values == {"status_id": 1}
+
+
+def test_null_object_leaves_its_members_out() -> None:
+    reading = read_detail(detail(software=None, ecosmart=None))
+    assert reading.values == {"status_id": 161}
+    assert reading.wrong == {}
+    assert reading.complete, "so that whoever had them knows that they are gone"
+
+
+def test_an_empty_detail_says_that_all_is_gone() -> None:
+    assert read_detail({}) == Reading({}, complete=True)
+    assert read_detail({"config_data": {}}) == Reading({}, complete=True)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(None, id="null"),
+        pytest.param([], id="list"),
+        pytest.param("ok", id="text"),
+        pytest.param(1, id="number"),
+        pytest.param({"status_id": 1, "config_data": []}, id="config-list"),
+        pytest.param({"status_id": 1, "config_data": "x"}, id="config-text"),
+        pytest.param({"status_id": 1, "config_data": 0}, id="config-number"),
+        pytest.param({"status_id": 1, "config_data": False}, id="config-false"),
+        pytest.param({"error": True, "msg": "busy"}, id="an-error-with-200"),
+        pytest.param({"result": {"groups": []}}, id="another-document"),
+    ],
+)
+def test_no_detail(document: Json) -> None:
+    with pytest.raises(BadAnswerError) as caught:
+        read_detail(document)
+    assert caught.value.reason == "bad_answer"
+
+
+WRONG: dict[Shape, list[Json]] = {
+    Shape.NUMBER: ["1", True, [], [1], {"a": 1}, 10**400],
+    Shape.FLAG: ["1", 2, 0.5, [], {"a": 1}],
+    Shape.BOOLEAN: ["true", 0, 1, [], {"a": 1}],
+    Shape.TEXT: [1, True, [], {"a": 1}],
+    Shape.NUMBER_OR_TEXT: [True, [], {"a": 1}],
+    Shape.LIST: [1, "x", True, {"a": 1}],
+}
+
+
+def put(path: str, value: Json) -> dict[str, Any]:
+    """A document with this value at a dotted path."""
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.detail], ids=lambda row: row.key)
+def test_wrong_kinds_stay_out_and_are_named(row: Field) -> None:
+    for value in WRONG[row.kind.shape]:
+        reading = read_detail({"status_id": 161, "cost": 0} | put(row.detail or "", value))
+        assert row.key in reading.wrong, value
+        assert row.key not in reading.values
+        assert "expected" in reading.wrong[row.key]
+        assert len(reading.wrong) == 1, "the others suffer"
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.basic], ids=lambda row: row.key)
+def test_wrong_kinds_of_basic_stay_out_and_are_named(row: Field) -> None:
+    for value in WRONG[row.kind.shape]:
+        reading = read_basic({"data": {"chargerData": put(row.basic or "", value)}})
+        assert row.key in reading.wrong, value
+        assert row.key not in reading.values
+
+
+@pytest.mark.parametrize("value", ["5.17", 5, True, [], [1]], ids=repr)
+def test_no_object_where_members_are_known(value: Json) -> None:
+    reading = read_detail(detail(software=value))
+    assert reading.values == {"status_id": 161}
+    assert set(reading.wrong) == {key for key in FIELDS if key.startswith("software/")}
+    assert "software is no object" in reading.wrong["software/currentVersion"]
+
+
+def test_no_time_where_a_time_is_known() -> None:
+    reading = read_detail({"status_id": 161, "last_sync": "soon"})
+    assert "last_sync" not in reading.values
+    assert "2026-10-05 17:00:05" in reading.wrong["last_sync"]
+
+
+def test_an_unsafe_key_does_not_pass_for_a_known_field() -> None:
+    configs: list[dict[str, Json]] = [{"auto_lock": 1, "auto+lock": "x"}, {"auto+lock": "x", "auto_lock": 1}]
+    for config in configs:
+        reading = read_detail(detail(**config))
+        assert reading.values["auto_lock"] == 1
+        assert reading.wrong == {}
+
+
+def test_depth() -> None:
+    deep: Json = 1
+    for _ in range(60):
+        deep = {"a": deep}
+    (key,) = read_detail(detail(new=deep)).values.keys() - {"status_id"}
+    assert key.count("/") == 20, "deeper levels are JSON: a broker takes 200 levels of a topic at the most"
+
+
+def test_what_is_too_deep_for_json_is_left_out() -> None:
+    for depth in range(850, 1000):
+        try:
+            document = json.loads('{"status_id":161,"new":' + "[" * depth + "]" * depth + "}")
+        except RecursionError:
+            break
+        reading = read_detail(document)
+        assert reading.values["status_id"] == 161
+        assert "new" in reading.values or "deeply" in reading.wrong["new"]
+
+
+@given(json_values)
+@example({"status_id": [], "config_data": {"software": {"currentVersion": {}}}})
+def test_any_json_is_read_or_refused(document: Json) -> None:
+    for read in (read_detail, read_basic):
+        try:
+            reading = read(document)
+        except BadAnswerError:
+            continue
+        check(reading)
+    try:
+        for listed in read_sweep(document):
+            check(listed.reading)
+    except BadAnswerError:
+        pass
+    for form in ("v2", "config", None, "other"):
+        check(read_answer(document, form))
+
+
+def check(reading: Reading) -> None:
+    """Whatever was read can be published: scalars on safe topics, none both right and wrong."""
+    assert not reading.values.keys() & reading.wrong.keys()
+    for key, value in reading.values.items():
+        assert not isinstance(value, list | dict)
+        assert payload(value).encode()
+        topic = Topics("wallbox").field(1, key)
+        assert topic.encode()
+        assert not set("+#\0") & set(topic)
+        assert all(topic.split("/"))
+        assert topic.split("/")[-1] not in {"set", "result"}
+
+
+_paths = [row.detail for row in FIELDS.values() if row.detail]
+
+
+@given(st.lists(st.tuples(st.sampled_from(_paths), json_values), max_size=6))
+def test_a_capture_with_anything_in_known_places(changes: list[tuple[str, Json]]) -> None:
+    document: dict[str, Any] = copy.deepcopy(dict(capture("pulsar-plus")))
+    for path, value in changes:
+        *parents, name = path.split(".")
+        node: Any = document
+        for parent in parents:
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else {}
+        if isinstance(node, dict):
+            node[name] = value
+    reading = read_detail(document)
+    check(reading)
+    untouched = SEED.keys() - {key for key in SEED for path, _ in changes if _touches(path, key)}
+    assert {key: payloads(reading)[key] for key in untouched} == {key: SEED[key] for key in untouched}
+
+
+def _touches(path: str, key: str) -> bool:
+    return FIELDS[key].detail == path or key == path.removeprefix("config_data.").replace(".", "/")
+
+
+@given(st.dictionaries(st.text(max_size=6) | st.sampled_from(["set", "result", "availability", "$"]), json_values))
+def test_unknown_keys_are_published(config: dict[str, Json]) -> None:
+    reading = read_detail({"status_id": 161, "config_data": config})
+    check(reading)
+    if config:
+        assert reading.values.keys() | reading.wrong.keys() != {"status_id"} or all(
+            key in FIELDS or key in {parent.partition("/")[0] for parent in FIELDS} for key in config
+        )
+
+
+# --- basic
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"data": None},
+        {"data": []},
+        {"data": {}},
+        {"data": {"chargerData": None}},
+        {"data": {"chargerData": []}},
+    ],
+    ids=repr,
+)
+def test_no_basic(document: Json) -> None:
+    with pytest.raises(BadAnswerError, match="chargerData"):
+        read_basic(document)
+
+
+@pytest.mark.parametrize(
+    ("resume", "expected"),
+    [
+        pytest.param({"totalEnergy": "83610"}, {"basic/resume/totalEnergy": "83610"}, id="text"),
+        pytest.param({"totalEnergy": 0}, {"basic/resume/totalEnergy": "0"}, id="number"),
+        pytest.param({"totalEnergy": None}, {"basic/resume/totalEnergy": "None"}, id="null"),
+        pytest.param({"new": True}, {"basic/resume/new": "true"}, id="unknown"),
+    ],
+)
+def test_month_totals(resume: Json, expected: dict[str, str]) -> None:
+    assert payloads(read_basic({"data": {"chargerData": {"resume": resume}}})) == expected
+
+
+def test_people_are_not_read() -> None:
+    document = copy.deepcopy(BASIC)
+    document["data"]["users"] = [{"id": 1, "email": "someone@example.org"}]
+    assert read_basic(document) == read_basic(BASIC)
+
+
+# --- the list
+
+
+ODD_IDS: list[Json] = [None, "1", True, 0, -1, 1.0, [], 7]
+
+
+def sweep(*chargers: Json) -> Json:
+    return {"result": {"groups": [{"id": 1, "chargers": list(chargers)}]}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"result": None},
+        {"result": []},
+        {"result": {}},
+        {"result": {"groups": None}},
+        {"result": {"groups": {}}},
+    ],
+    ids=repr,
+)
+def test_no_list(document: Json) -> None:
+    with pytest.raises(BadAnswerError, match="groups"):
+        read_sweep(document)
+
+
+@pytest.mark.parametrize(
+    ("groups", "ids"),
+    [
+        pytest.param([], [], id="no-groups"),
+        pytest.param([{"chargers": []}, {"chargers": None}, {}, None, 1], [], id="no-chargers"),
+        pytest.param([{"chargers": [{"id": 1}, {"id": 2}]}, {"chargers": [{"id": 3}]}], [1, 2, 3], id="groups"),
+        pytest.param([{"chargers": [{"id": 1, "locked": 1}]}, {"chargers": [{"id": 1, "locked": 0}]}], [1], id="twice"),
+        pytest.param([{"chargers": [{"id": odd} for odd in ODD_IDS]}], [7], id="odd-ids"),
+        pytest.param([{"chargers": [None, 1, [], {}, {"name": "x"}, {"id": 5}]}], [5], id="odd-chargers"),
+    ],
+)
+def test_chargers_of_a_list(groups: Json, ids: list[int]) -> None:
+    assert [listed.charger_id for listed in read_sweep({"result": {"groups": groups}})] == ids
+
+
+def test_the_first_of_two_counts() -> None:
+    document: Json = {
+        "result": {"groups": [{"chargers": [{"id": 1, "locked": 1}]}, {"chargers": [{"id": 1, "locked": 0}]}]}
+    }
+    assert read_sweep(document) == [Listed(1, "", "", Reading({"locked": 1}))]
+
+
+def test_only_rows_are_read_of_a_list() -> None:
+    charger: Json = {
+        "id": 1,
+        "name": None,
+        "chargerType": 5,
+        "state": 181,
+        "uid": "x",
+        "maxChargingCurrent": None,
+        "locked": "yes",
+        "software": None,
+        "new": 1,
+    }
+    (listed,) = read_sweep(sweep(charger))
+    assert listed.reading.values == {"name": None, "max_charging_current": None}
+    assert set(listed.reading.wrong) == {"locked", "basic/chargerType"}
+    assert (listed.name, listed.model) == ("", "")
+
+
+# --- answers of writes
+
+
+def test_answer_of_put_charger() -> None:
+    document = copy.deepcopy(BASIC)
+    document["data"]["chargerData"] |= {"locked": 0, "maxChargingCurrent": 16, "name": "Garage"}
+    reading = read_answer(document, "v2")
+    assert {key: reading.values[key] for key in ("locked", "max_charging_current", "name")} == {
+        "locked": 0,
+        "max_charging_current": 16,
+        "name": "Garage",
+    }
+    assert reading.values["basic/maxChargingCurrent"] == 16
+    assert "status_id" not in reading.values
+    assert not reading.complete, "what is missing from a write's answer has not changed"
+
+
+@pytest.mark.parametrize("wrap", [lambda config: config, lambda config: {"data": config}], ids=["plain", "under-data"])
+def test_answer_of_post_config(wrap: Any) -> None:  # noqa: ANN401 - two lambdas
+    config = {
+        "energy_price": 0.3,
+        "icp_max_current": -20,
+        "home_sharing": 0,
+        "currency": {"id": 48, "symbol": "£"},
+        "max_charging_current": "16",
+        "new": 1,
+    }
+    reading = read_answer(wrap(config), "config")
+    assert reading.values == {
+        "energy_price": 0.3,
+        "icp_max_current": 20,
+        "home_sharing": 0,
+        "currency/id": 48,
+        "currency/symbol": "£",
+    }
+    assert set(reading.wrong) == {"max_charging_current"}
+    assert not reading.complete
+
+
+@pytest.mark.parametrize("form", ["v2", "config", None])
+@pytest.mark.parametrize("document", [None, [], {}, "ok", 1, {"data": None}], ids=repr)
+def test_answers_that_show_nothing(document: Json, form: str | None) -> None:
+    assert read_answer(document, form) == Reading({})
