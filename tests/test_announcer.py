@@ -1,0 +1,285 @@
+"""The life of an announcement, with a real broker, the simulated cloud and the whole bridge."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pytest
+
+from tests.ha_rules import problems_of
+from tests.mosquitto import LIMIT_S, Broker, Heard, Watcher, eventually, free_port
+from wallbox2mqtt.app import App
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.discovery import MIGRATE
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
+
+pytestmark = pytest.mark.broker
+
+SPEED = 20.0
+ONE, TWO = 12345, 23456
+BRIDGE = "homeassistant/device/wallbox2mqtt_bridge_wallbox/config"
+CHARGER = f"homeassistant/device/wallbox2mqtt_{ONE}/config"
+
+Discovery = Literal["device", "entity", "off"]
+
+
+class House:
+    """A broker, a cloud and a bridge that can be started with this or that configuration. A context."""
+
+    def __init__(self, broker: Broker, directory: Path) -> None:
+        self.broker, self.directory = broker, directory
+        self.clock = SystemClock(SPEED)
+        self._port = free_port()
+        self.cloud = self.new_cloud(ChargerSpec(id=ONE, name="Garage"), ChargerSpec(id=TWO, model="old", name="Yard"))
+        self._app: App | None = None
+        self._thread: threading.Thread | None = None
+
+    def new_cloud(self, *chargers: ChargerSpec) -> Simulator:
+        settings = Settings(reads_per_minute=None, writes_per_minute=None)
+        return Simulator(chargers=chargers, clock=self.clock, settings=settings)
+
+    def start(
+        self, discovery: Discovery = "device", *, prefix: str = "homeassistant", chargers: tuple[int, ...] = ()
+    ) -> None:
+        # the same address: state is kept by account
+        self.cloud.start(self._port)
+        config = Config(
+            wallbox=WallboxConfig(
+                email=EMAIL,
+                password=Secret(PASSWORD),
+                api_url=self.cloud.url,
+                user_api_url=self.cloud.url,
+                poll_interval=2,
+                reads_per_minute=600,
+                writes_per_minute=600,
+                chargers=chargers,
+            ),
+            mqtt=MqttConfig(host="127.0.0.1", port=self.broker.port),
+            home_assistant=HomeAssistantConfig(discovery=discovery, prefix=prefix),
+            commands=CommandsConfig(settle_s=2),
+        )
+        self._app = App(config, self.directory, self.clock)
+        self._thread = threading.Thread(target=self._app.run, name="bridge", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._app is not None and self._thread is not None:
+            self._app.stop()
+            self._thread.join(LIMIT_S)
+            assert not self._thread.is_alive()
+            self.cloud.stop()
+        self._app = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def watch(self, topic: str = "homeassistant/#") -> Watcher:
+        return Watcher(self.broker.port, topic)
+
+
+@pytest.fixture
+def house(broker: Broker, tmp_path: Path) -> Iterator[House]:
+    with House(broker, tmp_path / "state") as house:
+        yield house
+
+
+def is_whole(heard: list[Heard]) -> bool:
+    """Whether both chargers are announced, with what only their basic documents tell."""
+    last = {one.topic: one.payload for one in heard}
+    nodes = [f"wallbox2mqtt_{number}" for number in (ONE, TWO)]
+    return all(any(node in topic and "wifi" in topic + text for topic, text in last.items()) for node in nodes)
+
+
+def components(watcher: Watcher, topic: str = CHARGER) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(watcher.last()[topic])["components"]
+    return found
+
+
+def standing(house: House) -> dict[str, str]:
+    """The retained messages below all prefixes, as one who comes later finds them."""
+    with house.watch("#") as watcher:
+        watcher.publish("marker", "here")
+        watcher.wait("marker")
+        return {one.topic: one.payload for one in watcher.heard if one.retained and one.topic.endswith("/config")}
+
+
+def test_the_bridge_is_announced_first_and_each_charger_once(house: House) -> None:
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        assert watcher.heard[0].topic == BRIDGE
+        assert len(watcher.of(BRIDGE)) == 1
+        # with the first detail, and when the first basic document has told more
+        assert 1 <= len(watcher.of(CHARGER)) <= 2
+        for heard in watcher.heard:
+            assert not problems_of(heard.topic, heard.payload)
+        assert standing(house) == watcher.last()
+
+
+def test_home_assistant_starts(house: House) -> None:
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        before = watcher.last()
+        watcher.forget()
+        for _ in range(3):
+            watcher.publish("homeassistant/status", "online")
+        watcher.wait_for(lambda heard: len({one.topic for one in heard}) == 1 + len(before), "all anew")
+        assert {topic: text for topic, text in watcher.last().items() if topic.endswith("/config")} == before
+        assert len(watcher.of(BRIDGE)) == 1, "several births are one"
+
+
+def test_the_broker_forgets_everything(house: House) -> None:
+    house.start()
+    with house.watch() as watcher:
+        watcher.wait_for(is_whole, "both chargers are announced")
+        before = watcher.last()
+    house.broker.stop()
+    house.broker.start()
+    with house.watch() as watcher:
+        watcher.wait_for(lambda heard: {one.topic for one in heard} >= before.keys(), "all anew")
+        assert watcher.last() == before
+
+
+def test_a_charger_is_renamed(house: House) -> None:
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        before = json.loads(watcher.last()[CHARGER])
+        watcher.publish(f"wallbox/{ONE}/name/set", "Carport")
+        watcher.wait_for(lambda heard: any('"name":"Carport"' in one.payload for one in heard), "the new name")
+        after = json.loads(watcher.last()[CHARGER])
+        assert after["device"]["name"] == "Carport"
+        assert [part["unique_id"] for part in after["components"].values()] == [
+            part["unique_id"] for part in before["components"].values()
+        ]
+
+
+def with_other_firmware(house: House) -> None:
+    house.stop()
+    without = ("config_data.ecosmart", "finished")
+    house.cloud = house.new_cloud(
+        ChargerSpec(id=ONE, name="Garage", missing=without), ChargerSpec(id=TWO, model="old", name="Yard")
+    )
+
+
+def test_fields_go_with_a_tombstone_which_is_then_left_out(house: House) -> None:
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        assert "select_eco_smart" in components(watcher)
+        with_other_firmware(house)
+        watcher.forget()
+        house.start()
+        watcher.wait_for(lambda heard: sum(one.topic == CHARGER for one in heard) >= 2, "with and without tombstones")
+        first, second = (json.loads(text)["components"] for text in watcher.of(CHARGER)[:2])
+        assert first["select_eco_smart"] == {"platform": "select"}
+        assert first["binary_sensor_finished"] == {"platform": "binary_sensor"}
+        assert not {"select_eco_smart", "binary_sensor_finished"} & second.keys()
+        assert len(first["sensor_basic_wifi_signal"]) > 1, "what has not been read yet is not gone"
+
+
+def test_fields_go_in_the_form_of_entities(house: House) -> None:
+    topic = f"homeassistant/select/wallbox2mqtt_{ONE}/select_eco_smart/config"
+    with house.watch() as watcher:
+        house.start("entity")
+        watcher.wait_for(is_whole, "both chargers are announced")
+        assert watcher.last()[topic]
+        with_other_firmware(house)
+        watcher.forget()
+        house.start("entity")
+        watcher.wait(topic, "")
+        assert topic not in standing(house)
+
+
+def test_a_charger_that_is_no_longer_served_is_taken_back(house: House) -> None:
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        house.stop()
+        house.start(chargers=(TWO,))
+        watcher.wait(CHARGER, "")
+    assert standing(house).keys() == {BRIDGE, f"homeassistant/device/wallbox2mqtt_{TWO}/config"}
+
+
+@pytest.mark.parametrize("form", ["device", "entity"])
+def test_switched_off_nothing_stays(house: House, form: Discovery) -> None:
+    with house.watch() as watcher:
+        house.start(form)
+        watcher.wait_for(is_whole, "both chargers are announced")
+        house.stop()
+        before = standing(house).keys()
+        house.start("off")
+        watcher.wait_for(lambda heard: {one.topic for one in heard if not one.payload} == before, "all cleared")
+    assert not standing(house)
+
+
+@pytest.mark.parametrize("form", ["device", "entity"])
+def test_another_prefix(house: House, form: Discovery) -> None:
+    with house.watch("#") as watcher:
+        house.start(form)
+        watcher.wait_for(is_whole, "both chargers are announced")
+        house.stop()
+        before = standing(house)
+        watcher.forget()
+        house.start(form, prefix="ha2")
+        watcher.wait_for(is_whole, "both chargers are announced anew")
+    after = standing(house)
+    assert {topic.replace("ha2/", "homeassistant/", 1) for topic in after} == before.keys()
+    assert all(topic.startswith("ha2/") for topic in after)
+
+
+@pytest.mark.parametrize(("old", "new"), [("device", "entity"), ("entity", "device")])
+def test_migration(house: House, old: Discovery, new: Discovery) -> None:
+    """Flags on all that is old, then all that is new, then the old is cleared; once, and nothing is lost."""
+    with house.watch() as watcher:
+        house.start(old)
+        watcher.wait_for(is_whole, "both chargers are announced")
+        house.stop()
+        before = standing(house)
+        watcher.forget()
+        house.start(new)
+        watcher.wait_for(lambda heard: {one.topic for one in heard if not one.payload} == before.keys(), "cleared")
+        for topic in before:
+            assert watcher.of(topic) == [MIGRATE, ""], "nothing but the flag and the end, each once"
+        for node in ("wallbox2mqtt_bridge_wallbox", f"wallbox2mqtt_{ONE}", f"wallbox2mqtt_{TWO}"):
+            kinds = [
+                "flag" if one.payload == MIGRATE else "new" if one.payload else "end"
+                for one in watcher.heard
+                if f"/{node}/" in one.topic
+            ]
+            assert list(dict.fromkeys(kinds)) == ["flag", "new", "end"]
+    after = standing(house)
+    assert unique_ids(before) == unique_ids(after)
+    assert not before.keys() & after.keys()
+    for topic, text in after.items():
+        assert not problems_of(topic, text)
+
+
+def unique_ids(messages: dict[str, str]) -> set[str]:
+    found: set[str] = set()
+    for text in messages.values():
+        document = json.loads(text)
+        parts = document["components"].values() if "components" in document else [document]
+        found |= {part["unique_id"] for part in parts}
+    return found
+
+
+def test_a_damaged_state_file_does_no_harm(house: House) -> None:
+    house.directory.mkdir()
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        house.stop()
+        (file,) = house.directory.glob("*-discovery.json")
+        file.write_text('{"wallbox": {"a": 1, "b": {"prefix": "homeassistant", "form": "x", "components": {}}}}')
+        watcher.forget()
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        eventually(lambda: CHARGER.split("/")[2] in file.read_text(), "it is kept again")
