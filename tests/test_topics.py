@@ -162,9 +162,21 @@ def test_command_topic(topic: str, charger: str, key: str, charger_id: int | Non
 
 @pytest.mark.parametrize(
     "topic",
-    ["", "set", "wallbox", "wallbox/", "wallbox/1/locked", "wallbox/1/locked/set/", "wallbox/1/locked/Set", "wallbox/1/reset",
-     "wallboxes/1/locked/set", "Wallbox/1/locked/set", "other/wallbox/1/locked/set", "/wallbox/1/locked/set"],
-)  # fmt: skip
+    [
+        "",
+        "set",
+        "wallbox",
+        "wallbox/",
+        "wallbox/1/locked",
+        "wallbox/1/locked/set/",
+        "wallbox/1/locked/Set",
+        "wallbox/1/reset",
+        "wallboxes/1/locked/set",
+        "Wallbox/1/locked/set",
+        "other/wallbox/1/locked/set",
+        "/wallbox/1/locked/set",
+    ],
+)
 def test_no_command_topic(topic: str) -> None:
     assert TOPICS.parse_command(topic) is None
 

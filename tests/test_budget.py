@@ -1,0 +1,383 @@
+"""The budget is law: whatever is asked of it, whenever the process dies, whatever the clock says."""
+
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import FakeClock
+from tests.hostile import json_values
+from wallbox2mqtt.budget import Budget, BudgetSpentError
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.errors import CloudError
+from wallbox2mqtt.state import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path, "someone@example.org")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def spend(budget: Budget, times: int = 1) -> int:
+    """Send as many of so many requests as may be sent now."""
+    for sent in range(times):
+        try:
+            with budget.request():
+                pass
+        except BudgetSpentError:
+            return sent
+    return times
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "slots", "window_s", "interval_s"),
+    [
+        (1, 1, 60, 60),
+        (5, 5, 60, 12),
+        (0.5, 1, 120, 120),
+        (0.01, 1, 6000, 6000),
+        (1.5, 1, 60, 60),
+        (2.9, 2, 60, 30),
+        (100, 100, 60, 0.6),
+    ],
+)
+def test_figures(
+    store: Store, clock: FakeClock, per_minute: float, slots: int, window_s: float, interval_s: float
+) -> None:
+    budget = Budget("reads", per_minute, clock, store)
+    assert (budget.slots, budget.window_s) == (slots, window_s)
+    assert budget.interval_s == pytest.approx(interval_s)
+    assert spend(budget, slots + 3) == slots
+    clock.advance(window_s)
+    assert spend(budget) == 0, "a cloud that counts the sixtieth second must not be met"
+    clock.advance(0.1)
+    assert spend(budget, slots + 3) == slots
+
+
+def test_the_wait_is_told(store: Store, clock: FakeClock) -> None:
+    budget = Budget("reads", 1, clock, store)
+    assert budget.ready_in_s() == 0
+    budget.check()
+    spend(budget)
+    clock.advance(20)
+    with pytest.raises(BudgetSpentError, match="40") as caught:
+        budget.check()
+    assert caught.value.ready_in_s == pytest.approx(40.02)
+    assert budget.ready_in_s() == pytest.approx(40.02)
+    assert isinstance(caught.value, CloudError)
+    assert caught.value.reason == "ok", "nothing is wrong with the cloud"
+
+
+def test_counted_from_the_end_of_a_request(store: Store, clock: FakeClock) -> None:
+    budget = Budget("reads", 1, clock, store)
+    with budget.request():
+        clock.advance(10)
+        assert budget.ready_in_s() == 60, "one is under way"
+    clock.advance(59.9)
+    assert spend(budget) == 0
+    clock.advance(0.2)
+    assert spend(budget) == 1
+
+
+def test_a_failed_request_counts(store: Store, clock: FakeClock) -> None:
+    budget = Budget("writes", 1, clock, store)
+    error = CloudError("reset")
+    with pytest.raises(CloudError), budget.request():
+        raise error
+    assert spend(budget) == 0
+    assert budget.total == 1
+
+
+def test_a_refused_one_does_not(store: Store, clock: FakeClock) -> None:
+    budget = Budget("writes", 1, clock, store)
+    spend(budget)
+    clock.advance(59)
+    assert spend(budget) == 0
+    clock.advance(1.1)
+    assert spend(budget) == 1
+    assert budget.total == 2
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "spare", "free"), [(5, 0, 5), (5, 1, 4), (5, 2, 3), (5, 9, 1), (2, 1, 1), (1, 1, 1)]
+)
+def test_spare_slots_are_left(store: Store, clock: FakeClock, per_minute: float, spare: int, free: int) -> None:
+    budget = Budget("writes", per_minute, clock, store)
+    sent = 0
+    while budget.ready_in_s(spare) == 0:
+        sent += spend(budget)
+    assert sent == free
+    assert spend(budget, 9) == per_minute - free
+
+
+def test_slots_come_back_one_by_one(store: Store, clock: FakeClock) -> None:
+    budget = Budget("writes", 3, clock, store)
+    for _ in range(3):
+        spend(budget)
+        clock.advance(10)
+    assert budget.ready_in_s() == pytest.approx(30.02)
+    clock.advance(30.1)
+    assert spend(budget, 3) == 1
+    assert budget.ready_in_s() == pytest.approx(9.92)
+
+
+# --- restarts
+
+
+def test_a_restart_keeps_it(store: Store, clock: FakeClock) -> None:
+    spend(Budget("reads", 2, clock, store), 1)
+    clock.advance(30)
+    again = Budget("reads", 2, FakeClock(monotonic=5, wall=clock.wall()), store)
+    assert spend(again, 2) == 1
+    assert again.ready_in_s() == pytest.approx(30, abs=0.1)
+
+
+def test_a_crash_in_the_middle_of_a_request_counts(store: Store, clock: FakeClock) -> None:
+    running = Budget("reads", 1, clock, store).request()
+    running.__enter__()  # and the process dies
+    clock.advance(5)
+    again = Budget("reads", 1, clock, store)
+    assert again.ready_in_s() == pytest.approx(60.02), "it may have arrived as late as the start"
+
+
+def test_a_crash_loop_sends_one(store: Store, clock: FakeClock) -> None:
+    sent = 0
+    for _ in range(50):
+        sent += spend(Budget("reads", 1, clock, store), 3)
+        clock.advance(1)
+    assert sent == 1
+
+
+@pytest.mark.parametrize("jump_s", [-5, -3600, -1e8])
+def test_times_in_the_future_count_as_now(store: Store, clock: FakeClock, jump_s: float) -> None:
+    spend(Budget("reads", 1, clock, store))
+    clock.advance(30)
+    clock.jump(jump_s - 30)
+    assert Budget("reads", 1, clock, store).ready_in_s() == pytest.approx(60.02)
+
+
+def test_a_clock_that_jumps_while_it_runs_does_not_matter(store: Store, clock: FakeClock) -> None:
+    budget = Budget("reads", 1, clock, store)
+    spend(budget)
+    for jump in (3600, -7200, 1e9):
+        clock.jump(jump)
+        clock.advance(10)
+        assert spend(budget) == 0
+    assert budget.ready_in_s() == pytest.approx(30.02)
+
+
+def test_smaller_and_larger_budgets_after_a_restart(store: Store, clock: FakeClock) -> None:
+    assert spend(Budget("writes", 5, clock, store), 4) == 4
+    assert spend(Budget("writes", 2, clock, store), 5) == 0
+    assert spend(Budget("writes", 0.5, clock, store), 5) == 0
+    assert spend(Budget("writes", 9, clock, store), 9) >= 4
+
+
+def test_reads_and_writes_are_apart(store: Store, clock: FakeClock) -> None:
+    spend(Budget("reads", 1, clock, store))
+    assert spend(Budget("writes", 1, clock, store)) == 1
+
+
+def test_without_a_state_dir_it_holds_all_the_same(tmp_path: Path, clock: FakeClock) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    budget = Budget("reads", 1, clock, Store(file / "state", "x"))
+    assert spend(budget, 3) == 1
+
+
+DAMAGED: list[dict[str, Json]] = [
+    {"ends": None, "running": None},
+    {"ends": "soon"},
+    {"ends": {"a": 1}},
+    {"ends": [None, "1", True, [], {}]},
+    {"ends": [10**400, -(10**400), 1e308, -1e308, 0]},
+    {"running": "1"},
+    {"running": True},
+    {"running": -5},
+    {"running": 10**30},
+    {"running": 1.5},
+]
+
+
+@pytest.mark.parametrize("kept", DAMAGED, ids=repr)
+def test_damaged_times_do_no_harm(store: Store, clock: FakeClock, kept: dict[str, Json]) -> None:
+    store.write("reads", kept)
+    budget = Budget("reads", 1, clock, store)
+    assert 0 <= budget.ready_in_s() <= 60.02
+    clock.advance(60.1)
+    assert spend(budget, 2) == 1
+
+
+@given(st.fixed_dictionaries({}, optional={"ends": json_values | st.lists(json_values), "running": json_values}))
+def test_any_kept_json_does_no_harm(kept: dict[str, Json]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory), "x")
+        store.write("reads", kept)
+        clock = FakeClock()
+        budget = Budget("reads", 2, clock, store)
+        assert 0 <= budget.ready_in_s() <= 60.02
+        clock.advance(60.1)
+        assert spend(budget, 3) == 2
+
+
+# --- the law
+
+
+_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("wait"), st.floats(0, 70)),
+        st.tuples(st.just("request"), st.sampled_from([0.0, 0.1, 10.0])),
+        st.tuples(st.just("burst"), st.integers(1, 8)),
+        st.tuples(st.just("restart"), st.just(0.0)),
+        st.tuples(st.just("crash"), st.floats(0, 10)),
+        st.tuples(st.just("back"), st.floats(0, 1e6)),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(per_minute=st.sampled_from([0.4, 1, 1.7, 2, 3, 5]) | st.floats(0.1, 10), steps=_steps)
+def test_never_more_in_a_minute(per_minute: float, steps: list[tuple[str, float]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        life = _Life(Store(Path(directory), "x"), per_minute)
+        for step in steps:
+            life.step(*step)
+        requests = life.requests
+    most = max(1, int(per_minute))
+    window = max(60.0, 60.0 / per_minute)
+    for begun, _ in requests:
+        # from the end of one to the start of the next, and so wherever in between each arrives
+        before = [end for start, end in requests if start < begun and begun - end < window - 1e-6]
+        assert len(before) < most
+
+
+class _Life:
+    """A life with restarts, crashes and a clock that is set back; ``requests``: (begun, ended) of what was sent."""
+
+    def __init__(self, store: Store, per_minute: float) -> None:
+        self.clock, self.store, self.per_minute = FakeClock(), store, per_minute
+        self.requests: list[tuple[float, float]] = []
+        self.restart()
+
+    def restart(self) -> None:
+        self.budget = Budget("reads", self.per_minute, self.clock, self.store)
+
+    def send(self, takes_s: float) -> None:
+        try:
+            with self.budget.request():
+                self._pass(takes_s)
+        except BudgetSpentError:
+            pass
+
+    def crash(self, takes_s: float) -> None:
+        """Dies in the middle of a request, which may arrive until the next start."""
+        try:
+            self.budget.request().__enter__()
+        except BudgetSpentError:
+            return
+        self._pass(takes_s)
+        self.restart()
+
+    def _pass(self, takes_s: float) -> None:
+        begun = self.clock.monotonic()
+        self.clock.advance(takes_s + 1e-4)
+        self.requests.append((begun, self.clock.monotonic()))
+
+    def step(self, what: str, number: float) -> None:
+        match what:
+            case "wait":
+                self.clock.advance(number)
+            case "request":
+                self.send(number)
+            case "burst":
+                for _ in range(int(number)):
+                    self.send(0.01)
+            case "crash":
+                self.crash(number)
+            case "back":
+                self.clock.jump(-number)
+                self.restart()
+            case _:
+                self.restart()
+
+
+@given(st.lists(st.floats(0, 30), max_size=30))
+def test_the_promised_wait_is_enough_and_not_too_long(waits: list[float]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        clock = FakeClock()
+        budget = Budget("reads", 3, clock, Store(Path(directory), "x"))
+        for wait in waits:
+            clock.advance(wait)
+            ready = budget.ready_in_s()
+            assert ready <= 60.02
+            if ready > 0.001:
+                clock.advance(ready - 0.001)
+                assert spend(budget) == 0
+                clock.advance(0.0011)
+            assert spend(budget) == 1
+
+
+def test_threads_do_not_overspend(store: Store, clock: FakeClock) -> None:
+    budget = Budget("writes", 5, clock, store)
+    start, sent = threading.Barrier(20), []
+
+    def run() -> None:
+        start.wait(10)
+        sent.append(spend(budget))
+
+    threads = [threading.Thread(target=run) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(sent) == 20
+    assert sum(sent) == 5
+
+
+# --- figures for people
+
+
+def test_last_hour(store: Store, clock: FakeClock) -> None:
+    budget = Budget("reads", 1, clock, store)
+    assert budget.last_hour() == 0
+    for number in range(1, 11):
+        spend(budget)
+        assert budget.last_hour() == number
+        clock.advance(61)
+    clock.advance(3600)
+    assert budget.last_hour() == 0
+    assert budget.total == 10
+
+
+@given(st.lists(st.floats(0.1, 4000), max_size=40))
+def test_last_hour_is_right_to_the_minute(waits: list[float]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        clock = FakeClock()
+        budget = Budget("reads", 600, clock, Store(Path(directory), "x"))
+        times: list[float] = []
+        for wait in waits:
+            clock.advance(wait)
+            times += [clock.monotonic()] * spend(budget)
+            now = clock.monotonic()
+            surely = sum(now - time < 3540 for time in times)
+            perhaps = sum(now - time < 3660 for time in times)
+            assert surely <= budget.last_hour() <= perhaps
+
+
+def test_a_store_is_written_before_the_request(store: Store, clock: FakeClock) -> None:
+    seen: list[Any] = []
+    budget = Budget("reads", 1, clock, store)
+    with budget.request():
+        seen.append(store.read("reads"))
+    assert seen[0]["running"] == 1
+    assert store.read("reads")["running"] == 0
