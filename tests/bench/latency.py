@@ -2,12 +2,11 @@
 
 import json
 import queue
-import socket
 import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.rig import bridge, cpu_share, machine, percentile, resident_mib, table
+from tests.bench.rig import bridge, cpu_share, free_port, machine, percentile, resident_mib, table
 from wallbox2mqtt.cli.brokers import HOST, Broker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import MqttConfig
@@ -44,7 +43,7 @@ def main() -> None:
     clock = SystemClock()
     cloud = Simulator(chargers=1, clock=clock, settings=Settings(reads_per_minute=None, writes_per_minute=None))
     fleet = Simulator(chargers=300, clock=clock, settings=Settings(reads_per_minute=None, writes_per_minute=None))
-    with tempfile.TemporaryDirectory() as name, cloud, fleet, Broker(_free_port(), Path(name)) as broker:
+    with tempfile.TemporaryDirectory() as name, cloud, fleet, Broker(free_port(), Path(name)) as broker:
         client = Client(broker.port, clock)
         rows = [*_one(cloud, broker.port, client, Path(name)), _many(fleet, broker.port, client, Path(name))]
         client.mqtt.stop(timeout_s=1.0)
@@ -99,18 +98,12 @@ def _commands(cloud: Simulator, client: Client) -> tuple[list[float], list[float
 def _many(cloud: Simulator, port: int, client: Client, directory: Path) -> tuple[str, str, str]:
     settings = _FREE | {"WALLBOX__POLL_INTERVAL": "0.02"}
     with bridge(cloud, port, directory / "many", **settings) as pid:
-        seen = 0
-        while seen < len(cloud.chargers):
-            event = client.events.get(timeout=_WAIT_S)
-            seen += isinstance(event, Message) and event.topic.endswith("/depot_price")
+        client.wait("/status")
+        client.mqtt.publish("wallbox/bridge/refresh/set", "everything", retain=False)
+        for _ in cloud.chargers:
+            client.wait("/depot_price")
         memory = resident_mib(pid)
-    return (f"resident memory, {len(cloud.chargers)} chargers, every detail read", f"{memory:.1f} MiB", "≤ 45 MiB")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    return (f"resident memory, {len(cloud.chargers)} chargers, all details read", f"{memory:.1f} MiB", "≤ 45 MiB")
 
 
 if __name__ == "__main__":

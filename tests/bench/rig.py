@@ -2,6 +2,7 @@
 
 import os
 import platform
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from wallbox2mqtt.cli.brokers import HOST
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Simulator
 
 
@@ -48,7 +50,7 @@ def bridge(cloud: Simulator, port: int, state_dir: Path, **settings: str) -> Ite
         "WALLBOX__PASSWORD": PASSWORD,
         "WALLBOX__API_URL": cloud.url,
         "WALLBOX__USER_API_URL": cloud.url,
-        "MQTT__HOST": "127.0.0.1",
+        "MQTT__HOST": HOST,
         "MQTT__PORT": str(port),
         "STATE_DIR": str(state_dir),
         "LOG__LEVEL": "warning",
@@ -84,3 +86,10 @@ def cpu_share(pid: int, seconds: float) -> float:
     begun, used = time.monotonic(), cpu_s(pid)
     time.sleep(seconds)
     return 100 * (cpu_s(pid) - used) / (time.monotonic() - begun)
+
+
+def free_port() -> int:
+    """Give a port of the loopback that is free."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
