@@ -279,8 +279,8 @@ class TestForbidden:
 
     @pytest.mark.parametrize(
         ("chargers", "refused"),
-        [([1], [detail(1)]), ([1, 2], [detail(1), detail(2)]), ([1, 2], [LIST, detail(2)]), ([], [LIST])],
-        ids=["the only one", "both", "the list and one of two", "the list where nothing else is known"],
+        [([1], [detail(1)]), ([1, 2], [detail(1), detail(2)]), ([1, 2, 3, 4], [LIST, detail(2)]), ([], [LIST])],
+        ids=["the only one", "both", "the list and one", "the list where nothing else is known"],
     )
     def test_all_are_a_refusal(self, course: Course, chargers: list[int], refused: list[Target]) -> None:
         course.lists = chargers
@@ -290,8 +290,14 @@ class TestForbidden:
     def test_three_in_a_row_of_many_are_a_refusal(self, course: Course) -> None:
         course.lists = list(range(1, 11))
         course.read()
-        targets = [LIST, detail(1), basic(1), detail(2)]
+        targets = [detail(1), basic(1), detail(2), detail(3)]
         assert [course.plan.forbidden(target) for target in targets] == [False, False, False, True]
+
+    def test_two_in_a_row_that_could_be_read_before_are_a_refusal(self, course: Course) -> None:
+        course.lists = list(range(1, 11))
+        course.read(5)
+        course.plan.succeeded(detail(2))
+        assert [course.plan.forbidden(target) for target in (detail(1), detail(2))] == [False, True]
 
     def test_a_refusal_sets_nobody_aside(self, course: Course) -> None:
         course.lists = [1, 2]

@@ -15,7 +15,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.kinds import is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.documents import Listed
-from wallbox2mqtt.errors import CloudError, RequestRefusedError
+from wallbox2mqtt.errors import AnswerLostError, CloudError, RequestRefusedError
 from wallbox2mqtt.state import Store
 
 _LOG = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class Plan:
         self._commanded: dict[int, float] = {}
         self._sweeps_in_a_row = 0
         self._forbidden: set[int] = set()
+        self._readable: set[int] = set()
         self._list_failed, self._list_failures = False, 0
         self.was_listed = bool(self._only)
 
@@ -169,6 +170,7 @@ class Plan:
         """Take note of a good read: earlier refusals were of single documents."""
         with self._lock:
             self._forbidden.clear()
+            self._readable.add(target.charger_id)
             if target.kind is Kind.LIST:
                 self._list_failures = 0
             elif self._list_failed:
@@ -180,7 +182,8 @@ class Plan:
     def failed(self, target: Target, error: CloudError) -> None:
         """Take note of a failed read. Whether a failing list is to blame or the cloud, the next detail will tell."""
         with self._lock:
-            self._list_failed = target.kind is Kind.LIST and len(self._chargers) > 1
+            told = isinstance(error, RequestRefusedError | AnswerLostError)
+            self._list_failed = told and target.kind is Kind.LIST and len(self._chargers) > 1
             if self._list_failed and isinstance(error, RequestRefusedError):
                 self._drop_list("is refused", HOUR_S)
 
@@ -196,11 +199,14 @@ class Plan:
             self._forbidden.add(target.charger_id)
             aside = [target] if target.kind is not Kind.DETAIL else [target, Target(Kind.BASIC, target.charger_id)]
             self._aside |= dict.fromkeys(aside, self._clock.monotonic() + _ASIDE_S)
-            several = len(self._forbidden) >= min(max(2, len(details)), _FORBIDDEN)
+            # the list shows all; and two that could be read before have hardly lost their rights in the same 15 minutes
+            with_list = LIST.charger_id in self._forbidden and len(self._forbidden) > 1
+            lost = {one.charger_id for one in self._aside if one != LIST and self._is_aside(one)} & self._readable
+            several = with_list or len(lost) > 1 or len(self._forbidden) >= min(max(2, len(details)), _FORBIDDEN)
             if several or not details or all(self._is_aside(detail) for detail in details):
                 # not this document but all of them: too many requests
-                self._aside.clear()
-                self._forbidden.clear()
+                for noted in (self._aside, self._forbidden, self._readable):
+                    noted.clear()
                 return True
             _LOG.warning(
                 "set aside for 15 minutes document=%s charger=%d http_status=403", target.kind.value, target.charger_id

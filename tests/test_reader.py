@@ -1,0 +1,367 @@
+"""The reader against the simulated cloud by HTTP; time is a fake."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.parts import Parts, most_in_a_minute
+from wallbox2mqtt.simulator import PASSWORD, ChargerSpec, Fault, Settings, Simulator
+
+ONE, TWO, THREE = 101, 102, 103
+READY = (("unplug", None), ("unlock", None))
+GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
+
+Make = Callable[..., Parts]
+
+
+def specs(count: int) -> list[ChargerSpec]:
+    return [ChargerSpec(id=ONE + number, begin=READY, changes={"config_data.auto_lock": 0}) for number in range(count)]
+
+
+@pytest.fixture
+def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+    """Give the parts of a bridge for an account with so many chargers; ``cloud`` again for a restart."""
+    clouds: list[Simulator] = []
+
+    def make_parts(
+        count: int = 1,
+        *,
+        cloud: Simulator | None = None,
+        settings: Settings = GENEROUS,
+        **options: Any,  # noqa: ANN401 - any key of the configuration
+    ) -> Parts:
+        if cloud is None:
+            cloud = Simulator(chargers=specs(count), clock=clock, settings=settings)
+            cloud.start()
+            clouds.append(cloud)
+        return Parts(cloud, clock, tmp_path, **options)
+
+    yield make_parts
+    for cloud in clouds:
+        cloud.stop()
+
+
+def kinds(parts: Parts) -> list[str]:
+    names = {"v3": "list", "chargers": "detail", "v2": "basic"}
+    return [names[one.path.split("/")[0]] for one in parts.sent_reads]
+
+
+class TestReading:
+    def test_one_charger(self, make: Make) -> None:
+        parts = make(reads_per_minute=3, poll_interval=20)
+        parts.run(61)
+        assert kinds(parts) == ["list", "detail", "basic", "detail"]
+        assert parts.last(f"{ONE}/status") == "Ready"
+        assert parts.last(f"{ONE}/basic/wifiSignal") == "50"
+        assert parts.last("bridge/cloud") == "online"
+        assert parts.details == [ONE, ONE]
+
+    @pytest.mark.parametrize(
+        ("per_minute", "wish_s", "interval_s"), [(1, 60, 60), (3, 20, 20), (3, 60, 60), (1, 5, 60), (0.5, 1, 120)]
+    )
+    def test_keeps_its_interval(self, make: Make, per_minute: float, wish_s: float, interval_s: float) -> None:
+        parts = make(3, reads_per_minute=per_minute, poll_interval=wish_s)
+        parts.run(20 * interval_s)
+        assert 19 <= len(parts.sent_reads) <= 21
+        assert most_in_a_minute(parts.sent_reads) <= max(1, per_minute)
+
+    def test_a_restart_spends_nothing_twice(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=3, poll_interval=1)
+        parts.run(10)
+        for _ in range(30):
+            parts = make(cloud=parts.cloud, reads_per_minute=3, poll_interval=1)
+            parts.run(7)
+        assert most_in_a_minute(parts.sent_reads) == 3
+        assert len(parts.sent_reads) >= 9
+
+    def test_the_sweep_feeds_all_chargers(self, make: Make) -> None:
+        parts = make(3, reads_per_minute=3, poll_interval=20)
+        parts.settle()
+        assert kinds(parts) == ["list"]
+        assert [parts.last(f"{charger}/status") for charger in (ONE, TWO, THREE)] == ["Ready"] * 3
+        assert parts.last(f"{TWO}/charging_power") == "0"
+        assert parts.last(f"{TWO}/added_green_energy") is None
+
+    def test_only_the_chargers_of_the_configuration(self, make: Make) -> None:
+        parts = make(3, chargers=(TWO,), reads_per_minute=60, poll_interval=1)
+        parts.run(20)
+        assert {topic.split("/")[1] for topic, _ in parts.published} == {str(TWO), "bridge"}
+
+    def test_basic_by_put_counts_as_a_write(self, make: Make) -> None:
+        parts = make(settings=Settings(reads_per_minute=None, writes_per_minute=None, get_basic=False))
+        parts.run(125)
+        assert parts.last(f"{ONE}/basic/wifiSignal") == "50"
+        assert [(one.method, one.body) for one in parts.sent_writes] == [("PUT", None)]
+
+    @pytest.mark.parametrize(
+        "life", [{"token_life_s": 5}, {"token_life_s": 60}, {"token_life_s": 5, "ttl": "missing"}], ids=str
+    )
+    @pytest.mark.parametrize("sign_in", ["modern", "legacy", "auto"])
+    def test_tokens_of_any_life(self, make: Make, life: dict[str, Any], sign_in: str) -> None:
+        settings = Settings(
+            reads_per_minute=None,
+            writes_per_minute=None,
+            modern_sign_in=404 if sign_in == "auto" else 200,
+            **life,
+        )
+        parts = make(settings=settings, sign_in=sign_in, reads_per_minute=3, poll_interval=20)
+        parts.run(600)
+        assert all(one.status == 200 for one in parts.sent_reads)
+        assert len(parts.sent_reads) >= 30
+        assert most_in_a_minute(parts.sent_writes) <= 5
+
+
+class TestRefresh:
+    def test_of_one(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=1)
+        parts.settle()
+        parts.send(f"{TWO}/refresh", "now")
+        parts.settle()
+        assert parts.results_of("refresh") == []
+        parts.run(61)
+        assert parts.results_of("refresh") == [("ok", None, None)]
+        assert parts.details == [TWO]
+        assert parts.answers[0][1]["took_ms"] >= 60_000
+
+    def test_the_newest_supersedes(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=1)
+        parts.settle()
+        parts.send(f"{TWO}/refresh", "1")
+        parts.send(f"{TWO}/refresh", "2")
+        parts.run(61)
+        assert [status for status, _, _ in parts.results_of("refresh")] == ["superseded", "ok"]
+
+    def test_expires(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=1, max_age_s=30)
+        parts.settle()
+        parts.send(f"{TWO}/refresh", "")
+        parts.run(31)
+        ((status, _, reason),) = parts.results_of("refresh")
+        assert (status, reason) == ("failed", "expired: not read within 30 s")
+
+    def test_a_failed_read_is_tried_again(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=3, poll_interval=20)
+        parts.settle()
+        parts.cloud.fault(Fault(kind="status", path=f"chargers/status/{TWO}"))
+        parts.send(f"{TWO}/refresh", "")
+        parts.run(45)
+        assert parts.results_of("refresh") == [("ok", None, None)]
+
+    def test_of_everything(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=10, poll_interval=60)
+        parts.settle()
+        parts.send("bridge/refresh", "")
+        parts.settle()
+        assert kinds(parts) == ["list", "list", "detail", "detail", "basic", "basic"]
+
+    def test_drain_gives_those_that_wait(self, make: Make) -> None:
+        parts = make(2)
+        parts.settle()
+        parts.send(f"{TWO}/refresh", "")
+        assert [ticket.charger_id for ticket in parts.reader.drain()] == [TWO]
+        assert parts.reader.drain() == []
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("fault", "word"),
+        [
+            ({"kind": "status", "status": 500}, "http_5xx"),
+            ({"kind": "status", "status": 503, "body": "empty"}, "http_5xx"),
+            ({"kind": "status", "status": 404}, "bad_answer"),
+            ({"kind": "reset"}, "unreachable"),
+            ({"kind": "cut"}, "unreachable"),
+            ({"kind": "hang"}, "timeout"),
+            ({"kind": "drip", "seconds": 0.05}, "timeout"),
+            ({"kind": "redirect"}, "bad_answer"),
+            ({"kind": "truncated"}, "bad_answer"),
+            ({"kind": "html"}, "bad_answer"),
+            ({"kind": "null"}, "bad_answer"),
+            ({"kind": "list"}, "bad_answer"),
+            ({"kind": "huge"}, "bad_answer"),
+            ({"kind": "deep"}, "bad_answer"),
+            ({"kind": "nan"}, "bad_answer"),
+            ({"kind": "invalid_utf8"}, "bad_answer"),
+        ],
+        ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else value,
+    )
+    def test_three_of_them_are_offline_and_one_good_read_is_online(
+        self, make: Make, fault: dict[str, Any], word: str
+    ) -> None:
+        parts = make(reads_per_minute=60, poll_interval=1, timeout=0.3)
+        parts.run(5.5)
+        before = dict(parts.published)
+        parts.cloud.fault(Fault(**{"path": "chargers/status/*", "count": 3, **fault}))
+        parts.run(2)
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("online", word)
+        parts.run(1)
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", word)
+        parts.run(1)
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("online", "ok")
+        values = {topic: text for topic, text in dict(parts.published).items() if f"/{ONE}/" in topic}
+        last_sync = f"w/{ONE}/last_sync"
+        assert {**values, last_sync: ""} == {
+            **{topic: text for topic, text in before.items() if f"/{ONE}/" in topic},
+            last_sync: "",
+        }
+
+    def test_failed_reads_keep_the_pace(self, make: Make) -> None:
+        parts = make(reads_per_minute=3, poll_interval=20)
+        parts.run(1)
+        parts.cloud.fault(Fault(kind="status", count=None))
+        parts.cloud.forget_requests()
+        parts.run(200)
+        assert 9 <= len(parts.sent_reads) <= 10
+
+    def test_a_cloud_that_is_not_there_yet(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=60, poll_interval=1)
+        port = parts.cloud.port
+        parts.cloud.stop()
+        parts.run(5)
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "unreachable")
+        parts.cloud.start(port)
+        parts.run(2)
+        assert parts.last("bridge/cloud") == "online"
+        assert parts.last(f"{ONE}/status") == "Ready"
+
+
+class TestRefused:
+    def interval(self, parts: Parts) -> float:
+        return parts.pace.interval_s
+
+    @pytest.mark.parametrize("refusal", ["429", "429 seconds", "429 date", "403"])
+    def test_backs_off_and_stays_online(self, make: Make, refusal: Any) -> None:  # noqa: ANN401 - a literal
+        settings = Settings(reads_per_minute=1, writes_per_minute=None, refusal=refusal)
+        parts = make(3, settings=settings, reads_per_minute=3, poll_interval=20)
+        parts.run(1800)
+        refused = [one.at for one in parts.sent_reads if one.limited]
+        assert parts.last("bridge/cloud") == "online"
+        assert "rate_limited" in parts.of("bridge/cloud_reason")
+        assert parts.last("bridge/cloud_reason") == "ok"
+        assert len(refused) <= 6
+        assert self.interval(parts) >= 60
+        assert parts.pace.refused_total == (2 if refusal == "403" else len(refused))
+        assert parts.last(f"{ONE}/status") == "Ready"
+
+    def test_retry_after_is_obeyed(self, make: Make) -> None:
+        settings = Settings(reads_per_minute=1, writes_per_minute=None, refusal="429 seconds")
+        parts = make(3, settings=settings, reads_per_minute=3, poll_interval=20)
+        parts.run(130)
+        times = [one.at for one in parts.sent_reads]
+        assert [one.limited for one in parts.sent_reads[:3]] == [False, True, False]
+        assert 59.9 <= times[2] - times[0] <= 61
+
+    def test_nobody_who_asks_makes_it_faster(self, make: Make) -> None:
+        settings = Settings(reads_per_minute=1, writes_per_minute=None)
+        parts = make(3, settings=settings, reads_per_minute=3, poll_interval=20)
+        parts.run(200)
+        refused = len([one for one in parts.sent_reads if one.limited])
+        parts.run(1200, then=lambda: parts.send(f"{TWO}/refresh", ""))
+        assert len([one for one in parts.sent_reads if one.limited]) == refused
+
+    def test_a_403_for_one_sets_only_it_aside(self, make: Make) -> None:
+        parts = make(3, reads_per_minute=6, poll_interval=10)
+        parts.cloud.fault(Fault(kind="status", status=403, path=f"chargers/status/{TWO}", count=None))
+        parts.run(700)
+        refused = [one for one in parts.sent_reads if one.charger == TWO and one.status == 403]
+        assert len(refused) == 1
+        assert parts.pace.refused_total == 0
+        assert parts.last("bridge/cloud_reason") == "ok"
+        assert parts.last(f"{TWO}/status") == "Ready"
+        assert {ONE, THREE} <= set(parts.details)
+
+    def test_a_403_for_the_only_one_is_a_refusal(self, make: Make) -> None:
+        parts = make(reads_per_minute=3, poll_interval=20)
+        parts.run(25)
+        parts.cloud.fault(Fault(kind="status", status=403, path="chargers/status/*"))
+        parts.run(40)
+        assert parts.last("bridge/cloud_reason") == "rate_limited"
+        assert parts.last("bridge/cloud") == "online"
+        assert self.interval(parts) == 40
+
+    def test_commands_go_on_meanwhile(self, make: Make) -> None:
+        parts = make(reads_per_minute=3, poll_interval=20)
+        parts.run(1)
+        parts.cloud.fault(Fault(kind="status", status=429, path="chargers/status/*", count=None))
+        parts.run(60)
+        assert parts.pace.wait_s() > 0
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert parts.results_of("locked") == [("ok", 1, None)]
+
+
+class TestTokens:
+    def test_revoked_in_the_middle(self, make: Make) -> None:
+        parts = make(reads_per_minute=60, poll_interval=1)
+        parts.run(5)
+        parts.cloud.revoke_tokens()
+        parts.run(3)
+        assert [one.status for one in parts.sent_reads].count(401) == 1
+        assert parts.last("bridge/cloud") == "online"
+        assert "auth_failed" not in parts.of("bridge/cloud_reason")
+
+    def test_revoked_the_same_document_comes_again(self, make: Make) -> None:
+        parts = make(2, reads_per_minute=60, poll_interval=1)
+        parts.run(2)
+        parts.cloud.revoke_tokens()
+        parts.send(f"{TWO}/refresh", "")
+        parts.run(3)
+        assert parts.results_of("refresh") == [("ok", None, None)]
+
+    def test_refused_for_good_is_told_and_not_hammered(self, make: Make) -> None:
+        parts = make(reads_per_minute=60, poll_interval=1)
+        parts.run(5)
+        parts.cloud.fault(Fault(kind="status", status=401, path="chargers/*", count=None))
+        parts.cloud.fault(Fault(kind="status", status=401, path="v*", count=None))
+        parts.cloud.forget_requests()
+        parts.run(600)
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "auth_failed")
+        assert len(parts.cloud.requests) < 20
+        assert not parts.shut_out
+
+    def test_credentials_that_never_worked(self, make: Make) -> None:
+        parts = make(password="wrong")  # noqa: S106
+        parts.run(1)
+        assert len(parts.shut_out) == 1
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "auth_failed")
+
+    def test_credentials_that_worked_before(self, make: Make) -> None:
+        parts = make()
+        parts.run(1)
+        cloud = parts.cloud
+        cloud.revoke_tokens()
+        cloud.revoke_refresh_tokens()
+        parts = make(cloud=cloud, password="changed")  # noqa: S106
+        parts.run(125)
+        assert not parts.shut_out
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "auth_failed")
+        cloud.forget_requests()
+        parts.run(3600)
+        assert 4 <= len(cloud.requests) <= 7
+        again = make(cloud=cloud, password=PASSWORD)
+        again.run(70)
+        assert again.last("bridge/cloud") == "online"
+
+
+class TestChargers:
+    def test_one_that_is_gone_for_a_day(self, make: Make) -> None:
+        parts = make(3, reads_per_minute=0.2, poll_interval=300)
+        parts.run(700)
+        cloud = Simulator(chargers=specs(2), clock=parts.clock, settings=GENEROUS)
+        with cloud:
+            parts = make(cloud=cloud, reads_per_minute=0.2, poll_interval=300)
+            parts.run(86_400 - 600)
+            assert parts.gone == []
+            parts.run(1800)
+            assert parts.gone == [THREE]
+            assert parts.plan.chargers == [ONE, TWO]
+
+    def test_info_for_whoever_asks(self, make: Make) -> None:
+        parts = make(2)
+        parts.settle()
+        parts.bridge.info(chargers=list(parts.plan.chargers))
+        assert json.loads(parts.last("bridge/info") or "")["chargers"] == [ONE, TWO]
