@@ -85,6 +85,7 @@ class Plan:
         self._commanded: dict[int, float] = {}
         self._sweeps_in_a_row = 0
         self._forbidden: set[int] = set()
+        self._forbidden_at: dict[int, float] = {}
         self._readable: set[int] = set()
         self._list_failed, self._list_failures = False, 0
         self.was_listed = bool(self._only)
@@ -198,14 +199,16 @@ class Plan:
             details = [Target(Kind.DETAIL, charger) for charger in self._chargers]
             self._forbidden.add(target.charger_id)
             aside = [target] if target.kind is not Kind.DETAIL else [target, Target(Kind.BASIC, target.charger_id)]
-            self._aside |= dict.fromkeys(aside, self._clock.monotonic() + _ASIDE_S)
+            now = self._clock.monotonic()
+            self._aside |= dict.fromkeys(aside, now + _ASIDE_S)
+            self._forbidden_at[target.charger_id] = now
             # the list shows all; and two that could be read before have hardly lost their rights in the same 15 minutes
             with_list = LIST.charger_id in self._forbidden and len(self._forbidden) > 1
-            lost = {one.charger_id for one in self._aside if one != LIST and self._is_aside(one)} & self._readable
+            lost = {one for one, at in self._forbidden_at.items() if now - at < _ASIDE_S} & self._readable
             several = with_list or len(lost) > 1 or len(self._forbidden) >= min(max(2, len(details)), _FORBIDDEN)
             if several or not details or all(self._is_aside(detail) for detail in details):
                 # not this document but all of them: too many requests
-                for noted in (self._aside, self._forbidden, self._readable):
+                for noted in (self._aside, self._forbidden, self._forbidden_at, self._readable):
                     noted.clear()
                 return True
             _LOG.warning(
