@@ -62,6 +62,10 @@ class Results:
         """It was sent, or should have been, and did not succeed."""
         self._answer(ticket, "failed", reason, http_status)
 
+    def expired(self, ticket: Ticket) -> None:
+        """It became too old before it could be sent."""
+        self._answer(ticket, "failed", "expired", None)
+
     def superseded(self, ticket: Ticket) -> None:
         """A newer command took its place."""
         self._answer(ticket, "superseded", "a newer command took its place", None)

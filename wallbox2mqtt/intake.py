@@ -138,7 +138,7 @@ class Intake:
         known = set(self._plan.chargers)
         for message, ticket in old:
             if ticket.charger_id in known:
-                self._results.failed(ticket, f"expired: no reading of the charger within {self._max_age_s:g} s")
+                self._results.expired(ticket)
             else:
                 _LOG.warning("dropped a command for an unknown charger topic=%.200s", message.topic)
 

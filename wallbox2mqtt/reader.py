@@ -116,7 +116,7 @@ class Reader:
             for ticket in old:
                 del self._refreshes[ticket.charger_id]
         for ticket in old:
-            self._results.failed(ticket, f"expired: not read within {self._max_age_s:g} s")
+            self._results.expired(ticket)
 
     def _wait_s(self) -> float:
         """Give the seconds until the next read: 0 is now, five where nothing is due."""

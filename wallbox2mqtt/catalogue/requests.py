@@ -18,7 +18,7 @@ class UnfilledError(Exception):
 
     def __init__(self, field: str) -> None:
         """Name the field."""
-        super().__init__(f"set {field} first: its value is not known")
+        super().__init__(f"set {field} first")
         self.field = field
 
 
