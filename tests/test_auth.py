@@ -1,0 +1,690 @@
+"""The TokenManager: how long tokens live, who renews them, and what happens when nobody is let in."""
+
+import base64
+import contextlib
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import A_DAY, FakeClock
+from tests.hostile import json_values
+from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.config import Secret
+from wallbox2mqtt.errors import (
+    AuthError,
+    BadAnswerError,
+    CloudError,
+    CloudTimeoutError,
+    ForbiddenError,
+    MethodError,
+    NotSentError,
+    RateLimitedError,
+    RequestRefusedError,
+    ServerError,
+    UnauthorizedError,
+)
+from wallbox2mqtt.state import Store
+
+PASSWORD = "pä:ss wörd"  # noqa: S105 - of nobody
+MINUTE = 60.0
+Outcome = SignInAnswer | CloudError
+
+
+def jwt(**claims: Json) -> str:
+    """A token with these claims, and a signature of nothing."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in [*parts, b"signature"])
+
+
+class FakeDoor:
+    """The cloud's sign-in: both ways and the refresh, each with what becomes of it.
+
+    Tokens live ``life_s`` by the server's clock, which is ``ahead_s`` of ours. ``failures`` come first, by way.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.life_s, self.refresh_life_s, self.ahead_s = 900.0, 86_400.0, 0.0
+        self.asked: list[str] = []
+        self.failures: dict[str, list[CloudError]] = {}
+        self.always: dict[str, CloudError] = {}
+        self.answers: list[SignInAnswer] = []
+        self.slow = threading.Event()
+        self.slow.set()
+
+    def now(self) -> float:
+        return self.clock.monotonic() + A_DAY + self.ahead_s
+
+    def sign_in(self, way: Way) -> SignInAnswer:
+        return self._answer(way)
+
+    def refresh(self, token: Secret) -> SignInAnswer:
+        assert token.reveal().startswith("refresh")
+        return self._answer("refresh")
+
+    def _answer(self, what: str) -> SignInAnswer:
+        self.asked.append(what)
+        number = len(self.asked)
+        assert self.slow.wait(10)
+        if failures := self.failures.get(what):
+            raise failures.pop(0)
+        if what in self.always:
+            raise self.always[what]
+        if self.answers:
+            return self.answers.pop(0)
+        ends = self.now() + self.life_s
+        body: Json
+        if what == "legacy":
+            body = {"jwt": f"token-{number}", "user_id": 1, "ttl": int(ends), "error": False, "status": 200}
+        else:
+            body = modern(
+                f"token-{number}",
+                round(ends * 1000),
+                f"refresh-{number}",
+                round((self.now() + self.refresh_life_s) * 1000),
+            )
+        return SignInAnswer(body, float(int(self.now())))
+
+
+def modern(token: Json, ttl: Json = None, refresh: Json = None, refresh_ttl: Json = None) -> Json:
+    attributes: dict[str, Json] = {"token": token, "error": "false", "status": 200}
+    attributes |= {"ttl": ttl, "refresh_token": refresh, "refresh_token_ttl": refresh_ttl}
+
+    return {
+        "data": {"type": "signin", "id": "uid", "attributes": {k: v for k, v in attributes.items() if v is not None}}
+    }
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(monotonic=0.0, wall=A_DAY)
+
+
+@pytest.fixture
+def door(clock: FakeClock) -> FakeDoor:
+    return FakeDoor(clock)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path, "someone@example.org")
+
+
+Start = Callable[..., TokenManager]
+
+
+@pytest.fixture
+def start(door: FakeDoor, clock: FakeClock, store: Store) -> Start:
+    """Start a TokenManager, the first or another one over the same files."""
+
+    def begin(sign_in: str = "auto", password: str = PASSWORD) -> TokenManager:
+        return TokenManager(door, clock, store, sign_in, Secret(password))
+
+    return begin
+
+
+def unauthorized(status: int = 401) -> UnauthorizedError:
+    return UnauthorizedError("the cloud answered", status)
+
+
+def life_of(manager: TokenManager, clock: FakeClock, door: FakeDoor) -> float:
+    """For how many seconds a token is handed out, to a tenth."""
+    manager.token()
+    begun, asked = clock.monotonic(), len(door.asked)
+    while len(door.asked) == asked:
+        clock.advance(0.1)
+        manager.token()
+    return clock.monotonic() - begun
+
+
+# --- how long a token lives
+
+
+def told(ttl: Json, *, way: str = "modern", token: str = "t") -> Json:  # noqa: S107 - no secret
+    return modern(token, ttl) if way == "modern" else {"jwt": token, **({} if ttl is None else {"ttl": ttl})}
+
+
+SERVER = A_DAY
+LIVES = [
+    pytest.param(told((SERVER + 900) * 1000), 900, id="ms"),
+    pytest.param(told(SERVER + 900), 900, id="s"),
+    pytest.param(told((SERVER + 5) * 1000), 5, id="five-seconds"),
+    pytest.param(told((SERVER + 60) * 1000), 60, id="a-minute"),
+    pytest.param(told(SERVER + 900, way="legacy"), 900, id="legacy-s"),
+    pytest.param(told((SERVER + 900) * 1000, way="legacy"), 900, id="legacy-ms"),
+    pytest.param(told(None, token=jwt(exp=SERVER + 300)), 300, id="jwt-exp"),
+    pytest.param(told(None, way="legacy", token=jwt(exp=SERVER + 300)), 300, id="legacy-jwt-exp"),
+    pytest.param(told(SERVER + 200, token=jwt(exp=SERVER + 300)), 200, id="ttl-before-exp"),
+    pytest.param(told("soon", token=jwt(exp=SERVER + 300)), 300, id="ttl-text"),
+    pytest.param(told(True, token=jwt(exp=SERVER + 300)), 300, id="ttl-boolean"),  # noqa: FBT003 - a value of JSON
+    pytest.param(told(900, token=jwt(exp=SERVER + 300)), 300, id="ttl-no-time"),
+    pytest.param(told(10**400, token=jwt(exp=SERVER + 300)), 300, id="ttl-huge"),
+    pytest.param(told(None), 60, id="nothing-told"),
+    pytest.param(told(None, way="legacy"), 60, id="legacy-nothing-told"),
+    pytest.param(told(0), 60, id="zero"),
+    pytest.param(told(SERVER - 3600), 60, id="in-the-past"),
+    pytest.param(told(None, token=jwt(exp="soon")), 60, id="exp-text"),
+    pytest.param(told(None, token="a.b.c"), 60, id="jwt-nonsense"),  # noqa: S106 - no secret
+    pytest.param(told(None, token="a." + "e" * 401 + ".c"), 60, id="jwt-no-base64"),
+    pytest.param(told(None, token="e30.W10.x"), 60, id="jwt-list"),  # noqa: S106
+]
+
+
+@pytest.mark.parametrize("server_ahead_s", [0, 86_400, -86_400], ids=["right", "behind-by-a-day", "ahead-by-a-day"])
+@pytest.mark.parametrize(("body", "life_s"), LIVES)
+def test_life_is_what_the_answer_says(
+    start: Start, door: FakeDoor, clock: FakeClock, body: Json, life_s: float, server_ahead_s: float
+) -> None:
+    """Whatever our clock says: the Date header of the answer counts."""
+    clock.jump(-server_ahead_s)
+    door.answers = [SignInAnswer(body, SERVER)]
+    manager = start("modern" if "data" in str(body) else "legacy")
+    expected = life_s - min(30, life_s / 10)
+    # the Date header is up to a second old, so that a second less is counted on
+    assert expected - 1.2 <= life_of(manager, clock, door) <= expected + 0.2
+
+
+def test_without_a_date_our_clock_counts(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.answers = [SignInAnswer(told((SERVER + 900) * 1000), None)]
+    assert life_of(start(), clock, door) == pytest.approx(870, abs=0.2)
+
+
+@pytest.mark.parametrize(("life_s", "margin_s"), [(5, 0.5), (60, 6), (299, 29.9), (900, 30), (7000, 30)])
+def test_renewed_before_the_end(start: Start, door: FakeDoor, clock: FakeClock, life_s: float, margin_s: float) -> None:
+    door.life_s = life_s
+    manager = start()
+    assert life_of(manager, clock, door) == pytest.approx(life_s - margin_s, abs=1.2)
+    assert door.asked == ["modern", "refresh"]
+
+
+def test_a_life_of_nothing_still_gives_a_token(start: Start, door: FakeDoor) -> None:
+    door.life_s = 0
+    manager = start()
+    assert manager.token() != manager.token()
+    assert manager.sign_ins == 2
+
+
+# --- ways in
+
+
+@pytest.mark.parametrize("sign_in", ["modern", "legacy"])
+def test_a_fixed_way(start: Start, door: FakeDoor, sign_in: str) -> None:
+    assert start(sign_in).token().reveal() == "token-1"
+    assert door.asked == [sign_in]
+
+
+def test_auto_tries_the_present_one_first(start: Start, door: FakeDoor) -> None:
+    start().token()
+    assert door.asked == ["modern"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RequestRefusedError("gone", 404), MethodError("gone", 405), RequestRefusedError("gone", 410)],
+    ids=["404", "405", "410"],
+)
+def test_auto_falls_back_and_remembers(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
+    door.always["modern"] = error
+    manager = start()
+    assert manager.token().reveal() == "token-2"
+    assert door.asked == ["modern", "legacy"]
+    assert manager.way == "legacy"
+    clock.advance(1000)
+    manager.token()
+    again = start()
+    clock.advance(1000)
+    again.token()
+    assert door.asked == ["modern", "legacy", "legacy", "legacy"], "also after a restart"
+
+
+def test_auto_comes_back_when_the_old_one_goes(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.failures["modern"] = [RequestRefusedError("gone", 404)]
+    manager = start()
+    manager.token()
+    door.always["legacy"] = RequestRefusedError("gone", 410)
+    clock.advance(1000)
+    manager.token()
+    assert door.asked == ["modern", "legacy", "legacy", "modern"]
+    assert manager.way == "modern"
+
+
+def test_no_way_in(start: Start, door: FakeDoor) -> None:
+    door.always = {"modern": RequestRefusedError("gone", 404), "legacy": RequestRefusedError("gone", 404)}
+    with pytest.raises(BadAnswerError, match="modern legacy"):
+        start().token()
+    with pytest.raises(BadAnswerError, match="legacy"):
+        start("legacy").token()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotSentError("no connection"),
+        CloudTimeoutError("no answer"),
+        ServerError("the cloud answered 500", 500),
+        RateLimitedError("the cloud answered 429"),
+        BadAnswerError("no JSON"),
+        RequestRefusedError("the cloud answered 400", 400),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_faults_are_passed_on_without_a_wait(start: Start, door: FakeDoor, error: CloudError) -> None:
+    door.failures["modern"] = [error]
+    manager = start()
+    with pytest.raises(type(error)):
+        manager.token()
+    assert manager.wait_s() == 0
+    assert manager.token().reveal() == "token-2"
+    assert "legacy" not in door.asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        "ok",
+        {},
+        {"data": None},
+        {"data": {"attributes": []}},
+        {"data": {"attributes": {}}},
+        modern(None),
+        modern(""),
+        modern(5),
+        modern("with blank"),
+        modern("two\r\nlines: x"),
+        modern("größe"),
+        {"jwt": "of the other way"},
+    ],
+    ids=repr,
+)
+def test_no_token_in_the_answer(start: Start, door: FakeDoor, body: Json) -> None:
+    door.answers = [SignInAnswer(body, SERVER)]
+    with pytest.raises(BadAnswerError, match="no token"):
+        start("modern").token()
+
+
+@given(
+    body=json_values | json_values.map(lambda value: {"data": {"attributes": value}}),
+    date=st.none() | st.floats(0, 1e10),
+)
+def test_any_answer_gives_a_token_or_a_fault(
+    tmp_path_factory: pytest.TempPathFactory, body: Json, date: float | None
+) -> None:
+    clock = FakeClock()
+    for way in ("modern", "legacy"):
+        door = FakeDoor(clock)
+        door.answers = [SignInAnswer(body, date)]
+        manager = TokenManager(door, clock, Store(tmp_path_factory.getbasetemp() / "any", "x"), way, Secret("x"))
+        with contextlib.suppress(BadAnswerError):
+            assert manager.token().reveal()
+
+
+# --- refresh
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        unauthorized(401),
+        unauthorized(403),
+        ForbiddenError("no", 403),
+        RequestRefusedError("no", 404),
+        BadAnswerError("?"),
+    ],
+    ids=["401", "403", "forbidden", "404", "no-token"],
+)
+def test_a_refused_refresh_becomes_a_sign_in(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
+    manager = start()
+    manager.token()
+    clock.advance(1000)
+    door.always["refresh"] = error
+    assert manager.token().reveal() == "token-3"
+    assert door.asked == ["modern", "refresh", "modern"]
+    assert manager.wait_s() == 0
+
+
+@pytest.mark.parametrize("error", [NotSentError("down"), ServerError("down", 503), RateLimitedError("429")], ids=repr)
+def test_a_failed_refresh_is_tried_again(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
+    manager = start()
+    manager.token()
+    clock.advance(1000)
+    door.failures["refresh"] = [error]
+    with pytest.raises(type(error)):
+        manager.token()
+    assert manager.token().reveal() == "token-3"
+    assert door.asked == ["modern", "refresh", "refresh"]
+
+
+def test_an_old_refresh_token_is_not_tried(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    manager = start()
+    manager.token()
+    clock.advance(86_500)
+    manager.token()
+    assert door.asked == ["modern", "modern"]
+
+
+def test_legacy_knows_no_refresh(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.answers = [SignInAnswer({"jwt": "t", "refresh_token": "refresh"}, SERVER)]
+    manager = start("legacy")
+    manager.token()
+    clock.advance(1000)
+    manager.token()
+    assert door.asked == ["legacy", "legacy"]
+
+
+def test_legacy_says_when_it_spends_a_write(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    manager = start("legacy")
+    assert manager.spends_a_write()
+    manager.token()
+    assert not manager.spends_a_write()
+    clock.advance(1000)
+    assert manager.spends_a_write()
+    assert not start("modern").spends_a_write()
+    assert door.asked == ["legacy"]
+
+
+# --- 401 of a data request
+
+
+def test_a_revoked_token_is_replaced_once(start: Start, door: FakeDoor) -> None:
+    manager = start()
+    token = manager.token()
+    manager.accepted(token)
+    manager.rejected(token)
+    new = manager.token()
+    assert new != token
+    manager.accepted(new)
+    assert door.asked == ["modern", "refresh"]
+    assert manager.wait_s() == 0
+
+
+def test_two_threads_hear_of_one_revoked_token(start: Start, door: FakeDoor) -> None:
+    manager = start()
+    token = manager.token()
+    manager.accepted(token)
+    manager.rejected(token)
+    manager.rejected(token)
+    assert manager.wait_s() == 0, "the second refusal is of the same token"
+    manager.token()
+    manager.rejected(token)
+    assert manager.token().reveal() == "token-2"
+    assert door.asked == ["modern", "refresh"]
+
+
+def test_thirty_threads_want_a_token_and_one_signs_in(start: Start, door: FakeDoor) -> None:
+    manager = start()
+    for expected in (1, 2, 3):
+        tokens: list[Secret] = []
+        barrier = threading.Barrier(31)
+        door.slow.clear()
+
+        def run(tokens: list[Secret] = tokens, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(10)
+            tokens.append(manager.token())
+
+        threads = [threading.Thread(target=run) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        barrier.wait(10)
+        door.slow.set()
+        for thread in threads:
+            thread.join(10)
+        assert len(tokens) == 30
+        assert len(set(tokens)) == 1
+        assert len(door.asked) == expected
+        manager.accepted(tokens[0])
+        storm = [threading.Thread(target=manager.rejected, args=(tokens[0],)) for _ in range(30)]
+        for thread in storm:
+            thread.start()
+        for thread in storm:
+            thread.join(10)
+    assert manager.wait_s() == 0
+
+
+def waits(manager: TokenManager, clock: FakeClock, times: int) -> Iterator[float]:
+    """The waits between so many tries whose tokens are all refused."""
+    for _ in range(times):
+        while manager.wait_s() == 0:
+            manager.rejected(manager.token())
+        yield manager.wait_s()
+        clock.advance(manager.wait_s())
+
+
+DOUBLING = [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_a_storm_of_401_waits_longer_and_longer(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    manager = start()
+    assert list(waits(manager, clock, 9)) == DOUBLING
+    token = manager.token()
+    manager.accepted(token)
+    manager.rejected(token)
+    assert manager.wait_s() == 0, "one that was let in ends the storm"
+    assert len(door.asked) < 25
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_wait_longer_and_longer(
+    start: Start, door: FakeDoor, clock: FakeClock, status: int
+) -> None:
+    door.always["modern"] = unauthorized(status)
+    manager = start()
+    for number, wait in enumerate(DOUBLING, 1):
+        with pytest.raises(AuthError, match="check e-mail and password") as caught:
+            manager.token()
+        assert (caught.value.http_status, caught.value.reason) == (status, "auth_failed")
+        assert manager.wait_s() == wait
+        clock.advance(wait - 0.5)
+        with pytest.raises(AuthError, match="next try"):
+            manager.token()
+        assert len(door.asked) == number, "no try while it waits"
+        clock.advance(1)
+    assert "legacy" not in door.asked, "refused is not gone"
+
+
+def test_refusals_count_across_restarts(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.always["modern"] = unauthorized()
+    for wait in (60, 120, 240):
+        manager = start()
+        with pytest.raises(AuthError):
+            manager.token()
+        assert manager.wait_s() == wait
+        clock.advance(10)
+        again = start()
+        assert again.wait_s() == pytest.approx(wait - 10)
+        with pytest.raises(AuthError, match="next try"):
+            again.token()
+        clock.advance(wait - 9)
+    assert len(door.asked) == 3
+
+
+def test_a_clock_that_went_back_does_not_lengthen_the_wait(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.always["modern"] = unauthorized()
+    with pytest.raises(AuthError):
+        start().token()
+    clock.jump(-1e6)
+    assert start().wait_s() <= 60
+
+
+def test_a_changed_password_tries_at_once(start: Start, door: FakeDoor) -> None:
+    door.always["modern"] = unauthorized()
+    with pytest.raises(AuthError):
+        start().token()
+    door.always.clear()
+    assert start(password="another").wait_s() == 0  # noqa: S106 - no secret
+    assert start(password="another").token().reveal() == "token-2"  # noqa: S106
+
+
+def test_let_in_again_ends_the_count(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.failures["modern"] = [unauthorized(), unauthorized()]
+    manager = start()
+    for wait in (60, 120):
+        with pytest.raises(AuthError):
+            manager.token()
+        assert manager.wait_s() == wait
+        clock.advance(wait)
+    manager.accepted(manager.token())
+    door.failures["modern"] = [unauthorized()]
+    door.always["refresh"] = unauthorized()
+    clock.advance(1000)
+    with pytest.raises(AuthError):
+        manager.token()
+    assert manager.wait_s() == 60
+    assert start().wait_s() == 60
+
+
+def test_worked_before(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    door.failures["modern"] = [unauthorized()]
+    manager = start()
+    with pytest.raises(AuthError):
+        manager.token()
+    assert not manager.worked_before
+    assert not start().worked_before
+    clock.advance(61)
+    manager.token()
+    assert manager.worked_before
+    assert start().worked_before
+
+
+# --- restarts
+
+
+def test_the_token_is_kept(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    token = start().token()
+    clock.advance(100)
+    again = start()
+    assert again.token() == token
+    assert life_of(again, clock, door) == pytest.approx(770, abs=1.2)
+    assert again.token() != token
+    assert door.asked == ["modern", "refresh"], "the refresh token too"
+
+
+def test_a_token_refused_is_not_kept(start: Start, clock: FakeClock) -> None:
+    manager = start()
+    list(waits(manager, clock, 1))
+    asked = start()
+    assert asked.token() != Secret("token-1")
+
+
+def test_kept_private(start: Start, store: Store) -> None:
+    start().token()
+    assert store.path("tokens").stat().st_mode & 0o777 == 0o600
+    assert PASSWORD not in store.path("tokens").read_text(encoding="utf-8")
+
+
+def test_a_refusal_does_not_keep_the_password(start: Start, door: FakeDoor, store: Store) -> None:
+    door.always["modern"] = unauthorized()
+    with pytest.raises(AuthError):
+        start().token()
+    text = store.path("tokens").read_text(encoding="utf-8")
+    assert PASSWORD not in json.loads(text).values()
+    first = json.loads(text)["password"]
+    with pytest.raises(AuthError):
+        start(password="x").token()  # noqa: S106 - no secret
+    assert json.loads(store.path("tokens").read_text(encoding="utf-8"))["password"] != first
+
+
+DAMAGED: list[dict[str, Json]] = [
+    {"token": None},
+    {"token": 5, "renew_s": 100},
+    {"token": "", "renew_s": 100},
+    {"token": "two\nlines", "renew_s": 100},
+    {"token": "t", "renew_s": "long"},
+    {"token": "t", "renew_s": None},
+    {"token": "t", "renew_s": -1},
+    {"token": "t", "renew_s": 10**400},
+    {"token": "t", "renew_s": 100, "saved": -1e300},
+    {"way": "third"},
+    {"way": ["modern"]},
+    {"worked": "yes"},
+    {"refusals": 3},
+    {"refusals": 3, "salt": "zz", "password": ""},
+    {"refusals": 3, "salt": "00", "password": None},
+    {"refusals": 10**400, "salt": "00"},
+    {"refusals": "3", "salt": "00", "password": ""},
+    {"refresh_token": "refresh", "refresh_life_s": 100},
+]
+
+
+@pytest.mark.parametrize("kept", DAMAGED, ids=repr)
+def test_damaged_files_are_ignored(start: Start, door: FakeDoor, store: Store, kept: dict[str, Json]) -> None:
+    store.write("tokens", kept)
+    manager = start()
+    assert manager.wait_s() == 0
+    assert not manager.worked_before
+    assert manager.token().reveal() == "token-1"
+    assert door.asked == ["modern"]
+
+
+KEYS = [
+    "token",
+    "refresh_token",
+    "renew_s",
+    "life_s",
+    "refresh_life_s",
+    "saved",
+    "way",
+    "worked",
+    "refusals",
+    "wait_s",
+    "salt",
+    "password",
+]
+
+
+@given(
+    kept=st.dictionaries(
+        st.sampled_from(KEYS), json_values | st.sampled_from(["refresh-x", "00"]) | st.floats(-1e4, 1e4)
+    )
+)
+def test_any_kept_json_does_no_harm(tmp_path_factory: pytest.TempPathFactory, kept: dict[str, Json]) -> None:
+    store, clock = Store(tmp_path_factory.getbasetemp() / "kept", "x"), FakeClock()
+    store.write("tokens", kept)
+    door = FakeDoor(clock)
+    door.always["refresh"] = unauthorized()
+    manager = TokenManager(door, clock, store, "auto", Secret("x"))
+    assert manager.wait_s() <= 3600
+    clock.advance(3601)
+    token = manager.token()
+    manager.rejected(token)
+    assert manager.token() != token
+
+
+def test_without_a_state_dir_it_works_and_forgets(door: FakeDoor, clock: FakeClock, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    store = Store(file / "state", "x")
+    assert TokenManager(door, clock, store, "auto", Secret("x")).token().reveal() == "token-1"
+    assert TokenManager(door, clock, store, "auto", Secret("x")).token().reveal() == "token-2"
+
+
+# --- secrets
+
+
+def test_secrets_are_in_no_message(
+    start: Start, door: FakeDoor, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    manager = start()
+    token = manager.token()
+    manager.accepted(token)
+    manager.rejected(token)
+    door.failures["refresh"] = [unauthorized()]
+    clock.advance(1000)
+    manager.token()
+    door.always = {"modern": unauthorized(), "refresh": unauthorized()}
+    clock.advance(1000)
+    with pytest.raises(AuthError) as caught:
+        manager.token()
+    shown = caplog.text + str(caught.value) + repr(caught.value) + repr(token) + repr(manager) + repr(vars(manager))
+    assert "way=modern" in caplog.text
+    for secret in (PASSWORD, "token-", "refresh-"):
+        assert secret not in shown
