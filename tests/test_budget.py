@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from tests.hostile import json_values
-from wallbox2mqtt.budget import Budget, BudgetSpentError
+from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.errors import CloudError
+from wallbox2mqtt.errors import BudgetSpentError, CloudError
 from wallbox2mqtt.state import Store
 
 

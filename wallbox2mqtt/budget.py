@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from wallbox2mqtt.catalogue.kinds import Json, is_number
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.errors import CloudError
+from wallbox2mqtt.errors import BudgetSpentError
 from wallbox2mqtt.state import Store
 
 MINUTE_S = 60.0
@@ -20,17 +20,6 @@ _HOUR_S = 3600.0
 _FINE_S, _COARSE_S, _FEW = 0.001, 1.0, 60
 _GRAIN_S = 0.02
 """A cloud that counts «within 60 s» inclusively, or whose clock is a little slower, must not be met."""
-
-
-class BudgetSpentError(CloudError):
-    """Raised when a request may not start yet; ``ready_in_s`` says when it may. Nothing was sent."""
-
-    reason = "ok"
-
-    def __init__(self, ready_in_s: float) -> None:
-        """Keep the wait."""
-        super().__init__(f"the budget allows no request for {ready_in_s:.1f} s")
-        self.ready_in_s = ready_in_s
 
 
 class Budget:

@@ -4,6 +4,7 @@ Wallbox2MqttError
 ├── ConfigError                the user must act: exit code 78
 ├── InvalidPayloadError        a command that is refused; nothing was sent
 └── CloudError                 a request to the cloud that did not succeed
+    ├── BudgetSpentError       it was not even sent: wait until the budget allows it
     ├── AuthError              credentials are refused: do not hammer
     ├── UnauthorizedError      the token is refused: get a new one, once
     ├── RateLimitedError       too many requests: wait
@@ -47,6 +48,17 @@ class CloudError(Wallbox2MqttError):
         """Keep the status beside the message."""
         super().__init__(message)
         self.http_status = http_status
+
+
+class BudgetSpentError(CloudError):
+    """Raised when a request may not start yet; nothing was sent. ``ready_in_s``: seconds until it may."""
+
+    reason = "ok"
+
+    def __init__(self, ready_in_s: float) -> None:
+        """Keep the wait."""
+        super().__init__(f"the budget allows no request for {ready_in_s:.1f} s")
+        self.ready_in_s = ready_in_s
 
 
 class AuthError(CloudError):

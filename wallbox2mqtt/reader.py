@@ -6,11 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wallbox2mqtt.bridge import Bridge
-from wallbox2mqtt.budget import BudgetSpentError
 from wallbox2mqtt.cloud import Answer, Cloud
 from wallbox2mqtt.commands import Ticket
 from wallbox2mqtt.documents import Listed, read_basic, read_detail, read_sweep
-from wallbox2mqtt.errors import AuthError, CloudError, ForbiddenError, RateLimitedError, UnauthorizedError
+from wallbox2mqtt.errors import (
+    AuthError,
+    BudgetSpentError,
+    CloudError,
+    ForbiddenError,
+    RateLimitedError,
+    UnauthorizedError,
+)
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.plan import Kind, Target
 from wallbox2mqtt.shared import Shared
