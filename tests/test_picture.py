@@ -494,6 +494,17 @@ class TestNoFlicker:
         assert chart.of("eco_smart") == ["off"]
         assert chart.failed == []
 
+    def test_a_part_of_eco_smart_overtakes_the_whole(self, chart: Chart) -> None:
+        document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
+        chart.detail(0, config_data=document)
+        chart.writes(10, {"ecosmart/enabled": True, "ecosmart/mode": 0, "eco_smart": "eco"})
+        chart.write(12, "ecosmart/enabled", value=False)
+        chart.detail(13, config_data=document)
+        assert chart.of("eco_smart") == ["off", "eco", "off"]
+        chart.detail(80, config_data=document)
+        assert chart.of("eco_smart") == []
+        assert chart.failed == []
+
     def test_eco_smart_is_not_confirmed(self, chart: Chart) -> None:
         document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
         chart.detail(0, config_data=document)

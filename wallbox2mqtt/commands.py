@@ -20,7 +20,7 @@ class Ticket:
     """A command from its arrival to its result.
 
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
-    another. ``tries``: requests sent. ``renewed``: it was refused for its token once.
+    another. ``tries``: requests that got no answer. ``renewed``: it was refused for its token once.
     """
 
     charger_id: int

@@ -226,6 +226,9 @@ class Picture:
                 charger.values[key] = hold.wish
                 charger.read_at[key] = max(begun, charger.read_at.get(key, begun))
                 self._publish(self._topics.field(charger_id, key), payload(hold.wish))
+            followers = {follower for key in wished for follower in _DERIVED_OF.get(key, ())}
+            for key in followers - wished.keys():
+                charger.holds.pop(key, None)  # an earlier command's, which this one has overtaken
             others = {key: value for key, value in answer.values.items() if key not in wished}
             shown = {
                 key: value

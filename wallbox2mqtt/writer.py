@@ -2,7 +2,6 @@
 
 import logging
 
-from wallbox2mqtt.budget import BudgetSpentError
 from wallbox2mqtt.catalogue import FIELDS, Json, Wish, request_of
 from wallbox2mqtt.catalogue.requests import Request, UnfilledError
 from wallbox2mqtt.cloud import Answer, Cloud
@@ -10,7 +9,7 @@ from wallbox2mqtt.commands import Ticket
 from wallbox2mqtt.documents import read_answer
 from wallbox2mqtt.errors import (
     AnswerLostError,
-    AuthError,
+    BudgetSpentError,
     CloudError,
     ConflictError,
     ForbiddenError,
@@ -61,26 +60,29 @@ class Writer:
         ticket, wait = self._pick(now)
         if ticket is None:
             return wait
+        # named before it is taken: whoever stops the program finds it here or in the queue
+        self.under_way = ticket
         if self._queue.take(ticket):
-            self.under_way = ticket
             self._send(ticket)
-            self.under_way = None
+        self.under_way = None
         return 0.0
 
     def _expire(self, now: float) -> None:
         for ticket in self._queue.waiting():
             if now - ticket.arrived >= self._max_age_s and self._queue.take(ticket):
-                self._fail(ticket, f"expired: not sent within {self._max_age_s:g} s", None)
+                self._fail(ticket, "expired", None)
 
     def _answer_fulfilled(self) -> None:
-        """Answer what is so already. Only a charger's first: one before it may change what it asks for."""
-        seen: set[int] = set()
+        """Answer what is so already, unless a command that waits before it will change that."""
+        changing: dict[int, set[str]] = {}
         for ticket in sorted(self._queue.waiting(), key=lambda waiting: waiting.order):
-            first = ticket.charger_id not in seen
-            seen.add(ticket.charger_id)
-            view = self._picture.view(ticket.charger_id) if first else {}
-            if first and ticket.wish is not None and ticket.wish.is_fulfilled(view) and self._queue.take(ticket):
-                self._picture.repeat(ticket.charger_id, ticket.wish.sets)
+            wish, before = ticket.wish, changing.setdefault(ticket.charger_id, set())
+            if wish is None:
+                continue
+            if before & wish.claims or not wish.is_fulfilled(self._picture.view(ticket.charger_id)):
+                before |= wish.sets.keys() | wish.claims
+            elif self._queue.take(ticket):
+                self._picture.repeat(ticket.charger_id, wish.sets)
                 self._results.ok(ticket)
 
     def _pick(self, now: float) -> tuple[Ticket | None, float]:
@@ -113,13 +115,18 @@ class Writer:
         if sending is None:
             return
         request, body = sending
+        sent = False
         try:
+            # by itself: what goes wrong with a token is not an answer to the command
+            self._writes.check()
+            self._tokens.token()
+            sent = True
             answer = self._cloud.write(request, ticket.charger_id, body)
         except BudgetSpentError:
             self._put_back(ticket)
         except CloudError as error:
             _LOG.info("command failed charger=%d field=%s error=%r", ticket.charger_id, ticket.key, str(error))
-            self._failed(ticket, request, error)
+            self._failed(ticket, error, lost=sent and not request.repeatable)
         else:
             self._accepted(ticket, wish, request, answer)
 
@@ -132,11 +139,13 @@ class Writer:
         now = self._clock.monotonic()
         self._picture.accept(ticket.charger_id, shown, reading, answer.begun, now, failed)
         if not shown:
+            # its reading is to show what became of it, whatever another command wished before
+            self._picture.release(ticket.charger_id, wish.claims)
             self._picture.repeat(ticket.charger_id, [ticket.key])
         self._results.ok(ticket, answer.http_status)
 
-    def _failed(self, ticket: Ticket, request: Request, error: CloudError) -> None:
-        ticket.tries += 1
+    def _failed(self, ticket: Ticket, error: CloudError, *, lost: bool) -> None:
+        """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
         match error:
             case RateLimitedError():
                 self._pace.refused(error.retry_after_s)
@@ -144,21 +153,18 @@ class Writer:
             case UnauthorizedError() if not ticket.renewed:
                 ticket.renewed = True
                 self._put_back(ticket)
-            case NotSentError() if ticket.tries < MAX_TRIES:
-                self._again(ticket)
-            case AnswerLostError() if request.repeatable and ticket.tries < MAX_TRIES:
-                self._again(ticket)
-            case AnswerLostError() if not request.repeatable:
+            case AnswerLostError() if lost:
                 self._fail(ticket, f"{error}: its effect is unknown, it is not sent again", error.http_status)
+            case NotSentError() | AnswerLostError() if ticket.tries + 1 < MAX_TRIES:
+                self._again(ticket)
             case ForbiddenError() | ConflictError():
                 view = self._picture.view(ticket.charger_id)
                 self._fail(ticket, reason_of(error, ticket.wish, view), error.http_status)
-            case AuthError():
-                self._fail(ticket, str(error), error.http_status)
             case _:
                 self._fail(ticket, str(error), error.http_status)
 
     def _again(self, ticket: Ticket) -> None:
+        ticket.tries += 1
         self._not_before = self._clock.monotonic() + AGAIN_S
         self._put_back(ticket)
 

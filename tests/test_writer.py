@@ -1,0 +1,524 @@
+"""The writer against the simulated cloud by HTTP; time is a fake."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.parts import Parts, most_in_a_minute
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
+
+ONE, TWO = 101, 102
+READY = (("unplug", None), ("unlock", None))
+CHARGING = (("unlock", None), ("plug", 30))
+GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
+WRITE = "v2/charger/*"
+ACTION = "v3/chargers/*/remote-action"
+
+Make = Callable[..., Parts]
+
+
+@pytest.fixture
+def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+    """Give the parts of a bridge that has read its two chargers once; no read is due for an hour."""
+    clouds: list[Simulator] = []
+
+    def make_parts(
+        *,
+        settings: Settings = GENEROUS,
+        begin: tuple[tuple[str, Json], ...] = READY,
+        changes: dict[str, Json] | None = None,
+        **options: Any,  # noqa: ANN401 - any key of the configuration
+    ) -> Parts:
+        changes = {"config_data.auto_lock": 0, **(changes or {})}
+        specs = [ChargerSpec(id=number, begin=begin, changes=changes) for number in (ONE, TWO)]
+        cloud = Simulator(chargers=specs, clock=clock, settings=replace(settings, reads_per_minute=None))
+        cloud.start()
+        clouds.append(cloud)
+        parts = Parts(cloud, clock, tmp_path, **{"poll_interval": 3600, "reads_per_minute": 60, **options})
+        parts.settle()
+        for number in (ONE, TWO):
+            parts.plan.want(number)
+        parts.run(3)
+        parts.published.clear()
+        cloud.forget_requests()
+        return parts
+
+    yield make_parts
+    for cloud in clouds:
+        cloud.stop()
+
+
+def bodies(parts: Parts) -> list[Json]:
+    return [one.body for one in parts.sent_writes]
+
+
+class TestSending:
+    def test_a_command_goes_out_at_once(self, make: Make) -> None:
+        parts = make()
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.settle()
+        ((topic, answer, correlation),) = parts.answers
+        assert topic == f"w/{ONE}/max_charging_current/result"
+        assert answer == {"status": "ok", "value": 16, "reason": None, "http_status": 200, "took_ms": 0}
+        assert correlation is None
+        assert parts.last(f"{ONE}/max_charging_current") == "16"
+        assert bodies(parts) == [{"maxChargingCurrent": 16}]
+        assert parts.sent_reads == []
+
+    def test_the_state_is_published_before_the_result(self, make: Make) -> None:
+        parts = make()
+        told: list[str] = []
+        parts.picture._publish = lambda topic, _: told.append(topic)  # noqa: SLF001 - the order of two doors
+        parts.results._publish = lambda topic, *_: told.append(topic)  # noqa: SLF001
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert told.index(f"w/{ONE}/locked") < told.index(f"w/{ONE}/locked/result")
+
+    def test_bodies_are_filled_when_they_are_sent(self, make: Make) -> None:
+        """The current of the house is set between the command and its turn: the body has the new one."""
+        parts = make(changes={"config_data.icp_max_current": 16}, writes_per_minute=2, max_age_s=500)
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        parts.send(f"{ONE}/icp_max_current", "20")
+        parts.send(f"{ONE}/home_sharing", "1")
+        parts.run(200)
+        assert bodies(parts)[1:] == [
+            {"home_sharing": 0, "icp_max_current": -20},
+            {"home_sharing": 1, "icp_max_current": 20},
+        ]
+        assert parts.last(f"{ONE}/icp_max_current") == "20"
+
+    def test_eco_smart_answers_nothing_and_is_shown(self, make: Make) -> None:
+        parts = make(settings=replace(GENEROUS, lag_s=20), poll_interval=10)
+        parts.send(f"{ONE}/eco_smart", "full_green")
+        parts.run(60)
+        assert parts.of(f"{ONE}/eco_smart") == ["full_green"]
+        assert parts.results_of("eco_smart") == [("ok", "full_green", None)]
+
+    def test_an_action_shows_nothing_of_itself(self, make: Make) -> None:
+        parts = make(begin=CHARGING)
+        parts.send(f"{ONE}/action", "pause")
+        parts.settle()
+        assert parts.results_of("action") == [("ok", "pause", None)]
+        assert parts.of(f"{ONE}/status") == []
+        assert parts.of(f"{ONE}/action") == []
+
+    def test_an_action_ends_the_hold_of_the_switch(self, make: Make) -> None:
+        parts = make(begin=CHARGING)
+        parts.send(f"{ONE}/charging_enabled", "off")
+        parts.settle()
+        parts.send(f"{ONE}/action", "resume")
+        parts.settle()
+        parts.send(f"{ONE}/refresh", "")
+        parts.run(5)
+        assert parts.of(f"{ONE}/charging_enabled") == ["false", "true"]
+        parts.run(100)
+        assert parts.results_of("charging_enabled") == [("ok", False, None)]
+
+
+class TestNeedless:
+    def test_equal_to_the_reading(self, make: Make) -> None:
+        parts = make()
+        parts.send(f"{ONE}/max_charging_current", "32")
+        parts.send(f"{ONE}/locked", "unlock")
+        parts.settle()
+        assert parts.statuses() == {"ok": 2}
+        assert parts.answers[0][1]["http_status"] is None
+        assert parts.sent_writes == []
+        assert parts.of(f"{ONE}/locked") == ["0"]
+
+    def test_equal_to_the_newest_accepted_write(self, make: Make) -> None:
+        parts = make(settings=replace(GENEROUS, lag_s=30), poll_interval=10)
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.run(12)
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.settle()
+        assert parts.statuses() == {"ok": 2}
+        assert len(parts.sent_writes) == 1
+
+    def test_urgent_and_so_already_behind_another(self, make: Make) -> None:
+        parts = make(writes_per_minute=1)
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.send(f"{ONE}/locked", "0")
+        parts.settle()
+        assert parts.results_of("locked") == [("ok", 0, None)]
+        parts.run(70)
+        assert bodies(parts) == [{"name": "A"}, {"maxChargingCurrent": 16}]
+
+    def test_what_a_waiting_command_will_change_is_not_so_already(self, make: Make) -> None:
+        parts = make(writes_per_minute=1, max_age_s=500)
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        parts.send(f"{ONE}/eco_smart", "eco")
+        parts.send(f"{ONE}/ecosmart/enabled", "false")
+        parts.run(130)
+        assert [one["data"]["attributes"]["enabled"] for one in bodies(parts)[1:]] == [1, 0]  # type: ignore[index,call-overload]
+        assert parts.last(f"{ONE}/eco_smart") == "off"
+
+    def test_actions_are_always_sent(self, make: Make) -> None:
+        parts = make(begin=CHARGING)
+        parts.send(f"{ONE}/action", "resume_schedule")
+        parts.settle()
+        parts.send(f"{ONE}/action", "resume_schedule")
+        parts.settle()
+        assert bodies(parts) == [{"action": 9}, {"action": 9}]
+
+
+class TestBudget:
+    def test_the_last_write_of_a_minute_is_kept_for_urgent_ones(self, make: Make) -> None:
+        parts = make(writes_per_minute=3)
+        for number in range(5):
+            parts.send(f"{ONE}/max_charging_current", str(10 + number))
+            parts.settle()
+        assert len(parts.sent_writes) == 2
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert bodies(parts)[2] == {"locked": 1}
+        parts.run(61)
+        assert bodies(parts)[3] == {"maxChargingCurrent": 14}
+        assert parts.statuses() == {"ok": 4, "superseded": 2}
+
+    def test_a_budget_of_one_serves_all(self, make: Make) -> None:
+        parts = make(writes_per_minute=1)
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        assert bodies(parts) == [{"name": "A"}]
+
+    @pytest.mark.parametrize("per_minute", [1, 2, 5, 0.5])
+    @pytest.mark.parametrize("sign_in", ["modern", "legacy"])
+    def test_never_more_in_any_minute(self, make: Make, per_minute: float, sign_in: str) -> None:
+        parts = make(writes_per_minute=per_minute, sign_in=sign_in, settings=replace(GENEROUS, token_life_s=40))
+        parts.cloud.forget_requests()
+        parts.clock.advance(120)
+
+        def burst() -> None:
+            for number in range(6, 30):
+                parts.send(f"{ONE}/max_charging_current", str(number))
+                parts.send(f"{TWO}/locked", str(number % 2))
+                parts.send(f"{TWO}/action", "resume_schedule")
+
+        parts.run(400, each_s=7, then=burst)
+        assert most_in_a_minute(parts.sent_writes) <= max(1, per_minute)
+        assert not any(one.limited for one in parts.sent_writes)
+
+    def test_two_sliders_do_not_starve_one_another(self, make: Make) -> None:
+        parts = make(writes_per_minute=2)
+        number = 6
+
+        def drag() -> None:
+            nonlocal number
+            number = 6 + (number + 1) % 20
+            for charger in (ONE, TWO):
+                parts.send(f"{charger}/max_charging_current", str(number))
+
+        parts.run(600, each_s=1, then=drag)
+        sent = [one.charger for one in parts.sent_writes]
+        assert abs(sent.count(ONE) - sent.count(TWO)) <= 1
+        assert len(sent) >= 9
+
+    def test_ten_minutes_of_surplus_control(self, make: Make) -> None:
+        """A new current each second: no more writes than the budget, each the newest, and a lock passes them."""
+        limit = replace(GENEROUS, writes_per_minute=5)
+        parts = make(settings=limit, poll_interval=60, reads_per_minute=1, writes_per_minute=5)
+        wished: list[tuple[float, int]] = []
+        locked_at: list[int] = []
+
+        def second() -> None:
+            count = len(wished)
+            wished.append((parts.clock.monotonic(), 6 + count % 26))
+            parts.send(f"{ONE}/max_charging_current", str(wished[-1][1]))
+            if count == 300:
+                locked_at.append(len(parts.sent_writes))
+                parts.send(f"{ONE}/locked", "1")
+
+        parts.run(600, each_s=1, then=second)
+        writes = parts.sent_writes
+        assert most_in_a_minute(writes) <= 5
+        assert 38 <= len(writes) <= 51
+        assert not any(one.limited or one.status != 200 for one in writes)
+        assert writes[locked_at[0]].body == {"locked": 1}
+        assert writes[locked_at[0]].at == wished[300][0]
+        for one in writes:
+            if one.body != {"locked": 1}:
+                newest = [current for at, current in wished if at <= one.at][-1]
+                assert one.body == {"maxChargingCurrent": newest}
+        counts = parts.statuses()
+        assert counts["ok"] >= len(writes)  # one that is equal to the newest accepted is not sent
+        assert counts["ok"] + counts["superseded"] + len(parts.queue) == len(wished) + 1
+
+
+class TestRefused:
+    @pytest.mark.parametrize("refusal", ["429", "429 seconds", "429 date"])
+    def test_a_429_puts_it_back(self, make: Make, refusal: Any) -> None:  # noqa: ANN401 - a literal
+        parts = make(settings=replace(GENEROUS, refusal=refusal))
+        parts.cloud.configure(writes_per_minute=1)
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.send(f"{TWO}/name", "A")
+        parts.settle()
+        assert parts.statuses() == {"ok": 1}
+        assert len(parts.queue) == 2
+        assert parts.writer.refused == 1
+        assert 20 <= parts.writer.backoff_s <= 60
+        parts.cloud.configure(writes_per_minute=None)
+        parts.run(parts.writer.backoff_s - 1)
+        assert len(parts.sent_writes) == 2
+        parts.run(2)
+        assert bodies(parts)[2:] == [{"maxChargingCurrent": 16}, {"name": "A"}]
+
+    def test_one_that_came_meanwhile_takes_its_place(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="status", status=429, path=WRITE))
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.settle()
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(40)
+        assert parts.results_of("max_charging_current") == [
+            ("superseded", 16, "a newer command took its place"),
+            ("ok", 20, None),
+        ]
+
+    def test_it_expires_where_it_waits_too_long(self, make: Make) -> None:
+        parts = make(max_age_s=50)
+        parts.cloud.fault(Fault(kind="status", status=429, path=WRITE, count=None))
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(49)
+        assert parts.answers == []
+        parts.run(2)
+        assert parts.results_of("locked") == [("failed", 1, "expired")]
+        assert parts.last(f"{ONE}/locked") == "0"
+
+    def test_no_rights(self, make: Make) -> None:
+        parts = make(settings=replace(GENEROUS, may_write=False))
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.run(130)
+        ((_, answer, _),) = parts.answers
+        assert (answer["status"], answer["http_status"], answer["value"]) == ("failed", 403, 16)
+        assert answer["reason"] == "the cloud answered 403: the account has no right to change this charger"
+        assert len(parts.sent_writes) == 1
+        assert parts.of(f"{ONE}/max_charging_current") == ["32"]
+
+    @pytest.mark.parametrize(
+        ("begin", "command", "status", "reason"),
+        [
+            ((("plug", 30), ("lock", None)), "pause", 403, "the charger is locked, unlock it first"),
+            (
+                (("unlock", None), ("plug", 30)),
+                "resume",
+                409,
+                "it is already so, the charger's status is Charging",
+            ),
+            ((*CHARGING, ("pause", None)), "pause", 403, "it is already so, the charger's status is Pause"),
+            ((*CHARGING, ("ocpp", True)), "pause", 403, "the charger is run by an OCPP back end"),
+        ],
+        ids=["locked", "charging", "paused", "OCPP"],
+    )
+    def test_the_reason_is_worked_out(
+        self, make: Make, begin: tuple[tuple[str, Json], ...], command: str, status: int, reason: str
+    ) -> None:
+        parts = make(begin=begin)
+        parts.send(f"{ONE}/action", command)
+        parts.settle()
+        ((_, answer, _),) = parts.answers
+        assert (answer["status"], answer["http_status"]) == ("failed", status)
+        assert answer["reason"].startswith(f"the cloud answered {status}: {reason}")
+
+
+class TestTokens:
+    def test_a_401_gets_a_new_token_once(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.revoke_tokens()
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert parts.results_of("locked") == [("ok", 1, None)]
+        assert [one.status for one in parts.sent_writes] == [401, 200]
+
+    def test_a_401_on_an_action_too(self, make: Make) -> None:
+        parts = make(begin=CHARGING)
+        parts.cloud.revoke_tokens()
+        parts.send(f"{ONE}/action", "pause")
+        parts.settle()
+        assert parts.statuses() == {"ok": 1}
+        assert [one.status for one in parts.sent_writes] == [401, 200]
+
+    def test_a_second_401_is_a_failure(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="status", status=401, path=WRITE, count=None))
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(10)
+        assert parts.answers[0][1]["http_status"] == 401
+        assert parts.statuses() == {"failed": 1}
+        assert len(parts.sent_writes) == 2
+
+    def test_refused_credentials(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="status", status=403, path="users/*", count=None))
+        parts.cloud.revoke_tokens()
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(10)
+        ((status, _, reason),) = parts.results_of("locked")
+        assert status == "failed"
+        assert "check e-mail and password" in str(reason)
+
+    def test_a_sign_in_that_fails_is_no_lost_action(self, make: Make) -> None:
+        parts = make(begin=CHARGING)
+        parts.cloud.revoke_tokens()
+        parts.cloud.fault(Fault(kind="reset", path="users/*"))
+        parts.send(f"{ONE}/action", "pause")
+        parts.run(10)
+        assert parts.results_of("action") == [("ok", "pause", None)]
+
+
+class TestLostAnswers:
+    LOST = (
+        {"kind": "reset"},
+        {"kind": "reset", "effect": True},
+        {"kind": "hang", "effect": True},
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503, "effect": True},
+        {"kind": "redirect"},
+    )
+
+    @pytest.mark.parametrize("fault", LOST, ids=str)
+    def test_a_remote_action_is_never_sent_again(self, make: Make, fault: dict[str, Any]) -> None:
+        parts = make(begin=CHARGING, timeout=0.3)
+        parts.cloud.fault(Fault(path=ACTION, **fault))
+        parts.send(f"{ONE}/charging_enabled", "off")
+        parts.run(150)
+        ((status, value, reason),) = parts.results_of("charging_enabled")
+        assert (status, value) == ("failed", False)
+        assert "its effect is unknown, it is not sent again" in str(reason)
+        assert len(parts.sent_writes) == 1
+        assert parts.of(f"{ONE}/charging_enabled") == ["true"]
+
+    @pytest.mark.parametrize("fault", LOST, ids=str)
+    def test_another_write_is_sent_once_more(self, make: Make, fault: dict[str, Any]) -> None:
+        parts = make(timeout=0.3)
+        parts.cloud.fault(Fault(path=WRITE, **fault))
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert parts.answers == []
+        parts.run(3)
+        assert parts.results_of("locked") == [("ok", 1, None)]
+        assert len(parts.sent_writes) == 2
+
+    @pytest.mark.parametrize("fault", LOST, ids=str)
+    def test_and_then_given_up(self, make: Make, fault: dict[str, Any]) -> None:
+        parts = make(timeout=0.3)
+        parts.cloud.fault(Fault(path=WRITE, count=None, **fault))
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(150)
+        assert parts.statuses() == {"failed": 1}
+        assert len(parts.sent_writes) == 2
+        assert parts.of(f"{ONE}/locked") == ["0"]
+
+    @pytest.mark.parametrize("command", ["locked 1", "action reboot"])
+    def test_a_cloud_that_is_away_has_not_seen_it(self, make: Make, command: str) -> None:
+        parts = make()
+        port = parts.cloud.port
+        parts.cloud.stop()
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.settle()
+        assert parts.answers == []
+        parts.cloud.start(port)
+        parts.run(3)
+        assert parts.statuses() == {"ok": 1}
+        assert len(parts.sent_writes) == 1
+
+    @pytest.mark.parametrize("kind", ["truncated", "html", "null", "list", "cut", "huge", "invalid_utf8", "deep"])
+    def test_an_accepted_write_is_accepted_whatever_its_answer_says(self, make: Make, kind: Any) -> None:  # noqa: ANN401
+        parts = make()
+        parts.cloud.fault(Fault(kind=kind, path=WRITE))
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert parts.results_of("locked") == [("ok", 1, None)]
+        assert parts.last(f"{ONE}/locked") == "1"
+
+    def test_other_statuses_are_final(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="status", status=418, path=WRITE))
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(10)
+        assert parts.answers[0][1]["http_status"] == 418
+        assert len(parts.sent_writes) == 1
+
+
+class TestSettling:
+    def limits(self, parts: Parts) -> list[str]:
+        return parts.of(f"{ONE}/max_charging_current")
+
+    def test_a_dragged_slider_shows_no_value_twice(self, make: Make) -> None:
+        parts = make(settings=replace(GENEROUS, lag_s=20), poll_interval=3)
+        for number in ("13", "20"):
+            parts.send(f"{ONE}/max_charging_current", number)
+            parts.run(4)
+        parts.run(100)
+        assert self.limits(parts) == ["13", "20"]
+        assert parts.statuses() == {"ok": 2}
+
+    def test_there_and_back(self, make: Make) -> None:
+        parts = make(settings=replace(GENEROUS, lag_s=20), poll_interval=3)
+        for number in ("13", "32"):
+            parts.send(f"{ONE}/max_charging_current", number)
+            parts.run(4)
+        parts.run(100)
+        assert self.limits(parts) == ["13", "32"]
+        assert parts.statuses() == {"ok": 2}
+
+    def test_not_confirmed(self, make: Make) -> None:
+        parts = make(poll_interval=10)
+        parts.cloud.fault(Fault(kind="html", path=WRITE))
+        parts.cloud.configure(lag_s=1e6)
+        parts.send(f"{ONE}/max_charging_current", "13")
+        parts.run(30)
+        assert self.limits(parts) == ["13"]
+        parts.run(40)
+        assert parts.results_of("max_charging_current") == [("ok", 13, None), ("failed", 13, "not confirmed")]
+        assert self.limits(parts) == ["13", "32"]
+        parts.run(100)
+        assert len(parts.answers) == 2
+
+    def test_a_config_of_two_is_not_confirmed_once(self, make: Make) -> None:
+        parts = make(poll_interval=10)
+        parts.cloud.configure(lag_s=1e6)
+        parts.cloud.fault(Fault(kind="html", path="chargers/config/*"))
+        parts.send(f"{ONE}/config", '{"energy_price": 0.5, "max_charging_current": 13}')
+        parts.run(300)
+        assert [status for status, _, _ in parts.results_of("config")] == ["ok", "failed"]
+
+    def test_no_read_follows_a_write_before_the_next_planned_one(self, make: Make) -> None:
+        parts = make()
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(1000)
+        assert parts.sent_reads == []
+
+
+class TestEnd:
+    def test_expired_without_a_budget(self, make: Make) -> None:
+        parts = make(writes_per_minute=0.1, max_age_s=100)
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        parts.send(f"{ONE}/name", "B")
+        parts.run(99)
+        assert parts.statuses() == {"ok": 1}
+        parts.run(2)
+        assert parts.statuses() == {"ok": 1, "failed": 1}
+        assert parts.last(f"{ONE}/name") == "A"
+
+    def test_what_waits_can_be_taken_out(self, make: Make) -> None:
+        parts = make(writes_per_minute=1)
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert [ticket.key for ticket in parts.queue.drain()] == ["locked"]
+        assert parts.writer.under_way is None
