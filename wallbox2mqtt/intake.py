@@ -80,7 +80,10 @@ class Intake:
         else:
             self._reader.want(ticket.charger_id)
         if len(self._waiting) >= MAX_WAITING:
-            self._results.failed(ticket, "too many commands wait for the first reading")
+            if ticket.charger_id in self._plan.chargers:
+                self._results.failed(ticket, "too many commands wait for the first reading")
+            else:
+                _LOG.warning("dropped a command, too many wait for the list of chargers topic=%.200s", message.topic)
             return
         self._waiting.append((message, ticket))
 
