@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -494,6 +495,22 @@ def test_the_deadline_is_of_each_request(make: Make) -> None:
         assert setup.read().body == {}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a full backlog drops what arrives on Linux only")
+def test_the_deadline_is_of_all_addresses_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = silent.getsockname()
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)  # noqa: FBT003 - socket's own
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(address)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 12
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        caught = fails(Setup("http://cloud.invalid", tmp_path).write)
+    assert type(caught) is ConnectTimeoutError
+
+
 def test_a_timeout_of_centuries_is_possible(make: Make) -> None:
     _, setup = make(timeout=1e12)
     assert setup.read().body == {}
@@ -617,8 +634,6 @@ def test_no_tls_at_all(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_handshake_that_hangs(tmp_path: Path) -> None:
-    import socket  # noqa: PLC0415
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         setup = Setup(f"https://127.0.0.1:{server.getsockname()[1]}", tmp_path)
         caught = fails(setup.write)

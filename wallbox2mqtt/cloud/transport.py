@@ -7,7 +7,7 @@ every read waits only for what is left of the deadline.
 import http.client
 import io
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import requests
@@ -81,9 +81,29 @@ def _response_class(deadline: Deadline) -> type[http.client.HTTPResponse]:
     return Response
 
 
+class _UntilDeadline(list[Any]):
+    """Socket options, which are asked for before each address of a host is tried: there is no further one too late.
+
+    urllib3 gives each address the whole timeout: a host with eight that are all silent would take eight times as long.
+    """
+
+    def __init__(self, options: Iterable[Any], deadline: Deadline) -> None:
+        super().__init__(options)
+        self._deadline = deadline
+
+    def __iter__(self) -> Iterator[Any]:
+        self._deadline.left()
+        return super().__iter__()
+
+
 def _with_deadline(connection: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - two unrelated connection classes
     class Connection(connection):  # type: ignore[misc] # a class made of its argument
         response_class = _response_class(deadline)
+        socket_options: Any
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+            super().__init__(*args, **kwargs)
+            self.socket_options = _UntilDeadline(self.socket_options or (), deadline)
 
         def connect(self) -> None:
             super().connect()
