@@ -36,6 +36,7 @@ from wallbox2mqtt.catalogue import (
 from wallbox2mqtt.catalogue import languages as lang
 from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
 from wallbox2mqtt.catalogue.requests import REMOTE_ACTION, Hole, Template, UnfilledError, fill, match
+from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.simulator import capture
@@ -350,6 +351,11 @@ def test_a_wrong_row_cannot_be_built(changes: dict[str, Any], problem: str) -> N
     with pytest.raises(ValueError, match=problem) as caught:
         row_of(**changes)
     assert "row '" in str(caught.value)
+
+
+def test_two_rows_cannot_have_one_key() -> None:
+    with pytest.raises(ValueError, match="two rows have the key 'x'"):
+        by_key([row_of(), row_of(detail="config_data.x")])
 
 
 def test_a_right_row_can() -> None:
@@ -769,6 +775,22 @@ def test_limits_of_a_charger(key: str, view: dict[str, Json], ranges: list[range
     if key == "max_charging_current":
         in_config = [n for n in range(-300, 301) if accepts("config", f'{{"max_charging_current": {n}}}', VIEW | view)]
         assert in_config == taken
+
+
+@pytest.mark.parametrize(
+    ("key", "view", "expected"),
+    [
+        ("max_charging_current", {}, lang.Range(6, 32, 1)),
+        ("max_charging_current", {"part_number": "QSX", "max_available_current": 16}, lang.Range(-16, 16, 1)),
+        ("icp_max_current", {"icp_max_current": 100}, lang.Range(1, 255, 1)),
+        ("energy_price", {}, lang.Range(-5, 5, 0.0001)),
+        ("ecosmart/percentage", {}, lang.Range(0, 100, 1)),
+        ("locked", {}, None),
+        ("name", {}, None),
+    ],
+)
+def test_range_of_a_slider(key: str, view: dict[str, Json], expected: lang.Range | None) -> None:
+    assert lang.range_of(COMMANDS[key].language, view) == expected
 
 
 def test_limits_of_a_charger_of_which_nothing_is_known() -> None:

@@ -5,7 +5,7 @@ clients' documentation for the meanings. A field that stands here nowhere is pub
 adds what it means, what it accepts, and how it is shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from wallbox2mqtt.catalogue import commands, derived, kinds
@@ -610,14 +610,25 @@ COMMANDS: tuple[Field, ...] = (
     ),
 )
 
-FIELDS: Mapping[str, Field] = MappingProxyType({row.key: row for row in (*STATE, *SETTINGS, *BASIC, *COMMANDS)})
+
+def by_key(rows: Iterable[Field]) -> Mapping[str, Field]:
+    """Give the rows by their keys.
+
+    Raises:
+        ValueError: two have the same key.
+
+    """
+    table: dict[str, Field] = {}
+    for row in rows:
+        if row.key in table:
+            msg = f"two rows have the key {row.key!r}"
+            raise ValueError(msg)
+        table[row.key] = row
+    return MappingProxyType(table)
+
+
+FIELDS = by_key((*STATE, *SETTINGS, *BASIC, *COMMANDS))
 """All rows by key."""
 
 CONFIG_FIELDS: Mapping[str, Field] = MappingProxyType({r.config_key: r for r in FIELDS.values() if r.config_key})
 """The rows that a POST config can set, by the name that its body has for them."""
-
-if len(FIELDS) != len(STATE) + len(SETTINGS) + len(BASIC) + len(COMMANDS):
-    _keys = [row.key for row in (*STATE, *SETTINGS, *BASIC, *COMMANDS)]
-    _doubled = sorted({key for key in _keys if _keys.count(key) > 1})
-    _msg = f"these keys have two rows: {_doubled}"
-    raise ValueError(_msg)
