@@ -31,6 +31,7 @@ from wallbox2mqtt.cloud import Cloud, SignInLine
 from wallbox2mqtt.commands import CommandQueue, Results
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.intake import Intake
+from wallbox2mqtt.logs import TopicHandler, Trouble
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.picture import Picture
@@ -136,7 +137,8 @@ class App:
         ]
         self._offset = clock.wall() - clock.monotonic()
         self._birth: schedule.Job | None = None
-        self._last_problem: str | None = None
+        self._trouble = Trouble(_LOG, "not connected to the broker, trying again", "connected again", clock)
+        self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
 
     def _new_mqtt(self, config: Config) -> Mqtt:
         return Mqtt(
@@ -185,6 +187,8 @@ class App:
     def run(self) -> int:
         """Run until stopped; gives the exit code."""
         self._prepare_process()
+        if self._log_topic is not None:
+            logging.getLogger().addHandler(self._log_topic)
         self._show_info()
         self._set_timetable()
         self._mqtt.start()
@@ -243,6 +247,7 @@ class App:
         self._intake.look_again()
         self._announcer.look()
         self._show_counts()
+        self._show_log()
         limit = max(_STUCK_S, 2 * self._config.wallbox.timeout + 5)
         for worker in self._workers:
             if not worker.is_alive():
@@ -301,8 +306,9 @@ class App:
         self._picture.announce()
 
     def _announce(self, event: Connected) -> None:
-        self._last_problem = None
-        _LOG.info("connected to the broker")
+        if self._mqtt.connects == 1:
+            _LOG.info("connected to the broker")
+        self._trouble.ended()
         for denied in event.denied:
             _LOG.error("the broker refuses a subscription, commands will not arrive filter=%s", denied)
         self._intake.subscribed()
@@ -313,14 +319,12 @@ class App:
 
     def _disconnected(self, event: Disconnected) -> None:
         if event.twin:
-            _LOG.error(
-                "another client uses the same client id, the two end each other's connection client_id=%s; "
-                "give each bridge its own mqtt.client_id and mqtt.base_topic",
-                self._config.mqtt.client_id,
-            )
-        elif event.reason != self._last_problem:
-            _LOG.warning("not connected to the broker, trying again reason=%r", event.reason)
-        self._last_problem = event.reason
+            reason = "another client uses the same client id, the two end each other's connection"
+            help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"
+            details = f"reason={reason!r} client_id={self._config.mqtt.client_id} help={help_!r}"
+            self._trouble.occurs("twin", details, logging.ERROR)
+        else:
+            self._trouble.occurs(event.reason, f"reason={event.reason!r}")
 
     def _forget(self, gone: tuple[int, ...]) -> None:
         for charger_id in gone:
@@ -341,6 +345,11 @@ class App:
     def _show_counts(self) -> None:
         self._bridge.show("reads_last_hour", str(self._shared.reads.last_hour()))
         self._bridge.show("writes_last_hour", str(self._shared.writes.last_hour()))
+
+    def _show_log(self) -> None:
+        if self._log_topic is not None:
+            topic = self._topics.bridge("log")
+            self._log_topic.drain(lambda line: self._mqtt.publish(topic, line, retain=False), self._clock.wall())
 
     def _show_health(self) -> None:
         self._bridge.health(
@@ -364,6 +373,9 @@ class App:
             self._shared.results.failed(ticket, "stopping")
         if (under_way := self._writer.under_way) is not None:
             self._shared.results.failed(under_way, "stopping: it was under way, its effect is unknown")
+        self._show_log()
+        if self._log_topic is not None:
+            logging.getLogger().removeHandler(self._log_topic)
         self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
 
 

@@ -23,6 +23,7 @@ from wallbox2mqtt.errors import (
     RequestRefusedError,
     UnauthorizedError,
 )
+from wallbox2mqtt.logs import HIDDEN, Trouble
 from wallbox2mqtt.state import Store
 
 _LOG = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class TokenManager:
         self._grant: Grant | None = None
         self._refusals, self._not_before = 0, 0.0
         self._unproven = False
+        self._trouble = Trouble(_LOG, "the refresh token is refused, signing in", "refresh tokens are accepted", clock)
         self.sign_ins = 0
         self.way: Way = self._ways[0]
         self.worked_before = False
@@ -144,10 +146,13 @@ class TokenManager:
             raise AuthError(msg)
         if grant is not None and grant.refresh_token is not None and now < grant.refresh_ends:
             try:
-                return self._granted(self._door.refresh(grant.refresh_token), "modern")
+                renewed = self._granted(self._door.refresh(grant.refresh_token), "modern")
             except (UnauthorizedError, RequestRefusedError, BadAnswerError) as error:
-                _LOG.info("the refresh token is refused, signing in http_status=%s", error.http_status)
+                self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
                 self._grant = None
+            else:
+                self._trouble.ended()
+                return renewed
         return self._signed_in()
 
     def _signed_in(self) -> Grant:
@@ -192,6 +197,7 @@ class TokenManager:
             refresh_ends=asked + (_LONGEST_WAIT_S * 24 if refresh_life is None else refresh_life),
         )
         self._grant, self.way, self.worked_before = grant, way, True
+        _hide(grant)
         self.sign_ins += 1
         self._keep()
         _LOG.debug("new token way=%s life_s=%.0f", way, life)
@@ -241,12 +247,17 @@ class TokenManager:
                 refresh_token=Secret(refresh) if _is_header_text(refresh) else None,
                 refresh_ends=now + _number(kept, "refresh_life_s", 0.0) - age,
             )
+            _hide(self._grant)
         salt, refusals = kept.get("salt"), _number(kept, "refusals", 0.0)
         if refusals > 0 and isinstance(salt, str) and _is_hex(salt):
             same = self._fingerprint(bytes.fromhex(salt)) == kept.get("password")
             if same:
                 self._refusals = int(min(refusals, 100))
                 self._not_before = now + min(_number(kept, "wait_s", 0.0), _LONGEST_WAIT_S) - age
+
+
+def _hide(grant: Grant) -> None:
+    HIDDEN.add(grant.token.reveal(), grant.refresh_token.reveal() if grant.refresh_token is not None else "")
 
 
 def _words(body: Json) -> dict[str, Json]:

@@ -16,6 +16,7 @@ from wallbox2mqtt.catalogue.kinds import is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.documents import Listed
 from wallbox2mqtt.errors import AnswerLostError, CloudError, RequestRefusedError
+from wallbox2mqtt.logs import Trouble
 from wallbox2mqtt.state import Store
 
 _LOG = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Plan:
         self._forbidden_at: dict[int, float] = {}
         self._readable: set[int] = set()
         self._list_failed, self._list_failures = False, 0
+        self._troubles: dict[Target, Trouble] = {}
         self.was_listed = bool(self._only)
 
     @property
@@ -172,12 +174,14 @@ class Plan:
         with self._lock:
             self._forbidden.clear()
             self._readable.add(target.charger_id)
+            if target.kind is not Kind.LIST:
+                self._over(target)
             if target.kind is Kind.LIST:
                 self._list_failures = 0
             elif self._list_failed:
                 self._list_failures += 1
                 if self._list_failures >= _LIST_FAILURES:
-                    self._drop_list("fails while other documents can be read", _ASIDE_S)
+                    self._drop_list("it fails while other documents can be read", _ASIDE_S)
             self._list_failed = False
 
     def failed(self, target: Target, error: CloudError) -> None:
@@ -186,10 +190,10 @@ class Plan:
             told = isinstance(error, RequestRefusedError | AnswerLostError)
             self._list_failed = told and target.kind is Kind.LIST and len(self._chargers) > 1
             if self._list_failed and isinstance(error, RequestRefusedError):
-                self._drop_list("is refused", HOUR_S)
+                self._drop_list("it is refused", HOUR_S)
 
     def _drop_list(self, why: str, seconds: float) -> None:
-        _LOG.warning("the list of chargers %s, reading details in turn minutes=%.0f", why, seconds / 60)
+        self._tell(LIST, "list", f"document=list minutes={seconds / 60:.0f} reason={why!r}")
         self._aside[LIST] = self._clock.monotonic() + seconds
         self._list_failed, self._list_failures = False, 0
 
@@ -211,10 +215,18 @@ class Plan:
                 for noted in (self._aside, self._forbidden, self._forbidden_at, self._readable):
                     noted.clear()
                 return True
-            _LOG.warning(
-                "set aside for 15 minutes document=%s charger=%d http_status=403", target.kind.value, target.charger_id
-            )
+            which = f"document={target.kind.value} charger={target.charger_id}"
+            self._tell(target, "forbidden", f"{which} minutes={_ASIDE_S / 60:.0f} http_status=403")
             return False
+
+    def _tell(self, target: Target, kind: str, details: str) -> None:
+        ends = f"read again document={target.kind.value} charger={target.charger_id}"
+        trouble = self._troubles.setdefault(target, Trouble(_LOG, "set aside", ends, self._clock))
+        trouble.occurs(kind, details)
+
+    def _over(self, target: Target) -> None:
+        if (trouble := self._troubles.get(target)) is not None:
+            trouble.ended()
 
     def listed(self, listing: list[Listed]) -> list[int]:
         """Take a good listing; gives the chargers that are gone: every listing of a day lacked them."""
@@ -244,7 +256,9 @@ class Plan:
         ours = [listed for listed in listing if listed.charger_id in self._chargers]
         shows = any(listed.reading.values.keys() >= _ESSENTIAL for listed in ours)
         if len(self._chargers) > 1 and not shows:
-            self._drop_list("does not show their state", HOUR_S)
+            self._drop_list("it does not show the state of the chargers", HOUR_S)
+        else:
+            self._over(LIST)
 
     def _keep(self) -> None:
         ids: list[Json] = list(self._chargers)

@@ -17,6 +17,7 @@ from wallbox2mqtt.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
+from wallbox2mqtt.logs import Trouble
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.plan import Kind, Target
 from wallbox2mqtt.shared import Shared
@@ -55,6 +56,7 @@ class Reader:
         self._not_before = 0.0
         self._last_begun: float | None = None
         self._refreshes: dict[int, Ticket] = {}
+        self._trouble = Trouble(_LOG, "read failed", "reads succeed again", shared.clock)
 
     def tick(self) -> None:
         """Say that a read is due; several before it happens are one. Who still waits for a failed read asks again."""
@@ -156,6 +158,7 @@ class Reader:
             self._pace.succeeded()
             self._plan.succeeded(target)
             self._bridge.read_succeeded()
+            self._trouble.ended()
             self._told(target, answer)
 
     def _began(self, target: Target, begun: float) -> None:
@@ -220,24 +223,23 @@ class Reader:
                 self._again = target
                 return
             case RateLimitedError():
-                self._refused(error.retry_after_s)
+                self._refused(target, error)
             case ForbiddenError():
                 if self._plan.forbidden(target):
-                    self._refused(None)
+                    self._refused(target, error)
                 return
             case AuthError() if not self._tokens.worked_before:
                 self._listener.never_let_in(error)
         self._plan.failed(target, error)
         self._bridge.read_failed(error)
-        _LOG.info(
-            "read failed document=%s charger=%d reason=%s error=%r",
-            target.kind.value,
-            target.charger_id,
-            error.reason,
-            str(error),
-        )
+        if not isinstance(error, RateLimitedError):
+            self._tell(target, error.reason, error)
 
-    def _refused(self, retry_after_s: float | None) -> None:
-        self._pace.refused(retry_after_s)
+    def _refused(self, target: Target, error: CloudError) -> None:
+        self._pace.refused(error.retry_after_s if isinstance(error, RateLimitedError) else None)
         self._bridge.rate_limited()
-        _LOG.warning("the cloud refuses reads as too many backoff_s=%.0f", self._pace.wait_s())
+        self._tell(target, RateLimitedError.reason, error, f" backoff_s={self._pace.wait_s():.0f}")
+
+    def _tell(self, target: Target, reason: str, error: CloudError, more: str = "") -> None:
+        which = f"document={target.kind.value} charger={target.charger_id}"
+        self._trouble.occurs(reason, f"reason={reason} {which} error={str(error)!r}{more}")

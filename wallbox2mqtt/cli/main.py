@@ -1,8 +1,8 @@
 """The commands, and what each needs. Modules are imported where they are used: ``--version`` must be quick."""
 
 import argparse
+import faulthandler
 import json
-import logging
 import math
 import os
 import signal
@@ -93,16 +93,13 @@ def _run(args: argparse.Namespace) -> int:
     from wallbox2mqtt.app import App  # noqa: PLC0415
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
     from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
+    from wallbox2mqtt.logs import HIDDEN, setup  # noqa: PLC0415
 
     config = load(find(args.config, os.environ), os.environ)
-    logging.basicConfig(
-        level=config.log.level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    # urllib3 tells of its connections at debug, with addresses but without headers; paho is not asked
-    for library in ("urllib3", "schedule"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    setup(config.log.level, os.environ)
+    secrets = (config.wallbox.password, config.mqtt.password)
+    HIDDEN.add(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
+    faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
     return App(config, state_dir(config, os.environ), SystemClock()).run()
 
 
