@@ -140,5 +140,5 @@ def _reasons(error: type[CloudError]) -> set[str]:
     return {error.reason}.union(*(_reasons(kind) for kind in error.__subclasses__()))
 
 
-CLOUD_REASONS: tuple[str, ...] = ("ok", *sorted(_reasons(CloudError)))
+CLOUD_REASONS: tuple[str, ...] = ("ok", *sorted(_reasons(CloudError) - {"ok"}))
 """All words that ``bridge/cloud_reason`` can show."""
