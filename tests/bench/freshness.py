@@ -70,7 +70,7 @@ class Watch:
     def _true_since(self, charger: int, energy: float, now: float) -> float | None:
         for back in range(100):
             truth = self.cloud.charger(charger).truth(now - back * STEP_S)
-            if abs(truth.energy_kwh - energy) < 1e-6:
+            if truth.energy_kwh <= energy + 1e-6:
                 return truth.since
         if now < self.begin:
             return None  # what was before the session is not remembered

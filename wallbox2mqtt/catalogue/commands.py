@@ -125,6 +125,7 @@ SETTINGS = Command(
         )
     ),
     request=POST_CONFIG,
+    as_given=True,
 )
 ECO_SMART = Command(
     language=Words(tuple((word, word) for word in ("off", "eco", "full_green"))),

@@ -21,7 +21,8 @@ Guard = Callable[[Json, View, frozenset[str]], None]
 class Command:
     """What a ``…/set`` topic accepts, and the request that it makes.
 
-    ``request`` None: a read of the charger. ``body`` None: put together from the ``config`` of each field set.
+    ``request`` None: a read of the charger. ``body`` None: put together from the ``config`` of each field set;
+    with ``as_given`` only of the keys that the command names.
     ``effects``: what a word sets, where that is other fields than its own. ``claims``: the field for which a
     word competes, where that is another than its own. ``urgent``: passes the others.
     ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
@@ -35,6 +36,7 @@ class Command:
     guard: Guard | None = None
     urgent: bool = False
     shows: bool = True
+    as_given: bool = False
 
     @property
     def always_sent(self) -> bool:

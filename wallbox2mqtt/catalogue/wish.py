@@ -93,7 +93,10 @@ def request_of(wish: Wish, view: View) -> tuple[Request, Json] | None:
     command = wish.field.command
     if command is None or command.request is None:
         return None
-    return command.request, fill(_template(wish.field, wish.sets), {**view, **wish.sets})
+    body = fill(_template(wish.field, wish.sets), {**view, **wish.sets})
+    if command.as_given and isinstance(body, dict):
+        body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in wish.sets}
+    return command.request, body
 
 
 def wish_of_request(method: str, path: str, body: Json) -> dict[str, Json]:
