@@ -86,13 +86,15 @@ def reset(sock: socket.socket, _: threading.Event) -> bool:
 class Wire:
     """The server. ``script``: what to do with the requests to come, in turn; ``otherwise`` with all further ones."""
 
-    def __init__(self, *script: Act, otherwise: Act | None = None, tls: bool = False) -> None:
+    def __init__(self, *script: Act, otherwise: Act | None = None, tls: bool | ssl.SSLContext = False) -> None:
         self.script = list(script)
         self.otherwise = reply() if otherwise is None else otherwise
         self.seen: list[Seen] = []
         self.connections = 0
         self._context: ssl.SSLContext | None = None
-        if tls:
+        if isinstance(tls, ssl.SSLContext):
+            self._context = tls
+        elif tls:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(CERTIFICATE, TLS / "key.pem")
         self._stop = threading.Event()

@@ -6,6 +6,7 @@ every read waits only for what is left of the deadline.
 
 import http.client
 import io
+import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -152,8 +153,10 @@ class _Session(requests.Session):
 
 
 def new_session(deadline: Deadline) -> requests.Session:
-    """Give a session whose requests end at the deadline; proxies come from the environment."""
+    """Give a session whose requests end at the deadline; proxies and authorities come from the environment."""
     session = _Session()
+    # requests itself heeds REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, not what OpenSSL and everything else here heeds
+    session.verify = os.environ.get("SSL_CERT_FILE") or True
     adapter = _Adapter(deadline)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
