@@ -3,6 +3,7 @@
 import argparse
 import faulthandler
 import json
+import logging
 import math
 import os
 import signal
@@ -94,13 +95,18 @@ def _run(args: argparse.Namespace) -> int:
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
     from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
     from wallbox2mqtt.logs import HIDDEN, setup  # noqa: PLC0415
+    from wallbox2mqtt.precautions import precautions  # noqa: PLC0415
 
-    config = load(find(args.config, os.environ), os.environ)
+    file = find(args.config, os.environ)
+    config = load(file, os.environ)
     setup(config.log.level, os.environ)
     secrets = (config.wallbox.password, config.mqtt.password)
     HIDDEN.add(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
     faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
-    return App(config, state_dir(config, os.environ), SystemClock()).run()
+    directory = state_dir(config, os.environ)
+    for precaution in precautions(config, file, directory, os.environ):
+        logging.getLogger(__name__).warning(precaution)
+    return App(config, directory, SystemClock()).run()
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -1,0 +1,97 @@
+"""What makes a configuration that works unsafe: said at each start, with the key and what to do."""
+
+import ipaddress
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wallbox2mqtt.config import Config
+
+_OTHERS = stat.S_IRWXO
+"""Rights of everybody. Those of the group are the usual way to share a file with a service's user."""
+_CONTAINER_SECRETS = Path("/run/secrets")
+"""Docker and Podman put them there, readable by all: of a container whose only user is the bridge."""
+
+
+def precautions(config: Config, file: Path | None, state_dir: Path, environ: Mapping[str, str]) -> list[str]:
+    """Give a warning for each thing that is not safe.
+
+    Args:
+        config: the configuration.
+        file: where it was read from; None: from the environment alone.
+        state_dir: where tokens are kept.
+        environ: the environment, which may hold the passwords instead of the file.
+
+    """
+    return [*_connections(config), *_files(config, file, environ), *_directory(state_dir)]
+
+
+def _connections(config: Config) -> Iterator[str]:
+    mqtt, wallbox = config.mqtt, config.wallbox
+    if mqtt.password is not None and not mqtt.tls.enabled and not _is_loopback(mqtt.host):
+        yield (
+            f"mqtt.tls.enabled is false: the password goes to {mqtt.host} for everybody on the way to read; "
+            "enable TLS, or give the bridge a user that may do no more than it has to"
+        )
+    if mqtt.tls.enabled and not mqtt.tls.verify:
+        yield (
+            "mqtt.tls.verify is false: anybody on the way can pretend to be the broker, read the password and send "
+            "commands; name the broker's authority in mqtt.tls.ca_file instead"
+        )
+    for key in ("api_url", "user_api_url"):
+        url = urlsplit(getattr(wallbox, key))
+        if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+            yield f"wallbox.{key} is http: the password of the account and the tokens go out in clear; use https"
+
+
+def _is_loopback(host: str) -> bool:
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _files(config: Config, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
+    secrets: dict[str, Path | None] = {
+        "wallbox.password_file": config.wallbox.password_file,
+        "mqtt.password_file": config.mqtt.password_file,
+        "mqtt.tls.key_file": config.mqtt.tls.key_file,
+    }
+    if _holds_a_password(config, environ):
+        secrets["the configuration file"] = file
+    for name, path in secrets.items():
+        if path is not None and not path.is_relative_to(_CONTAINER_SECRETS) and (mode := _mode(path)) & _OTHERS:
+            yield f"{name} holds a secret and is open to every user of this machine (mode {mode:o}): chmod o= {path}"
+
+
+def _holds_a_password(config: Config, environ: Mapping[str, str]) -> bool:
+    """Tell whether the file has a password of its own: it came from no other file and no variable."""
+    return any(
+        section.password is not None and section.password_file is None and not environ.get(variable)
+        for section, variable in (
+            (config.wallbox, "WALLBOX2MQTT_WALLBOX__PASSWORD"),
+            (config.mqtt, "WALLBOX2MQTT_MQTT__PASSWORD"),
+        )
+    )
+
+
+def _directory(state_dir: Path) -> Iterator[str]:
+    if (mode := _mode(state_dir)) & _OTHERS:
+        yield (
+            f"state_dir holds the account's tokens and is open to every user of this machine (mode {mode:o}): "
+            f"chmod o= {state_dir}; in a systemd unit StateDirectoryMode=0700"
+        )
+
+
+def _mode(path: Path) -> int:
+    """Give the rights; none where there is no such file, or where rights mean nothing."""
+    if os.name != "posix":
+        return 0
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
