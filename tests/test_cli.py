@@ -1,0 +1,162 @@
+"""The command line as a user meets it: a process, its output and its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import free_port
+from wallbox2mqtt import __version__
+from wallbox2mqtt.cli.main import main
+from wallbox2mqtt.config import schema
+from wallbox2mqtt.docs import command_table, topic_table
+
+ROOT = Path(__file__).parent.parent
+LIMIT_S = 20
+CONFIG = "wallbox: {email: a@b.c, password: a secret that nobody may see}\n"
+
+
+def run(*args: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WALLBOX2MQTT_")}
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "wallbox2mqtt", *args],
+        cwd=cwd,
+        env={**clean, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def test_version(tmp_path: Path) -> None:
+    done = run("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"wallbox2mqtt {__version__}\n", "")
+
+
+def test_schema(tmp_path: Path) -> None:
+    done = run("schema", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == json.loads(json.dumps(schema()))
+
+
+def test_topics(tmp_path: Path) -> None:
+    done = run("topics", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{topic_table()}\n\n{command_table()}\n"
+
+
+def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "78" in done.stdout
+    assert "run the bridge" in done.stdout
+
+
+@pytest.mark.parametrize("args", [(), ("nonsense",), ("run", "--nonsense")], ids=["nothing", "command", "option"])
+def test_wrong_usage(tmp_path: Path, args: tuple[str, ...]) -> None:
+    done = run(*args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: wallbox2mqtt")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("nonsense: 1\n", ["nonsense"]),
+        ("wallbox: {email: a@b.c}\n", ["password"]),
+        (CONFIG + "mqtt: {port: 70000}\n", ["mqtt.port", "70000"]),
+        (CONFIG + "mqtt: {tls: {enabled: true, ca_file: /nowhere/ca.pem}}\n", ["mqtt.tls.ca_file", "/nowhere/ca.pem"]),
+        ("wallbox: [\n", ["config.yaml"]),
+    ],
+    ids=["unknown key", "missing key", "wrong value", "missing certificate", "no YAML"],
+)
+def test_a_wrong_configuration_is_78_in_few_words(tmp_path: Path, content: str, told: list[str]) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(content, encoding="utf-8")
+    file.chmod(0o600)
+    for args in (("run",), ("run", "--config", str(file))):
+        done = run(*args, cwd=tmp_path, STATE_DIRECTORY=str(tmp_path))
+        assert done.returncode == 78
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith("wallbox2mqtt: ")
+        assert all(word in done.stderr for word in told)
+        assert "a secret" not in done.stderr
+
+
+def test_no_configuration_at_all(tmp_path: Path) -> None:
+    done = run("run", cwd=tmp_path)
+    assert done.returncode == 78
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    done = run("run", "--config", "nowhere.yaml", cwd=tmp_path)
+    assert done.returncode == 78
+    assert "nowhere.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_run_without_cloud_and_broker_until_it_is_told_to_end(
+    tmp_path: Path, number: signal.Signals, level: str
+) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "STATE_DIRECTORY": str(tmp_path / "state"),
+        "WALLBOX2MQTT_WALLBOX__EMAIL": "a@b.c",
+        "WALLBOX2MQTT_WALLBOX__PASSWORD": "a secret that nobody may see",
+        "WALLBOX2MQTT_WALLBOX__API_URL": f"http://127.0.0.1:{free_port()}",
+        "WALLBOX2MQTT_WALLBOX__USER_API_URL": f"http://127.0.0.1:{free_port()}",
+        "WALLBOX2MQTT_MQTT__HOST": "127.0.0.1",
+        "WALLBOX2MQTT_MQTT__PORT": str(free_port()),
+        "WALLBOX2MQTT_LOG__LEVEL": level,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "wallbox2mqtt", "run"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "not connected to the broker" in line:
+                break
+        process.send_signal(number)
+        out, rest = process.communicate(timeout=5)
+        told = "".join(lines) + rest
+    assert process.returncode == 0, told
+    assert out == ""
+    assert "Traceback" not in told
+    assert "a secret" not in told
+    assert "stopping" in told
+
+
+@pytest.mark.parametrize("name", ["simulator", "demo"])
+def test_options_that_cannot_be(tmp_path: Path, name: str) -> None:
+    done = run(name, "--port", "70000", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "70000" in done.stderr
+
+
+def test_in_process(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the process', nothing of ours
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(schema()))
+    assert main(["topics"]) == 0
+    assert capsys.readouterr().out.startswith("|")
+    assert main(["run", "--config", "nowhere.yaml"]) == 78
+    assert "nowhere.yaml" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
