@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import schedule
 
@@ -32,7 +32,7 @@ from wallbox2mqtt.commands import CommandQueue, Results
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.intake import Intake
 from wallbox2mqtt.logs import TopicHandler, Trouble
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.picture import Picture
 from wallbox2mqtt.plan import Plan
@@ -40,13 +40,13 @@ from wallbox2mqtt.reader import Listener, Reader
 from wallbox2mqtt.shared import Shared
 from wallbox2mqtt.state import Store
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics
+from wallbox2mqtt.watch import Watchdog, Worker
 from wallbox2mqtt.writer import Writer
 
 _LOG = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
 HEALTH_S = 60.0
-_STUCK_S = 25.0
 _LAST_WORDS_S = 2.0
 _JUMP_S = 2.0
 _BIRTH_DELAY_S = (2.0, 10.0)
@@ -72,32 +72,6 @@ class _Exit:
 
     code: int
     reason: str
-
-
-class _Stepper(Protocol):
-    def step(self) -> float: ...
-
-
-class Worker(threading.Thread):
-    """A thread that calls ``step`` for ever; ``beat`` tells when it was last seen alive, monotonic seconds."""
-
-    def __init__(self, name: str, work: _Stepper, wait: Callable[[float], None]) -> None:
-        """Name the thread; ``wait`` gets the seconds for which a step found nothing to do."""
-        super().__init__(name=name, daemon=True)
-        self._work, self._wait = work, wait
-        self._stopping = False
-        self.beat = time.monotonic()
-
-    def run(self) -> None:
-        """Step until stopped."""
-        while not self._stopping:
-            self.beat = time.monotonic()
-            if (wait := self._work.step()) > 0:
-                self._wait(wait)
-
-    def stop(self) -> None:
-        """End after the present step."""
-        self._stopping = True
 
 
 class App:
@@ -132,9 +106,10 @@ class App:
         )
         self._announcer = Announcer(config.home_assistant, self._topics, self._mqtt, self._shared, store, allowed)
         self._workers = [
-            Worker("reader", self._reader, self._reader.wait),
-            Worker("writer", self._writer, self._shared.queue.wait),
+            Worker("reader", self._reader, self._reader.wait, clock),
+            Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
+        self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._offset = clock.wall() - clock.monotonic()
         self._birth: schedule.Job | None = None
         self._trouble = Trouble(_LOG, "not connected to the broker, trying again", "connected again", clock)
@@ -194,11 +169,15 @@ class App:
         self._mqtt.start()
         for worker in self._workers:
             worker.start()
+            self._watchdog.watch(worker.name, worker.pulse, worker.is_alive)
+        self._watchdog.watch("of the broker's connection", self._mqtt.pulse, self._mqtt.is_alive)
+        self._watchdog.start()
         _LOG.info(
             "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
         )
         try:
             while self._exit is None:
+                self._watchdog.main.beat()
                 self._scheduler.run_pending()
                 idle = self._scheduler.idle_seconds
                 with contextlib.suppress(queue.Empty):
@@ -243,19 +222,13 @@ class App:
         self._reader.tick()
 
     def _look_around(self) -> None:
-        """Each second: threads, clocks, and commands that wait for a first reading."""
+        """Each second: commands that wait for a first reading, the clock, and who watches over the threads."""
         self._intake.look_again()
         self._announcer.look()
         self._show_counts()
         self._show_log()
-        limit = max(_STUCK_S, 2 * self._config.wallbox.timeout + 5)
-        for worker in self._workers:
-            if not worker.is_alive():
-                self.stop(EXIT_FAILED, f"the thread {worker.name} is dead")
-            elif time.monotonic() - worker.beat > limit:
-                self.stop(EXIT_FAILED, f"the thread {worker.name} is stuck")
-        if not self._mqtt.is_alive():
-            self.stop(EXIT_FAILED, "the thread of the broker's connection is dead")
+        if not self._watchdog.is_alive():
+            self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
         offset = self._clock.wall() - self._clock.monotonic()
         jumped, self._offset = abs(offset - self._offset) > _JUMP_S, offset
         slower = self._pace.interval_s != self._interval_s
@@ -274,6 +247,8 @@ class App:
                 self._announce(event)
             case Disconnected():
                 self._disconnected(event)
+            case Refused():
+                _LOG.error("the broker refuses what is published, nobody will see it reason=%r", event.reason)
             case _DetailRead():
                 self._announcer.look()
                 self._intake.look_again([event.charger_id])
@@ -365,6 +340,14 @@ class App:
 
     def _end(self) -> None:
         """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
+        self._watchdog.ease()
+        try:
+            self._answer_all()
+            self._say_offline()
+        finally:
+            self._watchdog.stop()
+
+    def _answer_all(self) -> None:
         reason = self._exit.reason if self._exit is not None else "a fault of its own"
         _LOG.info("stopping reason=%r", reason)
         for worker in self._workers:
@@ -376,6 +359,8 @@ class App:
         self._show_log()
         if self._log_topic is not None:
             logging.getLogger().removeHandler(self._log_topic)
+
+    def _say_offline(self) -> None:
         self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
 
 

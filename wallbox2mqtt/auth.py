@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeGuard
 
@@ -25,6 +24,7 @@ from wallbox2mqtt.errors import (
 )
 from wallbox2mqtt.logs import HIDDEN, Trouble
 from wallbox2mqtt.state import Store
+from wallbox2mqtt.watch import PatientLock
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class TokenManager:
         self._door, self._clock, self._store = door, clock, store
         self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
         self._password = password
-        self._lock = threading.RLock()
+        self._lock = PatientLock()
         self._grant: Grant | None = None
         self._refusals, self._not_before = 0, 0.0
         self._unproven = False

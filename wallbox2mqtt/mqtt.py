@@ -24,6 +24,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig, TlsConfig
 from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.topics import OFFLINE
+from wallbox2mqtt.watch import LOOK_UP_S, SILENCE_S, Pulse
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ QOS = 1
 MAX_KEPT_RESULTS = 1000
 _LONGEST_TOPIC = 65535
 _MAX_OPEN, _FLOW_WAIT_S = 500, 0.5
+_MAX_INFLIGHT = 20
 _PACKET_OVERHEAD = 32
 _TAKEN_OVER = 0x8E
 _TWIN_S, _TWIN_KICKS = 60.0, 3
@@ -60,6 +62,13 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker did not take what was published; ``reason`` in its words, each told once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message. ``payload``: cut where it is larger than any command. ``arrived``: monotonic seconds."""
 
@@ -70,7 +79,7 @@ class Message:
     reply: Reply | None = None
 
 
-Event = Connected | Disconnected | Message
+Event = Connected | Disconnected | Refused | Message
 
 
 class _Flow:
@@ -101,6 +110,45 @@ class _Flow:
         with self._condition:
             self._open, self._stalled = 0, False
             self._condition.notify_all()
+
+
+class _Client(Client):
+    """paho's client. Its thread tells that it lives, and why there is no connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+        self.pulse = Pulse()
+        self.problem = ""
+        super().__init__(*args, **kwargs)
+
+    def loop_misc(self) -> MQTTErrorCode:
+        """Called by paho's loop each second at least."""
+        self.pulse.beat()
+        return super().loop_misc()
+
+    def limit_inflight(self, most: int) -> None:
+        """Let so many messages be under way; paho does not heed what the broker says of it."""
+        self._max_inflight_messages = min(most, _MAX_INFLIGHT)
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Called by paho's loop; waits for names, connections and handshakes."""
+        self.pulse.beat(SILENCE_S + LOOK_UP_S)
+        try:
+            return super().reconnect()
+        except OSError as error:
+            self.problem = _words(error)
+            raise
+        except ValueError as error:
+            # a host's name that cannot be one; anything but an OSError would end paho's thread
+            self.problem = f"unreachable: {error}"
+            raise OSError(self.problem) from error
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no secure connection: {error.reason or 'TLS failed'}"
+    return f"unreachable: {error.strerror or str(error) or type(error).__name__}"
 
 
 class Mqtt:
@@ -138,14 +186,16 @@ class Mqtt:
         self._flow = _Flow()
         self._largest: int | None = None
         self._too_large: set[str] = set()
-        self._subscription: int | None = None
+        self._asked: dict[int, list[str]] = {}
+        self._denied: list[str] = []
+        self._refused: set[str] = set()
         self._ends: deque[float] = deque(maxlen=_TWIN_KICKS)
         self.connects = 0
         self._client_id = config.client_id
         self._client = self._new_client(config, will_topic)
 
-    def _new_client(self, config: MqttConfig, will_topic: str | None) -> Client:
-        client = Client(
+    def _new_client(self, config: MqttConfig, will_topic: str | None) -> _Client:
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=config.client_id,
             # a session that outlives the connection would keep commands for later, when nobody wants them
@@ -183,6 +233,11 @@ class Mqtt:
     def online(self) -> bool:
         """Whether what is published reaches the broker."""
         return self._online
+
+    @property
+    def pulse(self) -> Pulse:
+        """The sign of life of paho's thread."""
+        return self._client.pulse
 
     def is_alive(self) -> bool:
         """Tell whether paho's thread lives."""
@@ -250,26 +305,42 @@ class Mqtt:
             self._on_event(Disconnected(f"refused: {reason}"))
             return
         self._largest = getattr(properties, "MaximumPacketSize", None)
-        wanted: Any = [(name, SubscribeOptions(qos=QOS) if self._v5 else QOS) for name in self._filters]
-        # announced only after the SUBACK: by then paho has sent again what the last connection left unanswered,
-        # so that nothing old can arrive after what is new
-        _, self._subscription = client.subscribe(wanted)
+        self._client.limit_inflight(getattr(properties, "ReceiveMaximum", _MAX_INFLIGHT))
+        # all at once, or each by itself where the broker takes no packet as large
+        size = sum(len(name.encode()) + 3 for name in self._filters) + _PACKET_OVERHEAD
+        at_once = self._largest is None or size <= self._largest
+        self._asked, self._denied = {}, []
+        for names in [self._filters] if at_once else [[name] for name in self._filters]:
+            wanted: Any = [(name, SubscribeOptions(qos=QOS) if self._v5 else QOS) for name in names]
+            _, mid = client.subscribe(wanted)
+            if mid is not None:
+                self._asked[mid] = names
 
     def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
-        if mid != self._subscription:
+        if mid not in self._asked:
             return
-        denied = tuple(name for name, reason in zip(self._filters, reasons, strict=False) if reason.is_failure)
+        names = self._asked.pop(mid)
+        self._denied += [name for name, reason in zip(names, reasons, strict=False) if reason.is_failure]
+        if self._asked:
+            return
+        # announced only after the last SUBACK: by then paho has sent again what the last connection left unanswered,
+        # so that nothing old can arrive after what is new
+        denied = tuple(self._denied)
         self.connects += 1
         self._flow.restart()
         with self._lock:
             self._online = True
         self._on_event(Connected(denied))
 
-    def _published(self, *_: object) -> None:
+    def _published(self, _client: Client, _data: object, _mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
         self._flow.acknowledged()
+        # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
+        if reason.is_failure and (text := str(reason)) not in self._refused:
+            self._refused.add(text)
+            self._on_event(Refused(text))
 
     def _failed(self, _client: Client, _data: object) -> None:
-        self._on_event(Disconnected("unreachable"))
+        self._on_event(Disconnected(self._client.problem))
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
         with self._lock:

@@ -22,6 +22,7 @@ from wallbox2mqtt.cloud.answers import check_status, decoded, http_time, is_succ
 from wallbox2mqtt.cloud.transport import Deadline, TooLargeError, new_session, read_body
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, ForbiddenError, MethodError, UnauthorizedError
+from wallbox2mqtt.watch import LOOK_UP_S, patience
 
 LARGEST_ANSWER = 2 * 1024 * 1024
 LONGEST_TIMEOUT_S = 86_400.0
@@ -88,18 +89,19 @@ class _Line:
         begun = self._clock.monotonic()
         self._deadline.set(self._timeout_s)
         try:
-            response = self._session.request(
-                method,
-                url,
-                data=None if body is None else json.dumps(body).encode(),
-                auth=auth,
-                headers=headers,
-                timeout=self._timeout_s,
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                raw = self._read(response, keep=body_matters and is_success(response.status_code))
+            with patience(self._timeout_s + LOOK_UP_S):
+                response = self._session.request(
+                    method,
+                    url,
+                    data=None if body is None else json.dumps(body).encode(),
+                    auth=auth,
+                    headers=headers,
+                    timeout=self._timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    raw = self._read(response, keep=body_matters and is_success(response.status_code))
         except (requests.RequestException, urllib3.exceptions.HTTPError, TooLargeError, OSError, ValueError) as error:
             # the connection may be in the middle of that answer
             self._session.close()
