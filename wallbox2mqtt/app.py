@@ -178,6 +178,7 @@ class App:
         try:
             while self._exit is None:
                 self._watchdog.main.beat()
+                self._check_times()
                 self._scheduler.run_pending()
                 idle = self._scheduler.idle_seconds
                 with contextlib.suppress(queue.Empty):
@@ -222,13 +223,19 @@ class App:
         self._reader.tick()
 
     def _look_around(self) -> None:
-        """Each second: commands that wait for a first reading, the clock, and who watches over the threads."""
+        """Each second: commands that wait for a first reading, and who watches over the threads."""
         self._intake.look_again()
         self._announcer.look()
         self._show_counts()
         self._show_log()
         if not self._watchdog.is_alive():
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
+
+    def _check_times(self) -> None:
+        """Begin the timetable anew after a jump of the wall clock, which it goes by, and when the pace changes.
+
+        No job of the timetable may do this: after a jump back of an hour it would come an hour late.
+        """
         offset = self._clock.wall() - self._clock.monotonic()
         jumped, self._offset = abs(offset - self._offset) > _JUMP_S, offset
         slower = self._pace.interval_s != self._interval_s
@@ -352,6 +359,7 @@ class App:
         _LOG.info("stopping reason=%r", reason)
         for worker in self._workers:
             worker.stop()
+        self._take_what_has_arrived()
         for ticket in [*self._shared.queue.drain(), *self._reader.drain(), *self._intake.drain()]:
             self._shared.results.failed(ticket, "stopping")
         if (under_way := self._writer.under_way) is not None:
@@ -359,6 +367,12 @@ class App:
         self._show_log()
         if self._log_topic is not None:
             logging.getLogger().removeHandler(self._log_topic)
+
+    def _take_what_has_arrived(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if isinstance(event := self._events.get_nowait(), Message):
+                    self._handle_message(event)
 
     def _say_offline(self) -> None:
         self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
