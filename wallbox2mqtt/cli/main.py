@@ -90,7 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
 def _run(args: argparse.Namespace) -> int:
+    # until the program has handlers of its own there is nothing to put in order
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     from wallbox2mqtt.app import App  # noqa: PLC0415
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
     from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
