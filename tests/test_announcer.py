@@ -230,6 +230,7 @@ def test_another_prefix(house: House, form: Discovery) -> None:
         watcher.forget()
         house.start(form, prefix="ha2")
         watcher.wait_for(is_whole, "both chargers are announced anew")
+    house.stop()  # what it was about to publish is then there too
     after = standing(house)
     assert {topic.replace("ha2/", "homeassistant/", 1) for topic in after} == before.keys()
     assert all(topic.startswith("ha2/") for topic in after)
@@ -255,6 +256,7 @@ def test_migration(house: House, old: Discovery, new: Discovery) -> None:
                 if f"/{node}/" in one.topic
             ]
             assert list(dict.fromkeys(kinds)) == ["flag", "new", "end"]
+    house.stop()
     after = standing(house)
     assert unique_ids(before) == unique_ids(after)
     assert not before.keys() & after.keys()
@@ -271,6 +273,14 @@ def unique_ids(messages: dict[str, str]) -> set[str]:
     return found
 
 
+def test_chargers_of_one_name_are_told_apart(house: House) -> None:
+    house.cloud = house.new_cloud(ChargerSpec(id=ONE, name="Garage"), ChargerSpec(id=TWO, model="old", name="garage"))
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(is_whole, "both chargers are announced")
+        assert components(watcher)["sensor_status"]["default_entity_id"] == f"sensor.garage_{ONE}_status"
+
+
 def test_a_damaged_state_file_does_no_harm(house: House) -> None:
     house.directory.mkdir()
     with house.watch() as watcher:
@@ -283,3 +293,18 @@ def test_a_damaged_state_file_does_no_harm(house: House) -> None:
         house.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         eventually(lambda: CHARGER.split("/")[2] in file.read_text(), "it is kept again")
+
+
+def test_a_restart_changes_nothing(house: House) -> None:
+    """What only other documents tell (the model, the month) is not left out while they have not been read."""
+    house.cloud = house.new_cloud(ChargerSpec(id=ONE, name="Garage"))
+    with house.watch() as watcher:
+        house.start()
+        watcher.wait_for(lambda heard: any("wifi" in one.payload for one in heard), "the charger is announced")
+        house.stop()
+        before = standing(house)
+        watcher.forget()
+        house.start()
+        watcher.wait(CHARGER)
+        house.stop()
+        assert {one.payload for one in watcher.heard if one.topic == CHARGER} == {before[CHARGER]}

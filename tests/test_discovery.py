@@ -11,7 +11,7 @@ from tests.ha_rules import problems_of
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.discovery import Announcement, Charger, bridge, bridge_node, slug
-from wallbox2mqtt.discovery.entities import ROWS, component_id
+from wallbox2mqtt.discovery.entities import COMPONENT_IDS
 from wallbox2mqtt.documents import read_basic, read_detail
 from wallbox2mqtt.picture import Picture
 from wallbox2mqtt.simulator import MODELS, ChargerSpec
@@ -85,8 +85,7 @@ def test_rules_of_home_assistant_for_the_bridge(base: str, form: str) -> None:
 
 
 def test_ids_and_names_are_unique() -> None:
-    names = [component_id(row) for row in ROWS]
-    assert len(set(names)) == len(names)
+    assert len(set(COMPONENT_IDS.values())) == len(COMPONENT_IDS)
     for model in MODELS:
         parts = announced(model, allowed=frozenset({ALLOW_FACTORY_RESET}))[0].components.values()
         for key in ("unique_id", "default_entity_id"):

@@ -35,11 +35,12 @@ _FILE = "discovery"
 
 @dataclass(frozen=True, slots=True)
 class _Announced:
-    """How a device stands at the broker. ``components``: their platforms by id."""
+    """How a device stands at the broker. ``components``: their platforms by id; ``model``: empty is unknown."""
 
     prefix: str
     form: str
     components: Mapping[str, str]
+    model: str
 
     def topics(self, node: str) -> list[str]:
         return topics_of(self.prefix, self.form, node, self.components)
@@ -70,7 +71,7 @@ class Announcer:
         self._mqtt, self._picture, self._plan = mqtt, shared.picture, shared.plan
         self._store, self._clock, self._allowed = store, shared.clock, allowed
         self._announced = _announced(store.read(_FILE).get(topics.base))
-        self._sent: dict[str, str] = {}
+        self._sent: dict[str, int] = {}
         self._editions: dict[int, int] = {}
         self._migrations: dict[str, _Migration] = {}
 
@@ -115,6 +116,7 @@ class Announcer:
             charger_id,
             snapshot.values,
             expected=basic_keys(before.components) if before is not None and unread else frozenset(),
+            model=before.model if before is not None else "",
             allowed=self._allowed,
             label=self._label(charger_id),
         )
@@ -149,12 +151,13 @@ class Announcer:
 
     def _publish(self, new: Announcement, form: str, gone: Mapping[str, str]) -> None:
         # first what may stand there, then what does: a crash in between must not leave anything behind
-        self._remember(new.node, _Announced(self._prefix, form, {**gone, **new.platforms}))
+        self._remember(new.node, _Announced(self._prefix, form, {**gone, **new.platforms}, new.model))
         for topic, text in new.messages(self._prefix, form, gone).items():
-            if self._sent.get(topic) != text:
-                self._sent[topic] = text
+            # a device is 30 kB: what was sent is remembered by its hash
+            if self._sent.get(topic) != hash(text):
+                self._sent[topic] = hash(text)
                 self._mqtt.publish(topic, text)
-        self._remember(new.node, _Announced(self._prefix, form, new.platforms))
+        self._remember(new.node, _Announced(self._prefix, form, new.platforms, new.model))
 
     def _go_on(self) -> None:
         """Announce the new form of what Home Assistant has had time to let go of, and clear the old one."""
@@ -162,11 +165,12 @@ class Announcer:
         for node in [node for node, migration in self._migrations.items() if now >= migration.due]:
             migration, before = self._migrations.pop(node), self._announced[node]
             for topic, text in migration.new.messages(self._prefix, self._form, {}).items():
-                self._sent[topic] = text
+                self._sent[topic] = hash(text)
                 self._mqtt.publish(topic, text)
             for topic in before.topics(node):
                 self._mqtt.publish(topic, "")
-            self._remember(node, _Announced(self._prefix, self._form, migration.new.platforms))
+            new = migration.new
+            self._remember(node, _Announced(self._prefix, self._form, new.platforms, new.model))
 
     def _clear(self, node: str) -> None:
         """Take a device back."""
@@ -184,7 +188,12 @@ class Announcer:
         else:
             self._announced[node] = announced
         mine: dict[str, Json] = {
-            name: {"prefix": one.prefix, "form": one.form, "components": dict(one.components)}
+            name: {
+                "prefix": one.prefix,
+                "form": one.form,
+                "components": dict(one.components),
+                "model": one.model,
+            }
             for name, one in self._announced.items()
         }
         # another base topic of this account, before or beside this one, has an entry of its own
@@ -200,7 +209,12 @@ def _announced(kept: Json) -> dict[str, _Announced]:
     found: dict[str, _Announced] = {}
     for node, entry in kept.items() if isinstance(kept, dict) else ():
         match entry:
-            case {"prefix": str(prefix), "form": "device" | "entity" as form, "components": dict(components)}:
+            case {
+                "prefix": str(prefix),
+                "form": "device" | "entity" as form,
+                "components": dict(components),
+                "model": str(model),
+            }:
                 platforms = {name: platform for name, platform in components.items() if isinstance(platform, str)}
-                found[node] = _Announced(prefix, form, platforms)
+                found[node] = _Announced(prefix, form, platforms, model)
     return found

@@ -32,6 +32,12 @@ class Announcement:
         """The platform of each component, which is what it takes to remove it."""
         return {name: str(component["platform"]) for name, component in self.components.items()}
 
+    @property
+    def model(self) -> str:
+        """The device's model; empty where it is not known."""
+        device = self.shared["device"]
+        return str(device.get("model", "")) if isinstance(device, dict) else ""
+
     def messages(self, prefix: str, form: str, gone: Mapping[str, str]) -> dict[str, str]:
         """Give payloads by topic.
 

@@ -15,7 +15,7 @@ from wallbox2mqtt.discovery.announcement import (
     only_set,
     slug,
 )
-from wallbox2mqtt.discovery.entities import ROWS, component_id, connectivity, platform_of, specifics
+from wallbox2mqtt.discovery.entities import COMPONENT_IDS, ROWS, connectivity, platform_of, specifics
 from wallbox2mqtt.topics import Topics
 
 
@@ -24,14 +24,15 @@ class Charger:
     """What it takes to announce a charger.
 
     ``view``: the fields that its newest documents have. ``expected``: keys of fields whose document has not been
-    read since the start but which it had before. ``allowed``: the permissions of the configuration. ``label``:
-    what ids of entities begin with.
+    read since the start but which it had before, ``model`` likewise. ``allowed``: the permissions of the
+    configuration. ``label``: what ids of entities begin with.
     """
 
     topics: Topics
     id: int
     view: View
     expected: frozenset[str] = frozenset()
+    model: str = ""
     allowed: frozenset[str] = frozenset()
     label: str = ""
 
@@ -78,12 +79,12 @@ class Charger:
         return [{"topic": self.topics.state}, {"topic": self.topics.bridge("cloud")}]
 
     def _device(self) -> Component:
-        model = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
+        told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
         facts: Component = {
             "identifiers": [charger_node(self.id)],
             "name": self.name,
             "manufacturer": "Wallbox",
-            "model": model or ("Quasar" if is_quasar(self.view) else None),
+            "model": told or self.model or ("Quasar" if is_quasar(self.view) else None),
             "model_id": self.view.get("part_number"),
             "serial_number": str(self.id),
             "sw_version": self.view.get("software/currentVersion"),
@@ -99,7 +100,7 @@ class Charger:
         component["state_topic"] = self.topics.field(self.id, row.key)
         if row.command is not None:
             component["command_topic"] = self.topics.command(self.id, row.key)
-        return component_id(row), component | specifics(row, self.view)
+        return COMPONENT_IDS[row.key], component | specifics(row, self.view)
 
     def _common(
         self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool

@@ -17,11 +17,6 @@ ROWS = tuple(row for row in FIELDS.values() if row.has_state and not row.person 
 """The rows that are announced of a charger that has them."""
 
 
-def component_id(row: Field) -> str:
-    """Give the id of a row's component. It names the platform: under one id no entity can change it."""
-    return f"{platform_of(row)}_{object_id(row.key)}"
-
-
 def platform_of(row: Field) -> str:
     """Give the platform that suits a row."""
     if row.command is not None:
@@ -29,6 +24,10 @@ def platform_of(row: Field) -> str:
         return special or ("select" if row.words else _SETTABLE[row.kind.shape])
     truth = row.on_off is not None or row.kind.shape in {Shape.BOOLEAN, Shape.FLAG}
     return "binary_sensor" if truth else "sensor"
+
+
+COMPONENT_IDS: Mapping[str, str] = {row.key: f"{platform_of(row)}_{object_id(row.key)}" for row in ROWS}
+"""The ids of the rows' components. They name the platform: under one id no entity can change it."""
 
 
 def currency_of(view: View) -> str | None:
@@ -130,4 +129,4 @@ _PLATFORMS: Mapping[str, Callable[[Field, View], Component]] = {
 def basic_keys(names: Iterable[str]) -> frozenset[str]:
     """Give the keys of the basic document that these components show."""
     names = frozenset(names)
-    return frozenset(row.key for row in ROWS if row.basic is not None and component_id(row) in names)
+    return frozenset(row.key for row in ROWS if row.basic is not None and COMPONENT_IDS[row.key] in names)
