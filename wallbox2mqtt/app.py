@@ -32,6 +32,7 @@ from wallbox2mqtt.commands import CommandQueue, Results
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.intake import Intake
 from wallbox2mqtt.logs import TopicHandler, Trouble
+from wallbox2mqtt.lifesigns import LifeSigns
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.picture import Picture
@@ -92,7 +93,7 @@ class App:
         self._topics = Topics(config.mqtt.base_topic)
         self._birth_topic = f"{config.home_assistant.prefix}/status"
         self._mqtt = self._new_mqtt(config)
-        store = Store(state_dir, f"{wallbox.email} {wallbox.api_url} {wallbox.user_api_url}")
+        store = Store(state_dir, wallbox.account)
         self._picture = Picture(self._topics, self._mqtt.publish, commands.settle_s)
         self._bridge = Bridge(self._topics, self._mqtt.publish, clock)
         self._shared = self._new_shared(store)
@@ -110,6 +111,7 @@ class App:
             Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
+        self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
         self._offset = clock.wall() - clock.monotonic()
         self._birth: schedule.Job | None = None
         self._trouble = Trouble(_LOG, "not connected to the broker, trying again", "connected again", clock)
@@ -174,6 +176,7 @@ class App:
         self._watchdog.start()
         _LOG.info(
             "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
+        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         )
         try:
             while self._exit is None:
@@ -231,6 +234,7 @@ class App:
         if not self._watchdog.is_alive():
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
 
+        self._life.look()
     def _check_times(self) -> None:
         """Begin the timetable anew after a jump of the wall clock, which it goes by, and when the pace changes.
 
@@ -357,6 +361,7 @@ class App:
     def _answer_all(self) -> None:
         reason = self._exit.reason if self._exit is not None else "a fault of its own"
         _LOG.info("stopping reason=%r", reason)
+        self._life.end()
         for worker in self._workers:
             worker.stop()
         self._take_what_has_arrived()

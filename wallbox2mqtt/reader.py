@@ -58,6 +58,11 @@ class Reader:
         self._refreshes: dict[int, Ticket] = {}
         self._trouble = Trouble(_LOG, "read failed", "reads succeed again", shared.clock)
 
+    @property
+    def begun(self) -> float | None:
+        """When the last read began, successful or not; None before the first."""
+        return self._last_begun
+
     def tick(self) -> None:
         """Say that a read is due; several before it happens are one. Who still waits for a failed read asks again."""
         with self._condition:

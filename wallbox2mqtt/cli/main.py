@@ -73,6 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     _add_config(add("run", _run, "run the bridge"))
+    health = add("health", _health, "tell whether the bridge that runs here is healthy, and if not why")
+    _add_config(health)
+    health.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
+    )
     demo = add("demo", _demo, "simulated cloud, broker and bridge on this machine, with a view of what is published")
     demo.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
     demo.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
@@ -114,6 +122,12 @@ def _run(args: argparse.Namespace) -> int:
     for precaution in precautions(config, file, directory, os.environ):
         logging.getLogger(__name__).warning(precaution)
     return App(config, directory, SystemClock()).run()
+
+
+def _health(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import health  # noqa: PLC0415
+
+    return health.run(args.config, args.state_dir)
 
 
 def _demo(args: argparse.Namespace) -> int:

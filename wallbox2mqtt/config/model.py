@@ -134,6 +134,11 @@ class WallboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         "https://user-api.wall-box.com"
     )
 
+    @property
+    def account(self) -> str:
+        """What tells accounts apart, for the names of their files."""
+        return f"{self.email} {self.api_url} {self.user_api_url}"
+
 
 class TlsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Encryption on the way to the broker."""

@@ -1,0 +1,302 @@
+"""The heartbeat, what it means, and ``health``, which reads it: by the file, and while each part is stopped in turn."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
+from tests.parts import Parts
+from wallbox2mqtt import heartbeat
+from wallbox2mqtt.config import MqttConfig, WallboxConfig
+from wallbox2mqtt.config.model import Secret
+from wallbox2mqtt.heartbeat import AWAY_S, BACKOFF_S, LEAST_S, SILENT_S, Beat, faults
+from wallbox2mqtt.lifesigns import LifeSigns
+from wallbox2mqtt.mqtt import Mqtt
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
+from wallbox2mqtt.state import Store
+from wallbox2mqtt.watch import Pulse
+
+GOOD = Beat(
+    at=1000.0,
+    threads={"reader": [1.0, 25.0], "writer": [4.0, 25.0], "broker": [0.4, 20.0]},
+    idle_s=2.0,
+    read_age_s=30.0,
+    has_read=True,
+    interval_s=60.0,
+    away_s=0.0,
+    reason="ok",
+    chargers=2,
+)
+
+
+class TestFaults:
+    @pytest.mark.parametrize("later_s", [0.0, 9.0, SILENT_S])
+    def test_none(self, later_s: float) -> None:
+        assert faults(GOOD, GOOD.at + later_s) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "later_s", "word"),
+        [
+            pytest.param({}, SILENT_S + 1, "main loop", id="main"),
+            pytest.param({}, -100.0, "earlier boot", id="boot"),
+            pytest.param({"threads": {"reader": [25.1, 25.0]}}, 0.0, "thread reader", id="reader"),
+            pytest.param({"threads": {"broker": [20.1, 20.0]}}, 0.0, "thread broker", id="paho"),
+            pytest.param({"idle_s": 181.0}, 0.0, "no read was begun", id="polls"),
+            pytest.param({"read_age_s": 175.0}, 6.0, "no good read for 181 s", id="reads"),
+            pytest.param({"interval_s": 20.0, "read_age_s": LEAST_S + 1}, 0.0, "no good read", id="at-least"),
+            pytest.param({"read_age_s": 181.0, "has_read": False}, 0.0, "since the start", id="never-read"),
+            pytest.param({"reason": "auth_failed"}, 0.0, "check e-mail and password", id="sign-in"),
+            pytest.param({"reason": "rate_limited", "read_age_s": BACKOFF_S + 1}, 0.0, "rate_limited", id="back-off"),
+            pytest.param({"away_s": AWAY_S - 5}, 6.0, "the broker is away", id="broker"),
+        ],
+    )
+    def test_is_said_in_a_line(self, changes: dict[str, Any], later_s: float, word: str) -> None:
+        (line,) = faults(GOOD._replace(**changes), GOOD.at + later_s)
+        assert word in line
+        assert line.isprintable()
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"reason": "rate_limited", "read_age_s": BACKOFF_S - 60}, id="a-back-off-is-obedience"),
+            pytest.param({"reason": "timeout", "read_age_s": 170.0}, id="two-failed-reads"),
+            pytest.param({"away_s": 20.0}, id="a-broker-that-restarts"),
+            pytest.param({"interval_s": 900.0, "read_age_s": 2000.0, "idle_s": 2000.0}, id="a-slow-account"),
+            pytest.param({"has_read": False, "reason": "not asked yet", "read_age_s": 5.0}, id="just-started"),
+        ],
+    )
+    def test_are_not_seen_too_soon(self, changes: dict[str, Any]) -> None:
+        assert faults(GOOD._replace(**changes), GOOD.at) == []
+
+    def test_a_cloud_that_is_away_is_no_reason_to_restart(self) -> None:
+        assert GOOD._replace(read_age_s=1e6, away_s=1e6, reason="auth_failed").advances
+        assert not GOOD._replace(idle_s=181.0).advances
+        assert not GOOD._replace(threads={"writer": [26.0, 25.0]}).advances
+
+
+class TestFile:
+    def test_there_and_back(self, tmp_path: Path) -> None:
+        store = Store(tmp_path, "account")
+        store.write(heartbeat.FILE, GOOD._asdict())
+        (path,) = heartbeat.find(tmp_path)
+        assert heartbeat.read(path) == GOOD
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"at": 1}', b"\xff", b'{"at": "x"}'])
+    def test_what_is_none(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "x-heartbeat.json"
+        path.write_bytes(content)
+        assert heartbeat.read(path) is None
+        path.unlink()
+        assert heartbeat.read(path) is None
+
+
+@pytest.fixture
+def cloud(clock: FakeClock) -> Iterator[Simulator]:
+    with Simulator(clock=clock, settings=Settings(reads_per_minute=None, writes_per_minute=None)) as cloud:
+        yield cloud
+
+
+class Life:
+    """The parts of a bridge, and the heartbeat that main would write."""
+
+    def __init__(self, cloud: Simulator, clock: FakeClock, directory: Path) -> None:
+        self.parts = Parts(cloud, clock, directory)
+        mqtt = Mqtt(MqttConfig(port=9), filters=[], on_event=lambda _: None, clock=clock)
+        store = Store(directory, "account")
+        parts = self.parts
+        self.signs = LifeSigns(parts.shared, parts.reader, parts.pace, parts.bridge, mqtt, store)
+        self.signs.begin({"reader": Pulse()})
+
+    def run(self, seconds: float) -> Beat:
+        self.parts.run(seconds, then=self.signs.look)
+        self.signs.look()
+        return self.signs.beat()
+
+    def faults(self, seconds: float) -> list[str]:
+        """What is wrong after so many more seconds, the broker left out: there is none."""
+        beat = self.run(seconds)
+        return faults(beat._replace(away_s=0.0), beat.at)
+
+
+class TestReads:
+    """Polls that go on, fail, back off, and stop; time is a fake."""
+
+    @pytest.fixture
+    def life(self, cloud: Simulator, clock: FakeClock, tmp_path: Path) -> Life:
+        return Life(cloud, clock, tmp_path)
+
+    def test_go_on(self, life: Life) -> None:
+        for _ in range(20):
+            assert life.faults(60.0) == []
+
+    def test_fail(self, life: Life, cloud: Simulator) -> None:
+        assert life.faults(200.0) == []
+        cloud.fault(Fault(kind="status", status=500, count=None))
+        assert life.faults(110.0) == []
+        (line,) = life.faults(130.0)
+        assert "http_5xx" in line
+        assert life.signs.beat().advances
+
+    def test_are_refused_as_too_many(self, life: Life, cloud: Simulator) -> None:
+        assert life.faults(120.0) == []
+        cloud.fault(Fault(kind="status", status=429, count=None))
+        for _ in range(40):
+            assert life.faults(60.0) == []
+            assert life.signs.beat().advances
+        (line,) = life.faults(10 * 60.0)
+        assert "rate_limited" in line
+
+    def test_with_refused_credentials(self, cloud: Simulator, clock: FakeClock, tmp_path: Path) -> None:
+        life = Life(cloud, clock, tmp_path)
+        cloud.fault(Fault(kind="status", path="users/signin", status=401, count=None))
+        for _ in range(120):
+            (line,) = life.faults(60.0)
+            assert "check e-mail and password" in line
+            assert life.signs.beat().advances
+
+    def test_stop(self, life: Life, clock: FakeClock) -> None:
+        assert life.faults(100.0) == []
+        for _ in range(300):
+            clock.advance(1.0)
+            life.signs.look()
+        beat = life.signs.beat()
+        assert not beat.advances
+        assert any("no read was begun" in line for line in faults(beat, beat.at))
+
+
+def health(*arguments: str, **environ: str) -> tuple[int, str]:
+    """Ask as systemd and Docker would; the exit code and the line."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "wallbox2mqtt", "health", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        env={"PATH": os.environ["PATH"], **environ},
+    )
+    assert not done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    return done.returncode, done.stdout
+
+
+class TestCommand:
+    def write(self, directory: Path, account: str = "account", at: float | None = None) -> None:
+        beat = GOOD._replace(at=time.monotonic() if at is None else at)
+        Store(directory, account).write(heartbeat.FILE, beat._asdict())
+
+    def test_healthy(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        code, line = health("--state-dir", str(tmp_path))
+        assert code == 0
+        assert line.startswith("healthy: 2 chargers")
+        assert health(STATE_DIRECTORY=str(tmp_path))[0] == 0
+        assert health(WALLBOX2MQTT_STATE_DIR=str(tmp_path))[0] == 0
+
+    def test_by_the_configuration(self, tmp_path: Path) -> None:
+        file = tmp_path / "config.yaml"
+        file.write_text(f"wallbox: {{email: me@example.org, password: x}}\nstate_dir: {tmp_path / 'state'}\n")
+        assert health("--config", str(file))[0] == 69
+        self.write(tmp_path / "state", WallboxConfig(email="me@example.org", password=Secret("x")).account)
+        assert health("--config", str(file))[0] == 0
+        self.write(tmp_path / "state", "another account", at=time.monotonic() - 100)
+        assert health("--config", str(file), "--state-dir", str(tmp_path / "state"))[0] == 0
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_not_running(self, tmp_path: Path, *, there: bool) -> None:
+        code, line = health("--state-dir", str(tmp_path if there else tmp_path / "absent"))
+        assert code == 69
+        assert "does not run" in line
+
+    def test_stopped(self, tmp_path: Path) -> None:
+        self.write(tmp_path, at=time.monotonic() - 50)
+        code, line = health("--state-dir", str(tmp_path))
+        assert (code, "main loop is silent for 50 s" in line) == (69, True)
+
+    def test_without_any_configuration(self, tmp_path: Path) -> None:
+        code, line = health("--config", str(tmp_path / "absent.yaml"))
+        assert code == 69
+        assert "absent.yaml" in line
+
+    def test_imports_next_to_nothing(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        program = (
+            "import sys; from wallbox2mqtt.cli import main; code = main(['health', '--state-dir', sys.argv[1]]);"
+            "heavy = {'requests', 'paho', 'yaml', 'msgspec', 'schedule', 'ssl'} & set(sys.modules);"
+            "sys.exit(f'{code} {heavy}' if code or heavy else 0)"
+        )
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=LIMIT_S
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.broker
+class TestProcess:
+    """A real bridge, a real broker, and systemd's socket."""
+
+    @pytest.fixture
+    def start(self, broker: Broker, tmp_path: Path) -> Iterator[Callable[[Simulator], subprocess.Popen[bytes]]]:
+        running: list[subprocess.Popen[bytes]] = []
+
+        def start(cloud: Simulator) -> subprocess.Popen[bytes]:
+            environ = {
+                "PATH": os.environ["PATH"],
+                "WALLBOX2MQTT_WALLBOX__EMAIL": EMAIL,
+                "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD,
+                "WALLBOX2MQTT_WALLBOX__API_URL": cloud.url,
+                "WALLBOX2MQTT_WALLBOX__USER_API_URL": cloud.url,
+                "WALLBOX2MQTT_MQTT__PORT": str(broker.port),
+                "WALLBOX2MQTT_MQTT__HOST": "127.0.0.1",
+                "WALLBOX2MQTT_STATE_DIR": str(tmp_path / "state"),
+                "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            }
+            with (tmp_path / "log").open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "wallbox2mqtt", "run"], env=environ, stderr=log
+                )
+            running.append(process)
+            return process
+
+        yield start
+        for process in running:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait(LIMIT_S)
+
+    def test_is_told_from_start_to_end(
+        self, broker: Broker, start: Callable[[Simulator], subprocess.Popen[bytes]], tmp_path: Path
+    ) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, Simulator() as cloud:
+            systemd.bind(str(tmp_path / "notify"))
+            systemd.settimeout(LIMIT_S)
+            with Watcher(broker.port, "wallbox/bridge/#") as watcher:
+                process = start(cloud)
+                first = systemd.recv(4096).decode().splitlines()
+                assert {"READY=1", "WATCHDOG=1"} <= set(first)
+                watcher.wait("wallbox/bridge/cloud_reason", "ok")
+                eventually(lambda: health("--state-dir", str(tmp_path / "state"))[0] == 0, "it is healthy")
+                process.terminate()
+                assert process.wait(LIMIT_S) == 0
+            assert "STOPPING=1" in systemd.recv(4096).decode()
+        assert "does not run" in health("--state-dir", str(tmp_path / "state"))[1]
+
+    def test_neither_cloud_nor_broker_need_be_there(
+        self, broker: Broker, start: Callable[[Simulator], subprocess.Popen[bytes]], tmp_path: Path
+    ) -> None:
+        broker.stop()
+        cloud = Simulator()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, cloud:
+            systemd.bind(str(tmp_path / "notify"))
+            systemd.settimeout(LIMIT_S)
+            cloud.fault(Fault(kind="hang", count=None))
+            start(cloud)
+            assert "READY=1" in systemd.recv(4096).decode().splitlines()

@@ -1,0 +1,59 @@
+"""``health``: does the bridge run as it should, and if not, why. Quick: it is asked every half minute."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from wallbox2mqtt import heartbeat
+from wallbox2mqtt.errors import ConfigError
+
+EXIT_OK, EXIT_UNHEALTHY = 0, 69
+_NOT_HERE = "the bridge does not run, or with another state directory: no heartbeat in {}"
+
+
+def run(config: Path | None, state_dir: Path | None) -> int:
+    """Print how the bridge is, in a line; gives the exit code."""
+    named = _named(state_dir, os.environ)
+    found = [] if named is None else heartbeat.find(named)
+    if named is not None and not found:
+        return _unhealthy(_NOT_HERE.format(named))
+    try:
+        # the configuration takes longer to read than all the rest: only where several accounts left a heartbeat
+        path = found[0] if len(found) == 1 else _configured(config, named)
+    except ConfigError as error:
+        return _unhealthy(f"no state directory is named, and the configuration is wrong: {str(error).splitlines()[0]}")
+    beat = heartbeat.read(path)
+    if beat is None:
+        return _unhealthy(_NOT_HERE.format(path.parent))
+    if wrong := heartbeat.faults(beat, time.monotonic()):
+        return _unhealthy("; ".join(wrong))
+    print(f"healthy: {heartbeat.words(beat)}")
+    return EXIT_OK
+
+
+def _unhealthy(why: str) -> int:
+    print(f"unhealthy: {why}")
+    return EXIT_UNHEALTHY
+
+
+def _named(state_dir: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Give the state directory where it is named without the configuration."""
+    variables = (environ.get(name, "").split(":")[0] for name in ("WALLBOX2MQTT_STATE_DIR", "STATE_DIRECTORY"))
+    text = next(filter(None, variables), None)
+    return state_dir or (Path(text).expanduser() if text else None)
+
+
+def _configured(config: Path | None, state_dir: Path | None) -> Path:
+    """Give the heartbeat's file as the configuration has it.
+
+    Raises:
+        ConfigError: there is none that can be used.
+
+    """
+    from wallbox2mqtt.config import find, load  # noqa: PLC0415
+    from wallbox2mqtt.config import state_dir as configured  # noqa: PLC0415
+    from wallbox2mqtt.state import Store  # noqa: PLC0415
+
+    loaded = load(find(config, os.environ), os.environ)
+    return Store(state_dir or configured(loaded, os.environ), loaded.wallbox.account).path(heartbeat.FILE)

@@ -1,0 +1,102 @@
+"""The heartbeat: what main writes down each ten seconds, and what it means.
+
+``wallbox2mqtt health`` reads it, which has to be quick: this module imports next to nothing.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FILE = "heartbeat"
+BEAT_S = 10.0
+SILENT_S = 30.0
+"""A heartbeat older than this is none: main is stopped, hangs, or died."""
+AWAY_S = 30.0
+"""For so long the broker may be away: it may have been restarted."""
+MISSED_INTERVALS, LEAST_S = 3, 120.0
+"""Without a good read for so many intervals, and for so long at least, the picture is not to be trusted."""
+BACKOFF_S = 45 * 60.0
+"""A back-off after «too many requests» is obedience and no fault, for three of its longest steps."""
+
+
+class Beat(NamedTuple):
+    """A heartbeat. Ages are seconds at ``at``, the machine's monotonic time, which begins anew with each boot.
+
+    ``threads``: how long each thread is silent, and how long it may be. ``idle_s``: how long no read was
+    begun although one could have been. ``read_age_s``: of the last good read, else since the start. ``away_s``:
+    how long the broker is away; 0 when it is there. ``reason``: the cloud's, as ``bridge/cloud_reason`` has it.
+    """
+
+    at: float
+    threads: dict[str, list[float]]
+    idle_s: float
+    read_age_s: float
+    has_read: bool
+    interval_s: float
+    away_s: float
+    reason: str
+    chargers: int
+
+    @property
+    def read_limit_s(self) -> float:
+        """How old the last good read may become."""
+        return BACKOFF_S if self.reason == "rate_limited" else self.idle_limit_s
+
+    @property
+    def idle_limit_s(self) -> float:
+        """How long no read may be begun."""
+        return max(MISSED_INTERVALS * self.interval_s, LEAST_S)
+
+    @property
+    def advances(self) -> bool:
+        """Whether every thread lives and polls advance: the rest is not this process' fault."""
+        return self.idle_s <= self.idle_limit_s and all(age <= allowed for age, allowed in self.threads.values())
+
+
+def faults(beat: Beat, now: float) -> list[str]:
+    """Give what is wrong, in words, the worst first; empty when all is well. ``now``: monotonic."""
+    silent = now - beat.at
+    if silent < -1.0:
+        return ["the bridge does not run: its last heartbeat is of an earlier boot"]
+    if silent > SILENT_S:
+        return [f"the main loop is silent for {silent:.0f} s: the process is stopped, hangs, or died"]
+    silent = max(0.0, silent)
+    found = [
+        f"the thread {name} is silent for {age:.0f} s"
+        for name, (age, allowed) in beat.threads.items()
+        if age > allowed
+    ]
+    if (idle := beat.idle_s + silent) > beat.idle_limit_s:
+        found.append(f"no read was begun for {idle:.0f} s although one could have been")
+    if beat.reason == "auth_failed":
+        found.append("the cloud refuses the sign-in: check e-mail and password")
+    elif (age := beat.read_age_s + silent) > beat.read_limit_s:
+        since = "" if beat.has_read else " since the start"
+        found.append(f"no good read for {age:.0f} s{since}, {beat.read_limit_s:.0f} s are allowed: {beat.reason}")
+    if beat.away_s > 0 and beat.away_s + silent > AWAY_S:
+        found.append(f"the broker is away for {beat.away_s + silent:.0f} s")
+    return found
+
+
+def words(beat: Beat) -> str:
+    """Say how things stand, for people."""
+    chargers = "1 charger" if beat.chargers == 1 else f"{beat.chargers} chargers"
+    read = f"last good read {beat.read_age_s:.0f} s ago" if beat.has_read else "nothing read yet"
+    broker = "broker connected" if beat.away_s <= 0 else f"broker away for {beat.away_s:.0f} s"
+    return f"{chargers}, a read each {beat.interval_s:g} s, {read}, cloud {beat.reason}, {broker}"
+
+
+def find(directory: Path) -> list[Path]:
+    """Give the heartbeats in a state directory: one for each account that ran, or was killed, there."""
+    return sorted(directory.glob(f"*-{FILE}.json"))
+
+
+def read(path: Path) -> Beat | None:
+    """Read a heartbeat; None where it is none, or of another version."""
+    try:
+        kept: Any = json.loads(path.read_bytes())
+        beat = Beat(**kept)
+    except (OSError, ValueError, TypeError):
+        return None
+    numbers = (beat.at, beat.idle_s, beat.read_age_s, beat.interval_s, beat.away_s)
+    return beat if all(isinstance(number, int | float) for number in numbers) else None
