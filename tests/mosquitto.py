@@ -61,6 +61,7 @@ class Broker:
             "per_listener_settings false",
             "persistence false",
             "set_tcp_nodelay true",
+            "max_queued_messages 0",  # else it drops what a watcher has not taken yet
             "user root" if os.geteuid() == 0 else "",
             f"listener {self.port} 127.0.0.1",
             self._listener,
@@ -86,6 +87,11 @@ class Broker:
             self._process.kill()
             self._process.wait(LIMIT_S)
         self._process = None
+
+    def reload(self) -> None:
+        """Let it read its passwords and rights anew."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
 
     def freeze(self, *, frozen: bool) -> None:
         """Let it hang without closing a connection, or go on."""
