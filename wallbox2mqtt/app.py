@@ -31,8 +31,8 @@ from wallbox2mqtt.cloud import Cloud, SignInLine
 from wallbox2mqtt.commands import CommandQueue, Results
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.intake import Intake
-from wallbox2mqtt.logs import TopicHandler, Trouble
 from wallbox2mqtt.lifesigns import LifeSigns
+from wallbox2mqtt.logs import TopicHandler, Trouble
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.picture import Picture
@@ -176,8 +176,8 @@ class App:
         self._watchdog.start()
         _LOG.info(
             "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
-        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         )
+        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         try:
             while self._exit is None:
                 self._watchdog.main.beat()
