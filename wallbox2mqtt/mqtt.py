@@ -274,7 +274,9 @@ class Mqtt:
 
     def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
         """Publish a last state (topic, payload), wait until the broker has it, and end the connection."""
-        if self._online and last is not None:
+        with self._lock:
+            was_online, self._online = self._online, False  # nothing follows the last words
+        if was_online and last is not None:
             info = self._client.publish(*last, qos=QOS, retain=True)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 info.wait_for_publish(timeout_s)
