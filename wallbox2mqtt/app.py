@@ -30,6 +30,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Cloud, SignInLine
 from wallbox2mqtt.commands import CommandQueue, Results
 from wallbox2mqtt.config import Config
+from wallbox2mqtt.inbox import Inbox
 from wallbox2mqtt.intake import Intake
 from wallbox2mqtt.lifesigns import LifeSigns
 from wallbox2mqtt.logs import TopicHandler, Trouble
@@ -87,7 +88,7 @@ class App:
         """
         wallbox, commands = config.wallbox, config.commands
         self._config, self._clock = config, clock
-        self._events: queue.SimpleQueue[Event | _DetailRead | _ChargersListed | _Exit] = queue.SimpleQueue()
+        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
         self._exit: _Exit | None = None
         self._scheduler = schedule.Scheduler()
         self._topics = Topics(config.mqtt.base_topic)
@@ -114,6 +115,7 @@ class App:
         self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
         self._offset = clock.wall() - clock.monotonic()
         self._birth: schedule.Job | None = None
+        self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
         self._trouble = Trouble(_LOG, "not connected to the broker, trying again", "connected again", clock)
         self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
 
@@ -230,6 +232,7 @@ class App:
         self._intake.look_again()
         self._announcer.look()
         self._show_counts()
+        self._show_flood()
         self._show_log()
         if not self._watchdog.is_alive():
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
@@ -337,6 +340,12 @@ class App:
             topic = self._topics.bridge("log")
             self._log_topic.drain(lambda line: self._mqtt.publish(topic, line, retain=False), self._clock.wall())
 
+    def _show_flood(self) -> None:
+        if dropped := self._events.dropped():
+            self._flood.occurs("messages", f"count={dropped}")
+        else:
+            self._flood.ended()
+
     def _show_health(self) -> None:
         self._bridge.health(
             reads=self._shared.reads.total,
@@ -376,7 +385,7 @@ class App:
     def _take_what_has_arrived(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                if isinstance(event := self._events.get_nowait(), Message):
+                if isinstance(event := self._events.get(), Message):
                     self._handle_message(event)
 
     def _say_offline(self) -> None:

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
+from wallbox2mqtt.catalogue.kinds import is_charger_id
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.topics import safe_part, to_json
 
 _CONFIG_DATA = CONFIG.rstrip(".")
+MAX_CHARGERS = 5000
+"""More in a list are left out: a cloud gone mad could name 200,000 in one answer, and each of them costs memory."""
 _DEEPEST = 20
 """Deeper levels become JSON text; the vendor's documents have four."""
 
@@ -166,8 +169,8 @@ def read_sweep(document: Json) -> list[Listed]:
     listed: dict[int, Listed] = {}
     for charger in _chargers(groups):
         charger_id = charger.get("id")
-        if isinstance(charger_id, int) and not isinstance(charger_id, bool) and charger_id > 0:
-            listed.setdefault(charger_id, _listed(charger_id, charger))
+        if is_charger_id(charger_id) and charger_id not in listed and len(listed) < MAX_CHARGERS:
+            listed[charger_id] = _listed(charger_id, charger)
     return list(listed.values())
 
 

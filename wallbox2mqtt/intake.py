@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from wallbox2mqtt.catalogue import FIELDS, parse, read_payload
 from wallbox2mqtt.commands import Ticket
 from wallbox2mqtt.errors import InvalidPayloadError
-from wallbox2mqtt.mqtt import Message
+from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.reader import Reader
 from wallbox2mqtt.shared import Shared
-from wallbox2mqtt.topics import CommandTopic, Topics
+from wallbox2mqtt.topics import LONGEST_REPLY, CommandTopic, Topics
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,7 +56,17 @@ class Intake:
         if charger_id is None or not topic.key:
             _LOG.warning("ignored a message, this is no command of a charger topic=%.200s", message.topic)
             return
-        self._sort(message, Ticket(charger_id, topic.key, message.arrived, message.reply))
+        self._sort(message, Ticket(charger_id, topic.key, message.arrived, self._reply(message)))
+
+    def _reply(self, message: Message) -> Reply | None:
+        """Give where the answer is wanted; nowhere where it must not go: the command counts all the same."""
+        reply = message.reply
+        if reply is None:
+            return None
+        if self._topics.may_reply_to(reply.topic) and len(reply.correlation or b"") <= LONGEST_REPLY:
+            return reply
+        _LOG.warning("no answer goes to this response topic topic=%.200s", reply.topic)
+        return None
 
     def _take_for_bridge(self, topic: CommandTopic, message: Message) -> None:
         if topic.key != "refresh":

@@ -356,7 +356,8 @@ def _welcome(charger: _Charger, values: Mapping[str, Json]) -> dict[str, Json]:
     parents = {key[:end] for key in charger.values for end, sign in enumerate(key) if sign == "/"}
     unwelcome = {key for key in new if values[key] is None and key in parents}
     room = max(0, MAX_FIELDS - len(charger.values))
-    unwelcome |= set([key for key in values if key in new - unwelcome][room:])
+    welcome = new - unwelcome
+    unwelcome |= set([key for key in values if key in welcome][room:])
     return {key: value for key, value in values.items() if key not in unwelcome}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.kinds import is_number
+from wallbox2mqtt.catalogue.kinds import is_charger_id, is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.documents import Listed
 from wallbox2mqtt.errors import AnswerLostError, CloudError, RequestRefusedError
@@ -270,7 +270,7 @@ class Plan:
 
 def _ids(kept: Json) -> list[int]:
     items = kept if isinstance(kept, list) else []
-    return [item for item in items if isinstance(item, int) and not isinstance(item, bool) and item > 0]
+    return [item for item in items if is_charger_id(item)]
 
 
 def _items(kept: Json) -> list[tuple[str, float]]:

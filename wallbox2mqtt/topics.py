@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from wallbox2mqtt.catalogue import FIELDS, Json
+from wallbox2mqtt.catalogue.kinds import LARGEST_ID, is_charger_id
 
 ONLINE, OFFLINE = "online", "offline"
 
 UNKNOWN = "None"
 """The payload of an unknown value: an empty retained payload would delete the topic."""
+
+LONGEST_REPLY = 1024
+"""Bytes of a response topic, and of its correlation data: both are kept for each command that waits."""
 
 DEEPEST_COMMAND = 6
 """Levels below the charger's topic to which commands are listened for; ``basic/resume/totalEnergy`` has 3."""
@@ -21,6 +25,8 @@ DEEPEST_COMMAND = 6
 _NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _UNSAFE = re.compile(rf"[+#/\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 """Besides MQTT's own: mosquitto ends the connection of who sends a control or a non-character in a topic."""
+_ID_DIGITS = len(str(LARGEST_ID))
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 _LEAF_RESERVED = frozenset({"set", "result"})
 _TOP_RESERVED = frozenset({"availability", "basic", "event"}) | {
     row.key for row in FIELDS.values() if row.detail is None and row.basic is None
@@ -71,8 +77,8 @@ class CommandTopic:
     def charger_id(self) -> int | None:
         """The charger's number; None where the level is no number as the bridge writes them."""
         digits = self.charger
-        good = digits.isascii() and digits.isdigit() and len(digits) < 20 and not digits.startswith("0")  # noqa: PLR2004
-        return int(digits) if good else None
+        plain = digits.isascii() and digits.isdigit() and len(digits) <= _ID_DIGITS and not digits.startswith("0")
+        return number if plain and is_charger_id(number := int(digits)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,23 @@ class Topics:
         One ``#`` would bring back every state that the bridge publishes.
         """
         return [f"{self.base}/+{'/+' * depth}/set" for depth in range(DEEPEST_COMMAND + 1)]
+
+    def may_reply_to(self, topic: str) -> bool:
+        """Tell whether an answer may go to a response topic that somebody asks for.
+
+        It must not make the bridge say for others what only the bridge may say, nor let it command itself.
+        """
+        level = topic.removeprefix(f"{self.base}/").partition("/")[0] if topic.startswith(f"{self.base}/") else ""
+        return not (
+            not topic
+            or topic.startswith("$")
+            or {"+", "#"} & set(topic)
+            or _CONTROL.search(topic)
+            or len(topic.encode(errors="replace")) > LONGEST_REPLY
+            or level == "bridge"
+            or level.isdecimal()
+            or self.parse_command(topic) is not None
+        )
 
     def parse_command(self, topic: str) -> CommandTopic | None:
         """Take a topic apart, or give None where it is no command's."""

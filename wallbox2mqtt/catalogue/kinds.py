@@ -8,7 +8,7 @@ the ones that all consumers of discovery understand. ``{currency}`` in a unit st
 import enum
 import sys
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 Scalar: TypeAlias = bool | int | float | str | None
 """A value as it is known of a field. Lists and empty objects are kept as their JSON text."""
@@ -76,6 +76,14 @@ def is_number(value: object) -> bool:
     """Tell whether this is a JSON number that a float can hold (a boolean is none, though Python calls it an int)."""
     # JSON's whole numbers have no end: math.isfinite raises on one of 400 digits
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+LARGEST_ID = 2**63 - 1
+
+
+def is_charger_id(value: object) -> TypeGuard[int]:
+    """Tell whether this can be a charger's number; only such enter paths, topics and lists."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
 
 
 POWER_KW = Kind(Shape.NUMBER, "kW", "power", "measurement", 2)

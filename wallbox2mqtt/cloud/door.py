@@ -16,6 +16,7 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.kinds import is_charger_id
 from wallbox2mqtt.catalogue.requests import Request
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.answers import check_status, decoded, http_time, is_success, translated
@@ -133,6 +134,14 @@ def _document(raw: bytes, *, keep: bool) -> Json:
         return None
 
 
+def _checked(charger_id: object) -> int:
+    """Give the id if it is one: nothing else enters a path, whatever the types said on the way."""
+    if not is_charger_id(charger_id):
+        msg = f"not the id of a charger: {type(charger_id).__name__}"
+        raise ValueError(msg)
+    return charger_id
+
+
 class SignInLine:
     """The requests that bring tokens; the TokenManager's door."""
 
@@ -184,11 +193,11 @@ class Cloud:
 
     def detail(self, charger_id: int) -> Answer:
         """Read a charger's status document."""
-        return self._send("GET", f"chargers/status/{charger_id}", self._reads)
+        return self._send("GET", f"chargers/status/{_checked(charger_id)}", self._reads)
 
     def basic(self, charger_id: int) -> Answer:
         """Read a charger's basic document; by the API document's PUT without a body, once GET was refused (405)."""
-        path = f"v2/charger/{charger_id}"
+        path = f"v2/charger/{_checked(charger_id)}"
         if self._basic_by_put:
             return self._send("PUT", path, self._writes)
         try:
@@ -199,7 +208,7 @@ class Cloud:
 
     def write(self, request: Request, charger_id: int, body: Json) -> Answer:
         """Send a command. Its answer's body is None where there is none that could be read."""
-        path = request.path.format(id=charger_id)
+        path = request.path.format(id=_checked(charger_id))
         return self._send(request.method, path, self._writes, body=body, body_matters=False)
 
     def _send(self, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True) -> Answer:

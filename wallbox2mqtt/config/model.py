@@ -68,7 +68,7 @@ def _without_repetitions(ids: tuple[int, ...]) -> tuple[int, ...]:
 # ``extra`` is ours: "accepts" puts into words what a pattern says, "then" is what becomes of a value that fits,
 # with a ValueError for what a pattern cannot express. Bounds and choices are put into words by keys.py.
 Positive = Annotated[float, Meta(gt=0)]
-ChargerId = Annotated[int, Meta(ge=1)]
+ChargerId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Email = Annotated[str, Meta(pattern=r"^[^:\s]+$", extra={"accepts": "an e-mail address"})]
 MqttText = Annotated[str, Meta(min_length=1, extra={"then": _fits_mqtt})]

@@ -1,0 +1,333 @@
+"""What others may say to the bridge is limited: ids, response topics, floods, and documents of a cloud gone mad."""
+
+import itertools
+import json
+import queue
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeClock
+from tests.parts import Parts
+from tests.wire import Wire
+from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.budget import Budget
+from wallbox2mqtt.catalogue import FIELDS, Json
+from wallbox2mqtt.catalogue.kinds import LARGEST_ID, is_charger_id
+from wallbox2mqtt.catalogue.requests import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
+from wallbox2mqtt.cloud import Cloud
+from wallbox2mqtt.config import Secret, WallboxConfig
+from wallbox2mqtt.documents import MAX_CHARGERS, Reading, read_basic, read_detail, read_sweep
+from wallbox2mqtt.errors import BadAnswerError
+from wallbox2mqtt.inbox import MOST_BYTES, MOST_MESSAGES, Inbox
+from wallbox2mqtt.mqtt import Connected, Message, Reply
+from wallbox2mqtt.picture import MAX_FIELDS, Picture
+from wallbox2mqtt.simulator import Settings, Simulator
+from wallbox2mqtt.state import Store
+from wallbox2mqtt.topics import LONGEST_REPLY, Topics
+
+NO_IDS: list[Any] = [
+    0, -1, True, None, 1.0, "1", "1/../../users/me", b"1", [1], LARGEST_ID + 1, 10**4000, "\u0661", "1\r\nX: y",
+]  # fmt: skip
+TWO_MIB = 2 * 1024 * 1024
+
+
+class OneToken:
+    """A sign-in without a network."""
+
+    def sign_in(self, way: Way) -> SignInAnswer:
+        del way
+        return SignInAnswer({"data": {"attributes": {"token": "t"}}}, None)
+
+    def refresh(self, token: Secret) -> SignInAnswer:
+        raise NotImplementedError
+
+
+ASK: dict[str, Callable[[Cloud, Any], object]] = {
+    "detail": lambda cloud, one: cloud.detail(one),
+    "basic": lambda cloud, one: cloud.basic(one),
+    **{
+        request.path: lambda cloud, one, request=request: cloud.write(request, one, {})  # type: ignore[misc]
+        for request in (PUT_CHARGER, POST_CONFIG, REMOTE_ACTION, PUT_ECO_SMART)
+    },
+}
+
+
+@pytest.mark.parametrize("no_id", NO_IDS, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
+def test_nothing_but_an_id_enters_a_path(tmp_path: Path, ask: Callable[[Cloud, Any], object], no_id: object) -> None:
+    clock, secret, store = FakeClock(), Secret("p"), Store(tmp_path, "a")
+    with Wire() as wire:
+        config = WallboxConfig(email="a@example.org", password=secret, api_url=wire.url, user_api_url=wire.url)
+        tokens = TokenManager(OneToken(), clock, store, "modern", secret)
+        cloud = Cloud(config, tokens, Budget("reads", 9, clock, store), Budget("writes", 9, clock, store), clock)
+        with pytest.raises(ValueError, match="not the id of a charger"):
+            ask(cloud, no_id)
+        assert wire.seen == []
+        ask(cloud, LARGEST_ID)
+        assert str(LARGEST_ID) in wire.seen[0].path
+
+
+@pytest.mark.parametrize("no_id", [*NO_IDS[:4], 1.0, "1", [1], LARGEST_ID + 1], ids=lambda value: repr(value)[:20])
+def test_a_charger_of_the_list_has_an_id(no_id: Json) -> None:
+    document: Json = {"result": {"groups": [{"chargers": [{"id": no_id}, {"id": 7}]}]}}
+    assert [listed.charger_id for listed in read_sweep(document)] == [7]
+
+
+def test_ids_that_were_kept_are_checked_too(tmp_path: Path) -> None:
+    with Simulator() as cloud:
+        parts = Parts(cloud, FakeClock(), tmp_path)
+        parts.plan._store.write("chargers", {"ids": [True, -1, "7/../x", 10**30, 7]})  # noqa: SLF001 - as a thief would
+        assert Parts(cloud, FakeClock(), tmp_path).plan.chargers == [7]
+
+
+@given(st.text(max_size=30) | st.from_regex(r"\A[0-9]{1,25}\Z"))
+def test_the_level_of_a_topic_is_an_id_or_none(level: str) -> None:
+    command = Topics("w").parse_command(f"w/{level}/locked/set")
+    charger = None if command is None else command.charger_id
+    assert charger is None or (is_charger_id(charger) and str(charger) == level)
+
+
+# --- where answers go
+
+REPLIES = {
+    "answers/here": True,
+    "w": True,
+    "w/replies/abc": True,
+    "other/7/locked/set": True,
+    "x/$SYS": True,
+    "": False,
+    "a/+/b": False,
+    "a/#": False,
+    "$SYS/broker": False,
+    "$share/g/t": False,
+    "w/7/locked/set": False,
+    "w/7/locked": False,
+    "w/7/locked/result": False,
+    "w/bridge/state": False,
+    "w/bridge/refresh/set": False,
+    "w/anything/locked/set": False,
+    "w/set": False,
+    "line\nbreak": False,
+    "bell\x07": False,
+    "nul\0": False,
+    "x" * LONGEST_REPLY: True,
+    "x" * (LONGEST_REPLY + 1): False,
+    "é" * LONGEST_REPLY: False,
+}
+
+
+@pytest.mark.parametrize(("topic", "may"), REPLIES.items(), ids=lambda value: repr(value)[:30])
+def test_response_topics(topic: str, *, may: bool) -> None:
+    assert Topics("w").may_reply_to(topic) is may
+
+
+@given(st.text(max_size=40) | st.lists(st.sampled_from(["w", "7", "bridge", "locked", "set", "+"])).map("/".join))
+def test_the_bridge_is_never_made_to_command_itself(topic: str) -> None:
+    topics = Topics("w")
+    if topics.may_reply_to(topic):
+        assert topics.parse_command(topic) is None
+        assert not topic.startswith("w/7/")
+
+
+ONE = 900001
+
+
+@pytest.mark.parametrize(
+    ("reply", "answered"),
+    [
+        (Reply("me/answers", None), True),
+        (Reply("me/answers", b"c" * LONGEST_REPLY), True),
+        (Reply("me/answers", b"c" * (LONGEST_REPLY + 1)), False),
+        (Reply(f"w/{ONE}/locked/set", None), False),
+        (Reply("w/bridge/state", b"c"), False),
+    ],
+    ids=["plain", "correlation", "much correlation", "itself", "of the bridge"],
+)
+def test_the_command_counts_wherever_the_answer_must_not_go(
+    tmp_path: Path, reply: Reply, caplog: pytest.LogCaptureFixture, *, answered: bool
+) -> None:
+    settings = Settings(reads_per_minute=None, writes_per_minute=None)
+    with Simulator(settings=settings) as cloud:
+        parts = Parts(cloud, FakeClock(), tmp_path, reads_per_minute=100)
+        parts.run(10)
+        wished = 0 if parts.last(f"{ONE}/locked") == "1" else 1
+        parts.send(f"{ONE}/locked", str(wished), reply=reply)
+        parts.run(10)
+    assert parts.results_of("locked") == [("ok", wished, None)]
+    given_to = [(topic, correlation) for topic, _, correlation in parts.answers if topic != f"w/{ONE}/locked/result"]
+    assert given_to == ([(reply.topic, reply.correlation)] if answered else [])
+    assert ("no answer goes to this response topic" in caplog.text) is not answered
+
+
+# --- floods
+
+
+def message(topic: str = "w/7/locked/set", payload: bytes = b"1", reply: Reply | None = None) -> Message:
+    return Message(topic, payload, retained=False, arrived=0.0, reply=reply)
+
+
+def taken(inbox: Inbox[Any]) -> list[Any]:
+    found = []
+    try:
+        while True:
+            found.append(inbox.get())
+    except queue.Empty:
+        return found
+
+
+def test_messages_are_bounded_in_number_and_order_is_kept() -> None:
+    inbox: Inbox[Any] = Inbox()
+    sent = [message(payload=str(number).encode()) for number in range(MOST_MESSAGES + 5)]
+    for one in sent:
+        inbox.put(one)
+    inbox.put(Connected())
+    assert inbox.dropped() == 5
+    assert inbox.dropped() == 0
+    assert taken(inbox) == [*sent[:MOST_MESSAGES], Connected()]
+    inbox.put(sent[0])
+    assert taken(inbox) == [sent[0]]
+
+
+@pytest.mark.parametrize(
+    "large",
+    [message(topic="w" * 60_000), message(reply=Reply("t" * 60_000, None)), message(reply=Reply("t", b"c" * 60_000))],
+    ids=["topics", "response topics", "correlation data"],
+)
+def test_messages_are_bounded_in_bytes(large: Message) -> None:
+    inbox: Inbox[Any] = Inbox()
+    for _ in range(1000):
+        inbox.put(large)
+    kept = len(taken(inbox))
+    assert (kept + 1) * 60_000 > MOST_BYTES * 0.9
+    assert kept * 60_000 <= MOST_BYTES
+    assert inbox.dropped() == 1000 - kept
+    inbox.put(large)
+    assert taken(inbox) == [large]
+
+
+def test_what_the_program_says_itself_is_never_dropped() -> None:
+    inbox: Inbox[Any] = Inbox()
+    for _ in range(MOST_MESSAGES + 10):
+        inbox.put(message())
+        inbox.put(Connected())
+    assert taken(inbox).count(Connected()) == MOST_MESSAGES + 10
+
+
+def test_an_empty_inbox_waits_no_longer_than_asked() -> None:
+    begun = time.monotonic()
+    with pytest.raises(queue.Empty):
+        Inbox[Any]().get(timeout=0.05)
+    assert time.monotonic() - begun < 5
+
+
+# --- documents of a cloud gone mad
+
+
+def filled(part: str, before: str = '{"status_id":161,', after: str = "}") -> Json:
+    """As many parts as fit into the largest answer; ``%d`` in a part is its number."""
+    numbered = (part % number if "%d" in part else part for number in itertools.count())
+    parts, size = [], len(before) + len(after)
+    for one in numbered:
+        size += len(one) + 1
+        if size > TWO_MIB:
+            break
+        parts.append(one)
+    document: Json = json.loads(before + ",".join(parts) + after)
+    return document
+
+
+DETAILS: dict[str, Callable[[], Json]] = {
+    "keys": lambda: filled('"k%d":0'),
+    "keys in config_data": lambda: filled('"k%d":0', '{"status_id":161,"config_data":{', "}}"),
+    "long keys": lambda: filled('"%d' + "x" * 60_000 + '":0'),
+    "one long key": lambda: {"status_id": 161, "x" * (TWO_MIB - 100): 0},
+    "long text": lambda: {"status_id": 161, "name": "x" * (TWO_MIB - 100)},
+    "control characters": lambda: filled('"\\u0000\\n\\u001b[2J%d":"\\u0000\\r\\n\\ud800"'),
+    "objects": lambda: filled('"k%d":{"a":{"b":{"c":0}}}'),
+    "a list": lambda: filled("[]", '{"status_id":161,"tariffs":[', "]}"),
+    "a list of objects": lambda: filled('{"a":1}', '{"status_id":161,"list":[', "]}"),
+    "levels": lambda: json.loads('{"status_id":161,"a":' + '{"a":' * 400 + "0" + "}" * 401),
+    "digits": lambda: {"status_id": 161, **{f"n{number}": 10**4000 for number in range(400)}},
+    "rows of the wrong kind": lambda: {"status_id": 161, **{key: ["x"] for key in FIELDS if "/" not in key}},
+}
+
+
+@pytest.mark.parametrize("make", DETAILS.values(), ids=DETAILS)
+def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> None:
+    document = make()
+    published: list[int] = []
+    picture = Picture(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
+    begun = time.monotonic()
+    picture.read(7, read_detail(document), 1.0, "detail", None)
+    picture.read(7, read_detail(document), 2.0, "detail", None)
+    assert time.monotonic() - begun < 10
+    assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
+    assert sum(published) < 3 * TWO_MIB
+
+
+def test_keys_that_change_each_time_do_not_pile_up() -> None:
+    picture = Picture(Topics("w"), lambda *_: None, 45.0)
+
+    def read(times: int) -> None:
+        for number in range(times):
+            keys = {f"key{number}x{index}": number for index in range(20_000)}
+            picture.read(7, read_detail({"status_id": 161, **keys}), float(number), "detail", None)
+
+    read(2)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        read(15)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
+    assert after - before < 4 * TWO_MIB
+
+
+LISTS: dict[str, Callable[[], Json]] = {
+    "chargers": lambda: filled('{"id":1%d}', '{"result":{"groups":[{"chargers":[', "]}]}}"),
+    "one charger": lambda: filled('{"id":7}', '{"result":{"groups":[{"chargers":[', "]}]}}"),
+    "groups": lambda: filled("{}", '{"result":{"groups":[', "]}}"),
+    "groups of one": lambda: filled('{"chargers":[{"id":1%d}]}', '{"result":{"groups":[', "]}}"),
+    "nothing": lambda: filled("0", '{"result":{"groups":[{"chargers":[', "]}]}}"),
+}
+
+
+@pytest.mark.parametrize("make", LISTS.values(), ids=LISTS)
+def test_time_and_memory_for_a_list_are_bounded(make: Callable[[], Json]) -> None:
+    document = make()
+    begun = time.monotonic()
+    assert len(read_sweep(document)) <= MAX_CHARGERS
+    assert time.monotonic() - begun < 10
+
+
+def test_a_basic_document_of_many_keys() -> None:
+    picture = Picture(Topics("w"), lambda *_: None, 45.0)
+    document = filled('"k%d":0', '{"data":{"chargerData":{', "}}}")
+    picture.read(7, read_basic(document), 1.0, "basic", None)
+    assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
+
+
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=12) | st.integers(), max_size=8))
+def test_no_key_of_a_document_makes_a_topic_of_the_bridge(document: dict[str, Json]) -> None:
+    topics = Topics("w")
+    published: list[str] = []
+    picture = Picture(topics, lambda topic, _: published.append(topic), 45.0)
+    try:
+        reading = read_detail({"status_id": 161, **document})
+    except BadAnswerError:
+        reading = Reading({})
+    picture.read(7, reading, 1.0, "detail", None)
+    for topic in published:
+        assert topic.startswith("w/7/")
+        assert topics.parse_command(topic) is None
+        assert not {"+", "#", "\0", "\n"} & set(topic)
+        assert not topic.endswith("/result")

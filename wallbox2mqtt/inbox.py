@@ -1,0 +1,59 @@
+"""What happened and waits for main. Messages are bounded in number and bytes; what the program itself says is not."""
+
+import queue
+import threading
+from typing import Generic, TypeVar
+
+from wallbox2mqtt.mqtt import Message
+
+MOST_MESSAGES = 20_000
+MOST_BYTES = 16 * 1024 * 1024
+
+_EventT = TypeVar("_EventT")
+
+
+class Inbox(Generic[_EventT]):
+    """A queue that nobody can flood. ``put`` may be called from any thread, returns at once and never raises."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._queue: queue.SimpleQueue[_EventT] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._messages = self._bytes = self._dropped = 0
+
+    def put(self, event: _EventT) -> None:
+        """Let an event wait; a message for which there is no room is counted and dropped."""
+        if isinstance(event, Message):
+            size = _size(event)
+            with self._lock:
+                if self._messages >= MOST_MESSAGES or self._bytes + size > MOST_BYTES:
+                    self._dropped += 1
+                    return
+                self._messages += 1
+                self._bytes += size
+        self._queue.put(event)
+
+    def get(self, timeout: float = 0.0) -> _EventT:
+        """Take the oldest out; waits so many seconds at most.
+
+        Raises:
+            queue.Empty: nothing happened.
+
+        """
+        event = self._queue.get(timeout=timeout)
+        if isinstance(event, Message):
+            with self._lock:
+                self._messages -= 1
+                self._bytes -= _size(event)
+        return event
+
+    def dropped(self) -> int:
+        """Give how many messages were dropped since the last call."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+            return dropped
+
+
+def _size(message: Message) -> int:
+    reply = 0 if message.reply is None else len(message.reply.topic) + len(message.reply.correlation or b"")
+    return len(message.topic) + len(message.payload) + reply
