@@ -1,0 +1,263 @@
+"""The program put together, in this process, with a mosquitto and the simulated cloud; time runs fast."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.mosquitto import Broker, Watcher, eventually
+from wallbox2mqtt.app import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, App
+from wallbox2mqtt.clock import Clock, SystemClock
+from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
+
+pytestmark = pytest.mark.broker
+
+ONE = 900001
+SPEED = 20.0
+GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
+
+
+class House:
+    """A cloud and an App on a thread of its own."""
+
+    def __init__(self, clock: Clock, directory: Path, port: int, settings: Settings, **options: Any) -> None:  # noqa: ANN401
+        self.cloud = Simulator(chargers=[ChargerSpec(id=ONE)], clock=clock, settings=settings)
+        self.cloud.start()
+        account = {"email": EMAIL, "password": Secret(options.pop("password", PASSWORD)), "reads_per_minute": 60}
+        wallbox = WallboxConfig(
+            **{**account, "api_url": self.cloud.url, "user_api_url": self.cloud.url, "poll_interval": 5, **options}
+        )
+        config = Config(wallbox=wallbox, mqtt=MqttConfig(host="127.0.0.1", port=port))
+        self.app = App(config, directory / "state", clock)
+        self.codes: list[int] = []
+        self._thread = threading.Thread(target=lambda: self.codes.append(self.app.run()), name="house", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self, limit_s: float) -> int:
+        """The exit code, within the limit."""
+        self._thread.join(limit_s)
+        assert self.codes, f"the program did not end within {limit_s:g} s"
+        return self.codes[0]
+
+    def stop(self) -> int:
+        self.app.stop()
+        return self.wait(5.0)
+
+    def end(self) -> None:
+        if self._thread.is_alive():
+            self.stop()
+        self.cloud.stop()
+
+
+Make = Callable[..., House]
+
+
+@pytest.fixture
+def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
+    """Make a house. What App does to the process is undone afterwards."""
+    houses: list[House] = []
+    hook, zone = threading.excepthook, os.environ.get("TZ")
+
+    def make_house(clock: Clock | None = None, settings: Settings = GENEROUS, **options: Any) -> House:  # noqa: ANN401
+        house = House(clock or SystemClock(SPEED), tmp_path, broker.port, settings, **options)
+        houses.append(house)
+        house.start()
+        return house
+
+    yield make_house
+    for house in houses:
+        house.end()
+    threading.excepthook = hook
+    os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
+    time.tzset()
+
+
+@pytest.fixture
+def watcher(broker: Broker) -> Iterator[Watcher]:
+    with Watcher(broker.port) as watching:
+        yield watching
+
+
+class TestEnd:
+    def test_asked_to(self, make: Make, watcher: Watcher) -> None:
+        house = make()
+        watcher.wait("wallbox/bridge/cloud", "online")
+        assert house.stop() == EXIT_OK
+        watcher.wait("wallbox/bridge/state", "offline")
+        assert watcher.heard[-1].topic == "wallbox/bridge/state"
+
+    def test_credentials_that_never_worked(self, make: Make, watcher: Watcher) -> None:
+        assert make(password="wrong").wait(10) == EXIT_CONFIG  # noqa: S106
+        assert watcher.last().get("wallbox/bridge/state", "offline") == "offline"
+
+    def test_credentials_that_worked_before(self, make: Make, watcher: Watcher) -> None:
+        house = make()
+        watcher.wait("wallbox/bridge/cloud", "online")
+        assert house.stop() == EXIT_OK
+        house.cloud.revoke_tokens()
+        house.cloud.revoke_refresh_tokens()
+        again = make(password="changed", api_url=house.cloud.url, user_api_url=house.cloud.url)  # noqa: S106
+        watcher.wait("wallbox/bridge/cloud_reason", "auth_failed")
+        watcher.wait("wallbox/bridge/cloud", "offline")
+        assert again.stop() == EXIT_OK
+
+    @pytest.mark.parametrize("name", ["reader", "writer", "broker's"])
+    def test_a_thread_that_ends(self, make: Make, watcher: Watcher, name: str) -> None:
+        house = make()
+        watcher.wait("wallbox/bridge/cloud", "online")
+        if name == "broker's":
+            house.app._mqtt._client.loop_stop()  # noqa: SLF001 - as a fault in paho would
+        else:
+            next(worker for worker in house.app._workers if worker.name == name).stop()  # noqa: SLF001
+        assert house.wait(30) == EXIT_FAILED
+        if name != "broker's":  # without paho's thread only the will can say it, when the process has ended
+            watcher.wait("wallbox/bridge/state", "offline")
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_thread_that_dies_of_an_exception(
+        self, make: Make, watcher: Watcher, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        house = make()
+        watcher.wait("wallbox/bridge/cloud", "online")
+
+        def die() -> None:
+            message = "a fault of ours"
+            raise ValueError(message)
+
+        threading.Thread(target=die, name="unlucky").start()
+        assert house.wait(5) == EXIT_FAILED
+        assert "a thread died thread=unlucky" in caplog.text
+
+
+class TestTimes:
+    def test_the_process_goes_by_utc(self, make: Make, watcher: Watcher) -> None:
+        os.environ["TZ"] = "Europe/Madrid"
+        time.tzset()
+        make()
+        watcher.wait("wallbox/bridge/state", "online")
+        assert time.timezone == 0
+        assert time.daylight == 0
+
+    @pytest.mark.parametrize("jump_s", [-3600, 3600], ids=["back", "forward"])
+    def test_a_wall_clock_that_jumps(self, make: Make, watcher: Watcher, clock: FakeClock, jump_s: float) -> None:
+        """The timetable goes by the system's clock, which a test cannot set: its times are moved instead."""
+        house = make(clock)
+        watcher.wait("wallbox/bridge/cloud", "online")
+        scheduler = house.app._scheduler  # noqa: SLF001
+        old = list(scheduler.jobs)
+        for job in old:
+            assert job.next_run is not None
+            job.next_run -= timedelta(seconds=jump_s)
+        clock.jump(jump_s)
+        eventually(lambda: not set(old) & set(scheduler.jobs), "the timetable begins anew", 5)
+        soon = datetime.now() + timedelta(seconds=70)  # noqa: DTZ005 - as schedule has it
+        assert all(job.next_run is not None and job.next_run < soon for job in scheduler.jobs)
+
+    def test_goes_on_reading(self, make: Make, watcher: Watcher) -> None:
+        house = make()
+        watcher.wait("wallbox/bridge/cloud", "online")
+        house.cloud.forget_requests()
+        assert house.cloud.wait_for(lambda seen: len(seen) >= 10, 10)
+        times = [one.at for one in house.cloud.requests]
+        # the first of them may still be the one that did not have to wait
+        assert (times[-1] - times[1]) / (len(times) - 2) >= 5
+
+    def test_a_refused_pace_is_told(self, make: Make, watcher: Watcher) -> None:
+        house = make(settings=Settings(reads_per_minute=3, writes_per_minute=None))
+
+        def slower() -> bool:
+            infos = [json.loads(text) for text in watcher.of("wallbox/bridge/info")]
+            return [info["interval_s"] for info in infos if info["interval_s"] > 5] != []
+
+        eventually(slower, "info tells the slower pace")
+        assert watcher.of("wallbox/bridge/cloud_reason").count("rate_limited") >= 1
+        assert "offline" not in watcher.of("wallbox/bridge/cloud")
+        assert house.stop() == EXIT_OK
+
+    def test_health(self, make: Make, watcher: Watcher) -> None:
+        make()
+        health = json.loads(watcher.wait("wallbox/bridge/health").payload)
+        assert health.keys() >= {
+            "uptime_s",
+            "reads",
+            "writes",
+            "sign_ins",
+            "refused",
+            "backoff_s",
+            "commands_waiting",
+            "reconnects",
+            "rss_mib",
+        }
+        assert health["reads"] >= 5
+        assert health["sign_ins"] == 1
+        assert 59 <= health["uptime_s"] <= 90
+
+    def test_counts(self, make: Make, watcher: Watcher) -> None:
+        house = make()
+        watcher.wait(f"wallbox/{ONE}/locked", "1")
+        watcher.publish(f"wallbox/{ONE}/locked/set", "0")
+        watcher.wait("wallbox/bridge/writes_last_hour", "1")
+        eventually(lambda: int(watcher.last().get("wallbox/bridge/reads_last_hour", "0")) >= 3, "the reads are counted")
+        assert house.stop() == EXIT_OK
+
+
+class TestAnnouncing:
+    def test_all_anew_when_home_assistant_starts(self, make: Make, watcher: Watcher) -> None:
+        make(poll_interval=3600)
+        watcher.wait(f"wallbox/{ONE}/status")
+        watcher.wait(f"wallbox/{ONE}/ecosmart/percentage")
+        before = {topic: text for topic, text in watcher.last().items() if topic.startswith(f"wallbox/{ONE}/")}
+        watcher.forget()
+        for _ in range(3):
+            watcher.publish("homeassistant/status", "online")
+        watcher.wait_for(lambda heard: {one.topic for one in heard} >= before.keys(), "everything again")
+        watcher.wait("wallbox/bridge/cloud", "online")
+        watcher.publish("homeassistant/status", "offline")
+        watcher.wait("wallbox/bridge/health")
+        assert {topic: len(watcher.of(topic)) for topic in before} == dict.fromkeys(before, 1)
+
+    def test_not_for_a_retained_birth(self, make: Make, watcher: Watcher) -> None:
+        watcher.publish("homeassistant/status", "online", retain=True)
+        watcher.wait("homeassistant/status")
+        make(poll_interval=3600)
+        watcher.wait("wallbox/bridge/health")
+        assert len(watcher.of(f"wallbox/{ONE}/status")) == 1
+
+    def test_a_birth_survives_a_new_timetable(self, make: Make, watcher: Watcher, clock: FakeClock) -> None:
+        make(clock)
+        watcher.wait("wallbox/bridge/cloud", "online")
+        watcher.wait(f"wallbox/{ONE}/status")
+        watcher.forget()
+        watcher.publish("homeassistant/status", "online")
+        watcher.wait("homeassistant/status", "online")
+        clock.jump(-3600)
+        watcher.wait(f"wallbox/{ONE}/status", limit_s=20)
+
+    def test_offline_is_contradicted(self, make: Make, watcher: Watcher) -> None:
+        make()
+        watcher.wait("wallbox/bridge/state", "online")
+        watcher.forget()
+        watcher.publish("wallbox/bridge/state", "offline", retain=True)
+        watcher.wait("wallbox/bridge/state", "online")
+
+
+def test_commands_that_have_arrived_are_answered_at_the_end(make: Make, watcher: Watcher) -> None:
+    house = make(writes_per_minute=1)
+    watcher.wait(f"wallbox/{ONE}/locked", "1")
+    for number in range(200):
+        watcher.publish(f"wallbox/{ONE}/max_charging_current/set", str(6 + number % 20))
+    watcher.publish("end", "1")
+    watcher.wait("end")
+    house.stop()
+    watcher.wait("wallbox/bridge/state", "offline")
+    assert len(watcher.of(f"wallbox/{ONE}/max_charging_current/result")) == 200
