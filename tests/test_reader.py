@@ -323,6 +323,20 @@ class TestTokens:
         assert len(parts.cloud.requests) < 20
         assert not parts.shut_out
 
+    def test_what_another_thread_heard_is_told_at_once(self, make: Make) -> None:
+        """A command meets the refusal between two reads, and no read will tell of it for a minute."""
+        parts = make(reads_per_minute=60, poll_interval=300)
+        parts.run(10)
+        assert parts.last("bridge/cloud_reason") == "ok"
+        parts.cloud.fault(Fault(kind="status", status=401, count=None))
+        parts.send(f"{ONE}/name", "new")
+        parts.run(5)
+        assert parts.last("bridge/cloud_reason") == "auth_failed"
+        assert parts.last("bridge/cloud") == "offline"
+        parts.cloud.clear_faults()
+        parts.run(600)
+        assert parts.last("bridge/cloud_reason") == "ok"
+
     def test_credentials_that_never_worked(self, make: Make) -> None:
         parts = make(password="wrong")  # noqa: S106
         parts.run(1)

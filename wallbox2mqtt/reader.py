@@ -117,10 +117,16 @@ class Reader:
         self._expire()
         wait = self._wait_s()
         if wait > 0:
+            self._tell_shut_out()
             return min(wait, IDLE_S)
         target = self._again or self._plan.next()
         self._read(target)
         return 0.0
+
+    def _tell_shut_out(self) -> None:
+        """Tell of a refusal that another thread has met, or an earlier run: no read will for a while."""
+        if self._bridge.reason != AuthError.reason and self._tokens.wait_s() > 0:
+            self._bridge.read_failed(AuthError("the credentials were refused"))
 
     def _expire(self) -> None:
         now = self._clock.monotonic()

@@ -1,0 +1,522 @@
+"""The fault matrix: what breaks between the bridge, the cloud and the broker, and what must hold all the same.
+
+A row is a fault: how it begins and ends, and how the bridge tells it (``reason``: in ``bridge/cloud_reason``,
+``cloud``: in ``bridge/cloud``, ``says``: in its log). The columns are the same for all rows, and held by one test:
+
+- the bridge stays up, and tells the fault where it should;
+- each command sent meanwhile gets exactly one result, of a kind that the row allows;
+- no remote action reaches the cloud twice, no other write more than twice;
+- within 15 s of the fault's end the picture is true again (``heals``; back-off and refused credentials apart);
+- memory does not grow, and neither log nor topics show a password or a token.
+
+``needs``: a house of its own, where the shared one does not do. What ends or starts the program itself is in
+``test_process``, what publishes on the broker in ``test_consumers``.
+"""
+
+import dataclasses
+import re
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.house import BROKER_PASSWORD, House, Needs, passwords
+from tests.faults.proxy import Proxy
+from tests.mosquitto import Watcher, eventually
+from tests.wire import Wire
+from wallbox2mqtt.catalogue import FIELDS
+from wallbox2mqtt.simulator import Fault
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+Act = Callable[[House], None]
+OK, FAILED = frozenset({"ok"}), frozenset({"failed"})
+ANY = OK | FAILED
+
+
+def nothing(_: House) -> None:
+    """What it says."""
+
+
+SHARED = Needs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A fault; see above."""
+
+    name: str
+    begins: Act
+    ends: Act = nothing
+    reason: str | None = None
+    cloud: str | None = None
+    says: str | None = None
+    answers: frozenset[str] = ANY
+    asks: bool = True
+    heals: bool = True
+    needs: Needs = SHARED
+
+
+# The cloud
+
+
+def cloudy(name: str, reason: str | None, answers: frozenset[str] = ANY, **fault: Any) -> Row:  # noqa: ANN401
+    """A fault of every request until it is cleared; ``reason`` None: the bridge works on."""
+    offline = reason is not None
+    return Row(
+        name=name,
+        begins=lambda house: house.cloud.fault(Fault(count=None, **fault)),
+        ends=lambda house: house.cloud.clear_faults(),
+        reason=reason or "ok",
+        cloud="offline" if offline else "online",
+        answers=answers,
+    )
+
+
+def spoiled(kind: Any, reason: str | None) -> Row:  # noqa: ANN401 - one of the simulator's words
+    """A fault of the answers only: what was commanded has its effect, and is accepted by the status."""
+    return cloudy(f"cloud: {kind}", reason, ANY, kind=kind)
+
+
+def limited(name: str, refusal: str) -> Row:
+    return Row(
+        name=f"cloud: {name}",
+        begins=lambda house: house.cloud.configure(reads_per_minute=0, refusal=refusal),
+        ends=lambda house: house.cloud.configure(reads_per_minute=None),
+        reason="rate_limited",
+        cloud="online",
+        answers=OK,
+        heals=False,
+        needs=Needs(fresh=True),
+    )
+
+
+def stop_cloud(house: House) -> None:
+    house.port = house.cloud.port
+    house.cloud.stop()
+
+
+def start_cloud(house: House) -> None:
+    house.cloud.start(house.port)
+
+
+def revoke(house: House) -> None:
+    house.cloud.revoke_refresh_tokens()
+    house.cloud.revoke_tokens()
+
+
+def forbid_one(house: House) -> None:
+    other = list(house.cloud.chargers)[1]
+    house.cloud.fault(Fault(kind="status", status=403, path=f"chargers/status/{other}", count=None))
+
+
+def conflict(house: House) -> None:
+    for method in ("PUT", "POST"):
+        house.cloud.fault(Fault(kind="status", status=409, body="json", method=method, count=None))
+
+
+def wrong_types(house: House) -> None:
+    """Each known field of the detail and the list is of a kind that it must not be."""
+    fields: dict[str, Any] = {row.detail: [{"a": []}] for row in FIELDS.values() if row.detail}
+    house.cloud.fault(Fault(kind="wrong_types", path="chargers/status/*", count=None, fields=fields))
+
+
+def redirect(house: House) -> None:
+    """To another host, which must never see the token, or anything."""
+    wire = Wire()
+    house.wire = house.stack.enter_context(wire)
+    url = wire.url.replace("127.0.0.1", "localhost")
+    house.cloud.fault(Fault(kind="redirect", count=None, location=f"{url}/take"))
+
+
+def not_followed(house: House) -> None:
+    assert not house.wire.seen
+    house.cloud.clear_faults()
+
+
+CLOUD = [
+    Row(name="cloud: refused", begins=stop_cloud, ends=start_cloud, reason="unreachable", cloud="offline"),
+    cloudy("cloud: reset before the effect", "unreachable", kind="reset"),
+    cloudy("cloud: reset after the effect", "unreachable", kind="reset", effect=True),
+    cloudy("cloud: hangs", "timeout", FAILED, kind="hang"),
+    cloudy("cloud: hangs after the effect", "timeout", FAILED, kind="hang", effect=True),
+    cloudy("cloud: drips", "timeout", kind="drip", seconds=0.2),
+    cloudy("cloud: slow", None, OK, kind="delay", seconds=0.4),
+    cloudy("cloud: body cut", "unreachable", kind="cut"),
+    spoiled("truncated", "bad_answer"),
+    spoiled("html", "bad_answer"),
+    spoiled("content_type", None),
+    cloudy("cloud: 500 in HTML", "http_5xx", FAILED, kind="status", status=500),
+    cloudy("cloud: 502 without a word", "http_5xx", FAILED, kind="status", status=502, body="empty"),
+    cloudy("cloud: 503 after the effect", "http_5xx", FAILED, kind="status", status=503, body="json", effect=True),
+    cloudy("cloud: 404", "bad_answer", FAILED, kind="status", status=404, body="json"),
+    cloudy("cloud: 400", "bad_answer", FAILED, kind="status", status=400, body="json"),
+    Row(name="cloud: tokens and refresh tokens revoked", begins=revoke, reason="ok", cloud="online", answers=OK),
+    Row(
+        name="cloud: 401 storm",
+        begins=lambda house: house.cloud.fault(
+            Fault(kind="status", status=401, body="json", path="*chargers/*", count=None)
+        ),
+        ends=lambda house: house.cloud.clear_faults(),
+        reason="auth_failed",
+        cloud="offline",
+        heals=False,
+        needs=Needs(fresh=True),
+    ),
+    limited("403 on every read", "403"),
+    limited("429", "429"),
+    limited("429 with seconds", "429 seconds"),
+    limited("429 with a date", "429 date"),
+    Row(
+        name="cloud: 403 on one charger",
+        begins=forbid_one,
+        ends=lambda house: house.cloud.clear_faults(),
+        reason="ok",
+        cloud="online",
+        says="set aside.*http_status=403",
+        answers=OK,
+        needs=Needs(fresh=True),
+    ),
+    Row(
+        name="cloud: 403 for want of rights",
+        begins=lambda house: house.cloud.configure(may_write=False),
+        ends=lambda house: house.cloud.configure(may_write=True),
+        reason="ok",
+        cloud="online",
+        answers=FAILED,
+    ),
+    Row(
+        name="cloud: 409 on commands",
+        begins=conflict,
+        ends=lambda house: house.cloud.clear_faults(),
+        reason="ok",
+        cloud="online",
+        answers=FAILED,
+    ),
+    Row(
+        name="cloud: wrong types at every field",
+        begins=wrong_types,
+        ends=lambda house: house.cloud.clear_faults(),
+        reason="ok",
+        cloud="online",
+        says="kept the last value.*field=charging_power",
+        answers=OK,
+    ),
+    spoiled("null", "bad_answer"),
+    spoiled("list", "bad_answer"),
+    spoiled("huge", "bad_answer"),
+    spoiled("deep", "bad_answer"),
+    spoiled("nan", "bad_answer"),
+    spoiled("duplicate_keys", None),
+    spoiled("invalid_utf8", "bad_answer"),
+    Row(
+        name="cloud: redirect to another host",
+        begins=redirect,
+        ends=not_followed,
+        reason="bad_answer",
+        cloud="offline",
+        answers=FAILED,
+    ),
+]
+
+
+# The way to the cloud: names, and who is at the other end
+
+
+def tls(name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{name}.pem", f"{name}-key.pem")
+    return context
+
+
+def certificate(directory: Path, name: str) -> None:
+    """Make a certificate that nobody has heard of."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
+    command += ["-keyout", str(directory / f"{name}-key.pem"), "-out", str(directory / f"{name}.pem")]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own words
+
+
+def by_name(house: House) -> None:
+    """The cloud has a name, which the machine cannot look up."""
+    house.meddle(names="unknown")
+    start_at(house, f"http://cloud.test:{house.cloud.port}")
+
+
+def start_at(house: House, url: str, **environment: str) -> None:
+    house.settings |= {"WALLBOX__API_URL": url, "WALLBOX__USER_API_URL": url}
+    house.start(**environment)
+
+
+def strange_cloud(house: House) -> None:
+    """Somebody else answers at the cloud's address, with a certificate that is not trusted."""
+    for name in ("good", "bad"):
+        certificate(house.directory, name)
+    proxy = house.stack.enter_context(Proxy(house.cloud.port, context=tls(str(house.directory / "bad"))))
+    house.proxy = proxy
+    start_at(house, f"https://127.0.0.1:{proxy.port}", REQUESTS_CA_BUNDLE=str(house.directory / "good.pem"))
+
+
+def right_certificate(house: House) -> None:
+    house.proxy.context = tls(str(house.directory / "good"))
+
+
+START = Needs(fresh=True, starts=False)
+
+WAY = [
+    Row(
+        name="way: the cloud's name is not known",
+        begins=by_name,
+        ends=lambda house: house.meddle(),
+        reason="unreachable",
+        cloud="offline",
+        asks=False,
+        needs=dataclasses.replace(START, meddled=True),
+    ),
+    Row(
+        name="way: the cloud has a wrong certificate",
+        begins=strange_cloud,
+        ends=right_certificate,
+        reason="unreachable",
+        cloud="offline",
+        says="the certificate is not trusted",
+        asks=False,
+        needs=START,
+    ),
+]
+
+
+# The broker
+
+
+def leave_broker(house: House) -> None:
+    house.broker.stop()
+    house.says("not connected to the broker")
+
+
+def back_empty(house: House) -> None:
+    """It comes back and has forgotten all: everything has to be announced anew."""
+    house.broker.start()
+    with Watcher(house.broker.port) as newcomer:
+        for topic in ("bridge/state", "bridge/info", f"{house.charger}/status", f"{house.charger}/availability"):
+            newcomer.wait(f"wallbox/{topic}")
+        newcomer.wait(f"homeassistant/device/wallbox2mqtt_{house.charger}/config")
+
+
+def half_open(house: House) -> None:
+    house.broker.freeze(frozen=True)
+    house.says("not connected to the broker|Keep alive", 20)
+
+
+def thaw(house: House) -> None:
+    house.broker.freeze(frozen=False)
+
+
+def start_without_broker(house: House) -> None:
+    house.broker.stop()
+    house.start()
+    house.says("not connected to the broker.*reason='unreachable: Connection refused'")
+
+
+def twin(house: House) -> None:
+    """Somebody uses our client id, and comes back each time that we push them out."""
+    house.twin = Watcher(house.broker.port, client_id="wallbox2mqtt")
+    house.twin.__enter__()
+    house.says("another client uses the same client id", 20)
+
+
+def twin_leaves(house: House) -> None:
+    house.twin.__exit__()
+
+
+def start_refused(house: House) -> None:
+    """The broker does not know our password; later it does."""
+    house.settings |= {"MQTT__USERNAME": "bridge", "MQTT__PASSWORD": BROKER_PASSWORD}
+    house.start()
+
+
+def learn_password(house: House) -> None:
+    passwords(house.directory / "passwords", "watcher", "bridge")
+    house.broker.reload()
+
+
+def forbid_all(house: House) -> None:
+    """The bridge may listen, but what it says is not taken."""
+    rights(house, "topic read #")
+    house.settings |= {"MQTT__USERNAME": "bridge", "MQTT__PASSWORD": BROKER_PASSWORD}
+    house.start()
+    house.says("the broker refuses what is published.*Not authorized")
+
+
+def rights(house: House, bridge: str) -> None:
+    text = f"user watcher\ntopic readwrite #\nuser bridge\n{bridge}\n"
+    (house.directory / "acl").write_text(text, encoding="utf-8")
+    passwords(house.directory / "passwords", "watcher", "bridge")
+    house.broker.reload()
+
+
+def allow_all(house: House) -> None:
+    rights(house, "topic readwrite #")
+
+
+def strange_broker(house: House) -> None:
+    """Somebody else answers at the broker's address, with a certificate of another CA."""
+    for name in ("good", "bad"):
+        certificate(house.directory, name)
+    house.proxy = house.stack.enter_context(Proxy(house.broker.port, context=tls(str(house.directory / "bad"))))
+    house.settings |= {
+        "MQTT__PORT": str(house.proxy.port),
+        "MQTT__TLS__ENABLED": "true",
+        "MQTT__TLS__CA_FILE": str(house.directory / "good.pem"),
+    }
+    house.start()
+
+
+def only_old(house: House) -> None:
+    """The broker knows nothing of MQTT 5: it answers as 3.1.1 says, and ends the connection."""
+
+    def answer(first: bytes) -> bytes | None:
+        return b"\x20\x02\x00\x01" if first[8:9] == b"\x05" else None
+
+    house.proxy = house.stack.enter_context(Proxy(house.broker.port, answer=answer))
+    house.settings["MQTT__PORT"] = str(house.proxy.port)
+    house.start()
+
+
+def knows_new(house: House) -> None:
+    house.proxy.answer = None
+
+
+def cut_way(house: House) -> None:
+    """The connections through the proxy break, with acknowledgements on their way."""
+    for _ in range(5):
+        house.proxy.cut()
+        house.heals()
+
+
+def through_proxy(house: House) -> None:
+    house.proxy = house.stack.enter_context(Proxy(house.broker.port))
+    house.settings["MQTT__PORT"] = str(house.proxy.port)
+    house.start()
+    house.heals()
+
+
+GUARDED = Needs(
+    fresh=True,
+    starts=False,
+    broker=("allow_anonymous false", "password_file {dir}/passwords", "acl_file {dir}/acl"),
+)
+OWN = Needs(fresh=True, settings=(("MQTT__KEEPALIVE", "2"),))
+
+BROKER = [
+    Row(name="broker: absent at the start", begins=start_without_broker, ends=back_empty, asks=False, needs=START),
+    Row(name="broker: goes and comes back wiped", begins=leave_broker, ends=back_empty, asks=False, needs=OWN),
+    Row(name="broker: half-open", begins=half_open, ends=thaw, asks=False, needs=OWN),
+    Row(
+        name="broker: refuses the password",
+        begins=start_refused,
+        ends=learn_password,
+        says="refused: (Not authorized|Bad user name or password)",
+        asks=False,
+        needs=GUARDED,
+    ),
+    Row(name="broker: its ACL forbids what is said", begins=forbid_all, ends=allow_all, asks=False, needs=GUARDED),
+    Row(name="broker: a twin has our id", begins=twin, ends=twin_leaves, asks=False, needs=Needs(fresh=True)),
+    Row(
+        name="broker: a twin has our id, 3.1.1",
+        begins=twin,
+        ends=twin_leaves,
+        asks=False,
+        needs=Needs(fresh=True, settings=(("MQTT__PROTOCOL", "3.1.1"),)),
+    ),
+    Row(
+        name="broker: wrong CA",
+        begins=strange_broker,
+        ends=right_certificate,
+        says="the broker's certificate is not trusted",
+        asks=False,
+        needs=START,
+    ),
+    Row(
+        name="broker: 3.1.1 only",
+        begins=only_old,
+        ends=knows_new,
+        says="not connected to the broker.*(protocol|3.1.1)",
+        asks=False,
+        needs=START,
+    ),
+    Row(
+        name="broker: tiny maximum packet size",
+        begins=nothing,
+        says="not published, larger than the broker takes.*homeassistant",
+        answers=OK,
+        needs=Needs(fresh=True, broker=("allow_anonymous true", "max_packet_size 260")),
+    ),
+    Row(
+        name="broker: takes one message at a time",
+        begins=nothing,
+        answers=OK,
+        needs=Needs(fresh=True, broker=("allow_anonymous true", "max_inflight_messages 1")),
+    ),
+    Row(name="broker: connections break again and again", begins=through_proxy, ends=cut_way, asks=False, needs=START),
+]
+
+ROWS = [*CLOUD, *WAY, *BROKER]
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Needs], House]]:
+    """Give the shared house, or one of its own to who needs that; all are torn down at the end."""
+    shared: list[House] = []
+
+    def get(needs: Needs) -> House:
+        if needs.fresh:
+            return House(tmp_path_factory.mktemp("own"), needs)
+        if not shared:
+            shared.append(House(tmp_path_factory.mktemp("shared"), needs).__enter__())
+        return shared[0]
+
+    yield get
+    for house in shared:
+        house.__exit__()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_fault(row: Row, houses: Callable[[Needs], House]) -> None:
+    house = houses(row.needs)
+    if not row.needs.fresh:
+        hold(row, house)
+        return
+    with house:
+        hold(row, house)
+
+
+def hold(row: Row, house: House) -> None:
+    if row.needs.starts:
+        house.rest()
+        before = house.pid
+    since, told = len(house.watcher.heard), len(house.text())
+    row.begins(house)
+    assert house.lives(), house.text()[-3000:]
+    asked = house.ask() if row.asks else []
+    wanted = {"cloud_reason": row.reason, "cloud": row.cloud}
+    told_in = {house.topic(f"bridge/{name}"): word for name, word in wanted.items() if word is not None}
+    house.watcher.wait_for(lambda _: told_in.items() <= house.watcher.last().items(), f"told: {told_in}")
+    if row.says is not None:
+        eventually(lambda: re.search(row.says or "", house.text()[told:]), f"the log says {row.says!r}")
+    if row.heals:
+        # before the end: what is answered by then was not helped by it
+        house.answered(asked, since, row.answers, 25.0)
+    row.ends(house)
+    if row.heals:
+        house.heals()
+    house.answered(asked, since, row.answers | ANY if not row.heals else row.answers)
+    assert house.lives(), house.text()[-3000:]
+    house.keeps_secrets()
+    if row.needs.starts:
+        assert house.pid == before
+        house.has_not_grown()
