@@ -260,9 +260,7 @@ class TestProcess:
                 "NOTIFY_SOCKET": str(tmp_path / "notify"),
             }
             with (tmp_path / "log").open("ab") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "wallbox2mqtt", "run"], env=environ, stderr=log
-                )
+                process = subprocess.Popen([sys.executable, "-m", "wallbox2mqtt", "run"], env=environ, stderr=log)
             running.append(process)
             return process
 

@@ -139,6 +139,12 @@ class TokenManager:
         """Give the seconds until the credentials may be tried again; 0 when they may now."""
         return max(0.0, self._not_before - self._clock.monotonic())
 
+    @property
+    def life_s(self) -> float:
+        """Seconds for which the present token is good; 0 without one."""
+        grant = self._grant
+        return 0.0 if grant is None else max(0.0, grant.ends - self._clock.monotonic())
+
     def _renewed(self, grant: Grant | None) -> Grant:
         now = self._clock.monotonic()
         if now < self._not_before:

@@ -57,6 +57,29 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Ask for the account and the broker, try them, list the chargers and write the configuration, mode 600. "
+        "What a flag or an environment variable (WALLBOX2MQTT_WALLBOX__PASSWORD …) tells is not asked for; without a "
+        "terminal nothing is. Passwords are no flags: other users of the machine would see them."
+    )
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="to write (%(default)s)"
+    )
+    parser.add_argument("--email", help="of the Wallbox account")
+    parser.add_argument("--mqtt-host", metavar="HOST", help="name or address of the broker")
+    parser.add_argument("--mqtt-port", type=_port, metavar="PORT", help="of the broker")
+    parser.add_argument("--mqtt-username", metavar="NAME", help="at the broker")
+    parser.add_argument(
+        "--stdin", action="store_true", help="read the passwords from standard input: the account's, then the broker's"
+    )
+    parser.add_argument(
+        "--password-files", action="store_true", help="write passwords to files of their own beside the configuration"
+    )
+    parser.add_argument("--no-try", action="store_true", help="write without trying")
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wallbox2mqtt",
@@ -81,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
     )
+    check = add("check", _check, "try the configuration, the account and the broker, and say what to do")
+    _add_config(check)
+    check.add_argument("--json", action="store_true", help="for programs")
+    _add_init(add("init", _init, "ask for the account and the broker, try them, and write the configuration"))
     demo = add("demo", _demo, "simulated cloud, broker and bridge on this machine, with a view of what is published")
     demo.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
     demo.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
@@ -132,6 +159,32 @@ def _health(args: argparse.Namespace) -> int:
 
 def _demo(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import demo  # noqa: PLC0415
+
+def _check(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import check  # noqa: PLC0415
+
+    return check.run(args.config, as_json=args.json)
+
+
+def _init(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import init  # noqa: PLC0415
+
+    flags = {
+        "wallbox.email": args.email,
+        "mqtt.host": args.mqtt_host,
+        "mqtt.port": args.mqtt_port,
+        "mqtt.username": args.mqtt_username,
+    }
+    options = init.Options(
+        file=args.config,
+        given={key: str(value) for key, value in flags.items() if value is not None},
+        force=args.force,
+        stdin=args.stdin,
+        no_try=args.no_try,
+        password_files=args.password_files,
+    )
+    return init.run(options)
+
 
     return demo.run(port=args.port, chargers=args.chargers, speed=args.speed, seconds=args.seconds)
 

@@ -1,0 +1,149 @@
+"""``init``: asked at a terminal and without one; what it writes, and what it does not."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import environment, run, run_at_terminal
+from tests.mosquitto import Broker, free_port
+from wallbox2mqtt.config import load
+from wallbox2mqtt.simulator import EMAIL, Simulator
+
+pytestmark = pytest.mark.broker
+
+PASSWORD = "c0rrect:Horse"  # noqa: S105 - of an account that is simulated
+
+
+@pytest.fixture
+def cloud() -> Iterator[Simulator]:
+    with Simulator(password=PASSWORD) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def environ(cloud: Simulator, tmp_path: Path) -> dict[str, str]:
+    return environment(cloud, tmp_path)
+
+
+@pytest.fixture
+def flags(broker: Broker, tmp_path: Path) -> list[str]:
+    where = ["--mqtt-host", "127.0.0.1", "--mqtt-port", str(broker.port)]
+    return ["init", "--config", str(tmp_path / "config.yaml"), "--email", EMAIL, *where]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class TestWithoutTerminal:
+    def test_password_from_the_environment(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        done = run({**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD}, *flags)
+        assert done.code == 0, done
+        config = load(tmp_path / "config.yaml", {})
+        assert (config.wallbox.email, config.wallbox.password.reveal()) == (EMAIL, PASSWORD)
+        assert config.mqtt.host == "127.0.0.1"
+        assert mode(tmp_path / "config.yaml") == 0o600
+        assert "chargers" in done.out
+        assert PASSWORD not in done.out + done.err
+        assert {path.name for path in tmp_path.iterdir()} <= {"config.yaml", "state", "mosquitto.conf", "mosquitto.log"}
+
+    def test_password_from_a_file(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text(f"{PASSWORD}\n", encoding="utf-8")
+        file = {"WALLBOX2MQTT_WALLBOX__PASSWORD_FILE": str(tmp_path / "secret")}
+        assert run({**environ, **file}, *flags).code == 0
+        assert load(tmp_path / "config.yaml", {}).wallbox.password.reveal() == PASSWORD
+
+    def test_passwords_from_stdin_into_files(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        more = ["--mqtt-username", "me", "--stdin", "--password-files"]
+        assert run(environ, *flags, *more, stdin=f"{PASSWORD}\nat the: broker #1\n").code == 0
+        assert PASSWORD not in (tmp_path / "config.yaml").read_text(encoding="utf-8")
+        config = load(tmp_path / "config.yaml", {})
+        assert config.wallbox.password.reveal() == PASSWORD
+        assert config.mqtt.password is not None
+        assert config.mqtt.password.reveal() == "at the: broker #1"
+        assert {mode(tmp_path / name) for name in ("config.yaml", "wallbox-password", "mqtt-password")} == {0o600}
+
+    @pytest.mark.parametrize(
+        "password", ['pa"ss\\wörd', "'quoted'", "a: b #1", " blanks ", "null", "12345", "émoji🔌", "%d{x}"]
+    )
+    def test_any_password_survives(
+        self, environ: dict[str, str], flags: list[str], tmp_path: Path, password: str
+    ) -> None:
+        done = run(environ, *flags, "--no-try", "--stdin", stdin=f"{password}\n")
+        assert done.code == 0, done
+        assert load(tmp_path / "config.yaml", {}).wallbox.password.reveal() == password
+
+    @pytest.mark.parametrize("name", ["config.yaml", "wallbox-password"])
+    def test_nothing_is_overwritten_unasked(
+        self, environ: dict[str, str], flags: list[str], tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+        given = {**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD}
+        done = run(given, *flags, "--password-files")
+        assert done.code == 78
+        assert name in done.err
+        assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+        assert run(given, *flags, "--password-files", "--force").code == 0
+        assert load(tmp_path / "config.yaml", {}).wallbox.email == EMAIL
+
+    def test_what_is_missing_is_named(self, environ: dict[str, str], tmp_path: Path) -> None:
+        done = run(environ, "init", "--config", str(tmp_path / "config.yaml"))
+        assert done.code == 78
+        assert "wallbox.email" in done.err
+        assert "WALLBOX2MQTT_WALLBOX__PASSWORD" in done.err
+
+    def test_refused_credentials_write_nothing(
+        self, environ: dict[str, str], flags: list[str], tmp_path: Path, cloud: Simulator
+    ) -> None:
+        done = run({**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": "wrong-one"}, *flags)
+        assert done.code == 78
+        assert not (tmp_path / "config.yaml").exists()
+        assert len(cloud.requests) == 1
+
+    def test_an_absent_broker_writes_nothing(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        given = {**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD}
+        assert run(given, *flags, "--mqtt-port", str(free_port())).code == 69
+        assert not (tmp_path / "config.yaml").exists()
+
+    def test_a_directory_that_is_not_there(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        given = {**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD}
+        done = run(given, *flags, "--config", str(tmp_path / "absent" / "config.yaml"), "--no-try")
+        assert done.code == 78
+        assert "Traceback" not in done.err
+
+
+class TestAtATerminal:
+    def test_asks_tries_and_writes(self, environ: dict[str, str], broker: Broker, tmp_path: Path) -> None:
+        done = run_at_terminal(
+            environ,
+            "init",
+            "--config",
+            str(tmp_path / "config.yaml"),
+            answers=[
+                ("E-mail address", EMAIL),
+                ("Password of the account", PASSWORD),
+                ("Name or address", "127.0.0.1"),
+                ("Its port", str(broker.port)),
+                ("User name", ""),
+            ],
+        )
+        assert done.code == 0, done.out
+        assert PASSWORD not in done.out, "the password is not echoed"
+        assert load(tmp_path / "config.yaml", {}).mqtt.port == broker.port
+
+    def test_asks_again_for_what_was_refused(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        done = run_at_terminal(
+            environ,
+            *flags,
+            answers=[
+                ("Password of the account", "wrong-one"),
+                ("User name", ""),
+                ("all the same", "n"),
+                ("E-mail address", EMAIL),
+                ("Password of the account", PASSWORD),
+            ],
+        )
+        assert done.code == 0, done.out
+        assert load(tmp_path / "config.yaml", {}).wallbox.password.reveal() == PASSWORD

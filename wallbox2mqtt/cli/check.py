@@ -1,0 +1,114 @@
+"""``check``: each part of the set-up tried, and said whether it is as it should be, or what to do."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from wallbox2mqtt import heartbeat
+from wallbox2mqtt.cli.findings import Finding, has_fault, show, show_json
+from wallbox2mqtt.cli.probe_broker import Broker
+from wallbox2mqtt.cli.probe_cloud import Account
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import Config, find, load, state_dir
+from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.heartbeat import Beat
+from wallbox2mqtt.precautions import precautions
+from wallbox2mqtt.state import Store
+from wallbox2mqtt.topics import ONLINE, Topics
+
+EXIT_OK, EXIT_FAULT, EXIT_CONFIG = 0, 69, 78
+_CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"
+
+
+def run(config_file: Path | None, *, as_json: bool) -> int:
+    """Try everything and print it; gives the exit code."""
+    findings: list[Finding] = []
+    for finding in _all(config_file):
+        findings.append(finding)
+        if not as_json:
+            show(finding)
+            sys.stdout.flush()
+    if as_json:
+        show_json(findings)
+    if has_fault(one for one in findings if one.what == _CONFIGURATION):
+        return EXIT_CONFIG
+    return EXIT_FAULT if has_fault(findings) else EXIT_OK
+
+
+def _all(config_file: Path | None) -> Iterator[Finding]:
+    clock = SystemClock()
+    try:
+        file = find(config_file, os.environ)
+        config = load(file, os.environ)
+        directory = state_dir(config, os.environ)
+        broker = Broker(config, clock)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            yield Finding(_CONFIGURATION, "fault", line, "config.example.yaml shows every key")
+        return
+    yield Finding(_CONFIGURATION, "ok", "from the environment alone" if file is None else str(file))
+    for warning in precautions(config, file, directory, os.environ):
+        yield Finding(_CONFIGURATION, "warning", warning)
+    yield _state(directory)
+    beat = _running(config, directory)
+    if beat is not None:
+        wrong = heartbeat.faults(beat, time.monotonic())
+        yield Finding(_BRIDGE, "warning" if wrong else "ok", "; ".join(wrong) or f"runs: {heartbeat.words(beat)}")
+    yield from broker.try_out()
+    account = Account(config.wallbox, directory, clock, lambda note: print(note, file=sys.stderr))
+    if beat is None:
+        yield from account.try_out()
+    else:
+        yield from _told_by_the_bridge(config, beat, account, broker.retained)
+
+
+def _state(directory: Path) -> Finding:
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK) or not there.is_dir():
+        text = f"{directory} cannot be written: tokens and budget would be forgotten at each restart"
+        return Finding(_STATE, "warning", text, "set state_dir, or run this as the bridge's user")
+    return Finding(_STATE, "ok", str(directory))
+
+
+def _running(config: Config, directory: Path) -> Beat | None:
+    """Give the heartbeat of the bridge that runs for this account, if one does."""
+    beat = heartbeat.read(Store(directory, config.wallbox.account).path(heartbeat.FILE))
+    if beat is None:
+        return None
+    return beat if -1.0 <= time.monotonic() - beat.at <= heartbeat.SILENT_S else None
+
+
+def _told_by_the_bridge(config: Config, beat: Beat, account: Account, retained: Mapping[str, str]) -> Iterator[Finding]:
+    """Say what the running bridge knows: the budget is its, and the cloud need not be asked for it again."""
+    if beat.reason == "auth_failed":
+        yield Finding("sign-in", "fault", "the running bridge is refused", "check wallbox.email and wallbox.password")
+    elif not beat.has_read:
+        yield Finding("sign-in", "warning", f"the running bridge has read nothing yet, cloud: {beat.reason}", "wait")
+    else:
+        yield Finding("sign-in", "ok", f"the running bridge is signed in ({account.kept()}), cloud: {beat.reason}")
+    topics = Topics(config.mqtt.base_topic)
+    info = _object(retained.get(topics.bridge("info"), ""))
+    numbers = info.get("chargers")
+    chargers = [one for one in numbers if isinstance(one, int)] if isinstance(numbers, list) else []
+    if not chargers:
+        yield Finding(_CHARGERS, "warning", "the running bridge shows none as yet", "look again in a few minutes")
+    for charger in chargers:
+
+        def shown(key: str, charger: int = charger) -> str:
+            return retained.get(topics.field(charger, key), "unknown")
+
+        online = shown("availability")
+        model, firmware = shown("basic/chargerType"), shown("software/currentVersion")
+        text = f"{charger} {shown('name')!r} {model}, firmware {firmware}, {online} (as the running bridge shows it)"
+        yield Finding(_CHARGERS, "ok" if online == ONLINE else "warning", text)
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

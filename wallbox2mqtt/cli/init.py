@@ -1,0 +1,201 @@
+"""``init``: asks for the account and the broker, tries them, and writes the configuration."""
+
+import getpass
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wallbox2mqtt.cli.findings import has_fault, show
+from wallbox2mqtt.cli.probe_broker import Broker
+from wallbox2mqtt.cli.probe_cloud import Account
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import Config, load, state_dir
+from wallbox2mqtt.errors import ConfigError
+
+EXIT_OK, EXIT_FAULT, EXIT_CONFIG = 0, 69, 78
+MAX_TRIES = 3
+_PREFIX = "WALLBOX2MQTT_"
+_ACCOUNT = ("wallbox.email", "wallbox.password")
+_BROKER = ("mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password")
+_KEYS = _ACCOUNT + _BROKER
+_SECRET = {"wallbox.password": "wallbox-password", "mqtt.password": "mqtt-password"}
+_QUESTIONS = {
+    "wallbox.email": ("E-mail address of the Wallbox account", ""),
+    "wallbox.password": ("Password of the account", ""),
+    "mqtt.host": ("Name or address of the MQTT broker", "localhost"),
+    "mqtt.port": ("Its port", "1883"),
+    "mqtt.username": ("User name at the broker, empty for none", ""),
+    "mqtt.password": ("Password at the broker", ""),
+}
+_REQUIRED = frozenset({"wallbox.email", "wallbox.password"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line. ``given``: values by key. ``password_files``: passwords go into files of their own."""
+
+    file: Path
+    given: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
+    stdin: bool = False
+    no_try: bool = False
+    password_files: bool = False
+
+
+def run(options: Options) -> int:
+    """Ask, try and write; gives the exit code.
+
+    Raises:
+        ConfigError: something is missing or not accepted, or a file is there already.
+
+    """
+    _check_overwriting(options)
+    asks = sys.stdin.isatty() and not options.stdin
+    values = dict(_given(options, os.environ))
+    if not asks and (missing := [key for key in sorted(_REQUIRED) if not values.get(key)]):
+        names = " and ".join(f"{key} ({_variable(key)})" for key in missing)
+        message = f"{names}: found nothing, and there is no terminal to ask at"
+        raise ConfigError(message)
+    for _ in range(MAX_TRIES if asks else 1):
+        if asks:
+            _ask(values)
+        code, wrong = _tried(options, values)
+        if code == EXIT_OK:
+            _write(options, values)
+            return EXIT_OK
+        if not asks:
+            break
+        if _yes("Write it all the same?"):
+            _write(options, values)
+            return EXIT_OK
+        for key in wrong:
+            values.pop(key, None)
+    print("nothing was written")
+    return code
+
+
+def _variable(key: str) -> str:
+    return _PREFIX + key.upper().replace(".", "__")
+
+
+def _check_overwriting(options: Options) -> None:
+    files = [options.file]
+    if options.password_files:
+        files += [options.file.parent / name for name in _SECRET.values()]
+    there = [str(file) for file in files if file.exists() and file.stat().st_size]
+    if there and not options.force:
+        message = f"{', '.join(there)}: there already; --force overwrites"
+        raise ConfigError(message)
+
+
+def _given(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give what need not be asked for: from the command line, the environment, files that it names, and stdin."""
+    for key in _KEYS:
+        if text := options.given.get(key) or environ.get(_variable(key)):
+            yield key, text
+        elif file := environ.get(f"{_variable(key)}_FILE"):
+            try:
+                yield key, Path(file).expanduser().read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+            except (OSError, UnicodeDecodeError) as error:
+                message = f"{_variable(key)}_FILE: {file}: {getattr(error, 'strerror', 'not UTF-8')}"
+                raise ConfigError(message) from None
+    if options.stdin:
+        for key in _SECRET:
+            if line := sys.stdin.readline().rstrip("\r\n"):
+                yield key, line
+
+
+def _ask(values: dict[str, str]) -> None:
+    """Ask for what is not known yet."""
+    for key in _KEYS:
+        if key in values or (key == "mqtt.password" and not values.get("mqtt.username")):
+            continue
+        question, default = _QUESTIONS[key]
+        answer = ""
+        while not answer:
+            if key in _SECRET:
+                answer = getpass.getpass(f"{question}: ")
+            else:
+                answer = input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default
+            if key not in _REQUIRED:
+                break
+        values[key] = answer
+
+
+def _yes(question: str) -> bool:
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _tried(options: Options, values: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
+    """Try the configuration as it would be written; gives the exit code, and the keys to ask for anew."""
+    # what is written from these must not be there twice, and not win over what was answered
+    consumed = {name for key in _KEYS for name in (_variable(key), f"{_variable(key)}_FILE")}
+    environ = {name: text for name, text in os.environ.items() if name not in consumed}
+    with tempfile.TemporaryDirectory(prefix="wallbox2mqtt-") as directory:
+        file = Path(directory) / "config.yaml"
+        _write_private(file, _text(values, {}))
+        config = load(file, environ)
+    if options.no_try:
+        return EXIT_OK, ()
+    return _try_out(config, environ)
+
+
+def _try_out(config: Config, environ: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
+    clock = SystemClock()
+    account = Account(config.wallbox, state_dir(config, environ), clock, lambda note: print(note, flush=True))
+    broker = Broker(config, clock)
+    findings = []
+    for probe in (account, broker):
+        for finding in probe.try_out():
+            show(finding)
+            findings.append(finding)
+    if account.is_refused:
+        return EXIT_CONFIG, _ACCOUNT
+    if not has_fault(findings):
+        return EXIT_OK, ()
+    return EXIT_FAULT, () if broker.is_connected else _BROKER
+
+
+def _text(values: Mapping[str, str], files: Mapping[str, Path]) -> str:
+    """Give the configuration. JSON's strings are YAML's, whatever characters they hold."""
+    lines = ["# Written by wallbox2mqtt init. config.example.yaml shows every key."]
+    for section in ("wallbox", "mqtt"):
+        lines.append(f"{section}:")
+        for key in _KEYS:
+            if not key.startswith(f"{section}.") or not values.get(key):
+                continue
+            name, text = key.removeprefix(f"{section}."), values[key]
+            if key in files:
+                name, text = f"{name}_file", str(files[key])
+            number = name == "port" and text.isdecimal()
+            lines.append(f"  {name}: {text if number else json.dumps(text, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+def _write(options: Options, values: Mapping[str, str]) -> None:
+    directory = options.file.parent
+    files: dict[str, Path] = {}
+    try:
+        if options.password_files:
+            for key, name in _SECRET.items():
+                _write_private(directory / name, values.get(key, ""))
+                if values.get(key):
+                    files[key] = (directory / name).absolute()
+        _write_private(options.file, _text(values, files))
+    except OSError as error:
+        message = f"{error.filename or options.file}: {error.strerror}; accepted is a place that can be written"
+        raise ConfigError(message) from None
+    print(f"written: {options.file} (mode 600)")
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write for the owner's eyes only, all or nothing."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    temporary.replace(file)
