@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "wallbox2mqtt"
 # In reading order: each may import those above it.
 LAYERS = [
     "errors", "clock", "heartbeat", "notify", "watch", "logs", "config", "precautions", "catalogue", "topics",
-    "documents", "discovery", "docs", "state", "auth", "budget", "cloud", "mqtt", "inbox", "picture", "pace",
-    "plan", "commands", "refusals", "shared", "bridge", "announcer", "reader", "writer", "intake", "lifesigns",
-    "app", "simulator", "cli", "__main__",
+    "documents", "anonymise", "discovery", "docs", "state", "auth", "budget", "cloud", "mqtt", "inbox",
+    "picture", "pace", "plan", "commands", "refusals", "shared", "bridge", "announcer", "reader", "writer",
+    "intake", "lifesigns", "app", "simulator", "cli", "__main__",
 ]  # fmt: skip
 
 HOMES = {

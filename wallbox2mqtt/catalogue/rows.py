@@ -18,7 +18,16 @@ POWER_BOOST = "POWER_BOOST"
 """The feature of a plan without which the cloud offers no Power Boost."""
 
 
-def _raw(path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds.Json, sweep: str | None = None) -> Field:
+def _raw(  # noqa: PLR0913 - a row in one line
+    path: str,
+    name: str,
+    kind: kinds.Kind,
+    meaning: str,
+    example: kinds.Json,
+    sweep: str | None = None,
+    *,
+    private: bool = False,
+) -> Field:
     """A raw code or a rarely used field of the detail: diagnostic, disabled."""
     return Field(
         detail=path,
@@ -29,6 +38,7 @@ def _raw(path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds.Js
         sweep=sweep,
         category=DIAGNOSTIC,
         enabled=False,
+        private=private,
     )
 
 
@@ -43,11 +53,19 @@ def _person(path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds
         category=DIAGNOSTIC,
         enabled=False,
         person=True,
+        private=True,
     )
 
 
-def _basic(
-    path: str, name: str, kind: kinds.Kind, meaning: str, example: kinds.Json, sweep: str | None = None
+def _basic(  # noqa: PLR0913 - a row in one line
+    path: str,
+    name: str,
+    kind: kinds.Kind,
+    meaning: str,
+    example: kinds.Json,
+    sweep: str | None = None,
+    *,
+    private: bool = False,
 ) -> Field:
     """A field of the basic document that says what another row says better: announced to nobody."""
     return Field(
@@ -60,6 +78,7 @@ def _basic(
         category=DIAGNOSTIC,
         enabled=False,
         person=True,
+        private=private,
     )
 
 
@@ -253,6 +272,7 @@ STATE: tuple[Field, ...] = (
         kind=kinds.TEXT,
         meaning="the charger's name",
         example="PulsarPlus SN 9988552",
+        private=True,
         command=commands.RENAME,
         category=SETTING,
         enabled=False,
@@ -421,10 +441,17 @@ SETTINGS: tuple[Field, ...] = (
     _raw("config_data.auto_lock", "Auto lock", kinds.FLAG, "1: locks itself when idle", 1),
     _raw("config_data.auto_lock_time", "Auto lock time", kinds.DURATION_S, "idle time until it locks itself", 300),
     _raw("config_data.multiuser", "Multi-user", kinds.NUMBER, "1: several users", 0),
-    _raw("config_data.language", "Language", kinds.TEXT, "language of the charger", "EN"),
+    _raw("config_data.language", "Language", kinds.TEXT, "language of the charger", "EN", private=True),
     _raw("config_data.grid_type", "Grid type", kinds.NUMBER, "0 and 1 are seen", 1),
     _raw("config_data.energyCost.value", "Energy cost", kinds.PRICE, "energy price with its inheritance", 0.24),
-    _raw("config_data.energyCost.inheritedGroupId", "Energy cost group", kinds.NUMBER, "group it comes from", None),
+    _raw(
+        "config_data.energyCost.inheritedGroupId",
+        "Energy cost group",
+        kinds.NUMBER,
+        "group it comes from",
+        None,
+        private=True,
+    ),
     Field(
         detail="config_data.currency.id",
         name="Currency number",
@@ -468,7 +495,7 @@ SETTINGS: tuple[Field, ...] = (
         "whether it is available",
         example=False,
     ),
-    _raw("config_data.timezone", "Time zone", kinds.TEXT, "of the charger", "Europe/Berlin"),
+    _raw("config_data.timezone", "Time zone", kinds.TEXT, "of the charger", "Europe/Berlin", private=True),
     _raw("config_data.part_number", "Part number", kinds.TEXT, "QS… is a Quasar", "PLP1-M-2-4-9-002-F"),
     _raw("config_data.available", "Available", kinds.NUMBER, "1 is seen", 1),
     _raw(
@@ -484,7 +511,7 @@ SETTINGS: tuple[Field, ...] = (
     _raw("config_data.mid_enabled", "Meter enabled", kinds.NUMBER, "1: a MID meter is used", 0),
     _raw("config_data.mid_margin", "Meter margin", kinds.NUMBER, "of the MID meter", 1),
     _raw("config_data.mid_margin_unit", "Meter margin unit", kinds.NUMBER, "of the MID meter", 1),
-    _raw("config_data.mid_serial_number", "Meter serial number", kinds.TEXT, "of the MID meter", ""),
+    _raw("config_data.mid_serial_number", "Meter serial number", kinds.TEXT, "of the MID meter", "", private=True),
     _raw("config_data.session_segment_length", "Session segment", kinds.DURATION_S, "0 and 300 are seen", 0),
     _raw("config_data.user_socket_locking", "Socket locking", kinds.NUMBER, "0 is seen", 0),
     _raw("config_data.phase_switch.enabled", "Phase switch", kinds.BOOLEAN, "one or three phases", example=False),
@@ -541,13 +568,13 @@ BASIC: tuple[Field, ...] = (
     _basic("resume.chargingTime", "Charging time this month", kinds.NUMBER_OR_TEXT, "seconds of this month", "13577"),
     _basic("resume.totalMidEnergy", "Meter energy this month", kinds.NUMBER_OR_TEXT, "Wh of the MID meter", "0"),
     _basic("resume.energyUnit", "Energy unit", kinds.TEXT, "kWh is said, Wh is meant", "kWh"),
-    _basic("id", "Charger number", kinds.NUMBER, "the id of the topics", 12345),
-    _basic("uid", "UID", kinds.TEXT, "the vendor's own id", "xyz"),
-    _basic("uniqueIdentifier", "Unique identifier", kinds.TEXT, "another id", "wsUnanQQ"),
-    _basic("serialNumber", "Serial number", kinds.TEXT, "the id as text", "12345"),
-    _basic("name", "Name", kinds.TEXT, "the charger's name", "PulsarPlus SN 12345"),
-    _basic("group", "Group number", kinds.NUMBER, "group of the charger", 289814),
-    _basic("groupUid", "Group UID", kinds.TEXT, "group of the charger", "xyz"),
+    _basic("id", "Charger number", kinds.NUMBER, "the id of the topics", 12345, private=True),
+    _basic("uid", "UID", kinds.TEXT, "the vendor's own id", "xyz", private=True),
+    _basic("uniqueIdentifier", "Unique identifier", kinds.TEXT, "another id", "wsUnanQQ", private=True),
+    _basic("serialNumber", "Serial number", kinds.TEXT, "the id as text", "12345", private=True),
+    _basic("name", "Name", kinds.TEXT, "the charger's name", "PulsarPlus SN 12345", private=True),
+    _basic("group", "Group number", kinds.NUMBER, "group of the charger", 289814, private=True),
+    _basic("groupUid", "Group UID", kinds.TEXT, "group of the charger", "xyz", private=True),
     _basic("chargerType", "Model", kinds.TEXT, "model, without spaces", "PulsarPlus", sweep="chargerType"),
     _basic("softwareVersion", "Firmware installed", kinds.TEXT, "installed version", "5.17.59"),
     _basic("softwareUpdatedAt", "Firmware updated", kinds.NUMBER, "seconds since 1970", 1689715588),
@@ -565,11 +592,11 @@ BASIC: tuple[Field, ...] = (
         "lastSync.date", "Last sync", kinds.TEXT, "another, older time than last_sync", "2023-08-17 20:01:46.000000"
     ),
     _basic("lastSync.timezone_type", "Zone type of last sync", kinds.NUMBER, "of PHP", 3),
-    _basic("lastSync.timezone", "Zone of last sync", kinds.TEXT, "of PHP", "UTC"),
+    _basic("lastSync.timezone", "Zone of last sync", kinds.TEXT, "of PHP", "UTC", private=True),
     _basic("midEnabled", "Meter enabled", kinds.NUMBER, "mid_enabled", 0),
     _basic("midMargin", "Meter margin", kinds.NUMBER, "mid_margin", 1),
     _basic("midMarginUnit", "Meter margin unit", kinds.NUMBER, "mid_margin_unit", 1),
-    _basic("midSerialNumber", "Meter serial number", kinds.TEXT, "mid_serial_number", ""),
+    _basic("midSerialNumber", "Meter serial number", kinds.TEXT, "mid_serial_number", "", private=True),
     _basic("midStatus", "Meter status", kinds.NUMBER, "mid_status", 1),
     _basic("connectionType", "Connection", kinds.TEXT, "wifi is seen", "wifi"),
     _basic("protocolCommunication", "Protocol", kinds.TEXT, "wifi is seen", "wifi"),

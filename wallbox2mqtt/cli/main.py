@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         "--model", action="append", metavar="MODEL", help="old, pulsar-plus, pulsar-plus-2026, quasar"
     )
     simulator.add_argument("--speed", type=_speed, default=1.0, help="how fast its time passes (%(default)g)")
+    dump = add("dump", _dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes")
+    _add_config(dump)
+    dump.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
     add("topics", _topics, "print the tables of topics and commands")
     add("schema", _schema, "print the JSON schema of the configuration, for editors")
     return parser
@@ -160,6 +163,7 @@ def _health(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import demo  # noqa: PLC0415
 
+
 def _check(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import check  # noqa: PLC0415
 
@@ -184,7 +188,6 @@ def _init(args: argparse.Namespace) -> int:
         password_files=args.password_files,
     )
     return init.run(options)
-
 
     return demo.run(port=args.port, chargers=args.chargers, speed=args.speed, seconds=args.seconds)
 
@@ -214,6 +217,18 @@ def _simulator(args: argparse.Namespace) -> int:
         )
         return 1
     return 0
+
+
+def _dump(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import dump  # noqa: PLC0415
+    from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
+    from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
+    from wallbox2mqtt.logs import HIDDEN, setup  # noqa: PLC0415
+
+    config = load(find(args.config, os.environ), os.environ)
+    setup("warning", os.environ)
+    HIDDEN.add(config.wallbox.email, config.wallbox.password.reveal())
+    return dump.run(config, state_dir(config, os.environ), SystemClock(), args.output)
 
 
 def _topics(_args: argparse.Namespace) -> int:

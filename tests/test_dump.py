@@ -1,0 +1,134 @@
+"""``wallbox2mqtt dump``: within the budget, with what the bridge keeps, and nothing in it that tells of anybody."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wallbox2mqtt.cli.dump import Dump, run
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import Config, Secret, WallboxConfig
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
+
+SPEED = 400.0
+LIMIT_S = 30.0
+
+
+def config_of(cloud: Simulator, **wallbox: Any) -> Config:  # noqa: ANN401 - any key
+    known = {"email": EMAIL, "password": Secret(PASSWORD), "api_url": cloud.url, "user_api_url": cloud.url}
+    return Config(wallbox=WallboxConfig(**{**known, "reads_per_minute": 3, "timeout": 60 * SPEED, **wallbox}))
+
+
+def documents(copy: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    return [(one["document"], one.get("charger")) for one in copy["documents"]]
+
+
+def test_every_document_of_every_charger_within_the_budget(tmp_path: Path) -> None:
+    clock = SystemClock(SPEED)
+    said: list[str] = []
+    with Simulator(chargers=3, clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
+        copy: Any = Dump(config_of(cloud), tmp_path, clock, said.append).copy()
+        seen = [one for one in cloud.requests if one.path != "users/signin"]
+        real = list(cloud.chargers)
+    assert [name for name, _ in documents(copy)] == ["list", *["detail", "basic"] * 3]
+    assert all(one["http_status"] == 200 and "body" in one for one in copy["documents"])
+    assert not [one for one in seen if one.limited], "the cloud saw more than its budget"
+    assert len(seen) == 7
+    assert any("3 chargers" in line and "about 2 minutes" in line for line in said)
+    text = json.dumps(copy)
+    assert not [number for number in real if str(number) in text]
+    group = copy["documents"][0]["body"]["result"]["groups"][0]
+    assert [charger["id"] for charger in group["chargers"]] == [number for _, number in documents(copy)[1::2]]
+
+
+def test_the_token_and_the_budget_of_the_bridge_are_used(tmp_path: Path) -> None:
+    clock = SystemClock(SPEED)
+    with Simulator(clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
+        for _ in range(2):
+            Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
+        assert [one.path for one in cloud.requests].count("users/signin") == 1
+        assert not [one for one in cloud.requests if one.limited]
+
+
+def test_only_the_chargers_of_the_configuration(tmp_path: Path) -> None:
+    clock = SystemClock(SPEED)
+    with Simulator(chargers=3, clock=clock) as cloud:
+        one = list(cloud.chargers)[1]
+        Dump(config_of(cloud, chargers=(one,)), tmp_path, clock, lambda _: None).copy()
+        assert {seen.charger for seen in cloud.requests} == {None, one}
+
+
+def test_errors_are_part_of_the_copy(tmp_path: Path) -> None:
+    clock = SystemClock(SPEED)
+    with Simulator(clock=clock) as cloud:
+        cloud.fault(Fault(kind="status", status=503, path="chargers/*", count=1))
+        cloud.fault(Fault(kind="status", status=403, path="v2/*", count=1))
+        copy: Any = Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
+    assert [(one["http_status"], one.get("reason")) for one in copy["documents"]] == [
+        (200, None), (503, "http_5xx"), (403, "bad_answer"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "times"), [(429, 2), (401, 1)])
+def test_what_may_be_asked_again_later_is(tmp_path: Path, status: int, times: int) -> None:
+    clock = SystemClock(SPEED)
+    with Simulator(clock=clock) as cloud:
+        cloud.fault(Fault(kind="status", status=status, path="chargers/*", count=times))
+        copy: Any = Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
+    assert [one["http_status"] for one in copy["documents"]] == [200, 200, 200]
+
+
+def test_basic_by_put_where_get_is_refused(tmp_path: Path) -> None:
+    clock = SystemClock(SPEED)
+    with Simulator(clock=clock, settings=Settings(get_basic=False)) as cloud:
+        copy: Any = Dump(config_of(cloud, writes_per_minute=1), tmp_path, clock, lambda _: None).copy()
+    assert "body" in copy["documents"][2]
+
+
+@pytest.mark.parametrize("worked_before", [False, True])
+def test_refused_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str], *, worked_before: bool) -> None:
+    clock = SystemClock(SPEED)
+    with Simulator(clock=clock) as cloud:
+        if worked_before:
+            assert run(config_of(cloud), tmp_path, clock, None) == 0
+            capsys.readouterr()
+            cloud.revoke_tokens()
+            cloud.revoke_refresh_tokens()
+        wrong = config_of(cloud, password=Secret("not-the-password"))
+        assert run(wrong, tmp_path, clock, None) == (1 if worked_before else 78)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "check e-mail and password" in told.err
+    assert "not-the-password" not in told.err
+
+
+def test_the_program(tmp_path: Path) -> None:
+    """As people run it, into a file that only they can read."""
+    with Simulator() as cloud:
+        variables = {
+            "WALLBOX__EMAIL": EMAIL, "WALLBOX__PASSWORD": PASSWORD, "WALLBOX__API_URL": cloud.url,
+            "WALLBOX__USER_API_URL": cloud.url, "WALLBOX__READS_PER_MINUTE": "100",
+            "STATE_DIR": str(tmp_path / "state"),
+        }  # fmt: skip
+        environ = {**os.environ, **{f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}}
+        output = tmp_path / "dump.json"
+        command = [sys.executable, "-m", "wallbox2mqtt", "dump", "--output", str(output)]
+        done = subprocess.run(  # noqa: S603 - our own program
+            command, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=tmp_path
+        )
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        copy = json.loads(output.read_text(encoding="utf-8"))
+        assert documents(copy)[0] == ("list", None)
+        assert output.stat().st_mode & 0o777 == 0o600
+        assert EMAIL not in output.read_text(encoding="utf-8")
+        command[-1] = str(tmp_path / "no" / "such" / "directory")
+        done = subprocess.run(  # noqa: S603 - our own program
+            command, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=tmp_path
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("wallbox2mqtt: --output: ")
+        assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,170 @@
+"""``dump``: an anonymised copy of the account's documents, for a bug report; within the budget, so it takes minutes."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wallbox2mqtt import __version__
+from wallbox2mqtt.anonymise import Anonymiser, Document
+from wallbox2mqtt.auth import TokenManager
+from wallbox2mqtt.budget import Budget
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Answer, Cloud, SignInLine
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.documents import read_sweep
+from wallbox2mqtt.errors import (
+    AuthError,
+    BadAnswerError,
+    BudgetSpentError,
+    CloudError,
+    RateLimitedError,
+    UnauthorizedError,
+    Wallbox2MqttError,
+)
+from wallbox2mqtt.state import Store
+
+EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
+_TRIES = 5
+_REFUSED_S, _LONGEST_WAIT_S = 60.0, 900.0
+
+
+class OutputError(Wallbox2MqttError):
+    """Raised when the copy cannot be written where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A document, or the error in its place. ``charger``: None for the list."""
+
+    document: Document
+    charger: int | None
+    answer: Answer | CloudError
+
+
+class Dump:
+    """Reads all documents once. ``say`` tells whoever waits how it goes."""
+
+    def __init__(self, config: Config, directory: Path, clock: Clock, say: Callable[[str], None]) -> None:
+        """Take up the token and the budgets that the bridge has left."""
+        wallbox = config.wallbox
+        self._config, self._clock, self._say = wallbox, clock, say
+        store = Store(directory, wallbox.account)
+        self._reads = Budget("reads", wallbox.reads_per_minute, clock, store)
+        writes = Budget("writes", wallbox.writes_per_minute, clock, store)
+        door = SignInLine(wallbox, clock, wallbox.password, writes)
+        self.tokens = TokenManager(door, clock, store, wallbox.sign_in, wallbox.password)
+        self._cloud = Cloud(wallbox, self.tokens, self._reads, writes, clock)
+        self._condition = threading.Condition()
+
+    def copy(self) -> dict[str, Json]:
+        """Read everything and give the anonymised copy.
+
+        Raises:
+            AuthError: the credentials are refused.
+
+        """
+        fetched = list(self._fetch())
+        bodies = [(one.document, one.answer.body) for one in fetched if isinstance(one.answer, Answer)]
+        email = self._config.email
+        anonymiser = Anonymiser(bodies, [email, email.partition("@")[0], self._config.password.reveal()])
+        documents: list[Json] = []
+        for one in fetched:
+            entry: dict[str, Json] = {"document": one.document}
+            if one.charger is not None:
+                entry["charger"] = anonymiser.charger(one.charger)
+            entry["http_status"] = one.answer.http_status
+            if isinstance(one.answer, CloudError):
+                entry |= {"reason": one.answer.reason, "error": str(one.answer)}
+            else:
+                entry["body"] = anonymiser.copy(one.document, one.answer.body)
+            documents.append(entry)
+        return {"wallbox2mqtt": __version__, "documents": documents}
+
+    def _fetch(self) -> Iterator[_Fetched]:
+        listed = self._ask("list", None, self._cloud.chargers)
+        yield listed
+        chargers = list(self._config.chargers)
+        if not chargers and isinstance(listed.answer, Answer):
+            try:
+                chargers = [charger.charger_id for charger in read_sweep(listed.answer.body)]
+            except BadAnswerError as error:
+                self._say(str(error))
+        minutes = 2 * len(chargers) * self._reads.interval_s / 60
+        self._say(f"{len(chargers)} chargers, two documents each: about {minutes:.0f} minutes within the budget")
+        for number, charger in enumerate(chargers, 1):
+            self._say(f"charger {number} of {len(chargers)}")
+            yield self._ask("detail", charger, lambda charger=charger: self._cloud.detail(charger))  # type: ignore[misc]
+            yield self._ask("basic", charger, lambda charger=charger: self._cloud.basic(charger))  # type: ignore[misc]
+
+    def _ask(self, document: Document, charger: int | None, read: Callable[[], Answer]) -> _Fetched:
+        """Read a document; a refusal that says «later» is waited for, any other error is part of the copy."""
+        last: CloudError | None = None
+        for _ in range(_TRIES):
+            self._wait(self._reads.ready_in_s())
+            try:
+                return _Fetched(document, charger, read())
+            except AuthError:
+                raise
+            except BudgetSpentError as error:
+                last = error
+                self._wait(error.ready_in_s)
+            except RateLimitedError as error:
+                last = error
+                self._wait(min(error.retry_after_s or _REFUSED_S, _LONGEST_WAIT_S))
+            except UnauthorizedError as error:
+                last = error  # the token is dropped: once more with a new one
+            except CloudError as error:
+                return _Fetched(document, charger, error)
+        return _Fetched(document, charger, last or BadAnswerError("not tried"))
+
+    def _wait(self, seconds: float) -> None:
+        ends = self._clock.monotonic() + seconds
+        with self._condition:
+            while (left := ends - self._clock.monotonic()) > 0:
+                self._clock.wait(self._condition, left)
+
+
+def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> int:
+    """Write the copy to a file, or to standard output; gives the exit code.
+
+    Raises:
+        OutputError: the file cannot be written.
+
+    """
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    # before the minutes that it takes
+    handle = None if output is None else _opened(output)
+    dump = Dump(config, directory, clock, say)
+    say("the documents are read as slowly as the cloud wants it; stop the bridge meanwhile, or both spend one budget")
+    try:
+        text = json.dumps(dump.copy(), indent=2, ensure_ascii=False)
+    except AuthError as error:
+        say(f"wallbox2mqtt: {error}")
+        return EXIT_FAILED if dump.tokens.worked_before else EXIT_CONFIG
+    except KeyboardInterrupt:
+        say("stopped, nothing is written")
+        return EXIT_FAILED
+    if handle is None:
+        print(text)
+    else:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text + "\n")
+        say(f"written to {output}")
+    say("names, numbers and places are replaced; look it over all the same before you send it")
+    return EXIT_OK
+
+
+def _opened(output: Path) -> int:
+    try:
+        return os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        msg = f"--output: {output}: {error.strerror}"
+        raise OutputError(msg) from None
