@@ -6,7 +6,7 @@ announced it has to take it back. The main thread calls all of this.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.config import HomeAssistantConfig
@@ -186,35 +186,54 @@ class Announcer:
         if announced is None:
             del self._announced[node]
         else:
-            self._announced[node] = announced
-        mine: dict[str, Json] = {
-            name: {
-                "prefix": one.prefix,
-                "form": one.form,
-                "components": dict(one.components),
-                "model": one.model,
-            }
-            for name, one in self._announced.items()
-        }
+            self._announced[node] = self._sharing(announced)
         # another base topic of this account, before or beside this one, has an entry of its own
-        self._store.write(_FILE, {**self._store.read(_FILE), self._topics.base: mine})
+        self._store.write(_FILE, {**self._store.read(_FILE), self._topics.base: _kept(self._announced)})
+
+    def _sharing(self, new: _Announced) -> _Announced:
+        """Let a device share its components with another of the same kind: a fleet has hundreds of few kinds."""
+        same = (one.components for one in self._announced.values() if one.components == new.components)
+        return replace(new, components=next(same, new.components))
 
 
 def _without(components: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
     return {name: platform for name, platform in components.items() if name not in present}
 
 
+def _kept(announced: Mapping[str, _Announced]) -> dict[str, Json]:
+    """Give what is kept: the components of each kind of device once, and the devices with the number of their kind."""
+    numbers: dict[int, int] = {}
+    kinds: list[Json] = []
+    devices: dict[str, Json] = {}
+    for node, one in announced.items():
+        if id(one.components) not in numbers:
+            numbers[id(one.components)] = len(kinds)
+            kinds.append(dict(one.components))
+        number = numbers[id(one.components)]
+        devices[node] = {"prefix": one.prefix, "form": one.form, "kind": number, "model": one.model}
+    return {"kinds": kinds, "devices": devices}
+
+
 def _announced(kept: Json) -> dict[str, _Announced]:
     """Read what was kept; what is not of its form is left out."""
-    found: dict[str, _Announced] = {}
-    for node, entry in kept.items() if isinstance(kept, dict) else ():
+    match kept:
+        case {"kinds": list(found), "devices": dict(devices)}:
+            kinds = [_platforms(components) for components in found]
+        case _:
+            return {}
+    announced: dict[str, _Announced] = {}
+    for node, entry in devices.items():
         match entry:
             case {
                 "prefix": str(prefix),
                 "form": "device" | "entity" as form,
-                "components": dict(components),
+                "kind": int(number),
                 "model": str(model),
-            }:
-                platforms = {name: platform for name, platform in components.items() if isinstance(platform, str)}
-                found[node] = _Announced(prefix, form, platforms, model)
-    return found
+            } if 0 <= number < len(kinds):
+                announced[node] = _Announced(prefix, form, kinds[number], model)
+    return announced
+
+
+def _platforms(components: Json) -> dict[str, str]:
+    items = components.items() if isinstance(components, dict) else ()
+    return {name: platform for name, platform in items if isinstance(platform, str)}
