@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.mosquitto import eventually
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.watch import SILENCE_S, PatientLock, Pulse, Watchdog, Worker, beat, patience
@@ -68,6 +70,7 @@ def test_a_stuck_worker_ends_the_program() -> None:
     assert not house.left, "main ended it in order"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_worker_ends_the_program_though_it_says_nothing() -> None:
     house = House(Work(30.0))
     house.work.dies = True

@@ -1,15 +1,19 @@
 """What survives a restart: small JSON files in ``state_dir``, one set an account, readable by the owner only."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import time
 from pathlib import Path
 from typing import BinaryIO
 
 from wallbox2mqtt.catalogue import Json
 
 _LOG = logging.getLogger(__name__)
+
+_LITTER_S = 60.0
 
 
 class Store:
@@ -20,6 +24,14 @@ class Store:
         self._directory = directory
         self._account = hashlib.sha256(account.encode()).hexdigest()[:12]
         self._broken: set[str] = set()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what processes left behind that were killed while they wrote."""
+        for litter in self._directory.glob(f"{self._account}-*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - litter.stat().st_mtime > _LITTER_S:
+                    litter.unlink()
 
     def path(self, name: str) -> Path:
         """Give the file of a name."""

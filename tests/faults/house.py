@@ -109,6 +109,7 @@ class House:
 
     def _open(self) -> None:
         self.stack.enter_context(self.cloud)
+        self.url = self.cloud.url
         self.broker.start()
         self.stack.callback(self.broker.stop)
         self.listen()
@@ -139,8 +140,8 @@ class House:
         variables = {
             "WALLBOX__EMAIL": EMAIL,
             "WALLBOX__PASSWORD": PASSWORD,
-            "WALLBOX__API_URL": self.cloud.url,
-            "WALLBOX__USER_API_URL": self.cloud.url,
+            "WALLBOX__API_URL": self.url,
+            "WALLBOX__USER_API_URL": self.url,
             "MQTT__HOST": "127.0.0.1",
             "MQTT__PORT": str(self.broker.port),
             "STATE_DIR": str(self.directory / "state"),

@@ -1,0 +1,324 @@
+"""The fault matrix, second part: the bridge's own process. Its ends, its state, its clocks, its threads."""
+
+import json
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.faults.house import House, Needs
+from tests.faults.test_matrix import ANY
+from tests.mosquitto import LIMIT_S, eventually, free_port
+from wallbox2mqtt.simulator import Fault
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+Act = Callable[[House], None]
+KILLS = 12
+STUCK_S = 30.0
+IDLE = Needs(fresh=True, starts=False)
+MEDDLED = replace(IDLE, meddled=True)
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> Iterator[Callable[[Needs], House]]:
+    houses: list[House] = []
+
+    def make(needs: Needs) -> House:
+        houses.append(House(tmp_path, needs))
+        return houses[-1].__enter__()
+
+    yield make
+    for house in houses:
+        house.__exit__()
+
+
+Make = Callable[[Needs], House]
+
+
+# SIGTERM, in each state
+
+
+def no_broker(house: House) -> None:
+    house.broker.stop()
+    house.start()
+    house.says("not connected to the broker")
+
+
+def silent_broker(house: House) -> None:
+    """It takes connections and says nothing."""
+    house.broker.freeze(frozen=True)
+    house.start()
+    house.says("started broker")
+
+
+def frozen_broker(house: House) -> None:
+    """It stops to answer while all is well: nobody takes the last word."""
+    house.start()
+    house.heals()
+    house.broker.freeze(frozen=True)
+
+
+def no_cloud(house: House) -> None:
+    house.cloud.stop()
+    house.start()
+    house.says("read failed")
+
+
+def hanging_cloud(house: House) -> None:
+    """In the middle of a sign-in."""
+    house.settings["WALLBOX__TIMEOUT"] = "60"
+    house.cloud.fault(Fault(kind="hang", count=None))
+    house.start()
+    assert house.cloud.wait_for(lambda seen: len(seen) > 0, LIMIT_S)
+
+
+def hanging_command(house: House) -> None:
+    """With one command at the cloud and others that wait."""
+    house.settings["WALLBOX__TIMEOUT"] = "60"
+    house.start()
+    house.heals()
+    for method in ("PUT", "POST"):
+        house.cloud.fault(Fault(kind="hang", count=None, method=method))
+    house.ask()
+    assert house.cloud.wait_for(lambda seen: any(one.method != "GET" for one in seen), LIMIT_S)
+
+
+def refused_cloud(house: House) -> None:
+    """While it backs off."""
+    house.cloud.configure(reads_per_minute=0, refusal="429 seconds")
+    house.start()
+    house.watcher.wait("wallbox/bridge/cloud_reason", "rate_limited")
+
+
+def well(house: House) -> None:
+    house.start()
+    house.heals()
+
+
+STATES = [no_broker, silent_broker, frozen_broker, no_cloud, hanging_cloud, hanging_command, refused_cloud, well]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_sigterm(state: Act, open_house: Make) -> None:
+    house = open_house(IDLE)
+    state(house)
+    assert house.lives()
+    begun = time.monotonic()
+    assert house.process is not None
+    house.process.send_signal(signal.SIGTERM)
+    assert house.ends() == 0
+    assert time.monotonic() - begun < 5
+    house.broker.freeze(frozen=False)
+    if state not in {no_broker, silent_broker, frozen_broker}:
+        house.watcher.wait("wallbox/bridge/state", "offline")
+    if state is hanging_command:
+        answers = [json.loads(heard.payload) for heard in house.watcher.heard if heard.topic.endswith("/result")]
+        assert len(answers) == 3
+        assert all(answer["status"] == "failed" and "stopping" in answer["reason"] for answer in answers)
+    house.keeps_secrets()
+
+
+# kill -9
+
+
+def test_kill_at_random_moments(open_house: Make) -> None:
+    """State files stay whole, nothing grows there, no remote action comes twice, the budget holds across starts."""
+    house = open_house(IDLE)
+    house.settings |= {"WALLBOX__READS_PER_MINUTE": "40", "WALLBOX__WRITES_PER_MINUTE": "30"}
+    chance = random.Random(5)  # noqa: S311 - the same moments each time
+    state = house.directory / "state"
+    sent = 0
+    for _ in range(KILLS):
+        house.start()
+        house.watcher.wait_for(lambda heard: heard, "something")
+        for _ in range(2):
+            house.watcher.publish(f"wallbox/{house.charger}/action/set", "resume_schedule")
+            sent += 1
+        time.sleep(chance.uniform(0.2, 1.2))  # the moment is the point
+        house.kill()
+        for file in state.glob("*.json"):
+            assert isinstance(json.loads(file.read_bytes()), dict), file
+    actions = [seen for seen in house.cloud.requests if seen.path.endswith("remote-action")]
+    assert len(actions) <= sent
+    for is_read, most in ((True, 40), (False, 30)):
+        times = [
+            seen.at
+            for seen in house.cloud.requests
+            if (seen.method == "GET") == is_read and not seen.path.startswith("users/")
+        ]
+        assert max((sum(begin <= at <= begin + 60 for at in times) for begin in times), default=0) <= most
+    litter = next(state.glob("*-reads.json")).with_suffix(".1.tmp")
+    litter.write_text("{", encoding="utf-8")
+    os.utime(litter, (0, 0))
+    house.settings |= {"WALLBOX__READS_PER_MINUTE": "60000", "WALLBOX__WRITES_PER_MINUTE": "60000"}
+    house.start()
+    house.heals()
+    assert "damaged" not in house.text()
+    assert sum(1 for seen in house.cloud.requests if seen.path == "users/signin") == 1, "the token was kept"
+    assert not litter.exists(), "what a kill left behind is tidied up"
+
+
+# state_dir
+
+
+def test_state_dir_that_cannot_be(open_house: Make) -> None:
+    """Below a regular file there is no directory, for root neither."""
+    house = open_house(IDLE)
+    file = house.directory / "file"
+    file.touch()
+    house.settings["STATE_DIR"] = str(file / "state")
+    house.start()
+    house.heals()
+    since = len(house.watcher.heard)
+    house.answered(house.ask(), since, ANY)
+    house.says("cannot keep state")
+    assert house.text().count("cannot keep state") < 10, "said once for each file"
+
+
+def test_disk_full_for_a_while(open_house: Make) -> None:
+    """Where nothing can be written, as on a full disk, the bridge works on, and keeps its state when it can again."""
+    house = open_house(IDLE)
+    # to a regular file behind stderr nothing could be written either
+    house.start(around=("sh", "-c", '(ulimit -S -f 0; exec "$@" 2>&1) | cat', "sh"))
+    house.heals()
+    house.says("cannot keep state")
+    state = house.directory / "state"
+    assert not list(state.glob("*.json"))
+    bridge = int(next(file.name.split(".")[-2] for file in state.glob("*.tmp")))
+    resource.prlimit(bridge, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    eventually(lambda: list(state.glob("*-reads.json")), "the state is kept again")
+    house.heals()
+    os.kill(bridge, signal.SIGTERM)
+    house.ends()
+
+
+# Clocks
+
+
+def jump(house: House, seconds: float) -> None:
+    house.meddle(shift=seconds)
+
+
+def at(when: datetime) -> float:
+    return when.timestamp() - time.time()
+
+
+SUMMER_ENDS = datetime(2026, 10, 25, 0, 59, 57, tzinfo=UTC)  # in Madrid the clock goes from 3 back to 2
+
+
+@pytest.mark.parametrize(
+    ("start", "then"),
+    [
+        pytest.param(0.0, -3600.0, id="an hour back"),
+        pytest.param(0.0, 86400.0, id="a day forward"),
+        pytest.param(at(datetime(1970, 1, 1, 0, 1, tzinfo=UTC)), 0.0, id="from 1970 to now"),
+        pytest.param(at(datetime(1970, 1, 1, 0, 1, tzinfo=UTC)), None, id="1970 for good"),
+        pytest.param(at(SUMMER_ENDS), None, id="the end of summer time"),
+    ],
+)
+def test_clocks(start: float, then: float | None, open_house: Make) -> None:
+    house = open_house(MEDDLED)
+    house.meddle(shift=start)
+    house.start(TZ="Europe/Madrid")
+    house.heals()
+    if then is not None:
+        house.meddle(shift=then)
+        house.says("the wall clock jumped")
+    ends = time.monotonic() + 5
+    while time.monotonic() < ends:
+        assert house.heals() < 5, "polling goes on"
+    since = len(house.watcher.heard)
+    house.answered(house.ask(), since, ANY)
+    assert house.lives()
+
+
+# Threads
+
+PAHO = "paho-mqtt-client-wallbox2mqtt"
+THREADS = ["reader", "writer", PAHO, "MainThread"]
+
+
+def disturb(house: House, **what: str) -> None:
+    """Let it befall the thread, and give each of them something to do."""
+    house.meddle(**what)
+    house.watcher.publish(f"wallbox/{house.charger}/max_charging_current/set", "9")
+
+
+@pytest.mark.parametrize("thread", THREADS)
+def test_a_thread_that_dies(thread: str, open_house: Make) -> None:
+    house = open_house(MEDDLED)
+    house.start()
+    house.heals()
+    begun = time.monotonic()
+    disturb(house, kill=thread)
+    assert house.ends(STUCK_S) == 1
+    assert time.monotonic() - begun < 10
+    house.watcher.wait("wallbox/bridge/state", "offline")
+
+
+@pytest.fixture(scope="module")
+def stuck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, House]]:
+    """All of them at once: each takes its half minute."""
+    houses = {thread: House(tmp_path_factory.mktemp("stuck"), MEDDLED) for thread in [*THREADS, "slow names", "well"]}
+    try:
+        for house in houses.values():
+            house.__enter__()
+            house.start()
+        for house in houses.values():
+            house.heals()
+        for thread in THREADS:
+            disturb(houses[thread], stick=thread)
+        slow = houses["slow names"]
+        slow.kill()
+        slow.meddle(names="slow")
+        url = f"http://cloud.test:{slow.cloud.port}"
+        slow.settings |= {"WALLBOX__API_URL": url, "WALLBOX__USER_API_URL": url}
+        slow.start()
+        # a machine that is paused, and wakes up: nobody was silent
+        houses["well"].process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+        yield houses
+    finally:
+        for house in houses.values():
+            house.__exit__()
+
+
+@pytest.mark.parametrize("thread", THREADS)
+def test_a_thread_that_is_stuck(thread: str, stuck: dict[str, House]) -> None:
+    house = stuck[thread]
+    assert house.ends(STUCK_S + 1) == 1
+    house.watcher.wait("wallbox/bridge/state", "offline")
+    assert "stuck" in house.text()
+
+
+def test_a_reader_that_looks_up_a_name_is_no_stuck_one(stuck: dict[str, House]) -> None:
+    house = stuck["slow names"]
+    house.says("read failed.*no connection to the cloud", 50)
+    assert house.lives()
+
+
+def test_a_process_that_was_paused_is_no_stuck_one(stuck: dict[str, House]) -> None:
+    """The test before has taken longer than any thread may be silent."""
+    house = stuck["well"]
+    house.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+    house.heals()
+    assert house.lives()
+
+
+def test_a_port_where_nobody_is(open_house: Make) -> None:
+    """Wrong in the configuration for days: no thread dies of it, and little is said."""
+    house = open_house(IDLE)
+    house.settings |= {"MQTT__PORT": str(free_port()), "MQTT__HOST": "nowhere..invalid"}
+    house.start()
+    house.says("not connected to the broker.*unreachable")
+    ends = time.monotonic() + 4
+    eventually(lambda: time.monotonic() > ends, "a while")
+    assert house.lives()
+    assert house.text().count("warning app: not connected to the broker") == 1
