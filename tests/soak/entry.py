@@ -1,0 +1,20 @@
+"""The bridge as a process whose time passes faster: ``python -m tests.soak.entry SPEED``."""
+
+import logging
+import os
+import sys
+
+from wallbox2mqtt.app import App
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import load, state_dir
+
+
+def main() -> int:
+    """Run the bridge of the environment's configuration; gives its exit code."""
+    config = load(None, os.environ)
+    logging.basicConfig(level=config.log.level.upper(), stream=sys.stderr)
+    return App(config, state_dir(config, os.environ), SystemClock(float(sys.argv[1]))).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
