@@ -13,16 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wallbox2mqtt import __version__
+from wallbox2mqtt.cli import texts
 from wallbox2mqtt.errors import ConfigError, Wallbox2MqttError
 
 EXIT_CONFIG = 78
-
-_EPILOG = """exit codes:
-  0   done, also after SIGTERM and SIGINT
-  78  the configuration is wrong, or the cloud refuses credentials that never worked: you must act
-  69  check or health found a fault
-  1   anything else
-"""
 
 
 def _number(text: str, kind: type[float], least: float, most: float) -> float:
@@ -58,11 +52,6 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Ask for the account and the broker, try them, list the chargers and write the configuration, mode 600. "
-        "What a flag or an environment variable (WALLBOX2MQTT_WALLBOX__PASSWORD …) tells is not asked for; without a "
-        "terminal nothing is. Passwords are no flags: other users of the machine would see them."
-    )
     parser.add_argument(
         "--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="to write (%(default)s)"
     )
@@ -83,15 +72,21 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wallbox2mqtt",
-        description="Wallbox chargers on MQTT, as fresh as the vendor's cloud allows.",
-        epilog=_EPILOG,
+        description=texts.OVERVIEW,
+        epilog=texts.EPILOGS[""],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wallbox2mqtt {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=texts.EPILOGS.get(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.set_defaults(run=run)
         return command
 
