@@ -111,8 +111,8 @@ class App:
             Worker("reader", self._reader, self._reader.wait, clock),
             Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
-        self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
+        self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._offset = clock.wall() - clock.monotonic()
         self._birth: schedule.Job | None = None
         self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
@@ -176,10 +176,10 @@ class App:
             self._watchdog.watch(worker.name, worker.pulse, worker.is_alive)
         self._watchdog.watch("of the broker's connection", self._mqtt.pulse, self._mqtt.is_alive)
         self._watchdog.start()
+        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         _LOG.info(
             "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
         )
-        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         try:
             while self._exit is None:
                 self._watchdog.main.beat()
@@ -234,10 +234,10 @@ class App:
         self._show_counts()
         self._show_flood()
         self._show_log()
+        self._life.look()
         if not self._watchdog.is_alive():
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
 
-        self._life.look()
     def _check_times(self) -> None:
         """Begin the timetable anew after a jump of the wall clock, which it goes by, and when the pace changes.
 
@@ -361,6 +361,7 @@ class App:
     def _end(self) -> None:
         """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
         self._watchdog.ease()
+        self._life.end()
         try:
             self._answer_all()
             self._say_offline()
@@ -370,7 +371,6 @@ class App:
     def _answer_all(self) -> None:
         reason = self._exit.reason if self._exit is not None else "a fault of its own"
         _LOG.info("stopping reason=%r", reason)
-        self._life.end()
         for worker in self._workers:
             worker.stop()
         self._take_what_has_arrived()

@@ -155,10 +155,6 @@ def _health(args: argparse.Namespace) -> int:
     return health.run(args.config, args.state_dir)
 
 
-def _demo(args: argparse.Namespace) -> int:
-    from wallbox2mqtt.cli import demo  # noqa: PLC0415
-
-
 def _check(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import check  # noqa: PLC0415
 
@@ -183,6 +179,10 @@ def _init(args: argparse.Namespace) -> int:
         password_files=args.password_files,
     )
     return init.run(options)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import demo  # noqa: PLC0415
 
     return demo.run(port=args.port, chargers=args.chargers, speed=args.speed, seconds=args.seconds)
 
