@@ -1,0 +1,187 @@
+"""The fault matrix, third part: who publishes on the broker, by mistake or on purpose."""
+
+import json
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.rig import resident_mib
+from tests.faults.house import GROWS_MIB, House, Needs
+from tests.faults.test_matrix import OK
+from tests.mosquitto import Heard, eventually
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+MANY = 10_000
+UNLIMITED = ("allow_anonymous true", "max_queued_messages 0", "max_inflight_messages 0")
+Make = Callable[[Needs], House]
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> Iterator[Make]:
+    houses: list[House] = []
+
+    def make(needs: Needs) -> House:
+        houses.append(House(tmp_path, needs))
+        return houses[-1].__enter__()
+
+    yield make
+    for house in houses:
+        house.__exit__()
+
+
+class EnoughAnswers:
+    """Counts each message once: to look at all of them again at each would take longer than the bridge does."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted, self._looked, self._found = wanted, 0, 0
+
+    def __call__(self, heard: list[Heard]) -> bool:
+        self._found += sum(one.topic.endswith("/result") for one in heard[self._looked :])
+        self._looked = len(heard)
+        return self._found >= self._wanted
+
+
+def results(house: House) -> Counter[str]:
+    """How many results there are, by status and reason."""
+    found = [json.loads(heard.payload) for heard in house.watcher.heard if heard.topic.endswith("/result")]
+    return Counter(f"{one['status']}: {one['reason']}"[:34] for one in found)
+
+
+def writes(house: House) -> int:
+    return sum(seen.method != "GET" for seen in house.cloud.requests)
+
+
+def works(house: House) -> None:
+    """It is as it was, and its memory has come back."""
+    house.heals()
+    since = len(house.watcher.heard)
+    house.answered(house.ask(), since, OK)
+    eventually(
+        lambda: resident_mib(house.pid) < house.base_mib + GROWS_MIB,
+        f"memory comes back to {house.base_mib:.0f} MiB, not {resident_mib(house.pid):.0f}",
+    )
+    assert house.lives()
+    house.keeps_secrets()
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_ten_thousand_commands_at_once(protocol: str, open_house: Make) -> None:
+    house = open_house(Needs(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED))
+    house.rest()
+    before = writes(house)
+    for number in range(MANY):
+        house.watcher.publish(f"wallbox/{house.charger}/max_charging_current/set", str(6 + number % 2))
+    house.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
+    counted = results(house)
+    assert sum(counted.values()) == MANY, counted
+    assert not any(kind.startswith(("failed", "rejected")) for kind in counted), counted
+    assert writes(house) - before < MANY / 2, "the last one wins"
+    # the newest is what counts
+    house.watcher.wait(f"wallbox/{house.charger}/max_charging_current", str(6 + (MANY - 1) % 2))
+    works(house)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_ten_thousand_retained_commands(protocol: str, open_house: Make) -> None:
+    """They were stored while the bridge was away: each unlocks, or does worse."""
+    house = open_house(Needs(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED, starts=False))
+    words = ("locked", "charging_enabled", "action", "max_charging_current")
+    for number in range(MANY):
+        charger, key = (house.charger, words[number]) if number < len(words) else (house.charger, f"field{number}")
+        house.watcher.publish(f"wallbox/{charger}/{key}/set", "1", retain=True)
+    house.watcher.publish("wallbox/bridge/refresh/set", "1", retain=True)
+    house.watcher.wait_for(lambda heard: len(heard) >= MANY, "all are stored", 60)
+    house.start()
+    house.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
+    counted = results(house)
+    assert set(counted) == {"rejected: the message was retained"}, counted
+    assert sum(counted.values()) == MANY
+    assert writes(house) == 0
+    house.heals()
+    house.rest()
+    works(house)
+
+
+def test_large_and_broken_payloads(open_house: Make) -> None:
+    house = open_house(Needs())
+    house.rest()
+    before = writes(house)
+    keys = ["locked", "max_charging_current", "name", "action", "config", "refresh"]
+    payloads = [b"x" * 1_000_000, b"1" * 1_000_000, b"\xff\xfe\x00", b"lock\x80", b"\xed\xa0\x80", b"{" * 100_000]
+    for key in keys[:-1]:
+        for payload in payloads:
+            house.watcher.publish(f"wallbox/{house.charger}/{key}/set", payload)
+    wanted = len(keys[:-1]) * len(payloads)
+    house.watcher.wait_for(EnoughAnswers(wanted), f"{wanted} results", 30)
+    assert sum(results(house).values()) == wanted
+    assert all(kind.startswith("rejected") for kind in results(house)), results(house)
+    assert writes(house) == before
+    works(house)
+
+
+TOPICS = [
+    "wallbox/set", "wallbox//set", "wallbox///set", "wallbox/bridge/set", "wallbox/bridge/state/set",
+    "wallbox/bridge/refresh/set/set", "wallbox/0/locked/set", "wallbox/-1/locked/set", "wallbox/007/locked/set",
+    "wallbox/1e5/locked/set", "wallbox/\uff11/locked/set", "wallbox/99999999999999999999999/locked/set",
+    "wallbox/{id}/set", "wallbox/{id}//set", "wallbox/{id}/set/set", "wallbox/{id}/locked/set/set",
+    "wallbox/{id}/locked/result/set", "wallbox/{id}/availability/set", "wallbox/{id}/event/session/set",
+    "wallbox/{id}/basic/name/set", "wallbox/{id}/Locked/set", "wallbox/{id}/locked /set", "wallbox/{id}/../locked/set",
+    "wallbox/{id}/a/b/c/d/e/f/set", "wallbox/{id}/a/b/c/d/e/f/g/set", "wallbox/{id}/charging_power/set",
+    "wallbox/900002x/locked/set", "wallbox/123/locked/set", "wallbox/$SYS/set", "wallbox/{id}/%s%n/set",
+    "wallbox/{id}/" + "x" * 5000 + "/set", "wallbox/{id}/\u202elocked/set", "wallbox/ {id}/locked/set",
+]  # fmt: skip
+
+
+def test_every_topic_that_ends_in_set(open_house: Make) -> None:
+    house = open_house(Needs())
+    house.rest()
+    before = writes(house)
+    for topic in TOPICS:
+        for payload in ("1", "unlock"):
+            house.watcher.publish(topic.format(id=house.charger), payload)
+    # commands of one client keep their order: with this answer the others are done
+    house.watcher.publish(f"wallbox/{house.charger}/locked/set", "nothing", reply="done", correlation=b"1")
+    house.watcher.wait("done")
+    assert writes(house) == before
+    assert all(kind.startswith("rejected") for kind in results(house)), results(house)
+    ours = {f"wallbox/{number}/" for number in house.cloud.chargers} | {"wallbox/bridge/"}
+    said = {heard.topic for heard in house.watcher.heard if not heard.topic.endswith("/set")}
+    strange = [topic for topic in said if topic.startswith("wallbox/") and not topic.startswith(tuple(ours))]
+    assert not strange, "no topic is made for strangers"
+    works(house)
+
+
+def test_replies_to_where_they_must_not_go(open_house: Make) -> None:
+    """Response topics are chosen by whoever publishes: among them those of commands, and no topics at all."""
+    house = open_house(Needs())
+    house.rest()
+    before = writes(house)
+    for reply in (f"wallbox/{house.charger}/locked/set", "wallbox/bridge/state", "$SYS/x", "a" * 60_000):
+        house.watcher.publish(
+            f"wallbox/{house.charger}/locked/set", "rubbish", reply=reply, correlation=b"\x00" * 60_000
+        )
+    house.watcher.publish(f"wallbox/{house.charger}/locked/set", "rubbish", reply="done", correlation=b"1")
+    house.watcher.wait("done")
+    assert writes(house) == before
+    assert sum(results(house).values()) == 5
+    works(house)
+    assert house.watcher.last()["wallbox/bridge/state"] == "online"
+
+
+def test_bytes_that_are_no_mqtt(open_house: Make) -> None:
+    """Topics in bad UTF-8 end at the broker; the bridge sees none of them."""
+    house = open_house(Needs())
+    house.rest()
+    topic = b"wallbox/\xff\xfe/set"
+    packet = struct.pack("!H", len(topic)) + topic + b"1"
+    with socket.create_connection(("127.0.0.1", house.broker.port), 5) as raw:
+        raw.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04evil" + bytes([0x30, len(packet)]) + packet)
+        raw.settimeout(5)
+        while raw.recv(100):
+            pass
+    works(house)
