@@ -281,10 +281,14 @@ class TestProcess:
                 first = systemd.recv(4096).decode().splitlines()
                 assert {"READY=1", "WATCHDOG=1"} <= set(first)
                 watcher.wait("wallbox/bridge/cloud_reason", "ok")
+                while "broker connected" not in (message := systemd.recv(4096).decode()) or "cloud ok" not in message:
+                    pass
                 eventually(lambda: health("--state-dir", str(tmp_path / "state"))[0] == 0, "it is healthy")
                 process.terminate()
                 assert process.wait(LIMIT_S) == 0
-            assert "STOPPING=1" in systemd.recv(4096).decode()
+            while "STOPPING=1" not in (message := systemd.recv(4096).decode()):
+                pass
+            assert "ended: asked to stop" in message
         assert "does not run" in health("--state-dir", str(tmp_path / "state"))[1]
 
     def test_neither_cloud_nor_broker_need_be_there(

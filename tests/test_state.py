@@ -180,3 +180,13 @@ def test_any_file_is_read_or_ignored(tmp_path_factory: pytest.TempPathFactory, c
     store.write("y", {})
     store.path("y").write_bytes(content)
     assert isinstance(store.read("y"), dict)
+
+
+def test_what_root_leaves_is_the_owner_s(tmp_path: Path) -> None:
+    # only root can give files away; everybody else owns what he writes
+    owner = (12345, 12346) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(tmp_path, *owner)
+    store = Store(tmp_path, "account")
+    store.write("tokens", {"a": 1})
+    found = store.path("tokens").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, 0o600)

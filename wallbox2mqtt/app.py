@@ -361,7 +361,10 @@ class App:
     def _end(self) -> None:
         """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
         self._watchdog.ease()
-        self._life.end()
+        reason = self._exit.reason if self._exit is not None else "a fault of its own"
+        asked = self._exit is not None and self._exit.code == EXIT_OK
+        _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
+        self._life.end(reason)
         try:
             self._answer_all()
             self._say_offline()
@@ -369,8 +372,6 @@ class App:
             self._watchdog.stop()
 
     def _answer_all(self) -> None:
-        reason = self._exit.reason if self._exit is not None else "a fault of its own"
-        _LOG.info("stopping reason=%r", reason)
         for worker in self._workers:
             worker.stop()
         self._take_what_has_arrived()

@@ -82,7 +82,7 @@ def words(beat: Beat) -> str:
     """Say how things stand, for people."""
     chargers = "1 charger" if beat.chargers == 1 else f"{beat.chargers} chargers"
     read = f"last good read {beat.read_age_s:.0f} s ago" if beat.has_read else "nothing read yet"
-    broker = "broker connected" if beat.away_s <= 0 else f"broker away for {beat.away_s:.0f} s"
+    broker = "broker connected" if beat.away_s <= 0 else f"no broker for {beat.away_s:.0f} s"
     return f"{chargers}, a read each {beat.interval_s:g} s, {read}, cloud {beat.reason}, {broker}"
 
 

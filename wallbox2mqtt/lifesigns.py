@@ -19,7 +19,10 @@ from wallbox2mqtt.watch import Pulse
 
 
 class LifeSigns:
-    """What main tells every ten seconds. Real seconds throughout, but for the ages of reads."""
+    """What main tells every ten seconds, and when broker or cloud come or go.
+
+    Real seconds throughout, but for the ages of reads.
+    """
 
     def __init__(self, shared: Shared, reader: Reader, pace: Pace, bridge: Bridge, mqtt: Mqtt, store: Store) -> None:
         """Begin at the start of the program."""
@@ -28,6 +31,7 @@ class LifeSigns:
         self._threads: Mapping[str, Pulse] = {}
         self._systemd = Notifier()
         self._told = self._online_at = time.monotonic()
+        self._told_of: tuple[object, ...] = ()
         self._advanced = self._started = shared.clock.monotonic()
 
     def begin(self, threads: Mapping[str, Pulse]) -> None:
@@ -36,16 +40,19 @@ class LifeSigns:
         self._tell(READY="1")
 
     def look(self) -> None:
-        """Look how things are, each second, and tell every ten."""
+        """Look how things are, each second, and tell every ten, or when they change."""
         if self._mqtt.online:
             self._online_at = time.monotonic()
         self._look_at_reads()
-        if time.monotonic() - self._told >= BEAT_S:
+        if time.monotonic() - self._told >= BEAT_S or self._state() != self._told_of:
             self._tell()
 
-    def end(self) -> None:
-        """Say that the program ends; whoever asks from now on hears that it does not run."""
-        self._systemd.tell(STOPPING="1", STATUS="stopping")
+    def _state(self) -> tuple[object, ...]:
+        return self._mqtt.online, self._bridge.reason, self._bridge.last_read is not None
+
+    def end(self, reason: str) -> None:
+        """Say that the program ends, and why; whoever asks from now on hears that it does not run."""
+        self._systemd.tell(STOPPING="1", STATUS=f"ended: {reason}")
         with contextlib.suppress(OSError):
             self._store.path(FILE).unlink(missing_ok=True)
 
@@ -76,7 +83,7 @@ class LifeSigns:
         )
 
     def _tell(self, **states: str) -> None:
-        self._told = time.monotonic()
+        self._told, self._told_of = time.monotonic(), self._state()
         beat = self.beat()
         self._store.write(FILE, beat._asdict())
         wrong = faults(beat, beat.at)

@@ -58,6 +58,11 @@ class Store:
         except FileNotFoundError:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path, flags, 0o600)
+        if os.geteuid() == 0:
+            # what root's «check» leaves in a service's directory, the service has to be able to read
+            owner = self._directory.stat()
+            with contextlib.suppress(OSError):
+                os.fchown(handle, owner.st_uid, owner.st_gid)
         return os.fdopen(handle, "wb")
 
     def write(self, name: str, content: dict[str, Json]) -> None:
