@@ -1,6 +1,7 @@
 """Encryption for real: to a mosquitto with certificates, and to a cloud behind https. Certificates: fixtures/tls."""
 
 import contextlib
+import gc
 import os
 import queue
 import socket
@@ -23,11 +24,19 @@ from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.cloud import Cloud
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
 from wallbox2mqtt.state import Store
 
-# paho leaves the socket of a failed handshake to the garbage collector, which closes it at once
+# paho leaves the socket of a failed handshake to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collect_sockets() -> Iterator[None]:
+    """Here, where it is expected, and not in a test that knows nothing of it."""
+    yield
+    gc.collect()
+
 
 FILES = Path(__file__).parent / "fixtures" / "tls" / "broker"
 CA, STRANGER, CLIENT, CLIENT_KEY = (FILES / name for name in ("ca.pem", "stranger.pem", "client.pem", "client.key"))
@@ -201,10 +210,10 @@ def test_the_name_of_the_client_certificate_is_the_user(tmp_path: Path) -> None:
     try:
         with Door(port, MUTUAL) as door:
             assert door.outcome() == "connected"
-            door.mqtt.publish("other/topic", "1")
             door.mqtt.publish("w/1/set", "1")
-            message = door.events.get(timeout=LIMIT_S)
-            assert isinstance(message, Message)
+            assert isinstance(door.events.get(timeout=LIMIT_S), Message)
+            door.mqtt.publish("other/topic", "1")
+            assert door.events.get(timeout=LIMIT_S) == Refused("Not authorized")
     finally:
         broker.stop()
 
@@ -217,6 +226,54 @@ def test_plain_websockets(tmp_path: Path, path: str) -> None:
         Door(port, TlsConfig(), transport="websockets", websocket_path=path) as door,
     ):
         assert door.outcome() == "connected"
+
+
+class Answers:
+    """A server that answers each connection with these bytes, and then waits for the end."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join(LIMIT_S)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                sock, _ = self._server.accept()
+            except OSError:
+                return
+            with sock, contextlib.suppress(OSError):
+                sock.settimeout(LIMIT_S)
+                sock.recv(4096)
+                sock.sendall(self._raw)
+
+
+UPGRADES = {
+    "no space after the colon": b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:x\r\n\r\n",
+    "not UTF-8": b"HTTP/1.1 101 S\r\nSec-WebSocket-Accept: \xff\r\n\r\n",
+    "no upgrade": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    "another key": b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: eA==\r\n\r\n",
+    "nothing": b"",
+    "not HTTP": b"\x00" * 100,
+}
+
+
+@pytest.mark.parametrize("raw", UPGRADES.values(), ids=UPGRADES)
+def test_a_websocket_that_is_none_does_not_end_the_thread(raw: bytes) -> None:
+    with Answers(raw) as server, Door(server.port, TlsConfig(), transport="websockets") as door:
+        for _ in range(2):
+            assert door.outcome() not in {"connected", ""}
+        assert door.mqtt.is_alive()
 
 
 # --- versions

@@ -137,8 +137,9 @@ class _Client(Client):
         except OSError as error:
             self.problem = _words(error)
             raise
-        except ValueError as error:
-            # a host's name that cannot be one; anything but an OSError would end paho's thread
+        except (ValueError, LookupError) as error:
+            # a host's name that cannot be one, an answer to the websocket that paho cannot take apart;
+            # anything but an OSError would end its thread
             self.problem = f"unreachable: {error}"
             raise OSError(self.problem) from error
 
