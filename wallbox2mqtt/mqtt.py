@@ -23,7 +23,7 @@ from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig, TlsConfig
 from wallbox2mqtt.errors import ConfigError
-from wallbox2mqtt.topics import OFFLINE
+from wallbox2mqtt.topics import OFFLINE, is_topic
 from wallbox2mqtt.watch import LOOK_UP_S, SILENCE_S, Pulse
 
 _LOG = logging.getLogger(__name__)
@@ -363,6 +363,8 @@ class Mqtt:
             topic = message.topic
         except UnicodeDecodeError:
             return
+        if not is_topic(topic):
+            return  # no good broker sends it, and an answer to it would end the connection, or paho's caller
         reply = None
         to = getattr(message.properties, "ResponseTopic", None)
         if to and not {"+", "#"} & set(to):

@@ -33,6 +33,11 @@ _TOP_RESERVED = frozenset({"availability", "basic", "event"}) | {
 }
 
 
+def is_topic(text: str) -> bool:
+    """Tell whether a message may have this topic at every broker: an answer to what came on another ends us."""
+    return _UNSAFE.search(text.replace("/", "")) is None
+
+
 @lru_cache(maxsize=4096)
 def safe_part(name: str, *, top: bool) -> str:
     """Make an API key safe as one level of a topic; ``top``: it stands directly below the charger.

@@ -24,6 +24,7 @@ class Proxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._near: set[socket.socket] = set()
         self._closed = False
 
     @property
@@ -48,6 +49,12 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
+    def inject(self, raw: bytes) -> None:
+        """Say this to whoever is connected, in the name of the other side."""
+        with self._lock:
+            for sock in self._near:
+                sock.sendall(raw)
+
     def _accept(self) -> None:
         while not self._closed:
             try:
@@ -69,12 +76,14 @@ class Proxy:
                 far.sendall(first)
                 with self._lock:
                     self._open |= {near, far}
+                    self._near.add(near)
                 back = threading.Thread(target=self._pass, args=(far, near), daemon=True)
                 back.start()
                 self._pass(near, far)
                 back.join(_LONGEST_S)
                 with self._lock:
                     self._open -= {near, far}
+                    self._near.discard(near)
             near.close()
         except OSError:
             plain.close()

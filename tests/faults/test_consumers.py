@@ -11,6 +11,7 @@ import pytest
 
 from tests.bench.rig import resident_mib
 from tests.faults.house import GROWS_MIB, House, Needs
+from tests.faults.proxy import Proxy
 from tests.faults.test_matrix import OK
 from tests.mosquitto import Heard, eventually
 
@@ -184,4 +185,25 @@ def test_bytes_that_are_no_mqtt(open_house: Make) -> None:
         raw.settimeout(5)
         while raw.recv(100):
             pass
+    works(house)
+
+
+def test_a_broker_that_delivers_what_no_broker_may(open_house: Make) -> None:
+    """Wildcards and broken text in the topic of a command: an answer to it could not be published."""
+    house = open_house(Needs(starts=False))
+    proxy = house.stack.enter_context(Proxy(house.broker.port))
+    house.settings["MQTT__PORT"] = str(proxy.port)
+    house.start()
+    house.heals()
+    house.rest()
+    before = writes(house)
+    for key in (b"+", b"a#", b"\x00", b"\xff", "\ufffe".encode()):
+        topic = b"wallbox/%d/%s/set" % (house.charger, key)
+        # without properties, QoS 0
+        packet = struct.pack("!H", len(topic)) + topic + b"\x00" + b"1"
+        proxy.inject(bytes([0x30, len(packet)]) + packet)
+        house.heals()
+    assert house.process is not None
+    assert house.process.poll() is None, house.text()[-2000:]
+    assert writes(house) == before
     works(house)

@@ -1,0 +1,22 @@
+"""How the fuzzing runs: the same examples each time, so that a failure is one for everybody.
+
+``WALLBOX2MQTT_FUZZ=10 scripts/test tests/fuzz`` tries ten times as many, other ones each time.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
+
+
+def fuzz(examples: int, *, steps: int = 50) -> settings:
+    """Give the settings of a test that tries so many, of so many steps where it has steps."""
+    return settings(
+        max_examples=int(examples * _TIMES),
+        derandomize=_TIMES == 1,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        stateful_step_count=steps,
+    )
