@@ -1,5 +1,6 @@
 """The heartbeat, what it means, and ``health``, which reads it: by the file, and while each part is stopped in turn."""
 
+import json
 import os
 import signal
 import socket
@@ -89,6 +90,12 @@ class TestFile:
         store.write(heartbeat.FILE, GOOD._asdict())
         (path,) = heartbeat.find(tmp_path)
         assert heartbeat.read(path) == GOOD
+
+    @pytest.mark.parametrize("threads", ["[]", '{"reader": 1}', '{"reader": [1]}', '{"reader": ["x", 2]}', "null"])
+    def test_threads_that_are_none(self, tmp_path: Path, threads: str) -> None:
+        path = tmp_path / "x-heartbeat.json"
+        path.write_text(json.dumps(GOOD._asdict() | {"threads": json.loads(threads)}), encoding="utf-8")
+        assert heartbeat.read(path) is None
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"at": 1}', b"\xff", b'{"at": "x"}'])
     def test_what_is_none(self, tmp_path: Path, content: bytes) -> None:

@@ -18,6 +18,7 @@ from wallbox2mqtt.app import App
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, LogConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.logs import (
+    HIDDEN,
     HOUR_S,
     LONGEST_MESSAGE,
     MOST_WAITING,
@@ -79,6 +80,12 @@ class TestLines:
         assert line.isprintable()
         assert "trace=Traceback" in line
         assert "ValueError: a" in line
+
+    @pytest.mark.parametrize("journal", [True, False])
+    def test_no_secret_is_in_it(self, *, journal: bool) -> None:
+        HIDDEN.add("correct horse")
+        line = LineFormatter(journal=journal).format(record("url=%r", "https://x/?p=correct%20horse&q=correct horse"))
+        assert line.endswith("url='https://x/?p=***&q=***'")
 
 
 class TestJournal:

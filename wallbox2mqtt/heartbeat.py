@@ -62,9 +62,7 @@ def faults(beat: Beat, now: float) -> list[str]:
         return [f"the main loop is silent for {silent:.0f} s: the process is stopped, hangs, or died"]
     silent = max(0.0, silent)
     found = [
-        f"the thread {name} is silent for {age:.0f} s"
-        for name, (age, allowed) in beat.threads.items()
-        if age > allowed
+        f"the thread {name} is silent for {age:.0f} s" for name, (age, allowed) in beat.threads.items() if age > allowed
     ]
     if (idle := beat.idle_s + silent) > beat.idle_limit_s:
         found.append(f"no read was begun for {idle:.0f} s although one could have been")
@@ -96,7 +94,8 @@ def read(path: Path) -> Beat | None:
     try:
         kept: Any = json.loads(path.read_bytes())
         beat = Beat(**kept)
-    except (OSError, ValueError, TypeError):
+        ages = [number for pair in beat.threads.values() for number in (pair[0], pair[1])]
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):
         return None
-    numbers = (beat.at, beat.idle_s, beat.read_age_s, beat.interval_s, beat.away_s)
+    numbers = (beat.at, beat.idle_s, beat.read_age_s, beat.interval_s, beat.away_s, *ages)
     return beat if all(isinstance(number, int | float) for number in numbers) else None
