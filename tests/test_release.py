@@ -14,7 +14,7 @@ from wallbox2mqtt.cli.texts import EPILOGS
 from wallbox2mqtt.config import schema
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("run", "health", "check", "init", "demo", "simulator", "topics", "schema")
+COMMANDS = ("run", "health", "check", "init", "demo", "simulator", "dump", "topics", "schema")
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,20 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
 
 
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
+    parser.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
+    parser.add_argument("--speed", type=_speed, default=20.0, help="how fast its time passes (%(default)g)")
+    parser.add_argument("--for", type=_speed, default=None, dest="seconds", metavar="SECONDS", help="end by itself")
+
+
+def _add_simulator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, default=18080, help="of both hosts (%(default)s)")
+    parser.add_argument("--chargers", type=_count, default=1, help="how many (%(default)s)")
+    parser.add_argument("--model", action="append", metavar="MODEL", help="old, pulsar-plus, pulsar-plus-2026, quasar")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its time passes (%(default)g)")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wallbox2mqtt",
@@ -103,18 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(check)
     check.add_argument("--json", action="store_true", help="for programs")
     _add_init(add("init", _init, "ask for the account and the broker, try them, and write the configuration"))
-    demo = add("demo", _demo, "simulated cloud, broker and bridge on this machine, with a view of what is published")
-    demo.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
-    demo.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
-    demo.add_argument("--speed", type=_speed, default=20.0, help="how fast its time passes (%(default)g)")
-    demo.add_argument("--for", type=_speed, default=None, dest="seconds", metavar="SECONDS", help="end by itself")
-    simulator = add("simulator", _simulator, "simulate the Wallbox cloud by itself, for this or any other client")
-    simulator.add_argument("--port", type=_port, default=18080, help="of both hosts (%(default)s)")
-    simulator.add_argument("--chargers", type=_count, default=1, help="how many (%(default)s)")
-    simulator.add_argument(
-        "--model", action="append", metavar="MODEL", help="old, pulsar-plus, pulsar-plus-2026, quasar"
+    _add_demo(
+        add("demo", _demo, "simulated cloud, broker and bridge on this machine, with a view of what is published")
     )
-    simulator.add_argument("--speed", type=_speed, default=1.0, help="how fast its time passes (%(default)g)")
+    _add_simulator(add("simulator", _simulator, "simulate the Wallbox cloud by itself, for this or any other client"))
     dump = add("dump", _dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes")
     _add_config(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="else standard output")

@@ -92,6 +92,11 @@ demand; chargers are moved at /_control/. Prints the address and the account. Se
 
 examples:
   wallbox2mqtt simulator --port 18080 --chargers 3 --model pulsar-plus --model quasar""",
+    "dump": """Reads every document of the account within its budget, which takes a minute each, and replaces
+whatever could tell who or where you are. Look at it before you send it.
+
+examples:
+  wallbox2mqtt dump --output dump.json""",
     "topics": """In Markdown: what is published below wallbox/<id>/, and what each command accepts and sends.""",
     "schema": """A JSON schema (draft 2020-12). Editors with the YAML language server use it with this first line:
   # yaml-language-server: $schema=config.schema.json
