@@ -24,17 +24,12 @@ from wallbox2mqtt.errors import (
     CloudError,
     RateLimitedError,
     UnauthorizedError,
-    Wallbox2MqttError,
 )
 from wallbox2mqtt.state import Store
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
 _TRIES = 5
 _REFUSED_S, _LONGEST_WAIT_S = 60.0, 900.0
-
-
-class OutputError(Wallbox2MqttError):
-    """Raised when the copy cannot be written where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +125,17 @@ class Dump:
 
 
 def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> int:
-    """Write the copy to a file, or to standard output; gives the exit code.
-
-    Raises:
-        OutputError: the file cannot be written.
-
-    """
+    """Write the copy to a file, or to standard output; gives the exit code."""
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     # before the minutes that it takes
-    handle = None if output is None else _opened(output)
+    try:
+        handle = None if output is None else os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        say(f"wallbox2mqtt: --output: {output}: {error.strerror}")
+        return EXIT_FAILED
     dump = Dump(config, directory, clock, say)
     say("the documents are read as slowly as the cloud wants it; stop the bridge meanwhile, or both spend one budget")
     try:
@@ -160,11 +154,3 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
         say(f"written to {output}")
     say("names, numbers and places are replaced; look it over all the same before you send it")
     return EXIT_OK
-
-
-def _opened(output: Path) -> int:
-    try:
-        return os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        msg = f"--output: {output}: {error.strerror}"
-        raise OutputError(msg) from None
