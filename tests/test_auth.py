@@ -66,7 +66,7 @@ class FakeDoor:
         return self._answer(way)
 
     def refresh(self, token: Secret) -> SignInAnswer:
-        assert token.reveal().startswith("refresh")
+        assert not token.reveal().startswith("token-"), "an access token is no refresh token"
         return self._answer("refresh")
 
     def _answer(self, what: str) -> SignInAnswer:
