@@ -19,7 +19,7 @@ from tests.parts import Parts
 from wallbox2mqtt import heartbeat
 from wallbox2mqtt.config import MqttConfig, WallboxConfig
 from wallbox2mqtt.config.model import Secret
-from wallbox2mqtt.heartbeat import AWAY_S, BACKOFF_S, LEAST_S, SILENT_S, Beat, faults
+from wallbox2mqtt.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
 from wallbox2mqtt.lifesigns import LifeSigns
 from wallbox2mqtt.mqtt import Mqtt
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
@@ -52,8 +52,10 @@ class TestFaults:
             pytest.param({"threads": {"reader": [25.1, 25.0]}}, 0.0, "thread reader", id="reader"),
             pytest.param({"threads": {"broker": [20.1, 20.0]}}, 0.0, "thread broker", id="paho"),
             pytest.param({"idle_s": 181.0}, 0.0, "no read was begun", id="polls"),
-            pytest.param({"read_age_s": 175.0}, 6.0, "no good read for 181 s", id="reads"),
-            pytest.param({"interval_s": 20.0, "read_age_s": LEAST_S + 1}, 0.0, "no good read", id="at-least"),
+            pytest.param({"read_age_s": 105.0}, 6.0, "no good read for 111 s", id="reads"),
+            pytest.param({"interval_s": 1.0, "read_age_s": 61.0}, 0.0, "60 s are allowed", id="reads-often"),
+            pytest.param({"interval_s": 30.0, "read_age_s": 91.0}, 0.0, "90 s are allowed", id="reads-three-missed"),
+            pytest.param({"interval_s": 400.0, "read_age_s": 701.0}, 0.0, "700 s are allowed", id="reads-seldom"),
             pytest.param({"read_age_s": 181.0, "has_read": False}, 0.0, "since the start", id="never-read"),
             pytest.param({"reason": "auth_failed"}, 0.0, "check e-mail and password", id="sign-in"),
             pytest.param({"reason": "rate_limited", "read_age_s": BACKOFF_S + 1}, 0.0, "rate_limited", id="back-off"),
@@ -69,9 +71,9 @@ class TestFaults:
         "changes",
         [
             pytest.param({"reason": "rate_limited", "read_age_s": BACKOFF_S - 60}, id="a-back-off-is-obedience"),
-            pytest.param({"reason": "timeout", "read_age_s": 170.0}, id="two-failed-reads"),
+            pytest.param({"reason": "timeout", "read_age_s": 105.0}, id="a-failed-read"),
             pytest.param({"away_s": 20.0}, id="a-broker-that-restarts"),
-            pytest.param({"interval_s": 900.0, "read_age_s": 2000.0, "idle_s": 2000.0}, id="a-slow-account"),
+            pytest.param({"interval_s": 900.0, "read_age_s": 1500.0, "idle_s": 2000.0}, id="a-slow-account"),
             pytest.param({"has_read": False, "reason": "not asked yet", "read_age_s": 5.0}, id="just-started"),
         ],
     )
@@ -148,8 +150,8 @@ class TestReads:
     def test_fail(self, life: Life, cloud: Simulator) -> None:
         assert life.faults(200.0) == []
         cloud.fault(Fault(kind="status", status=500, count=None))
-        assert life.faults(110.0) == []
-        (line,) = life.faults(130.0)
+        assert life.faults(60.0) == []
+        (line,) = life.faults(60.0)
         assert "http_5xx" in line
         assert life.signs.beat().advances
 

@@ -13,8 +13,13 @@ SILENT_S = 30.0
 """A heartbeat older than this is none: main is stopped, hangs, or died."""
 AWAY_S = 30.0
 """For so long the broker may be away: it may have been restarted."""
-MISSED_INTERVALS, LEAST_S = 3, 120.0
-"""Without a good read for so many intervals, and for so long at least, the picture is not to be trusted."""
+IDLE_INTERVALS, IDLE_LEAST_S = 3, 120.0
+"""Without a read begun for so many intervals, and for so long at least, polls do not advance."""
+READ_INTERVALS, READ_LEAST_S, READ_MOST_S = 3, 60.0, 110.0
+"""Without a good read for so many intervals, within these bounds, the picture is not to be trusted: told within two
+minutes, also at one read a minute."""
+READ_LATEST_INTERVALS = 1.75
+"""At longer intervals than those bounds are made for: one read may be late, none may be missing."""
 BACKOFF_S = 45 * 60.0
 """A back-off after «too many requests» is obedience and no fault, for three of its longest steps."""
 
@@ -40,12 +45,15 @@ class Beat(NamedTuple):
     @property
     def read_limit_s(self) -> float:
         """How old the last good read may become."""
-        return BACKOFF_S if self.reason == "rate_limited" else self.idle_limit_s
+        if self.reason == "rate_limited":
+            return BACKOFF_S
+        bounded = min(max(READ_INTERVALS * self.interval_s, READ_LEAST_S), READ_MOST_S)
+        return max(bounded, READ_LATEST_INTERVALS * self.interval_s)
 
     @property
     def idle_limit_s(self) -> float:
         """How long no read may be begun."""
-        return max(MISSED_INTERVALS * self.interval_s, LEAST_S)
+        return max(IDLE_INTERVALS * self.interval_s, IDLE_LEAST_S)
 
     @property
     def advances(self) -> bool:
