@@ -5,13 +5,16 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
 
 
-def fuzz(examples: int, *, steps: int = 50) -> settings:
-    """Give the settings of a test that tries so many, of so many steps where it has steps."""
+def fuzz(examples: int, *, steps: int = 50, shrinks: bool = True) -> settings:
+    """Give the settings of a test that tries so many, of so many steps where it has steps.
+
+    ``shrinks``: whether a failing example is made smaller, which takes minutes where an example takes a second.
+    """
     return settings(
         max_examples=int(examples * _TIMES),
         derandomize=_TIMES == 1,
@@ -19,4 +22,5 @@ def fuzz(examples: int, *, steps: int = 50) -> settings:
         deadline=None,
         suppress_health_check=list(HealthCheck),
         stateful_step_count=steps,
+        phases=(Phase.explicit, Phase.generate, *((Phase.shrink,) if shrinks or _TIMES != 1 else ())),
     )

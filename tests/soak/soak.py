@@ -116,9 +116,9 @@ def _is_action(seen: Seen) -> bool:
 class Troubles:
     """The faults: each begins, and gives how it ends."""
 
-    def __init__(self, cloud: Simulator, broker: Broker, chance: random.Random) -> None:
-        """Take what can be broken."""
-        self._cloud, self._broker, self._chance = cloud, broker, chance
+    def __init__(self, cloud: Simulator, broker: Broker, state: Watcher, chance: random.Random) -> None:
+        """Take what can be broken; ``state`` listens whether the bridge is at the broker."""
+        self._cloud, self._broker, self._state, self._chance = cloud, broker, state, chance
         kinds: list[tuple[str, Callable[[], Callable[[], None]]]] = [
             ("cloud outage", self._outage),
             ("cloud: tokens revoked", self._revoked),
@@ -134,6 +134,10 @@ class Troubles:
     def choose(self) -> tuple[str, Callable[[], Callable[[], None]]]:
         """Give the name of one, and how it begins."""
         return self._chance.choice(self._kinds)
+
+    def bridge_listens(self) -> bool:
+        """Tell whether the bridge is at the broker: what is commanded before that reaches nobody."""
+        return self._state.last().get("wallbox/bridge/state") == "online"
 
     def _fault(self, kind: Any) -> Callable[[], None]:  # noqa: ANN401 - one of the simulator's words
         status = self._chance.choice([500, 502, 503, 404, 409, 400])
@@ -153,6 +157,7 @@ class Troubles:
 
     def _restart(self) -> Callable[[], None]:
         self._broker.stop()
+        self._state.forget()
         return lambda: _ignore(self._broker.start())
 
     def _frozen(self) -> Callable[[], None]:
@@ -218,11 +223,18 @@ def soak(seconds: float, speed: float, seed: int) -> tuple[Tally, float]:
         broker = Broker(directory).start()
         stack.callback(broker.stop)
         watcher = stack.enter_context(Watcher(broker.port, "wallbox/+/+/result"))
+        state = stack.enter_context(Watcher(broker.port, "wallbox/bridge/state"))
         bridge = start(cloud, broker, directory, speed)
         stack.callback(halt, bridge)
         commander = Commander(cloud, watcher, tally, chance)
         begun = clock.monotonic()
-        run(bridge, Troubles(cloud, broker, chance), commander, seconds, lambda: (clock.monotonic() - begun) / _DAY_S)
+        run(
+            bridge,
+            Troubles(cloud, broker, state, chance),
+            commander,
+            seconds,
+            lambda: (clock.monotonic() - begun) / _DAY_S,
+        )
         days = (clock.monotonic() - begun) / _DAY_S
         ends = time.monotonic() + _ANSWER_S
         while commander.waiting and time.monotonic() < ends:
@@ -247,7 +259,7 @@ def run(
         if bridge.poll() is not None:
             raise SystemExit(f"the bridge ended with {bridge.returncode}")  # noqa: EM102, TRY003 - a soak ends
         trouble.look(now)
-        if now >= command and not trouble.is_the_brokers:
+        if now >= command and not trouble.is_the_brokers and troubles.bridge_listens():
             command = now + _COMMAND_EACH_S
             commander.send()
         if now >= sample:
