@@ -5,12 +5,9 @@ are kept and sent then.
 """
 
 import logging
-import socket
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -21,135 +18,22 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.config import MqttConfig, TlsConfig
-from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.config import MqttConfig
+from wallbox2mqtt.mqtt.client import MAX_INFLIGHT, PulsingClient, no_delay
+from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
+from wallbox2mqtt.mqtt.flow import Flow
+from wallbox2mqtt.mqtt.tls import tls_context
 from wallbox2mqtt.topics import OFFLINE, is_topic
-from wallbox2mqtt.watch import LOOK_UP_S, SILENCE_S, Pulse
+from wallbox2mqtt.watch import Pulse
 
 _LOG = logging.getLogger(__name__)
 
 QOS = 1
 MAX_KEPT_RESULTS = 1000
 _LONGEST_TOPIC = 65535
-_MAX_OPEN, _FLOW_WAIT_S = 500, 0.5
-_MAX_INFLIGHT = 20
 _PACKET_OVERHEAD = 32
 _TAKEN_OVER = 0x8E
 _TWIN_S, _TWIN_KICKS = 60.0, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Where an MQTT 5 client wants its answer."""
-
-    topic: str
-    correlation: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The broker has accepted us and all subscriptions: everything is to be announced. ``denied``: filters refused."""
-
-    denied: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    """The connection ended, or was refused; ``reason`` in words. ``twin``: another client uses our id."""
-
-    reason: str
-    twin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The broker did not take what was published; ``reason`` in its words, each told once."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message. ``payload``: cut where it is larger than any command. ``arrived``: monotonic seconds."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-    arrived: float
-    reply: Reply | None = None
-
-
-Event = Connected | Disconnected | Refused | Message
-
-
-class _Flow:
-    """Counts what the broker has not acknowledged yet."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._open, self._stalled = 0, False
-
-    def wait(self) -> None:
-        """Wait while too many are open; after a wait in vain no more until the broker goes on."""
-        with self._condition:
-            if self._open >= _MAX_OPEN and not self._stalled:
-                self._stalled = not self._condition.wait_for(lambda: self._open < _MAX_OPEN, _FLOW_WAIT_S)
-
-    def sent(self) -> None:
-        with self._condition:
-            self._open += 1
-
-    def acknowledged(self) -> None:
-        with self._condition:
-            self._open, self._stalled = max(0, self._open - 1), False
-            if self._open == _MAX_OPEN - 1:
-                self._condition.notify_all()
-
-    def restart(self) -> None:
-        """Begin anew with a new connection."""
-        with self._condition:
-            self._open, self._stalled = 0, False
-            self._condition.notify_all()
-
-
-class _Client(Client):
-    """paho's client. Its thread tells that it lives, and why there is no connection."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-        self.pulse = Pulse()
-        self.problem = ""
-        super().__init__(*args, **kwargs)
-
-    def loop_misc(self) -> MQTTErrorCode:
-        """Called by paho's loop each second at least."""
-        self.pulse.beat()
-        return super().loop_misc()
-
-    def limit_inflight(self, most: int) -> None:
-        """Let so many messages be under way; paho does not heed what the broker says of it."""
-        self._max_inflight_messages = min(most, _MAX_INFLIGHT)
-
-    def reconnect(self) -> MQTTErrorCode:
-        """Called by paho's loop; waits for names, connections and handshakes."""
-        self.pulse.beat(SILENCE_S + LOOK_UP_S)
-        try:
-            return super().reconnect()
-        except OSError as error:
-            self.problem = _words(error)
-            raise
-        except (ValueError, LookupError) as error:
-            # a host's name that cannot be one, an answer to the websocket that paho cannot take apart;
-            # anything but an OSError would end its thread
-            self.problem = f"unreachable: {error}"
-            raise OSError(self.problem) from error
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"no secure connection: {error.reason or 'TLS failed'}"
-    return f"unreachable: {error.strerror or str(error) or type(error).__name__}"
 
 
 class Mqtt:
@@ -184,7 +68,7 @@ class Mqtt:
         self._lock = threading.Lock()
         self._kept: deque[tuple[str, str, bytes | None]] = deque(maxlen=MAX_KEPT_RESULTS)
         self._online = False
-        self._flow = _Flow()
+        self._flow = Flow()
         self._largest: int | None = None
         self._too_large: set[str] = set()
         self._asked: dict[int, list[str]] = {}
@@ -195,8 +79,8 @@ class Mqtt:
         self._client_id = config.client_id
         self._client = self._new_client(config, will_topic)
 
-    def _new_client(self, config: MqttConfig, will_topic: str | None) -> _Client:
-        client = _Client(
+    def _new_client(self, config: MqttConfig, will_topic: str | None) -> PulsingClient:
+        client = PulsingClient(
             CallbackAPIVersion.VERSION2,
             client_id=config.client_id,
             # a session that outlives the connection would keep commands for later, when nobody wants them
@@ -209,11 +93,11 @@ class Mqtt:
         if config.username is not None:
             client.username_pw_set(config.username, config.password.reveal() if config.password else None)
         if config.tls.enabled:
-            client.tls_set_context(_tls_context(config.tls))
+            client.tls_set_context(tls_context(config.tls))
         if will_topic is not None:
             client.will_set(will_topic, OFFLINE, qos=QOS, retain=True)
         client.reconnect_delay_set(min_delay=1, max_delay=10)
-        client.on_socket_open = _no_delay
+        client.on_socket_open = no_delay
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_connect_fail = self._failed
@@ -308,7 +192,7 @@ class Mqtt:
             self._on_event(Disconnected(f"refused: {reason}"))
             return
         self._largest = getattr(properties, "MaximumPacketSize", None)
-        self._client.limit_inflight(getattr(properties, "ReceiveMaximum", _MAX_INFLIGHT))
+        self._client.limit_inflight(getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
         # all at once, or each by itself where the broker takes no packet as large
         size = sum(len(name.encode()) + 3 for name in self._filters) + _PACKET_OVERHEAD
         at_once = self._largest is None or size <= self._largest
@@ -371,35 +255,3 @@ class Mqtt:
             reply = Reply(to, getattr(message.properties, "CorrelationData", None))
         payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
         self._on_event(Message(topic, payload, message.retain, self._clock.monotonic(), reply))
-
-
-def _no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
-    """Send at once: with Nagle's algorithm the second of two small messages waits 40 ms for an ACK."""
-    plain = getattr(sock, "_socket", sock)
-    if getattr(plain, "family", None) in {socket.AF_INET, socket.AF_INET6}:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Give a context that verifies, TLS 1.2 or newer.
-
-    Raises:
-        ConfigError: a file cannot be used.
-
-    """
-    try:
-        context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
-    except (OSError, ssl.SSLError) as error:
-        msg = f"mqtt.tls.ca_file: {tls.ca_file} cannot be used ({error.strerror or error})"
-        raise ConfigError(msg) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.cert_file is not None:
-        try:
-            context.load_cert_chain(str(tls.cert_file), str(tls.key_file) if tls.key_file else None)
-        except (OSError, ssl.SSLError) as error:
-            msg = f"mqtt.tls.cert_file, mqtt.tls.key_file: they cannot be used ({error.strerror or error})"
-            raise ConfigError(msg) from None
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
