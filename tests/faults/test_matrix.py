@@ -520,3 +520,23 @@ def hold(row: Row, house: House) -> None:
     if row.needs.starts:
         assert house.pid == before
         house.has_not_grown()
+
+
+def test_results_wait_for_the_broker(tmp_path: Path) -> None:
+    """It goes while commands are at the cloud: their answers are kept, and each comes once."""
+    with House(tmp_path, START) as house:
+        through_proxy(house)
+        since = len(house.watcher.heard)
+        for method in ("PUT", "POST"):
+            house.cloud.fault(Fault(kind="delay", seconds=0.7, method=method, count=None))
+        asked = house.ask()
+        assert house.cloud.wait_for(lambda seen: any(one.method != "GET" for one in seen), 5)
+        house.proxy.answer = lambda _: b""
+        house.proxy.cut()
+        house.says("not connected to the broker")
+        house.cloud.wait_for(lambda seen: sum(one.method != "GET" and one.status == 200 for one in seen) >= 3, 10)
+        assert not [one for one in asked if house.results(one, since)]
+        house.cloud.clear_faults()
+        house.proxy.answer = None
+        house.heals()
+        house.answered(asked, since, OK)
