@@ -422,7 +422,7 @@ class TestStop:
 
 class TestBudget:
     def test_never_more_than_configured_whatever_happens(self, broker: Broker, cloud: Cloud, run: Run) -> None:
-        """A crash loop, orderly restarts and a burst of commands, all within one minute."""
+        """A crash loop, orderly restarts and a burst of commands."""
         simulator = cloud(
             [ChargerSpec(id=ONE + number) for number in range(3)], reads_per_minute=4, writes_per_minute=3
         )
@@ -447,8 +447,9 @@ class TestBudget:
                     program.kill()
                 else:
                     assert program.stop() == 0
-        assert len(reads_of(simulator.requests)) == most_in_a_minute(reads_of(simulator.requests)) == 4
-        assert len(writes_of(simulator.requests)) <= 3
+        # on a busy machine the rounds take more than a minute: what counts is any minute of them
+        assert most_in_a_minute(reads_of(simulator.requests)) == 4
+        assert most_in_a_minute(writes_of(simulator.requests)) <= 3
         assert not any(one.limited for one in simulator.requests)
         signed_in = [one for one in simulator.requests if one.path.startswith(("users/", "auth/"))]
         assert len(signed_in) == 1
