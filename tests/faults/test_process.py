@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
 Act = Callable[[House], None]
 KILLS = 12
+FEW = 8
 STUCK_S = 30.0
 IDLE = Needs(fresh=True, starts=False)
 MEDDLED = replace(IDLE, meddled=True)
@@ -121,7 +122,7 @@ def test_sigterm(state: Act, open_house: Make) -> None:
         house.watcher.wait("wallbox/bridge/state", "offline")
     if state is hanging_command:
         answers = [json.loads(heard.payload) for heard in house.watcher.heard if heard.topic.endswith("/result")]
-        assert len(answers) == 3
+        assert len(answers) == 2
         assert all(answer["status"] == "failed" and "stopping" in answer["reason"] for answer in answers)
     house.keeps_secrets()
 
@@ -132,7 +133,7 @@ def test_sigterm(state: Act, open_house: Make) -> None:
 def test_kill_at_random_moments(open_house: Make) -> None:
     """State files stay whole, nothing grows there, no remote action comes twice, the budget holds across starts."""
     house = open_house(IDLE)
-    house.settings |= {"WALLBOX__READS_PER_MINUTE": "40", "WALLBOX__WRITES_PER_MINUTE": "30"}
+    house.settings |= {"WALLBOX__READS_PER_MINUTE": str(FEW), "WALLBOX__WRITES_PER_MINUTE": str(FEW)}
     chance = random.Random(5)  # noqa: S311 - the same moments each time
     state = house.directory / "state"
     sent = 0
@@ -148,13 +149,13 @@ def test_kill_at_random_moments(open_house: Make) -> None:
             assert isinstance(json.loads(file.read_bytes()), dict), file
     actions = [seen for seen in house.cloud.requests if seen.path.endswith("remote-action")]
     assert len(actions) <= sent
-    for is_read, most in ((True, 40), (False, 30)):
+    for is_read in (True, False):
         times = [
             seen.at
             for seen in house.cloud.requests
             if (seen.method == "GET") == is_read and not seen.path.startswith("users/")
         ]
-        assert max((sum(begin <= at <= begin + 60 for at in times) for begin in times), default=0) <= most
+        assert max((sum(begin <= at <= begin + 60 for at in times) for begin in times), default=0) <= FEW
     litter = next(state.glob("*-reads.json")).with_suffix(".1.tmp")
     litter.write_text("{", encoding="utf-8")
     os.utime(litter, (0, 0))
@@ -232,7 +233,7 @@ def test_clocks(start: float, then: float | None, open_house: Make) -> None:
     if then is not None:
         house.meddle(shift=then)
         house.says("the wall clock jumped")
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 3
     while time.monotonic() < ends:
         assert house.heals() < 5, "polling goes on"
     since = len(house.watcher.heard)

@@ -175,6 +175,12 @@ def test_the_oracle_lets_something_through(parts: Parts, key: str) -> None:
     assert reached >= 2
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_everything_hostile(parts: Parts, key: str) -> None:
+    for payload in HOSTILE:
+        holds(parts, ONE, key, payload, retained=False)
+
+
 @given(
     charger=st.sampled_from([ONE, QUASAR]),
     key=st.sampled_from(KEYS) | st.sampled_from(STRANGE_KEYS),
@@ -185,6 +191,10 @@ def test_the_oracle_lets_something_through(parts: Parts, key: str) -> None:
 def test_only_what_the_contract_says_reaches_the_cloud(
     parts: Parts, charger: int, key: str, payload: bytes, *, retained: bool
 ) -> None:
+    holds(parts, charger, key, payload, retained=retained)
+
+
+def holds(parts: Parts, charger: int, key: str, payload: bytes, *, retained: bool) -> None:
     parts.cloud.forget_requests()
     parts.answers.clear()
     wanted = None if retained else expected(charger, key, payload)

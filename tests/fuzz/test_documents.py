@@ -141,7 +141,32 @@ def test_any_key_that_nobody_knows(parts: Parts, kind: str, extra: dict[str, Jso
     )
 
 
-@given(raw=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode(errors="replace")))
+FRAGMENTS = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "-1e999",
+    "1",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"a":',
+    ",",
+    '"\\ud800"',
+    "null",
+]
+
+
+@given(
+    raw=st.one_of(
+        st.binary(max_size=60),
+        st.text(max_size=60).map(lambda text: text.encode(errors="replace")),
+        st.lists(st.sampled_from(FRAGMENTS), max_size=6).map(lambda parts: "".join(parts).encode()),
+        st.sampled_from(FRAGMENTS).map(lambda part: f'{{"a":[{part}]}}'.encode()),
+    )
+)
 @fuzz(300)
 def test_any_bytes_instead_of_a_document(raw: bytes) -> None:
     from wallbox2mqtt.cloud.answers import decoded  # noqa: PLC0415
