@@ -1,12 +1,18 @@
 """Fixtures that several test files use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.fakes import FakeClock
 from tests.mosquitto import Broker
+
+# a busy machine is no failure; in CI the same examples each time, so that a failure is one for everybody
+settings.register_profile("tests", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

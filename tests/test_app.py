@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -260,4 +261,7 @@ def test_commands_that_have_arrived_are_answered_at_the_end(make: Make, watcher:
     watcher.wait("end")
     house.stop()
     watcher.wait("wallbox/bridge/state", "offline")
-    assert len(watcher.of(f"wallbox/{ONE}/max_charging_current/result")) == 200
+    # those that the broker had not yet handed over are not the bridge's; of the others none may be missing
+    answered = Counter(json.loads(text)["value"] for text in watcher.of(f"wallbox/{ONE}/max_charging_current/result"))
+    assert answered
+    assert answered == Counter(6 + number % 20 for number in range(answered.total()))

@@ -169,6 +169,12 @@ class TestWanted:
         assert course.read(5) == [LIST, detail(1), detail(2), basic(1), basic(2)]
         assert not course.plan.is_wanted
 
+    def test_everything_before_it_is_known_what_there_is(self, course: Course) -> None:
+        course.lists = [1, 2]
+        course.plan.want_all()
+        assert course.read(5) == [LIST, detail(1), detail(2), basic(1), basic(2)]
+        assert not course.plan.is_wanted
+
     def test_everything_of_one(self, course: Course) -> None:
         course.lists = [1]
         course.read(4)

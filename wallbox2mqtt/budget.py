@@ -18,6 +18,7 @@ from wallbox2mqtt.state import Store
 MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _FINE_S, _COARSE_S, _FEW = 0.001, 1.0, 60
+_ROUNDING_S = 1e-6
 _GRAIN_S = 0.02
 """A cloud that counts «within 60 s» inclusively, or whose clock is a little slower, must not be met."""
 
@@ -54,7 +55,8 @@ class Budget:
             return 0.0
         # the request that must have left the window before this one may start
         ready = self._ends[-free] + self.window_s + _GRAIN_S - self._clock.monotonic()
-        return max(0.0, ready)
+        # less than a microsecond is the rounding of a sum, not a wait
+        return ready if ready > _ROUNDING_S else 0.0
 
     @contextmanager
     def request(self) -> Iterator[None]:

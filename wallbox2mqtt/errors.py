@@ -3,6 +3,7 @@
 Wallbox2MqttError
 ├── ConfigError                the user must act: exit code 78
 ├── InvalidPayloadError        a command that is refused; nothing was sent
+├── BrokerError                the demo has no broker: the user must act
 └── CloudError                 a request to the cloud that did not succeed
     ├── BudgetSpentError       it was not even sent: wait until the budget allows it
     ├── AuthError              credentials are refused: do not hammer
@@ -33,6 +34,10 @@ class ConfigError(Wallbox2MqttError):
 
 class InvalidPayloadError(Wallbox2MqttError):
     """Raised when a command's payload is not exactly what is accepted; the text says what is accepted."""
+
+
+class BrokerError(Wallbox2MqttError):
+    """Raised when the demo's broker could not be started; the text says what to do."""
 
 
 class CloudError(Wallbox2MqttError):

@@ -83,6 +83,7 @@ class Plan:
         self._aside: dict[Target, float] = {}
         self._wanted: list[Target] = []
         self._everything: list[Target] = []
+        self._wants_more = False
         self._commanded: dict[int, float] = {}
         self._sweeps_in_a_row = 0
         self._forbidden: set[int] = set()
@@ -107,9 +108,12 @@ class Plan:
     def want_all(self) -> None:
         """Ask for every document as soon as the budget allows."""
         with self._lock:
-            everything = [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
             first = [LIST] if len(self._chargers) != 1 else []
-            self._everything = [*first, *everything]
+            self._everything = [*first, *self._documents()]
+            self._wants_more = not self._chargers
+
+    def _documents(self) -> list[Target]:
+        return [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
 
     @property
     def is_wanted(self) -> bool:
@@ -136,7 +140,7 @@ class Plan:
             return LIST
 
     def _most_overdue(self, *, with_list: bool) -> Target:
-        candidates = [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
+        candidates = self._documents()
         scores = {target: self._overdue(target) for target in candidates if not self._is_aside(target)}
         best = max(scores, key=lambda target: scores[target]) if scores else LIST
         # what was never read comes before the daily list: a restart begins with what users wait for
@@ -247,6 +251,9 @@ class Plan:
             if len(self._chargers) == 1 and (only := Target(Kind.DETAIL, self._chargers[0])) not in self._asked:
                 # the first start of most users: the list has told a part, the rest need not wait for the interval
                 self._wanted.append(only)
+            if self._wants_more:
+                # everything was wanted before it was known what there is
+                self._everything, self._wants_more = self._documents(), False
             self._judge(listing)
             self._keep()
             return gone

@@ -12,16 +12,12 @@ import time
 from pathlib import Path
 from typing import Literal, Self
 
-from wallbox2mqtt.errors import Wallbox2MqttError
+from wallbox2mqtt.errors import BrokerError
 
 HOST = "127.0.0.1"
 _START_S = 15.0
 _STOP_S = 3.0
 _MODULE = "wallbox2mqtt.cli.brokers"
-
-
-class BrokerError(Wallbox2MqttError):
-    """Raised when no broker could be started; the text says what to do."""
 
 
 def find_mosquitto() -> str | None:
