@@ -41,6 +41,8 @@ _SEVERAL = frozenset(
 )
 """Fields that more than one document shows: only of them is remembered each by itself when they were read."""
 
+_STATES = tuple(row.key for row in FIELDS.values() if row.has_state)
+
 _HELD = frozenset(
     {row.key for row in FIELDS.values() if row.command is not None and row.has_state and row.command.shows}
     | {row.key for row in FIELDS.values() if row.config is not None}
@@ -159,12 +161,10 @@ class Picture:
                     self._publish(self._topics.field(charger_id, key), payload(charger.values[key]))
 
     def forget(self, charger_id: int) -> list[str]:
-        """Drop a charger that is gone; gives the topics that it had."""
+        """Drop a charger that is gone; gives the topics that it had, or may have had in an earlier run."""
         with self._lock:
-            charger = self._chargers.pop(charger_id, None)
-            if charger is None:
-                return []
-            keys = [*charger.values, *(["availability"] if charger.availability else [])]
+            charger = self._chargers.pop(charger_id, _Charger())
+            keys = dict.fromkeys(["availability", *_STATES, *charger.values])
             return [self._topics.field(charger_id, key) for key in keys]
 
     def read(self, charger_id: int, reading: Reading, begun: float, home: str, server_time: float | None) -> None:
