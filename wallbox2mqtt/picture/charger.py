@@ -1,0 +1,113 @@
+"""What is known of one charger: its fields, when they were read, and what a command holds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
+from wallbox2mqtt.topics import payload
+
+STALE_S = 15 * 60.0
+"""A charger whose last sync is older than this, by the cloud's own clock, is out of touch."""
+
+MAX_FIELDS = 1000
+"""Fields of one charger; known documents have 150. A cloud that makes up new keys each time must not eat the memory."""
+
+NotConfirmed = Callable[[], None]
+
+_DERIVED = [row for row in FIELDS.values() if row.derive is not None]
+DERIVED_OF: dict[str, list[str]] = {}
+for _row in _DERIVED:
+    for _source in _row.sources:
+        DERIVED_OF.setdefault(_source, []).append(_row.key)
+
+SEVERAL = frozenset(
+    row.key
+    for row in FIELDS.values()
+    if row.sweep or row.v2 or row.derive is not None or (row.detail or "").startswith(CONFIG)
+)
+"""Fields that more than one document shows: only of them is remembered each by itself when they were read."""
+
+STATES = tuple(row.key for row in FIELDS.values() if row.has_state)
+
+HELD = frozenset(
+    {row.key for row in FIELDS.values() if row.command is not None and row.has_state and row.command.shows}
+    | {row.key for row in FIELDS.values() if row.config is not None}
+)
+"""Fields that a command can set: only of them is remembered what was shown before."""
+
+
+@dataclass(slots=True)
+class Hold:
+    """A field that a command set and the cloud has not shown yet.
+
+    ``old``: values it may still show, and until when they were true. ``failed``: called when it turns out that
+    the command had no effect; None: nobody asks.
+    """
+
+    wish: Json
+    since: float
+    old: list[tuple[Json, float]]
+    failed: NotConfirmed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A charger as its newest documents show it, without what they no longer have.
+
+    ``homes``: the documents read since the start. ``edition``: another number when anything may have changed.
+    """
+
+    values: Mapping[str, Json]
+    homes: frozenset[str]
+    edition: int
+
+
+@dataclass(slots=True)
+class Charger:
+    """One charger. ``read_at``: when the reading of a field began. ``homes``: keys by the document they came from.
+
+    ``gone``: keys by the document that no longer has them. ``edition``: how often it was read or written.
+    """
+
+    values: dict[str, Json] = field(default_factory=dict)
+    read_at: dict[str, float] = field(default_factory=dict)
+    homes: dict[str, frozenset[str]] = field(default_factory=dict)
+    gone: dict[str, frozenset[str]] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
+    stale: bool = False
+    detailed: bool = False
+    availability: str | None = None
+    edition: int = 0
+
+
+def stamp(key: str) -> str:
+    """Name under which it is remembered when a field was read: its own, or that of the one document that shows it."""
+    return key if key in SEVERAL else "basic" if key.startswith("basic/") else ""
+
+
+def welcome(charger: Charger, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Leave out two kinds of unknown keys: an object that became null, and more than any charger has."""
+    new = {key for key in values if key not in charger.values and key not in FIELDS}
+    if not new:
+        return dict(values)
+    parents = {key[:end] for key in charger.values for end, sign in enumerate(key) if sign == "/"}
+    unwelcome = {key for key in new if values[key] is None and key in parents}
+    room = max(0, MAX_FIELDS - len(charger.values))
+    guests = new - unwelcome
+    unwelcome |= set([key for key in values if key in guests][room:])
+    return {key: value for key, value in values.items() if key not in unwelcome}
+
+
+def same(one: Json, other: Json) -> bool:
+    """Tell whether two values are one to those who read the topic."""
+    return payload(one) == payload(other)
+
+
+def is_stale(last_sync: Json, server_time: float | None) -> bool:
+    """Tell whether a last sync (ISO 8601) is too long ago for the server's time (since 1970); unknown is no."""
+    if not isinstance(last_sync, str) or server_time is None:
+        return False
+    return server_time - datetime.fromisoformat(last_sync).timestamp() > STALE_S
