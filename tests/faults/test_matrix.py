@@ -454,7 +454,7 @@ BROKER = [
         begins=nothing,
         says="not published, larger than the broker takes.*homeassistant",
         answers=OK,
-        needs=Needs(fresh=True, broker=("allow_anonymous true", "max_packet_size 260")),
+        needs=Needs(fresh=True, broker=("allow_anonymous true", "max_packet_size 190")),
     ),
     Row(
         name="broker: takes one message at a time",
