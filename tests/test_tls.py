@@ -463,4 +463,5 @@ def test_plain_http_is_no_fallback(tmp_path: Path) -> None:
     with Wire() as wire:
         with pytest.raises(NotSentError):
             cloud(wire.url.replace("http:", "https:"), tmp_path).detail(1)
-        assert wire.seen == []
+        # the bytes of a handshake are random, and may fall into three words like the first line of a request
+        assert not [seen for seen in wire.seen if seen.method.isalpha() or "Bearer" in str(seen.headers)]
