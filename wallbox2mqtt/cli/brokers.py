@@ -65,7 +65,10 @@ class Broker:
             self._command = [sys.executable, "-m", _MODULE, str(port)]
         else:
             config = directory / "mosquitto.conf"
-            config.write_text(f"listener {port} {HOST}\nallow_anonymous true\nset_tcp_nodelay true\n", encoding="utf-8")
+            config.write_text(
+                f"listener {port} {HOST}\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n",
+                encoding="utf-8",
+            )
             self._command = [mosquitto, "-c", str(config)]
 
     def __enter__(self) -> Self:
