@@ -5,6 +5,7 @@ announced it has to take it back. The main thread calls all of this.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -99,13 +100,17 @@ class Announcer:
             ours = {bridge_node(self._topics.base), *map(charger_node, chargers)}
             for node in self._announced.keys() - ours:
                 self._clear(node)
-        for charger_id in chargers:
-            edition = self._picture.edition(charger_id)
-            if edition != self._editions.get(charger_id, 0):
-                self._editions[charger_id] = edition
-                self._look_at(charger_id)
+        editions = {charger_id: self._picture.edition(charger_id) for charger_id in chargers}
+        changed = [charger_id for charger_id in chargers if editions[charger_id] != self._editions.get(charger_id, 0)]
+        if not changed:
+            return
+        names = {charger_id: slug(str(self._picture.value(charger_id, "name") or "")) for charger_id in chargers}
+        often = Counter(names.values())
+        for charger_id in changed:
+            self._editions[charger_id] = editions[charger_id]
+            self._look_at(charger_id, _label(charger_id, names[charger_id], often))
 
-    def _look_at(self, charger_id: int) -> None:
+    def _look_at(self, charger_id: int, label: str) -> None:
         snapshot = self._picture.snapshot(charger_id)
         if snapshot is None:
             return
@@ -118,16 +123,10 @@ class Announcer:
             expected=basic_keys(before.components) if before is not None and unread else frozenset(),
             model=before.model if before is not None else "",
             allowed=self._allowed,
-            label=self._label(charger_id),
+            label=label,
         )
         if charger.is_whole:
             self._offer(charger.announcement())
-
-    def _label(self, charger_id: int) -> str:
-        """Give what the ids of entities begin with; chargers of one name are told apart by their numbers."""
-        names = {other: slug(str(self._picture.value(other, "name") or "")) for other in self._plan.chargers}
-        own = names.pop(charger_id, "") or "wallbox"
-        return f"{own}_{charger_id}" if own in {"wallbox", *names.values()} else own
 
     def _offer(self, new: Announcement) -> None:
         """Announce a device, in the way that what stands at the broker asks for."""
@@ -194,6 +193,12 @@ class Announcer:
         """Let a device share its components with another of the same kind: a fleet has hundreds of few kinds."""
         same = (one.components for one in self._announced.values() if one.components == new.components)
         return replace(new, components=next(same, new.components))
+
+
+def _label(charger_id: int, name: str, often: Mapping[str, int]) -> str:
+    """Give what the ids of entities begin with; chargers of one name are told apart by their numbers."""
+    own = name or "wallbox"
+    return f"{own}_{charger_id}" if own == "wallbox" or often[own] > 1 else own
 
 
 def _without(components: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
