@@ -17,6 +17,7 @@ from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig
 from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.mqtt import MAX_KEPT_RESULTS, Connected, Disconnected, Event, Message, Mqtt, Reply
+from wallbox2mqtt.mqtt.client import MAX_INFLIGHT
 
 pytestmark = pytest.mark.broker
 
@@ -37,13 +38,19 @@ class Door:
 
     def __init__(self, clock: FakeClock, *, filters: tuple[str, ...] = ("w/+/set",), **config: Any) -> None:  # noqa: ANN401
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.broken = False
         self.mqtt = Mqtt(
             MqttConfig(**{"host": "127.0.0.1", "keepalive": 2, **config}),
             will_topic=WILL,
             filters=filters,
-            on_event=self.events.put,
+            on_event=self._take,
             clock=clock,
         )
+
+    def _take(self, event: Event) -> None:
+        """What ends paho's thread once it is broken."""
+        assert not self.broken
+        self.events.put(event)
 
     def next(self, kind: type[E]) -> E:
         """The next event of a kind; those of other kinds before it are left out."""
@@ -287,6 +294,36 @@ class TestConnection:
         threading.Thread(target=stop, daemon=True).start()
         assert done.wait(2.5)
         broker.freeze(frozen=False)
+
+    def test_last_words_that_find_no_way_are_left_to_the_will(
+        self, broker: Broker, make: Open, protocol: Protocol
+    ) -> None:
+        """A full window of messages that nobody acknowledges: what comes after them is not sent."""
+        door = make(broker.port, protocol=protocol)
+        door.connect()
+        with Watcher(broker.port) as watcher:
+            broker.freeze(frozen=True)
+            for number in range(3 * MAX_INFLIGHT):
+                door.mqtt.publish("w/1/status", str(number))
+            door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
+            broker.freeze(frozen=False)
+            watcher.wait(WILL, "offline")
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_dead_thread_leaves_the_last_words_to_the_will(
+        self, broker: Broker, make: Open, protocol: Protocol
+    ) -> None:
+        """Nobody reads the acknowledgements any more, so that the window stays full."""
+        door = make(broker.port, protocol=protocol)
+        door.connect()
+        door.broken = True
+        with Watcher(broker.port) as watcher:
+            watcher.publish("w/1/set", "1")
+            eventually(lambda: not door.mqtt.is_alive(), "the thread dies")
+            for number in range(3 * MAX_INFLIGHT):
+                door.mqtt.publish("w/1/status", str(number))
+            door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
+            watcher.wait(WILL, "offline")
 
     def test_a_broker_that_is_not_there_yet(self, tmp_path: Path, make: Open) -> None:
         broker = Broker(tmp_path)

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 import pytest
 
 from tests.fakes import FakeClock
-from tests.mosquitto import LIMIT_S, Broker, eventually, free_port
+from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from tests.wire import Wire, reply
 from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.budget import Budget
@@ -53,14 +53,21 @@ def encrypted(certificate: str = "server", *more: str) -> str:
 
 @contextmanager
 def mosquitto(directory: Path, listener: str, transport: Transport = "tcp") -> Iterator[int]:
-    """A broker with such a listener; gives its port. mosquitto 2.0.11 wants a plain one beside its websockets."""
+    """A broker with such a listener; gives its port."""
+    with both_ports(directory, listener, transport) as (_, port):
+        yield port
+
+
+@contextmanager
+def both_ports(directory: Path, listener: str, transport: Transport) -> Iterator[tuple[int, int]]:
+    """A broker with a plain listener, without which mosquitto 2.0.11 has no websockets, and with such a one."""
     port = free_port()
     lines = [f"listener {port} 127.0.0.1", *(["protocol websockets"] if transport == "websockets" else []), listener]
     broker = Broker(directory, "allow_anonymous true", *lines)
     try:
         broker.start()
         eventually(lambda: answers(port), "the other listener")
-        yield port
+        yield broker.port, port
     finally:
         broker.stop()
 
@@ -109,6 +116,38 @@ def test_messages_go_both_ways(tmp_path: Path, transport: Transport, protocol: s
         message = door.events.get(timeout=LIMIT_S)
         assert isinstance(message, Message)
         assert message.payload == b"of its own"
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("transport", ["tcp", "websockets"])
+@pytest.mark.parametrize("tls", [GOOD, TlsConfig()], ids=["TLS", "plain"])
+def test_a_connection_that_is_cut_leaves_the_last_words_to_the_will(
+    tmp_path: Path, transport: Transport, tls: TlsConfig
+) -> None:
+    went_on = threading.Event()
+
+    def busy(event: Event) -> None:
+        if isinstance(event, Message):
+            arrived.set()
+            assert went_on.wait(LIMIT_S)
+
+    arrived = threading.Event()
+    with (
+        both_ports(tmp_path, encrypted() if tls.enabled else "", transport) as (plain, port),
+        Watcher(plain) as watcher,
+    ):
+        config = MqttConfig(host="127.0.0.1", port=port, tls=tls, transport=transport)
+        mqtt = Mqtt(config, will_topic="w/state", filters=["w/+/set"], on_event=busy, clock=FakeClock())
+        mqtt.start()
+        eventually(lambda: mqtt.online, "connected")
+        watcher.publish("w/1/set", "1")
+        assert arrived.wait(LIMIT_S)
+        for number in range(100):
+            mqtt.publish("w/1", str(number))
+        mqtt.stop(last=("w/state", "offline"), timeout_s=0.2)
+        went_on.set()
+        watcher.wait("w/state", "offline")
+        eventually(lambda: not mqtt.is_alive(), "paho's thread ends")
 
 
 REFUSED = "the broker's certificate is not trusted"

@@ -1,5 +1,6 @@
-"""paho's client, with what it lacks: a sign of life, and a socket that does not wait."""
+"""paho's client, with what it lacks: a sign of life, an end without a farewell, and a socket that does not wait."""
 
+import contextlib
 import socket
 import ssl
 from typing import Any
@@ -45,6 +46,13 @@ class PulsingClient(Client):
             self.problem = f"unreachable: {error}"
             raise OSError(self.problem) from error
 
+    def cut(self) -> None:
+        """End the connection as a cut cable does: after a farewell the broker would not publish the will."""
+        if (plain := _plain(self.socket())) is not None:
+            with contextlib.suppress(OSError):
+                # that of TLS takes away what paho's thread may be reading with
+                socket.socket.shutdown(plain, socket.SHUT_RDWR)
+
 
 def _words(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -56,6 +64,10 @@ def _words(error: OSError) -> str:
 
 def no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
     """Send at once: with Nagle's algorithm the second of two small messages waits 40 ms for an ACK."""
-    plain = getattr(sock, "_socket", sock)
-    if getattr(plain, "family", None) in {socket.AF_INET, socket.AF_INET6}:
+    if (plain := _plain(sock)) is not None:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _plain(sock: Any) -> socket.socket | None:  # noqa: ANN401 - a socket or paho's websocket
+    plain = getattr(sock, "_socket", sock)
+    return plain if getattr(plain, "family", None) in {socket.AF_INET, socket.AF_INET6} else None

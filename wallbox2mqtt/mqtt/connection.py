@@ -158,17 +158,28 @@ class Mqtt:
             self.publish_result(topic, payload, correlation)
 
     def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
-        """Publish a last state (topic, payload), wait until the broker has it, and end the connection."""
+        """Publish a last state (topic, payload), wait until the broker has it, and end the connection.
+
+        Where the broker does not take it in time, the connection is cut, so that the will is published instead.
+        """
         with self._lock:
             was_online, self._online = self._online, False  # nothing follows the last words
-        if was_online and last is not None:
-            info = self._client.publish(*last, qos=QOS, retain=True)
-            if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                info.wait_for_publish(timeout_s)
+        if was_online and last is not None and not self._say(*last, timeout_s):
+            self._client.cut()
         self._client.disconnect()
         if (thread := self._thread()) is not None:
             # it may be in the middle of a connect that nobody answers; it is a daemon and dies with the process
             thread.join(timeout_s / 2)
+
+    def _say(self, topic: str, payload: str, timeout_s: float) -> bool:
+        """Publish, and tell whether the broker has it."""
+        if not self.is_alive():
+            return False  # nobody reads the acknowledgements; with a full window it would not even be sent
+        info = self._client.publish(topic, payload, qos=QOS, retain=True)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        info.wait_for_publish(timeout_s)
+        return info.is_published()
 
     def _send(self, topic: str, payload: str, *, retain: bool, correlation: bytes | None) -> None:
         encoded, topic_size = payload.encode(), len(topic.encode())
