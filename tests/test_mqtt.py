@@ -13,6 +13,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.fakes import FakeClock
+from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig
 from wallbox2mqtt.errors import ConfigError
@@ -307,6 +308,19 @@ class TestConnection:
                 door.mqtt.publish("w/1/status", str(number))
             door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
             broker.freeze(frozen=False)
+            watcher.wait(WILL, "offline")
+
+    def test_last_words_before_the_broker_has_answered_are_left_to_the_will(
+        self, broker: Broker, make: Open, protocol: Protocol
+    ) -> None:
+        """A broker with a memory may still say ``online``, of the bridge before this one."""
+        with Proxy(broker.port) as proxy, Watcher(broker.port) as watcher:
+            watcher.publish(WILL, "online", retain=True)
+            proxy.silent = True
+            door = make(proxy.port, protocol=protocol)
+            door.mqtt.start()
+            eventually(lambda: proxy.passes, "the broker is asked")
+            door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
             watcher.wait(WILL, "offline")
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

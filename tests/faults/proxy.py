@@ -31,6 +31,12 @@ class Proxy:
     def port(self) -> int:
         return int(self._server.getsockname()[1])
 
+    @property
+    def passes(self) -> bool:
+        """Whether somebody is connected, and the other side has their first words."""
+        with self._lock:
+            return bool(self._open)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self

@@ -111,6 +111,9 @@ STATES = [no_broker, silent_broker, frozen_broker, no_cloud, hanging_cloud, hang
 def test_sigterm(state: Act, open_house: Make) -> None:
     house = open_house(IDLE)
     state(house)
+    with_broker = state not in {no_broker, silent_broker, frozen_broker}
+    if with_broker:
+        house.watcher.wait("wallbox/bridge/state", "online")
     assert house.lives()
     begun = time.monotonic()
     assert house.process is not None
@@ -118,7 +121,7 @@ def test_sigterm(state: Act, open_house: Make) -> None:
     assert house.ends() == 0
     assert time.monotonic() - begun < 5
     house.broker.freeze(frozen=False)
-    if state not in {no_broker, silent_broker, frozen_broker}:
+    if with_broker:
         house.watcher.wait("wallbox/bridge/state", "offline")
     if state is hanging_command:
         answers = [json.loads(heard.payload) for heard in house.watcher.heard if heard.topic.endswith("/result")]

@@ -164,7 +164,7 @@ class Mqtt:
         """
         with self._lock:
             was_online, self._online = self._online, False  # nothing follows the last words
-        if was_online and last is not None and not self._say(*last, timeout_s):
+        if last is not None and not (was_online and self._say(*last, timeout_s)):
             self._client.cut()
         self._client.disconnect()
         if (thread := self._thread()) is not None:
