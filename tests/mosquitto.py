@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
@@ -97,6 +97,78 @@ class Broker:
         """Let it hang without closing a connection, or go on."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+class DenyingBroker:
+    """A broker made by hand: one connection at a time, every subscription but those of a filter with «no» in it.
+
+    Mosquitto 2.0 grants every filter and delivers nothing.
+    """
+
+    def __init__(self, protocol: str = "5") -> None:
+        self._v5 = protocol == "5"
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._connection: socket.socket | None = None
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self.subscribed = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.drop()
+        self._thread.join(LIMIT_S)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.getsockname()[1])
+
+    def drop(self) -> None:
+        """End the connection that there is."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._connection, _ = self._server.accept()
+                self._serve(self._connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
+            while kind := stream.read(1):
+                body = stream.read(self._length(stream))
+                if kind[0] >> 4 == 1:
+                    connection.sendall(b"\x20\x03\x00\x00\x00" if self._v5 else b"\x20\x02\x00\x00")
+                elif kind[0] >> 4 == 8:
+                    start = 3 if self._v5 else 2  # after the packet's number, and the properties, of which it has none
+                    answer = body[:2] + (b"\x00" if self._v5 else b"") + self._granted(body[start:])
+                    connection.sendall(bytes([0x90, len(answer)]) + answer)
+                    self.subscribed += 1
+
+    @staticmethod
+    def _length(stream: IO[bytes]) -> int:
+        length = shift = 0
+        while byte := stream.read(1):
+            length |= (byte[0] & 0x7F) << shift
+            shift += 7
+            if byte[0] < 0x80:
+                break
+        return length
+
+    def _granted(self, filters: bytes) -> bytes:
+        codes = b""
+        while filters:
+            end = 2 + int.from_bytes(filters[:2], "big")
+            denied = b"\x87" if self._v5 else b"\x80"
+            codes += denied if b"no" in filters[2:end] else b"\x01"
+            filters = filters[end + 1 :]
+        return codes
 
 
 @dataclass(frozen=True, slots=True)

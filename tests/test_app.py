@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from tests.mosquitto import Broker, Watcher, eventually
+from tests.mosquitto import Broker, DenyingBroker, Watcher, eventually
 from wallbox2mqtt.app import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, App
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig
@@ -30,13 +30,14 @@ class House:
     """A cloud and an App on a thread of its own."""
 
     def __init__(self, clock: Clock, directory: Path, port: int, settings: Settings, **options: Any) -> None:  # noqa: ANN401
+        mqtt = {"host": "127.0.0.1", "port": port, **options.pop("mqtt", {})}
         self.cloud = Simulator(chargers=[ChargerSpec(id=ONE)], clock=clock, settings=settings)
         self.cloud.start()
         account = {"email": EMAIL, "password": Secret(options.pop("password", PASSWORD)), "reads_per_minute": 60}
         wallbox = WallboxConfig(
             **{**account, "api_url": self.cloud.url, "user_api_url": self.cloud.url, "poll_interval": 5, **options}
         )
-        config = Config(wallbox=wallbox, mqtt=MqttConfig(host="127.0.0.1", port=port))
+        config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt))
         self.app = App(config, directory / "state", clock)
         self.codes: list[int] = []
         self._thread = threading.Thread(target=lambda: self.codes.append(self.app.run()), name="house", daemon=True)
@@ -264,6 +265,18 @@ class TestAnnouncing:
         watcher.forget()
         watcher.publish("wallbox/bridge/state", "offline", retain=True)
         watcher.wait("wallbox/bridge/state", "online")
+
+
+def test_a_denied_subscription_is_told_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with DenyingBroker() as broker:
+        house = make(mqtt={"port": broker.port, "base_topic": "no"})
+        eventually(lambda: broker.subscribed == 1, "subscribed")
+        broker.drop()
+        eventually(lambda: broker.subscribed == 2, "subscribed again")
+        house.stop()
+        told = [one.getMessage() for one in caplog.records if "refuses subscriptions" in one.getMessage()]
+    assert [line for line in told if "no/+/+/set" in line] == told
+    assert len(told) == 1
 
 
 def test_commands_that_have_arrived_are_answered_at_the_end(make: Make, watcher: Watcher) -> None:

@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.fakes import FakeClock
 from tests.faults.proxy import Proxy
-from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
+from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually, free_port
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig
 from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.mqtt import MAX_KEPT_RESULTS, Connected, Disconnected, Event, Message, Mqtt, Reply
@@ -427,8 +427,8 @@ class TestAccess:
 
     def test_a_subscription_that_is_denied(self, make: Open, protocol: Protocol) -> None:
         """Mosquitto 2.0 grants every filter and delivers nothing; others say so, as here a broker made by hand."""
-        with _DenyingBroker(protocol) as port:
-            door = make(port, protocol=protocol, filters=("w/ok/set", "w/no/set"))
+        with DenyingBroker(protocol) as broker:
+            door = make(broker.port, protocol=protocol, filters=("w/ok/set", "w/no/set"))
             assert door.connect().denied == ("w/no/set",)
             door.mqtt.stop(timeout_s=1.0)
 
@@ -484,45 +484,6 @@ def _mosquitto_password(user: str, password: str) -> str:
     salt, rounds = b"0123456789ab", 101
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
     return f"{user}:$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}\n"
-
-
-class _DenyingBroker:
-    """Accepts one connection, and every subscription but those of a filter with «no» in it."""
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._v5 = protocol == "5"
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> int:
-        self._thread.start()
-        return int(self._server.getsockname()[1])
-
-    def __exit__(self, *_: object) -> None:
-        self._server.close()
-        self._thread.join(LIMIT_S)
-
-    def _serve(self) -> None:
-        connection, _ = self._server.accept()
-        with connection, connection.makefile("rb") as stream:
-            connection.settimeout(LIMIT_S)
-            while head := stream.read(2):
-                body = stream.read(head[1])
-                if head[0] >> 4 == 1:
-                    connection.sendall(b"\x20\x03\x00\x00\x00" if self._v5 else b"\x20\x02\x00\x00")
-                elif head[0] >> 4 == 8:
-                    start = 3 if self._v5 else 2  # after the packet's number, and the properties, of which it has none
-                    answer = body[:2] + (b"\x00" if self._v5 else b"") + self._granted(body[start:])
-                    connection.sendall(bytes([0x90, len(answer)]) + answer)
-
-    def _granted(self, filters: bytes) -> bytes:
-        codes = b""
-        while filters:
-            end = 2 + int.from_bytes(filters[:2], "big")
-            denied = b"\x87" if self._v5 else b"\x80"
-            codes += denied if b"no" in filters[2:end] else b"\x01"
-            filters = filters[end + 1 :]
-        return codes
 
 
 def test_paho_would_not_survive_an_exception_in_a_callback(broker: Broker) -> None:

@@ -116,6 +116,11 @@ class App:
         self._offset = clock.wall() - clock.monotonic()
         self._birth: schedule.Job | None = None
         self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
+        refuses, takes = (
+            "the broker refuses subscriptions, commands will not arrive",
+            "the broker takes all subscriptions",
+        )
+        self._denied = Trouble(_LOG, refuses, takes, clock)
         self._trouble = Trouble(_LOG, "not connected to the broker, trying again", "connected again", clock)
         self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
 
@@ -298,8 +303,10 @@ class App:
         if self._mqtt.connects == 1:
             _LOG.info("connected to the broker")
         self._trouble.ended()
-        for denied in event.denied:
-            _LOG.error("the broker refuses a subscription, commands will not arrive filter=%s", denied)
+        if event.denied:
+            self._denied.occurs("subscription", f"filters={','.join(event.denied)}", logging.ERROR)
+        else:
+            self._denied.ended()
         self._intake.subscribed()
         self._announcer.announce()
         self._bridge.announce()
