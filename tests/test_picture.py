@@ -434,6 +434,26 @@ class TestNoFlicker:
         self.limits(chart, (100, 32))
         assert chart.failed == [LIMIT]
 
+    def test_the_newest_of_several_fails_where_the_first_value_has_come_back_before(self, chart: Chart) -> None:
+        """32 was shown longer ago than the time to settle, so it is shown, but the second command is not over yet."""
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(20, LIMIT, 20)
+        self.limits(chart, (56, 32))
+        assert chart.of(LIMIT) == ["32", "13", "20", "32"]
+        assert chart.failed == []
+        self.limits(chart, (65, 32), (70, 32))
+        assert chart.failed == [LIMIT]
+        assert chart.of(LIMIT) == []
+
+    def test_the_newest_of_several_may_still_come(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(20, LIMIT, 20)
+        self.limits(chart, (56, 32), (58, 20), (70, 20))
+        assert chart.of(LIMIT) == ["32", "13", "20", "32", "20"]
+        assert chart.failed == []
+
     def test_without_a_time_to_settle_each_read_counts(self) -> None:
         chart = Chart(settle_s=0)
         self.limits(chart, (0, 32))
@@ -578,6 +598,27 @@ class TestAnswers:
         chart.detail(12, status_id=194)
         assert chart.of("charging_enabled") == ["true", "false", "true"]
         assert chart.failed == []
+
+
+class TestDoubt:
+    def test_from_a_lost_write_to_a_reading_that_must_know_of_it(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        assert chart.picture.is_sure(ONE, [LIMIT])
+        chart.picture.doubt(ONE, [LIMIT], 10)
+        for begun, sure in [(11, False), (10 + SETTLE_S - 0.1, False), (10 + SETTLE_S, True)]:
+            chart.detail(begun, config_data={"max_charging_current": 32})
+            assert chart.picture.is_sure(ONE, ["locked"])
+            assert chart.picture.is_sure(ONE, ["locked", LIMIT]) is sure
+
+    def test_to_a_write_that_was_accepted(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.picture.doubt(ONE, [LIMIT], 10)
+        chart.write(12, LIMIT, 13)
+        assert chart.picture.is_sure(ONE, [LIMIT])
+
+    def test_of_a_charger_that_nobody_knows(self, chart: Chart) -> None:
+        chart.picture.doubt(ONE, [LIMIT], 10)
+        assert chart.picture.is_sure(ONE, [LIMIT])
 
 
 LAG = st.floats(0, SETTLE_S - 0.5)

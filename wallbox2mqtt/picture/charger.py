@@ -67,7 +67,8 @@ class Snapshot:
 class Charger:
     """One charger. ``read_at``: when the reading of a field began. ``homes``: keys by the document they came from.
 
-    ``gone``: keys by the document that no longer has them. ``edition``: how often it was read or written.
+    ``gone``: keys by the document that no longer has them. ``doubts``: since when it is unknown whether a write of
+    the field had its effect. ``edition``: how often it was read or written.
     """
 
     values: dict[str, Json] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Charger:
     gone: dict[str, frozenset[str]] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
+    doubts: dict[str, float] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
     detailed: bool = False

@@ -128,7 +128,7 @@ class Picture:
             if home == "detail":
                 charger.detailed = True
                 charger.stale = is_stale(reading.values.get("last_sync"), server_time)
-            self._rate(charger_id, charger)
+            self._update_availability(charger_id, charger)
         for call in failed:
             if call is not None:
                 call()
@@ -157,6 +157,7 @@ class Picture:
             charger = self._chargers.setdefault(charger_id, Charger())
             charger.edition += 1
             for key, wish in wished.items():
+                charger.doubts.pop(key, None)
                 hold = self._hold(charger, key, wish, now, failed.get(key))
                 told = answer.values.get(key)
                 if told is not None and not self._is_old(hold, told, now):
@@ -178,7 +179,19 @@ class Picture:
                 self._show(charger_id, charger, key, value, begun)
             unheld = {key: charger.values[key] for key in [*wished, *shown]}
             self._follow(charger_id, charger, unheld, begun, held=False)
-            self._rate(charger_id, charger)
+            self._update_availability(charger_id, charger)
+
+    def doubt(self, charger_id: int, keys: Iterable[str], now: float) -> None:
+        """Take note that a write of these fields got no answer: whether they still are as shown is not known."""
+        with self._lock:
+            if (charger := self._chargers.get(charger_id)) is not None:
+                charger.doubts |= dict.fromkeys(keys, now)
+
+    def is_sure(self, charger_id: int, keys: Iterable[str]) -> bool:
+        """Tell whether none of these fields was written without an answer since they were read."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return charger is None or charger.doubts.keys().isdisjoint(keys)
 
     def release(self, charger_id: int, keys: Iterable[str]) -> None:
         """Hold these fields no longer: another command changed them in a way that the next reading will tell."""
@@ -217,14 +230,15 @@ class Picture:
         hold = charger.holds.get(key)
         failed = None
         if hold is not None:
-            decided = begun - hold.since >= self._settle_s
-            shows_wish = same(value, hold.wish)
-            if not decided and not shows_wish and self._is_old(hold, value, begun):
+            decided, shows_wish = begun - hold.since >= self._settle_s, same(value, hold.wish)
+            was_old, is_old = any(same(value, old) for old, _ in hold.old), self._is_old(hold, value, begun)
+            if not decided and not shows_wish and is_old:
                 return None
-            # a wish that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet
-            if decided or not shows_wish or not self._is_old(hold, value, begun):
+            # a wish that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet; and an
+            # old value that is shown because its own time is over may still turn out to be the end of this command
+            if decided or not (is_old if shows_wish else was_old):
                 del charger.holds[key]
-            if decided and not shows_wish and any(same(value, old) for old, _ in hold.old):
+            if decided and not shows_wish and was_old:
                 failed = hold.failed
         self._show(charger_id, charger, key, value, begun)
         return failed
@@ -237,6 +251,8 @@ class Picture:
             charger.was[key] = [*kept, (before, begun)]
         charger.values[key] = value
         charger.read_at[stamp(key)] = begun
+        if (lost := charger.doubts.get(key)) is not None and begun - lost >= self._settle_s:
+            del charger.doubts[key]
         if not known or payload(before) != payload(value):
             self._publish(self._topics.field(charger_id, key), payload(value))
 
@@ -273,7 +289,7 @@ class Picture:
                 charger.warned.add(key)
                 _LOG.warning("kept the last value of a field charger=%d field=%s problem=%r", charger_id, key, what)
 
-    def _rate(self, charger_id: int, charger: Charger) -> None:
+    def _update_availability(self, charger_id: int, charger: Charger) -> None:
         out = charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH
         availability = OFFLINE if out else ONLINE
         if availability != charger.availability:
