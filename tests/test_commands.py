@@ -138,6 +138,7 @@ class TestPutBack:
         assert queue.add(new) == []
         assert not queue.put_back(old)
         assert queue.waiting() == [new]
+        assert old.wish is not None, "its result tells what was wished"
 
     def test_a_config_loses_what_newer_ones_set(self, queue: CommandQueue) -> None:
         config = ticket('config {"max_charging_current": 13, "energy_price": 1}')

@@ -162,6 +162,34 @@ class TestNeedless:
         assert [one["data"]["attributes"]["enabled"] for one in bodies(parts)[1:]] == [1, 0]  # type: ignore[index,call-overload]
         assert parts.last(f"{ONE}/eco_smart") == "off"
 
+    @pytest.mark.parametrize(
+        ("before", "waiting", "last", "sent"),
+        [
+            pytest.param("off", "ecosmart/enabled 1", "eco_smart off", [(1, 0), (0, 0)], id="a part, then the whole"),
+            pytest.param("full_green", "ecosmart/mode 0", "eco_smart full_green", [(1, 0), (1, 1)], id="mode"),
+            pytest.param("eco", "eco_smart off", "ecosmart/enabled 1", [(0, 0), (1, 0)], id="the whole, then a part"),
+        ],
+    )
+    def test_nor_is_what_follows_from_it(
+        self, make: Make, before: str, waiting: str, last: str, sent: list[tuple[int, int]]
+    ) -> None:
+        parts = make(writes_per_minute=2, max_age_s=500)
+        parts.send(f"{ONE}/eco_smart", before)
+        parts.send(f"{ONE}/name", "A")
+        parts.run(70)
+        parts.cloud.forget_requests()
+        parts.answers.clear()
+        parts.send(f"{ONE}/name", "B")
+        parts.settle()
+        for command in (waiting, last):
+            key, text = command.split()
+            parts.send(f"{ONE}/{key}", text)
+        parts.run(200)
+        asked: list[Any] = bodies(parts)[1:]
+        told = [one["data"]["attributes"] for one in asked]
+        assert [(one["enabled"], one["mode"]) for one in told] == sent
+        assert parts.statuses() == {"ok": 3}
+
     def test_actions_are_always_sent(self, make: Make) -> None:
         parts = make(begin=CHARGING)
         parts.send(f"{ONE}/action", "resume_schedule")
@@ -419,6 +447,32 @@ class TestLostAnswers:
         assert parts.statuses() == {"failed": 1}
         assert len(parts.sent_writes) == 2
         assert parts.of(f"{ONE}/locked") == ["0"]
+
+    @pytest.mark.parametrize("fault", LOST, ids=str)
+    def test_what_was_shown_before_proves_nothing(self, make: Make, fault: dict[str, Any]) -> None:
+        """The lock may have had its effect: «unlock» is sent though the picture says that it is open."""
+        parts = make(timeout=0.3)
+        parts.cloud.fault(Fault(path=WRITE, count=2, **fault))
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(10)
+        assert parts.statuses() == {"failed": 1}
+        parts.send(f"{ONE}/locked", "0")
+        parts.settle()
+        assert bodies(parts) == [{"locked": 1}, {"locked": 1}, {"locked": 0}]
+        assert parts.results_of("locked")[1] == ("ok", 0, None)
+
+    def test_nor_for_one_that_comes_before_the_second_try(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="reset", effect=True, path=WRITE))
+        parts.send(f"{ONE}/max_charging_current", "13")
+        parts.settle()
+        parts.send(f"{ONE}/max_charging_current", "32")
+        parts.run(5)
+        assert bodies(parts) == [{"maxChargingCurrent": 13}, {"maxChargingCurrent": 32}]
+        assert parts.results_of("max_charging_current") == [
+            ("superseded", 13, "a newer command took its place"),
+            ("ok", 32, None),
+        ]
 
     @pytest.mark.parametrize("command", ["locked 1", "action reboot"])
     def test_a_cloud_that_is_away_has_not_seen_it(self, make: Make, command: str) -> None:

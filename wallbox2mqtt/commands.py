@@ -128,11 +128,13 @@ class CommandQueue:
     def put_back(self, ticket: Ticket) -> bool:
         """Let a command wait again at its place; False where a newer one has taken it meanwhile."""
         with self._condition:
+            left = ticket.wish
             for newer in self._waiting:
-                if newer.charger_id == ticket.charger_id and newer.seen > ticket.seen and newer.wish and ticket.wish:
-                    ticket.wish = ticket.wish.without(newer.wish.claims)
-                    if ticket.wish is None:
-                        return False
+                if newer.charger_id == ticket.charger_id and newer.seen > ticket.seen and newer.wish and left:
+                    left = left.without(newer.wish.claims)
+            if ticket.wish is not None and left is None:
+                return False
+            ticket.wish = left
             self._insert(ticket)
             return True
 

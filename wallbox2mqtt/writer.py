@@ -79,11 +79,18 @@ class Writer:
             wish, before = ticket.wish, changing.setdefault(ticket.charger_id, set())
             if wish is None:
                 continue
-            if before & wish.claims or not wish.is_fulfilled(self._picture.view(ticket.charger_id)):
-                before |= wish.sets.keys() | wish.claims
+            keys = wish.sets.keys() | wish.claims
+            if before & keys or not self._is_fulfilled(ticket.charger_id, wish):
+                before |= keys
             elif self._queue.take(ticket):
                 self._picture.repeat(ticket.charger_id, wish.sets)
                 self._results.ok(ticket)
+
+    def _is_fulfilled(self, charger_id: int, wish: Wish) -> bool:
+        """Tell whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
+        if not self._picture.is_sure(charger_id, wish.sets.keys() | wish.claims):
+            return False
+        return wish.is_fulfilled(self._picture.view(charger_id))
 
     def _pick(self, now: float) -> tuple[Ticket | None, float]:
         """Give the command to send now, or None and the seconds until one may be."""
@@ -146,6 +153,8 @@ class Writer:
 
     def _failed(self, ticket: Ticket, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
+        if isinstance(error, AnswerLostError) and ticket.wish is not None:
+            self._picture.doubt(ticket.charger_id, ticket.wish.sets, self._clock.monotonic())
         match error:
             case RateLimitedError():
                 self._pace.refused(error.retry_after_s)
