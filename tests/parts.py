@@ -75,7 +75,9 @@ class Parts:
         self.writes = Budget("writes", config.writes_per_minute, clock, store)
         door = SignInLine(config, clock, config.password, self.writes)
         self.tokens = TokenManager(door, clock, store, config.sign_in, config.password)
-        self.plan = Plan(config.chargers, clock, store, lambda one: self.picture.value(one, "charging") is True)
+        self.plan = Plan(
+            config.chargers, clock, store, lambda one: self.picture.value(one, "charging") is True, settle_s
+        )
         self.queue = CommandQueue(clock)
         self.results = Results(topics, self._answer, clock)
         self.shared = Shared(

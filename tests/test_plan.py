@@ -1,5 +1,6 @@
 """What is read next, and which chargers there are."""
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterable
@@ -9,13 +10,14 @@ import pytest
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.documents import Listed, Reading
+from wallbox2mqtt.documents import MAX_CHARGERS, Listed, Reading
 from wallbox2mqtt.errors import BadAnswerError, CloudError, NotSentError, RequestRefusedError, ServerError
 from wallbox2mqtt.plan import LIST, Kind, Plan, Target
 from wallbox2mqtt.state import Store
 
 ESSENTIAL: dict[str, Json] = {"status_id": 161, "charging_power": 0, "added_energy": 0}
 INTERVAL_S = 20.0
+SETTLE_S = 45.0
 DAY_S = 86400.0
 
 
@@ -36,7 +38,7 @@ class Course:
 
     def __init__(self, clock: FakeClock, store: Store, only: Iterable[int] = ()) -> None:
         self.clock, self.charging, self.lists = clock, set[int](), list[int]()
-        self.plan = Plan(only, clock, store, lambda charger: charger in self.charging)
+        self.plan = Plan(only, clock, store, lambda charger: charger in self.charging, SETTLE_S)
         self.errors: dict[Target, CloudError] = {}
         self.told: dict[str, Json] = dict(ESSENTIAL)
 
@@ -128,13 +130,32 @@ class TestSeveral:
         assert counts[detail(2)] > 2 * counts[detail(1)]
         assert counts[detail(1)] > 20
 
-    def test_just_commanded_ones_sooner(self, course: Course) -> None:
-        others = [target for target in course.read(100) if target.kind is Kind.DETAIL]
-        course.plan.commanded(others[-1].charger_id)
-        others = [target for target in course.read(10) if target.kind is Kind.DETAIL]
-        assert others[0].charger_id != others[1].charger_id
-        course.plan.commanded(others[1].charger_id)
-        assert others[1].charger_id in {target.charger_id for target in course.read(10) if target.kind is Kind.DETAIL}
+    def others(self, course: Course, count: int) -> list[Target]:
+        """What is read beside the sweep."""
+        return [target for target in course.read(5 * count) if target != LIST]
+
+    @pytest.mark.parametrize("rounds", [1, 10], ids=["before any basic", "when all was read"])
+    def test_a_just_commanded_one_comes_first(self, course: Course, rounds: int) -> None:
+        last = self.others(course, 3 * rounds)[-1]
+        course.plan.commanded(last.charger_id)
+        assert self.others(course, 1) == [detail(last.charger_id)]
+
+    def test_until_what_it_did_must_show(self, course: Course) -> None:
+        """The first read comes within the time to settle: a second one decides."""
+        self.others(course, 10)
+        course.read(4)
+        course.plan.commanded(2)
+        assert course.read() == [detail(2)]
+        assert detail(2) in self.others(course, 2)
+
+    def test_commands_without_end_do_not_keep_the_others_from_being_read(self, course: Course) -> None:
+        counts = Counter[Target]()
+        for _ in range(100):
+            course.plan.commanded(2)
+            counts.update(self.others(course, 1))
+        assert counts[detail(2)] == 50
+        assert counts[detail(1)] > 15
+        assert counts[detail(3)] > 15
 
     def test_many_chargers_are_all_read_before_any_basic(self, course: Course) -> None:
         course.lists = list(range(1, 101))
@@ -179,7 +200,26 @@ class TestWanted:
         course.lists = [1]
         course.read(4)
         course.plan.want_all()
-        assert course.read(2) == [detail(1), basic(1)]
+        assert course.read(3) == [detail(1), basic(1), LIST]
+        assert not course.plan.is_wanted
+
+    def test_everything_of_those_that_the_configuration_names(self, clock: FakeClock, store: Store) -> None:
+        course = Course(clock, store, [7])
+        course.read(4)
+        course.plan.want_all()
+        assert course.read(2) == [detail(7), basic(7)]
+        assert not course.plan.is_wanted
+
+    @pytest.mark.parametrize("chargers", [1, 3, 10])
+    def test_everything_again_and_again_reads_everything(self, course: Course, chargers: int) -> None:
+        course.lists = list(range(1, chargers + 1))
+        course.read()
+        reads = Counter[Target]()
+        for _ in range(4 * (2 * chargers + 1)):
+            course.plan.want_all()
+            reads.update(course.read())
+        assert reads.keys() == {LIST, *map(detail, course.lists), *map(basic, course.lists)}
+        assert min(reads.values()) >= 2
 
     def test_one_that_a_command_waits_for_passes_everything(self, course: Course) -> None:
         course.lists = [1, 2, 3]
@@ -191,10 +231,19 @@ class TestWanted:
     def test_does_not_count_as_planned(self, course: Course) -> None:
         course.lists = [1, 2, 3]
         course.read(2)
-        for _ in range(10):
+        for _ in range(3):
             course.plan.want(1)
             course.read()
         assert [target == LIST for target in course.read(4)] == [True, True, False, True]
+
+    def test_again_and_again_leaves_each_fifth_read_to_the_sweep(self, course: Course) -> None:
+        course.lists = [1, 2, 3]
+        reads = course.read()
+        for _ in range(100):
+            course.plan.want(1)
+            reads += course.read()
+        assert reads.count(LIST) == 21
+        assert reads.count(detail(1)) == 80
 
     def test_one_that_fails_does_not_block_the_others(self, course: Course) -> None:
         course.lists = [1, 2]
@@ -215,22 +264,38 @@ class TestListThatIsNoGood:
         course.told = {"name": "A"}
         with caplog.at_level(logging.WARNING):
             reads = course.read(100)
-        assert reads.count(LIST) == 1
+        assert reads.count(LIST) == 3
         assert {detail(1), detail(2), detail(3)} <= set(reads)
         assert len(caplog.records) == 1
-        course.read(80)
         course.told = dict(ESSENTIAL)
-        course.read(10)
+        course.read(200)
         assert course.read(50).count(LIST) == 40
+
+    def test_of_one_charger_at_least_they_must_be_there(self, course: Course) -> None:
+        course.plan.listed([*listing(1, name="A"), *listing(2, 3)])
+        assert LIST in course.read(2)
 
     def test_refused(self, course: Course) -> None:
         course.errors = {LIST: RequestRefusedError("x", 404)}
-        assert course.read(100).count(LIST) == 1
+        assert LIST in course.read(100)
+
+    def test_left_alone_for_5_15_and_60_minutes(self, course: Course) -> None:
+        course.errors = {LIST: RequestRefusedError("x", 404)}
+        reads = course.read(700)
+        at = [number * INTERVAL_S for number, target in enumerate(reads) if target == LIST]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+        assert gaps == [300, 900, 3600, 3600, 3600]
+        course.errors = {}
+        course.read(200)
+        course.errors = {LIST: RequestRefusedError("x", 404)}
+        assert course.read(30).count(LIST) >= 2, "a new trouble begins anew"
 
     @pytest.mark.parametrize("error", [ServerError("x", 500), BadAnswerError("x")], ids=["5xx", "bad answer"])
     def test_failing_while_details_succeed(self, course: Course, error: CloudError) -> None:
         course.errors = {LIST: error}
-        assert course.read(40).count(LIST) == 2
+        reads = course.read(17)
+        assert reads[0] == reads[2] == LIST
+        assert reads[3:].count(LIST) == 0
 
     def test_failing_once_it_is_tried_again(self, course: Course) -> None:
         course.errors = {LIST: ServerError("x", 500)}
@@ -310,7 +375,14 @@ class TestForbidden:
         course.read()
         course.plan.forbidden(detail(1))
         course.plan.forbidden(detail(2))
+        course.plan.succeeded(LIST)
         assert set(course.read(20)) >= {LIST, detail(1), detail(2)}
+
+    def test_until_something_can_be_read_again_each_is_a_refusal(self, course: Course) -> None:
+        plan = self.three(course)
+        assert [plan.forbidden(one) for one in (LIST, detail(1), LIST, LIST, detail(2))] == [False, *[True] * 4]
+        plan.succeeded(detail(3))
+        assert not plan.forbidden(detail(1))
 
     def test_a_refused_list_leaves_the_details_in_turn(self, course: Course) -> None:
         plan = self.three(course)
@@ -328,6 +400,11 @@ class TestChargers:
         course.read()
         assert course.plan.was_listed
         assert course.plan.chargers == [3, 1]
+
+    def test_no_more_than_any_account_has(self, course: Course) -> None:
+        for begin in range(1, 4 * MAX_CHARGERS, MAX_CHARGERS // 2):
+            course.plan.listed(listing(*range(begin, begin + MAX_CHARGERS // 2)))
+        assert len(course.plan.chargers) == MAX_CHARGERS
 
     def test_kept_across_restarts(self, course: Course, clock: FakeClock, store: Store) -> None:
         course.lists = [3, 1]

@@ -143,7 +143,7 @@ class App:
             reads=Budget("reads", wallbox.reads_per_minute, clock, store),
             writes=writes,
             picture=self._picture,
-            plan=Plan(wallbox.chargers, clock, store, self._is_charging),
+            plan=Plan(wallbox.chargers, clock, store, self._is_charging, self._config.commands.settle_s),
             queue=CommandQueue(clock),
             results=Results(self._topics, self._mqtt.publish_result, clock),
             max_age_s=self._config.commands.max_age_s,

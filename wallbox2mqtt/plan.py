@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.kinds import is_charger_id, is_number
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.documents import Listed
+from wallbox2mqtt.documents import MAX_CHARGERS, Listed
 from wallbox2mqtt.errors import AnswerLostError, CloudError, RequestRefusedError
 from wallbox2mqtt.logs import Trouble
 from wallbox2mqtt.state import Store
@@ -30,6 +30,8 @@ _ASIDE_S = 15 * 60.0
 _FORBIDDEN = 3
 """Of so many chargers (the list counts as one) refused with 403 in a row, no document is meant but the pace."""
 _LIST_FAILURES = 2
+_LIST_ASIDE_S = (5 * 60.0, 15 * 60.0, HOUR_S)
+"""A list that is no good is left alone for so long: the first time it may have been a moment's trouble."""
 _ESSENTIAL = frozenset({"status_id", "charging_power", "added_energy"})
 _FILE = "chargers"
 
@@ -57,7 +59,12 @@ class Plan:
     """Knows the chargers and when each document was last asked for. Used by the reader, told by all."""
 
     def __init__(
-        self, only: Iterable[int], clock: Clock, store: Store, is_charging: Callable[[int], bool] = lambda _: False
+        self,
+        only: Iterable[int],
+        clock: Clock,
+        store: Store,
+        is_charging: Callable[[int], bool] = lambda _: False,
+        settle_s: float = 0.0,
     ) -> None:
         """Take up the chargers of the last listing.
 
@@ -66,10 +73,11 @@ class Plan:
             clock: for ages.
             store: where the chargers are kept.
             is_charging: tells whether a charger charges at present.
+            settle_s: how long after a command the cloud may not know of it yet.
 
         """
         self._only = tuple(dict.fromkeys(only))
-        self._clock, self._store, self._is_charging = clock, store, is_charging
+        self._clock, self._store, self._is_charging, self._settle_s = clock, store, is_charging, settle_s
         self._lock = threading.Lock()
         kept = store.read(_FILE)
         self._chargers: list[int] = list(self._only) or _ids(kept.get("ids"))
@@ -85,11 +93,13 @@ class Plan:
         self._everything: list[Target] = []
         self._wants_more = False
         self._commanded: dict[int, float] = {}
-        self._sweeps_in_a_row = 0
+        self._sweeps_in_a_row = self._others_in_a_row = 0
+        self._commanded_came_first = False
+        self._all_forbidden = False
         self._forbidden: set[int] = set()
         self._forbidden_at: dict[int, float] = {}
         self._readable: set[int] = set()
-        self._list_failed, self._list_failures = False, 0
+        self._list_failed, self._list_failures, self._list_drops = False, 0, 0
         self._troubles: dict[Target, Trouble] = {}
         self.was_listed = bool(self._only)
 
@@ -106,10 +116,13 @@ class Plan:
                 self._wanted.append(target)
 
     def want_all(self) -> None:
-        """Ask for every document as soon as the budget allows."""
+        """Ask for every document as soon as the budget allows; what was asked for before keeps its place."""
         with self._lock:
-            first = [LIST] if len(self._chargers) != 1 else []
-            self._everything = [*first, *self._documents()]
+            documents = self._documents()
+            # of one charger the list shows next to nothing that its detail does not
+            several = [LIST, *documents] if len(self._chargers) != 1 else [*documents, LIST]
+            wanted = documents if self._only else several
+            self._everything += [target for target in wanted if target not in self._everything]
             self._wants_more = not self._chargers
 
     def _documents(self) -> list[Target]:
@@ -126,25 +139,36 @@ class Plan:
         with self._lock:
             self._commanded[charger_id] = self._clock.monotonic()
 
-    def next(self) -> Target:
-        """Decide what to read now."""
+    def next(self, *, with_basics: bool = True) -> Target:
+        """Decide what to read now; ``with_basics``: whether a basic document may be read."""
         with self._lock:
-            if self._wanted or self._everything:
-                return (self._wanted or self._everything)[0]
+            has_sweep = len(self._chargers) > 1 and not self._is_aside(LIST) and not self._list_failed
+            wanted = [one for one in self._wanted + self._everything if with_basics or one.kind is not Kind.BASIC]
+            if wanted:
+                # who asks again and again must not keep all others from being seen
+                return LIST if has_sweep and self._others_in_a_row >= SWEEP_SHARE - 1 else wanted[0]
             if not self._chargers:
                 return LIST
-            if len(self._chargers) == 1 or self._is_aside(LIST):
-                return self._most_overdue(with_list=not self._is_aside(LIST))
-            if self._list_failed or self._sweeps_in_a_row >= SWEEP_SHARE - 1:
-                return self._most_overdue(with_list=False)
-            return LIST
+            if has_sweep and self._sweeps_in_a_row < SWEEP_SHARE - 1:
+                return LIST
+            candidates = [one for one in self._documents() if with_basics or one.kind is not Kind.BASIC]
+            return self._most_overdue(candidates, with_list=len(self._chargers) == 1 and not self._is_aside(LIST))
 
-    def _most_overdue(self, *, with_list: bool) -> Target:
-        candidates = self._documents()
-        scores = {target: self._overdue(target) for target in candidates if not self._is_aside(target)}
+    def _most_overdue(self, candidates: list[Target], *, with_list: bool) -> Target:
+        readable = [target for target in candidates if not self._is_aside(target)]
+        if not self._commanded_came_first and (commanded := [one for one in readable if self._is_unsettled(one)]):
+            readable = commanded
+        scores = {target: self._overdue(target) for target in readable}
         best = max(scores, key=lambda target: scores[target]) if scores else LIST
         # what was never read comes before the daily list: a restart begins with what users wait for
         return LIST if with_list and self._age(LIST) >= DAY_S and best in self._asked else best
+
+    def _is_unsettled(self, target: Target) -> bool:
+        """Tell whether this is the detail of a charger of which nobody knows yet what a command has done."""
+        at = self._commanded.get(target.charger_id)
+        if at is None or target.kind is not Kind.DETAIL:
+            return False
+        return self._asked.get(target, -math.inf) < at + self._settle_s
 
     def _overdue(self, target: Target) -> float:
         """Give how overdue a document is: its age, weighed. Never read is most overdue, details before basics."""
@@ -166,7 +190,11 @@ class Plan:
     def asked(self, target: Target) -> None:
         """Take note that a document is read, successfully or not; a failing one must not block the others."""
         with self._lock:
+            if target.kind is not Kind.LIST:
+                # every second time, or commands without end to one charger would keep the others from being read
+                self._commanded_came_first = not self._commanded_came_first and self._is_unsettled(target)
             self._asked[target] = self._clock.monotonic()
+            self._others_in_a_row = 0 if target.kind is Kind.LIST else self._others_in_a_row + 1
             if target not in self._wanted and target not in self._everything:
                 self._sweeps_in_a_row = self._sweeps_in_a_row + 1 if target.kind is Kind.LIST else 0
             for wanted in (self._wanted, self._everything):
@@ -177,6 +205,7 @@ class Plan:
         """Take note of a good read: earlier refusals were of single documents."""
         with self._lock:
             self._forbidden.clear()
+            self._all_forbidden = False
             self._readable.add(target.charger_id)
             if target.kind is not Kind.LIST:
                 self._over(target)
@@ -185,7 +214,7 @@ class Plan:
             elif self._list_failed:
                 self._list_failures += 1
                 if self._list_failures >= _LIST_FAILURES:
-                    self._drop_list("it fails while other documents can be read", _ASIDE_S)
+                    self._drop_list("it fails while other documents can be read")
             self._list_failed = False
 
     def failed(self, target: Target, error: CloudError) -> None:
@@ -194,9 +223,11 @@ class Plan:
             told = isinstance(error, RequestRefusedError | AnswerLostError)
             self._list_failed = told and target.kind is Kind.LIST and len(self._chargers) > 1
             if self._list_failed and isinstance(error, RequestRefusedError):
-                self._drop_list("it is refused", HOUR_S)
+                self._drop_list("it is refused")
 
-    def _drop_list(self, why: str, seconds: float) -> None:
+    def _drop_list(self, why: str) -> None:
+        seconds = _LIST_ASIDE_S[min(self._list_drops, len(_LIST_ASIDE_S) - 1)]
+        self._list_drops += 1
         self._tell(LIST, "list", f"document=list minutes={seconds / 60:.0f} reason={why!r}")
         self._aside[LIST] = self._clock.monotonic() + seconds
         self._list_failed, self._list_failures = False, 0
@@ -204,6 +235,8 @@ class Plan:
     def forbidden(self, target: Target) -> bool:
         """Take note of a 403: the document is set aside. Tells whether reads of everything are refused."""
         with self._lock:
+            if self._all_forbidden:
+                return True  # until something can be read again
             details = [Target(Kind.DETAIL, charger) for charger in self._chargers]
             self._forbidden.add(target.charger_id)
             aside = [target] if target.kind is not Kind.DETAIL else [target, Target(Kind.BASIC, target.charger_id)]
@@ -218,6 +251,7 @@ class Plan:
                 # not this document but all of them: too many requests
                 for noted in (self._aside, self._forbidden, self._forbidden_at, self._readable):
                     noted.clear()
+                self._all_forbidden = True
                 return True
             which = f"document={target.kind.value} charger={target.charger_id}"
             self._tell(target, "forbidden", f"{which} minutes={_ASIDE_S / 60:.0f} http_status=403")
@@ -247,24 +281,27 @@ class Plan:
             for charger in gone:
                 del self._missing_since[charger]
             self._chargers = [charger for charger in self._chargers if charger not in gone]
-            self._chargers += [charger for charger in ids if charger not in self._chargers]
+            new = [charger for charger in ids if charger not in self._chargers]
+            self._chargers += new[: max(0, MAX_CHARGERS - len(self._chargers))]
             if len(self._chargers) == 1 and (only := Target(Kind.DETAIL, self._chargers[0])) not in self._asked:
                 # the first start of most users: the list has told a part, the rest need not wait for the interval
                 self._wanted.append(only)
             if self._wants_more:
                 # everything was wanted before it was known what there is
-                self._everything, self._wants_more = self._documents(), False
+                self._wants_more = False
+                self._everything += [target for target in self._documents() if target not in self._everything]
             self._judge(listing)
             self._keep()
             return gone
 
     def _judge(self, listing: list[Listed]) -> None:
-        """Fall back to the details for an hour where the list does not show what changes."""
+        """Fall back to the details for a while where the list does not show what changes."""
         ours = [listed for listed in listing if listed.charger_id in self._chargers]
         shows = any(listed.reading.values.keys() >= _ESSENTIAL for listed in ours)
         if len(self._chargers) > 1 and not shows:
-            self._drop_list("it does not show the state of the chargers", HOUR_S)
+            self._drop_list("it does not show the state of the chargers")
         else:
+            self._list_drops = 0
             self._over(LIST)
 
     def _keep(self) -> None:
