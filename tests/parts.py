@@ -91,7 +91,7 @@ class Parts:
             results=self.results,
             max_age_s=max_age_s,
         )
-        self.pace = Pace(config.poll_interval, self.reads.interval_s, clock)
+        self.pace = Pace(config.poll_interval, self.reads.interval_s, clock, store)
         listener = Listener(
             listed=lambda _, gone: self.gone.extend(gone),
             detailed=self._detailed,

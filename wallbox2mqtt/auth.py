@@ -23,7 +23,7 @@ from wallbox2mqtt.errors import (
     UnauthorizedError,
 )
 from wallbox2mqtt.logs import HIDDEN, Trouble
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.state import Store, number
 from wallbox2mqtt.watch import PatientLock
 
 _LOG = logging.getLogger(__name__)
@@ -240,7 +240,7 @@ class TokenManager:
     def _take_up(self, kept: dict[str, Json]) -> None:
         now = self._clock.monotonic()
         # a clock that went back makes nothing older than it was when it was saved
-        age = max(0.0, self._clock.wall() - _number(kept, "saved", self._clock.wall()))
+        age = max(0.0, self._clock.wall() - number(kept, "saved", self._clock.wall()))
         self.worked_before = kept.get("worked") is True
         if (way := next((way for way in self._ways if way == kept.get("way")), None)) is not None:
             self.way = way
@@ -248,18 +248,18 @@ class TokenManager:
         if _is_header_text(token):
             self._grant = Grant(
                 token=Secret(token),
-                ends=now + _number(kept, "life_s", 0.0) - age,
-                renew=now + _number(kept, "renew_s", 0.0) - age,
+                ends=now + number(kept, "life_s", 0.0) - age,
+                renew=now + number(kept, "renew_s", 0.0) - age,
                 refresh_token=Secret(refresh) if _is_header_text(refresh) else None,
-                refresh_ends=now + _number(kept, "refresh_life_s", 0.0) - age,
+                refresh_ends=now + number(kept, "refresh_life_s", 0.0) - age,
             )
             _hide(self._grant)
-        salt, refusals = kept.get("salt"), _number(kept, "refusals", 0.0)
+        salt, refusals = kept.get("salt"), number(kept, "refusals", 0.0)
         if refusals > 0 and isinstance(salt, str) and _is_hex(salt):
             same = self._fingerprint(bytes.fromhex(salt)) == kept.get("password")
             if same:
                 self._refusals = int(min(refusals, 100))
-                self._not_before = now + min(_number(kept, "wait_s", 0.0), _LONGEST_WAIT_S) - age
+                self._not_before = now + min(number(kept, "wait_s", 0.0), _LONGEST_WAIT_S) - age
 
 
 def _hide(grant: Grant) -> None:
@@ -299,11 +299,6 @@ def _jwt_exp(token: str) -> Json:
     except (IndexError, ValueError, RecursionError):
         return None
     return claims.get("exp") if isinstance(claims, dict) else None
-
-
-def _number(kept: dict[str, Json], name: str, default: float) -> float:
-    value = kept.get(name)
-    return float(value) if isinstance(value, int | float) and is_number(value) else default
 
 
 def _is_hex(text: str) -> bool:

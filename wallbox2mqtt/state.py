@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.kinds import is_number
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,3 +81,9 @@ class Store:
             self._broken.add(name)
         else:
             self._broken.discard(name)
+
+
+def number(kept: dict[str, Json], name: str, default: float = 0.0) -> float:
+    """Give a number that was kept; the default where it is missing or none."""
+    value = kept.get(name)
+    return float(value) if isinstance(value, int | float) and is_number(value) else default
