@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from tests.mosquitto import Broker, DenyingBroker, Watcher, eventually
+from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from wallbox2mqtt.app import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, App
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig
-from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
+from wallbox2mqtt.inbox import MOST_MESSAGES
+from wallbox2mqtt.mqtt import Message
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Fault, Settings, Simulator
 
 pytestmark = pytest.mark.broker
 
@@ -112,6 +114,30 @@ class TestEnd:
         watcher.wait("wallbox/bridge/cloud_reason", "auth_failed")
         watcher.wait("wallbox/bridge/cloud", "offline")
         assert again.stop() == EXIT_OK
+
+    def test_in_a_flood(self, make: Make, watcher: Watcher) -> None:
+        """Messages without end, more than anybody can handle: neither those that wait nor those that come hold it."""
+        house = make(writes_per_minute=1)
+        watcher.wait(f"wallbox/{ONE}/locked", "1")
+        topic, ended = f"wallbox/{ONE}/max_charging_current/set", threading.Event()
+
+        def flood() -> None:
+            number = 0
+            while not ended.wait(0.001):
+                for _ in range(50):
+                    number += 1
+                    payload = str(6 + number % 20).encode()
+                    house.app._events.put(Message(topic, payload, retained=False, arrived=0.0))  # noqa: SLF001
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            eventually(lambda: len(house.app._events) > MOST_MESSAGES // 2, "more than main can handle")  # noqa: SLF001
+            assert house.stop() == EXIT_OK
+        finally:
+            ended.set()
+            flooding.join()
+        watcher.wait("wallbox/bridge/state", "offline")
 
     @pytest.mark.parametrize("name", ["reader", "writer", "broker's"])
     def test_a_thread_that_ends(self, make: Make, watcher: Watcher, name: str) -> None:
@@ -277,6 +303,48 @@ def test_a_denied_subscription_is_told_once(make: Make, caplog: pytest.LogCaptur
         told = [one.getMessage() for one in caplog.records if "refuses subscriptions" in one.getMessage()]
     assert [line for line in told if "no/+/+/set" in line] == told
     assert len(told) == 1
+
+
+class HeldClock(SystemClock):
+    """Lets the cloud's answer reach the writer just when main, at the end, has taken out who waits."""
+
+    def __init__(self) -> None:
+        super().__init__(SPEED)
+        self.asked: Callable[[], bool] = lambda: False
+        self.taken_out: Callable[[], bool] = lambda: False
+        self.done: Callable[[], bool] = lambda: True
+        self.held, self.answered = threading.Event(), threading.Event()
+
+    def monotonic(self) -> float:
+        name = threading.current_thread().name
+        if name == "writer" and not self.held.is_set() and self.asked():
+            self.held.set()
+            self.answered.wait(LIMIT_S)
+        if name == "house" and not self.answered.is_set() and self.taken_out():
+            self.answered.set()
+            eventually(self.done, "the writer has done with it", 4)
+        return super().monotonic()
+
+
+def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: Watcher) -> None:
+    clock = HeldClock()
+    house = make(clock)
+    shared, writer = house.app._shared, house.app._writer  # noqa: SLF001
+    watcher.wait(f"wallbox/{ONE}/locked", "1")
+    house.cloud.fault(Fault(kind="status", status=429, method="PUT"))
+    clock.asked = lambda: any(seen.method == "PUT" for seen in house.cloud.requests)
+    watcher.publish(f"wallbox/{ONE}/locked/set", "0")
+    assert clock.held.wait(LIMIT_S)
+    watcher.publish(f"wallbox/{ONE}/max_charging_current/set", "10")
+    eventually(lambda: len(shared.queue) == 1, "another one waits")
+    clock.done = lambda: writer.under_way is None
+    clock.taken_out = lambda: len(shared.queue) == 0
+    assert house.stop() == EXIT_OK
+    watcher.wait("wallbox/bridge/state", "offline")
+    for key in ("locked", "max_charging_current"):
+        (result,) = watcher.of(f"wallbox/{ONE}/{key}/result")
+        assert json.loads(result)["status"] == "failed"
+        assert json.loads(result)["reason"].startswith("stopping")
 
 
 def test_commands_that_have_arrived_are_answered_at_the_end(make: Make, watcher: Watcher) -> None:

@@ -28,7 +28,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Cloud, SignInLine
-from wallbox2mqtt.commands import CommandQueue, Results
+from wallbox2mqtt.commands import CommandQueue, Results, Ticket
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.inbox import Inbox
 from wallbox2mqtt.intake import Intake
@@ -50,6 +50,7 @@ _LOG = logging.getLogger(__name__)
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
 HEALTH_S = 60.0
 _LAST_WORDS_S = 2.0
+_LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5
 _JUMP_S = 2.0
 _BIRTH_DELAY_S = (2.0, 10.0)
 
@@ -98,7 +99,7 @@ class App:
         self._picture = Picture(self._topics, self._mqtt.publish, commands.settle_s)
         self._bridge = Bridge(self._topics, self._mqtt.publish, clock)
         self._shared = self._new_shared(store)
-        self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock)
+        self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
         self._interval_s = self._pace.interval_s
         self._reader = self._new_reader()
         self._writer = Writer(self._shared, self._new_cloud())
@@ -160,13 +161,16 @@ class App:
         listener = Listener(
             listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
             detailed=lambda charger: self._events.put(_DetailRead(charger)),
-            never_let_in=lambda error: self._events.put(_Exit(EXIT_CONFIG, str(error))),
+            never_let_in=lambda error: self.stop(EXIT_CONFIG, str(error)),
         )
         return Reader(self._shared, self._new_cloud(), self._pace, self._bridge, listener)
 
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""
-        self._events.put(_Exit(code, reason))
+        wish = _Exit(code, reason)
+        # at once, not behind the thousands of messages that may wait; the event only wakes main up
+        self._exit = self._exit or wish
+        self._events.put(wish)
 
     def run(self) -> int:
         """Run until stopped; gives the exit code."""
@@ -277,7 +281,7 @@ class App:
                 self._forget(event.gone)
                 self._intake.look_again()
             case _Exit():
-                self._exit = self._exit or event
+                pass  # it was taken note of when it was said
 
     def _handle_message(self, message: Message) -> None:
         if message.topic == self._topics.state:
@@ -379,22 +383,48 @@ class App:
             self._watchdog.stop()
 
     def _answer_all(self) -> None:
-        for worker in self._workers:
-            worker.stop()
+        self._stop_workers()
         self._take_what_has_arrived()
-        for ticket in [*self._shared.queue.drain(), *self._reader.drain(), *self._intake.drain()]:
+        waiting, under_way = self._take_out()
+        for ticket in [*waiting, *self._reader.drain(), *self._intake.drain()]:
             self._shared.results.failed(ticket, "stopping")
-        if (under_way := self._writer.under_way) is not None:
-            self._shared.results.failed(under_way, "stopping: it was under way, its effect is unknown")
+        for ticket in under_way:
+            self._shared.results.failed(ticket, "stopping: it was under way, its effect is unknown")
         self._show_log()
         if self._log_topic is not None:
             logging.getLogger().removeHandler(self._log_topic)
 
+    def _stop_workers(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+        self._reader.poke()
+        self._shared.queue.poke()
+        for worker in self._workers:
+            # who is not at the cloud ends at once, and has answered what it took; who is, is abandoned
+            worker.join(_LAST_STEP_S)
+
+    def _take_out(self) -> tuple[list[Ticket], list[Ticket]]:
+        """Take out the commands that wait for the writer; gives them, and those that it has under way.
+
+        The writer ends its last step meanwhile: it may still take one from the queue, or put one back. At each
+        moment a command is in one of the two places, so that looking at both twice finds it.
+        """
+        waiting, under_way = [], []
+        for _ in range(2):
+            under_way.append(self._writer.under_way)
+            waiting += self._shared.queue.drain()
+        return waiting, [ticket for ticket in under_way if ticket is not None]
+
     def _take_what_has_arrived(self) -> None:
+        """Take the commands that wait for main, as many as there is time for."""
+        self._events.close()
+        ends = time.monotonic() + _LAST_ANSWERS_S
         with contextlib.suppress(queue.Empty):
-            while True:
+            while time.monotonic() < ends:
                 if isinstance(event := self._events.get(), Message):
                     self._handle_message(event)
+        if left := len(self._events):
+            _LOG.warning("no time to answer what came in a flood messages=%d", left)
 
     def _say_offline(self) -> None:
         self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)

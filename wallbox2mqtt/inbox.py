@@ -20,10 +20,21 @@ class Inbox(Generic[_EventT]):
         self._queue: queue.SimpleQueue[_EventT] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._messages = self._bytes = self._dropped = 0
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Give the number of messages that wait."""
+        return self._messages
+
+    def close(self) -> None:
+        """Take no more messages: the program ends, and who publishes without end must not hold it."""
+        self._closed = True
 
     def put(self, event: _EventT) -> None:
         """Let an event wait; a message for which there is no room is counted and dropped."""
         if isinstance(event, Message):
+            if self._closed:
+                return
             size = _size(event)
             with self._lock:
                 if self._messages >= MOST_MESSAGES or self._bytes + size > MOST_BYTES:
