@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,16 @@ from hypothesis import strategies as st
 
 from tests.hostile import json_values
 from wallbox2mqtt.catalogue import FIELDS, Field, Json, Shape
-from wallbox2mqtt.documents import Listed, Reading, read_answer, read_basic, read_detail, read_sweep
+from wallbox2mqtt.documents import (
+    LONGEST_KEY,
+    LONGEST_TEXT,
+    Listed,
+    Reading,
+    read_answer,
+    read_basic,
+    read_detail,
+    read_sweep,
+)
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.simulator import capture
 from wallbox2mqtt.topics import Topics, payload
@@ -336,13 +347,79 @@ def test_depth() -> None:
 
 def test_what_is_too_deep_for_json_is_left_out() -> None:
     for depth in range(850, 1000):
+        deep = "[" * depth + "]" * depth
         try:
-            document = json.loads('{"status_id":161,"new":' + "[" * depth + "]" * depth + "}")
+            document = json.loads(f'{{"status_id":161,"tariffs":{deep},"new":{deep}}}')
         except RecursionError:
             break
         reading = read_detail(document)
         assert reading.values["status_id"] == 161
-        assert "new" in reading.values or "deeply" in reading.wrong["new"]
+        assert "tariffs" in reading.values or "deeply" in reading.wrong["tariffs"]
+        assert reading.wrong.keys() <= {"tariffs"}, "an unknown field is not named: there is no end to them"
+
+
+LONG_TEXT = "x" * LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("config", "taken", "wrong"),
+    [
+        pytest.param({"k" * LONGEST_KEY: 1}, {"k" * LONGEST_KEY: 1}, {}, id="key-that-fits"),
+        pytest.param({"k" * (LONGEST_KEY + 1): 1}, {}, {}, id="long-key"),
+        pytest.param({"k" * 2_000_000: 1, "new": 2}, {"new": 2}, {}, id="very-long-key"),
+        pytest.param({"a" * 150: {"b" * 50: 1, "b": 2}}, {"a" * 150 + "/b": 2}, {}, id="long-path"),
+        pytest.param({"new": LONG_TEXT}, {"new": LONG_TEXT}, {}, id="text-that-fits"),
+        pytest.param({"new": LONG_TEXT + "x"}, {}, {}, id="long-text"),
+        pytest.param({"new": [LONG_TEXT]}, {}, {}, id="long-list"),
+        pytest.param({"car_plate": LONG_TEXT + "x"}, {}, {"car_plate": "longer than 65536"}, id="long-known-text"),
+        pytest.param({"tariffs": [LONG_TEXT]}, {}, {"tariffs": "longer than 65536"}, id="long-known-list"),
+    ],
+)
+def test_what_is_larger_than_any_field_is_left_out(
+    config: dict[str, Json], taken: dict[str, Json], wrong: dict[str, str]
+) -> None:
+    reading = read_detail(detail(**config))
+    assert reading.values == {"status_id": 161, **taken}
+    assert reading.wrong.keys() == wrong.keys()
+    assert all(reading.wrong[key].startswith(text) for key, text in wrong.items())
+
+
+def test_what_is_left_out_is_told_once_a_run() -> None:
+    """In a process of its own, because this one may have told it already."""
+    program = """
+from wallbox2mqtt.documents import read_detail
+for number in range(3):
+    read_detail({"status_id": 161, f"{number}" + "k" * 300: 1, "a": {f"{number}" + "k" * 300: 1}})
+    read_detail({"status_id": 161, f"new{number}": "x" * 70_000})
+"""
+    told = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stderr.splitlines()
+    assert [line.rpartition("problem=")[2] for line in told] == [
+        "'a name of more than 200 characters'",
+        "'longer than 65536 characters'",
+    ]
+    assert all(len(line) < 200 for line in told)
+
+
+def test_no_text_of_the_cloud_is_kept_for_ever() -> None:
+    """CPython 3.12 never lets go of an interned text: the time of each read would stay."""
+    document = json.loads('{"status_id":161,"a key of today":{"and below":"a value of today"}}')
+    reading = read_detail(document)
+    (value,) = reading.values.keys() - {"status_id"}
+    for text in (value, reading.values[value]):
+        assert isinstance(text, str)
+        same = "".join(list(text))
+        assert same is not text
+        assert sys.intern(same) is same, "another one was interned before"
+
+
+def test_equal_texts_of_a_fleet_are_one() -> None:
+    one, two = (read_detail(json.loads('{"status_id":161,"new":{"of a fleet":"the same text"}}')) for _ in range(2))
+    (key,), (other) = (reading.values.keys() - {"status_id"} for reading in (one, two))
+    assert key in other
+    assert next(iter(other)) is key
+    assert one.values[key] is two.values[key]
 
 
 @given(json_values)

@@ -272,13 +272,21 @@ def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> N
     assert sum(published) < 3 * TWO_MIB
 
 
-def test_keys_that_change_each_time_do_not_pile_up() -> None:
+CHANGING: dict[str, Callable[[int], dict[str, Json]]] = {
+    "keys": lambda number: {f"key{number}x{index}": number for index in range(20_000)},
+    "long keys": lambda number: {f"{number}x{index}" + "x" * 60_000: 0 for index in range(30)},
+    "one long key": lambda number: {f"{number}" + "x" * (TWO_MIB - 100): 0},
+    "long texts": lambda number: {f"key{number}": "x" * (TWO_MIB - 100)},
+}
+
+
+@pytest.mark.parametrize("make", CHANGING.values(), ids=CHANGING)
+def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str, Json]]) -> None:
     picture = Picture(Topics("w"), lambda *_: None, 45.0)
 
     def read(times: int) -> None:
         for number in range(times):
-            keys = {f"key{number}x{index}": number for index in range(20_000)}
-            picture.read(7, read_detail({"status_id": 161, **keys}), float(number), "detail", None)
+            picture.read(7, read_detail({"status_id": 161, **make(number)}), float(number), "detail", None)
 
     read(2)
     tracemalloc.start()

@@ -1,23 +1,32 @@
 """Reading the cloud's documents: from any JSON to fields by key, by the catalogue's rows.
 
 A document of the wrong shape raises; a known field of the wrong kind is left out and named; a field that
-nobody knows is taken as it is.
+nobody knows is taken as it is, unless it is larger than any field can be.
 """
 
-import sys
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
 from wallbox2mqtt.catalogue.kinds import is_charger_id
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.topics import safe_part, to_json
 
+_LOG = logging.getLogger(__name__)
+
 _CONFIG_DATA = CONFIG.rstrip(".")
 MAX_CHARGERS = 5000
 """More in a list are left out: a cloud gone mad could name 200,000 in one answer, and each of them costs memory."""
 _DEEPEST = 20
 """Deeper levels become JSON text; the vendor's documents have four."""
+LONGEST_KEY = 200
+"""Characters, with all levels. Longer ones are left out before anything keeps them: a row of the catalogue has 30."""
+LONGEST_TEXT = 64 * 1024
+"""Characters of a value, a list as its JSON. A longer one is left out: nobody reads it, and it would be kept."""
+_MOST_SHARED, _LONGEST_SHARED = 1024, 512
+"""How many texts of values are kept once for all chargers, and of how many characters at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,31 @@ _PARENTS = {key.rpartition("/")[0] for key in FIELDS if "/" in key}
 _PARENTS |= {parent.rpartition("/")[0] for parent in _PARENTS if "/" in parent}
 
 
+# Not sys.intern: CPython 3.12 keeps whatever was interned for ever (gh-113993), be it the time of each read.
+@lru_cache(maxsize=4096)
+def _key(prefix: str, name: str) -> str:
+    """Give the key of a name in a document: one text for all chargers and readings, which hold hundreds of each."""
+    key = prefix + safe_part(name, top=not prefix)
+    row = FIELDS.get(key)
+    return key if row is None else row.key
+
+
+@lru_cache(maxsize=_MOST_SHARED)
+def _shared(text: str) -> str:
+    """Give the one text for all that are equal: chargers of a fleet have most of their texts in common."""
+    return text
+
+
+_told: set[str] = set()
+
+
+def _leave_out(key: str, why: str) -> None:
+    """Say of a field that nobody knows that it is left out: once a run, because the next answer may have others."""
+    if why not in _told:
+        _told.add(why)
+        _LOG.warning("left out an unknown field, and will not tell of others field=%r problem=%r", key[:60], why)
+
+
 class _Reader:
     """Collects a document's values; the rows say which of them are of the wrong kind."""
 
@@ -75,16 +109,31 @@ class _Reader:
     def _put(self, key: str, value: Json) -> None:
         try:
             text = to_json(value) if isinstance(value, list | dict) else value
-            self.values[key] = sys.intern(text) if isinstance(text, str) else text
         except RecursionError:
             # what could just be read from JSON is too deep to be written as JSON
-            self.wrong[key] = "nested too deeply"
+            self._refuse(key, "nested too deeply")
+            return
+        if not isinstance(text, str):
+            self.values[key] = text
+        elif len(text) <= LONGEST_TEXT:
+            self.values[key] = _shared(text) if len(text) <= _LONGEST_SHARED else text
+        else:
+            self._refuse(key, f"longer than {LONGEST_TEXT} characters")
+
+    def _refuse(self, key: str, why: str) -> None:
+        # only rows are named: whoever remembers what was wrong would remember every key that was ever made up
+        if key in FIELDS:
+            self.wrong[key] = why
+        else:
+            _leave_out(key, why)
 
     def walk(self, node: Mapping[str, Json], prefix: str, *, depth: int = 0) -> None:
         """Take every value of an object, known or not."""
         for name, value in node.items():
-            # one text for all chargers and readings: a picture of hundreds holds each of them once
-            key = sys.intern(prefix + safe_part(name, top=not prefix))
+            if len(prefix) + len(name) > LONGEST_KEY:
+                _leave_out(prefix + name[:LONGEST_KEY], f"a name of more than {LONGEST_KEY} characters")
+                continue
+            key = _key(prefix, name)
             # «locked+» or the like is not the known field whose topic it gets
             row = FIELDS.get(key) if key == prefix + name else None
             if row is not None:

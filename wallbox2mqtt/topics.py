@@ -6,7 +6,6 @@ Topics come from ids and API keys, never from names that people give.
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.kinds import LARGEST_ID, is_charger_id
@@ -38,7 +37,6 @@ def is_topic(text: str) -> bool:
     return _UNSAFE.search(text.replace("/", "")) is None
 
 
-@lru_cache(maxsize=4096)
 def safe_part(name: str, *, top: bool) -> str:
     """Make an API key safe as one level of a topic; ``top``: it stands directly below the charger.
 
