@@ -18,7 +18,7 @@ from tests.fakes import FakeClock
 from tests.fuzz.profile import fuzz
 from tests.parts import Parts, most_in_a_minute, reads_of, writes_of
 from wallbox2mqtt.mqtt import Reply
-from wallbox2mqtt.simulator import ChargerSpec, Fault, Seen, Settings, Simulator
+from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
 CHARGERS = (101, 102)
 READS, WRITES = 3, 5
@@ -36,6 +36,26 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "refresh": ("x",),
     "max_charging_current ": ("6",),
 }
+LASTING: dict[str, tuple[str, str]] = {
+    "locked": ("PUT", "v2/charger/*"),
+    "max_charging_current": ("PUT", "v2/charger/*"),
+    "name": ("PUT", "v2/charger/*"),
+    "energy_price": ("POST", "chargers/config/*"),
+}
+"""Fields that stay as a command leaves them, and the request that does it."""
+
+REQUESTS = LASTING | dict.fromkeys(("action", "charging_enabled"), ("POST", "v3/chargers/*/remote-action"))
+
+ACTIONS = {
+    ("charging_enabled", "on"): 1,
+    ("charging_enabled", "off"): 2,
+    ("action", "resume"): 1,
+    ("action", "pause"): 2,
+    ("action", "reboot"): 3,
+    ("action", "resume_schedule"): 9,
+}
+"""The number in the body, by hand."""
+
 TRUTH = {
     "locked": ("config_data", "locked"),
     "max_charging_current": ("config_data", "max_charging_current"),
@@ -80,8 +100,9 @@ class Worker(RuleBasedStateMachine):
         self.answers: list[tuple[str, dict[str, Any], bytes | None]] = []
         self.sent: list[Sent] = []
         self.dropped: set[int] = set()
-        self.others: set[tuple[int, str]] = set()
-        self.requests: list[Seen] = []
+        self.others: list[tuple[int, Sent]] = []
+        self.restarted = 0
+        self.lag_s = 0.0
         self.parts = self.new_parts()
 
     def new_parts(self) -> Parts:
@@ -114,10 +135,39 @@ class Worker(RuleBasedStateMachine):
 
     @rule(charger=st.sampled_from(CHARGERS), key=st.sampled_from(sorted(FIELDS)), data=st.data())
     def commands(self, charger: int, key: str, data: st.DataObject) -> None:
-        text = data.draw(st.sampled_from(FIELDS[key]))
+        self.command(charger, key, data.draw(st.sampled_from(FIELDS[key])))
+
+    def command(self, charger: int, key: str, text: str) -> None:
         one = Sent(len(self.sent), charger, key, text)
         self.sent.append(one)
         self.parts.send(f"{charger}/{key}", text, reply=Reply("r", str(one.number).encode()))
+
+    @rule(
+        charger=st.sampled_from(CHARGERS),
+        key=st.sampled_from(sorted(REQUESTS)),
+        kind=st.sampled_from(["reset", "status", "cut"]),
+        tries=st.sampled_from([1, 2, 2]),
+        seconds=st.sampled_from([0.1, 3, 10, 61]),
+        data=st.data(),
+    )
+    def an_answer_is_lost_and_it_is_taken_back(
+        self,
+        charger: int,
+        key: str,
+        kind: Any,  # noqa: ANN401
+        tries: int,
+        seconds: float,
+        data: st.DataObject,
+    ) -> None:
+        """As a user does it who sees that his command has failed, though it had its effect."""
+        method, path = REQUESTS[key]
+        shown = self.parts.last(f"{charger}/{key}")
+        first = data.draw(st.sampled_from([one for one in FIELDS[key] if one != shown]))
+        second = shown if key in LASTING and shown else data.draw(st.sampled_from(FIELDS[key]))
+        self.cloud.fault(Fault(kind=kind, method=method, path=path, count=tries, effect=True))
+        self.command(charger, key, first)
+        self.parts.run(seconds)
+        self.command(charger, key, second)
 
     @rule(seconds=st.sampled_from([0.1, 1, 3, 10, 30, 61, 130]))
     def time_passes(self, seconds: float) -> None:
@@ -141,7 +191,7 @@ class Worker(RuleBasedStateMachine):
     @rule(charger=st.sampled_from(CHARGERS), word=st.sampled_from(["plug", "unplug", "lock", "unlock", "sun"]))
     def somebody_else_moves(self, charger: int, word: str) -> None:
         if word in {"lock", "unlock"}:
-            self.others.add((charger, "locked"))
+            self.others.append((len(self.sent), Sent(-1, charger, "locked", "1" if word == "lock" else "0")))
         self.cloud.charger(charger).do(word)
 
     @rule()
@@ -151,7 +201,11 @@ class Worker(RuleBasedStateMachine):
 
     @rule(lag_s=st.sampled_from([0.0, 5.0, 30.0]))
     def the_cloud_lags(self, lag_s: float) -> None:
+        if lag_s < self.lag_s:
+            # until nothing waits and all has had its effect: else the older of two writes would win in the cloud
+            self.parts.run(MAX_AGE_S + self.lag_s + 1)
         self.cloud.configure(lag_s=lag_s)
+        self.lag_s = lag_s
 
     @rule(seconds=st.sampled_from([-3600.0, 86400.0]))
     def the_wall_clock_jumps(self, seconds: float) -> None:
@@ -172,6 +226,7 @@ class Worker(RuleBasedStateMachine):
         """As kill -9 does it: who waited gets no answer, and must not get one twice."""
         answered = {number for _, _, number in self.answers if number is not None}
         self.dropped |= {one.number for one in self.sent if str(one.number).encode() not in answered}
+        self.restarted = len(self.sent)
         self.parts = self.new_parts()
 
     # What must hold, always
@@ -191,21 +246,31 @@ class Worker(RuleBasedStateMachine):
 
     @invariant()
     def no_action_comes_twice(self) -> None:
-        """However many answers were lost: as many requests that may have had an effect as commands, at most."""
-        for charger in CHARGERS:
-            acted = [
-                one
-                for one in self.cloud.requests
-                if one.charger == charger and one.path.endswith("remote-action") and one.status not in _OF_NO_EFFECT
-            ]
-            wishes = [one for one in self.sent if one.charger == charger and one.key in {"action", "charging_enabled"}]
-            assert len(acted) <= len(wishes)
+        """However many answers were lost: a request that may have had an effect for each command that asked for it.
+
+        Of the commands count only those that were sent: not what was superseded, refused, too old or so already.
+        """
+        acted: Counter[tuple[int | None, Any]] = Counter()
+        for one in self.cloud.requests:
+            if one.path.endswith("remote-action") and one.status not in _OF_NO_EFFECT:
+                assert isinstance(one.body, dict)
+                acted[one.charger, one.body["action"]] += 1
+        answers = self.finals()
+        asked: Counter[tuple[int | None, Any]] = Counter(
+            (one.charger, ACTIONS[one.key, one.text])
+            for one in self.sent
+            if (one.key, one.text) in ACTIONS and _was_sent(answers.get(one.number))
+        )
+        assert acted <= asked, acted - asked
+
+    def finals(self) -> dict[int, dict[str, Any]]:
+        """The answer of each command, by its number, without what may come later."""
+        return {int(number): one for _, one, number in self.answers if number and one["reason"] != "not confirmed"}
 
     # What must hold once all is quiet
 
     def quiet(self) -> None:
         self.cloud.clear_faults()
-        self.cloud.configure(lag_s=0.0)
         self.parts.run(QUIET_S, each_s=60.0)
         self.all_are_answered()
         self.what_is_shown_is_true()
@@ -236,16 +301,59 @@ class Worker(RuleBasedStateMachine):
                     assert shown == str(value), (charger, key)
 
     def the_last_one_has_won(self) -> None:
-        """Of the last command of a field, if it was accepted and nobody else moved it since."""
-        status = {int(number): one["status"] for _, one, number in self.answers if number}
-        unsure = {(one.charger, one.key) for one in self.sent if status.get(one.number) != "ok"}
-        unsure |= {(one.charger, one.key) for one in self.sent if one.number in self.dropped}
-        last = {(one.charger, one.key): one for one in self.sent if one.key in {"max_charging_current", "name"}}
-        for (charger, key), one in last.items():
-            if status.get(one.number) == "ok" and (charger, key) not in unsure | self.others:
-                detail: Any = self.cloud.charger(charger).detail()
+        """A field is as its last accepted command wished, unless something after that may have changed it."""
+        answers = self.finals()
+        for charger in CHARGERS:
+            detail: Any = self.cloud.charger(charger).detail()
+            for key in LASTING:
+                story = [one for one in self.sent if (one.charger, one.key) == (charger, key)]
+                last = next((one for one in reversed(story) if self.had_effect(one, answers)), None)
+                if last is None:
+                    continue
+                # one that was so already was judged by a reading: what came unseen may be newer than that
+                judged = answers[last.number]["http_status"] is None
+                unsure = [one for one in story if one.number > last.number and _may_count(answers.get(one.number))]
+                unsure += [one for one in story if judged and one.number in self.dropped]
+                unsure += [
+                    move
+                    for before, move in self.others
+                    if (move.charger, move.key) == (charger, key) and (judged or before > last.number)
+                ]
                 value = detail["name"] if key == "name" else detail["config_data"][key]
-                assert str(value) == one.text, one
+                assert str(value) in {last.text, *(one.text for one in unsure)}, (last, answers[last.number])
+
+    def had_effect(self, one: Sent, answers: dict[int, dict[str, Any]]) -> bool:
+        """Tell whether the cloud took it for certain.
+
+        What reaches a charger that restarts is accepted and lost: it has to be told of as not confirmed, if the
+        bridge itself was not restarted meanwhile.
+        """
+        answer = answers.get(one.number)
+        if answer is None or answer["status"] != "ok":
+            return False
+        if not any((other.charger, other.text) == (one.charger, "reboot") for other in self.sent):
+            return True
+        unconfirmed = any(
+            number == str(one.number).encode() and later["reason"] == "not confirmed"
+            for _, later, number in self.answers
+        )
+        return answer["http_status"] is not None and one.number >= self.restarted and not unconfirmed
+
+
+def _was_sent(answer: dict[str, Any] | None) -> bool:
+    """Tell whether an action may have had its effect: it only waits, or waits again, as long as it had none."""
+    waited = answer is not None and (answer["status"] == "superseded" or answer["reason"] == "expired")
+    return _may_count(answer) and not waited
+
+
+def _may_count(answer: dict[str, Any] | None) -> bool:
+    """Tell whether any other command may have had an effect; one that got no answer may have.
+
+    One that waits for its second try may be superseded or become too old after a first one that had an effect.
+    """
+    if answer is None:
+        return True
+    return answer["http_status"] is not None or answer["status"] in {"failed", "superseded"}
 
 
 TestWorker = Worker.TestCase
