@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -114,7 +115,8 @@ class App:
         ]
         self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
-        self._offset = clock.wall() - clock.monotonic()
+        self._offset = 0.0
+        self._done_at: dict[Callable[[], None], float] = {}
         self._birth: schedule.Job | None = None
         self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
         refuses, takes = (
@@ -219,18 +221,26 @@ class App:
                 signal.signal(number, lambda *_: self.stop())
 
     def _set_timetable(self) -> None:
+        self._offset = self._clock.wall() - self._clock.monotonic()
         self._scheduler.clear()
-        self._every(self._interval_s, self._tick)
-        self._every(HEALTH_S, self._show_health)
-        self._scheduler.every(1).seconds.do(self._look_around)
+        self._every(self._clock.real_s(self._interval_s), self._tick)
+        self._every(self._clock.real_s(HEALTH_S), self._show_health)
+        self._every(1.0, self._look_around)
         if self._birth is not None:
-            self._birth = self._every(_BIRTH_DELAY_S[0], self._born)
+            self._birth = self._every(self._clock.real_s(_BIRTH_DELAY_S[0]), self._born)
 
-    def _every(self, seconds: float, job: Callable[[], None]) -> schedule.Job:
+    def _every(self, real_s: float, job: Callable[[], None]) -> schedule.Job:
+        """Do this each so many real seconds. What has passed of them counts, or jumps of the clock would put it off."""
+        now = time.monotonic()
         # schedule's annotation says int; it makes a timedelta of it, which takes fractions
-        real = cast("int", max(self._clock.real_s(seconds), 0.01))
-        made: schedule.Job = self._scheduler.every(real).seconds.do(job)
+        made: schedule.Job = self._scheduler.every(cast("int", max(real_s, 0.01))).seconds.do(self._do, job)
+        if made.next_run is not None:
+            made.next_run -= timedelta(seconds=now - self._done_at.setdefault(job, now))
         return made
+
+    def _do(self, job: Callable[[], None]) -> None:
+        self._done_at[job] = time.monotonic()
+        job()
 
     def _tick(self) -> None:
         self._intake.ask_again()
@@ -252,8 +262,8 @@ class App:
 
         No job of the timetable may do this: after a jump back of an hour it would come an hour late.
         """
-        offset = self._clock.wall() - self._clock.monotonic()
-        jumped, self._offset = abs(offset - self._offset) > _JUMP_S, offset
+        # since the timetable was made, and not since the last look: many small steps are a large one
+        jumped = abs(self._clock.wall() - self._clock.monotonic() - self._offset) > _JUMP_S
         slower = self._pace.interval_s != self._interval_s
         if jumped:
             _LOG.warning("the wall clock jumped, the timetable begins anew")
@@ -290,7 +300,8 @@ class App:
         elif message.topic == self._birth_topic:
             if message.payload == ONLINE.encode() and not message.retained and self._birth is None:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
-                self._birth = self._every(delay, self._born)
+                self._done_at.pop(self._born, None)
+                self._birth = self._every(self._clock.real_s(delay), self._born)
         else:
             self._intake.take(message)
 
