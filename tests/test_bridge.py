@@ -82,11 +82,17 @@ def test_nothing_is_said_of_the_cloud_before_it_is_known(board: Board) -> None:
     assert board.cloud == (None, "unreachable")
 
 
-@pytest.mark.parametrize("error", [AuthError("x", 403), UnauthorizedError("x", 401)], ids=["sign-in", "token"])
-def test_offline_at_once_when_the_credentials_are_refused(board: Board, error: CloudError) -> None:
+@pytest.mark.parametrize(
+    ("error", "cloud"),
+    [
+        pytest.param(AuthError("x", 403), "offline", id="sign-in"),
+        pytest.param(UnauthorizedError("x", 401), "online", id="a fresh token, of which the next read will tell"),
+    ],
+)
+def test_offline_at_once_when_the_sign_in_is_refused(board: Board, error: CloudError, cloud: str) -> None:
     board.bridge.read_succeeded()
     board.bridge.read_failed(error)
-    assert board.cloud == ("offline", "auth_failed")
+    assert board.cloud == (cloud, "auth_failed")
 
 
 def test_rate_limited_is_not_offline(board: Board) -> None:

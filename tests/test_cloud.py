@@ -752,16 +752,26 @@ def test_basic_by_put_waits_for_the_write_budget(make: Make) -> None:
 
 
 def test_a_refused_token_is_replaced(make: Make) -> None:
-    wire, setup = make(reply(401), reply(200), reply(401), reply(401), reply(200))
+    wire, setup = make(reply(401), reply(200), *[reply(401)] * 3, reply(200))
     assert type(fails(setup.read)) is UnauthorizedError
     setup.write()
     assert [seen.headers["authorization"] for seen in wire.seen] == ["Bearer token-1", "Bearer token-2"]
-    assert type(fails(setup.read)) is UnauthorizedError
-    assert type(fails(setup.read)) is UnauthorizedError
+    for _ in range(3):
+        assert type(fails(setup.read)) is UnauthorizedError
     assert type(fails(setup.read)) is AuthError, "a token fresh from a sign-in was refused: no hammering"
-    assert len(wire.seen) == 4
+    assert len(wire.seen) == 5
     setup.clock.advance(60)
     setup.read()
+
+
+def test_a_command_that_is_never_let_in_ends_nothing_else(make: Make) -> None:
+    """Only reads tell that a fresh token is no good."""
+    wire, setup = make(*[reply(401)] * 6, reply(200))
+    for _ in range(6):
+        assert type(fails(setup.write)) is UnauthorizedError
+    setup.read()
+    tokens = [seen.headers["authorization"] for seen in wire.seen]
+    assert tokens == ["Bearer token-1", *["Bearer token-2"] * 6]
 
 
 @pytest.mark.parametrize("status", [403, 404, 409, 429, 500])

@@ -97,6 +97,19 @@ class TestReading:
         assert parts.last(f"{ONE}/basic/wifiSignal") == "50"
         assert [(one.method, one.body) for one in parts.sent_writes] == [("PUT", None)]
 
+    def test_basic_by_put_leaves_the_write_for_urgent_commands(self, make: Make) -> None:
+        settings = Settings(reads_per_minute=None, writes_per_minute=5, get_basic=False)
+        parts = make(3, settings=settings, reads_per_minute=60, poll_interval=1, writes_per_minute=5, max_age_s=3600)
+        parts.run(20)
+        for number in range(200):
+            parts.send("bridge/refresh", "")
+            parts.send(f"{ONE}/name", f"name {number}")
+            parts.run(3)
+        parts.send(f"{ONE}/action", "reboot")
+        parts.settle()
+        assert parts.results_of("action") == [("ok", "reboot", None)]
+        assert len([one for one in parts.sent_reads if one.at > parts.clock.monotonic() - 60]) >= 40, "reads go on"
+
     @pytest.mark.parametrize(
         "life", [{"token_life_s": 5}, {"token_life_s": 60}, {"token_life_s": 5, "ttl": "missing"}], ids=str
     )
@@ -274,6 +287,15 @@ class TestRefused:
         assert parts.last(f"{TWO}/status") == "Ready"
         assert {ONE, THREE} <= set(parts.details)
 
+    def test_a_403_for_one_is_no_lack_of_contact(self, make: Make) -> None:
+        """Health must not take it for a cloud that is away: it spends one read in 15 minutes."""
+        parts = make(3, reads_per_minute=1, poll_interval=60)
+        parts.cloud.fault(Fault(kind="status", status=403, path=f"chargers/status/{TWO}", count=None))
+        ages: list[float] = []
+        parts.run(4 * 3600, then=lambda: ages.append(parts.clock.monotonic() - parts.bridge.last_contact))
+        assert len([one for one in parts.sent_reads if one.status == 403]) > 3
+        assert max(ages) < 70
+
     def test_a_403_for_the_only_one_is_a_refusal(self, make: Make) -> None:
         parts = make(reads_per_minute=3, poll_interval=20)
         parts.run(25)
@@ -311,6 +333,28 @@ class TestTokens:
         parts.send(f"{TWO}/refresh", "")
         parts.run(3)
         assert parts.results_of("refresh") == [("ok", None, None)]
+
+    def test_one_command_that_is_never_let_in_leaves_the_rest_alone(self, make: Make) -> None:
+        parts = make(reads_per_minute=6, poll_interval=10, writes_per_minute=60)
+        parts.run(25)
+        parts.cloud.fault(Fault(kind="status", status=401, path="chargers/config/*", count=None))
+        signed_in = parts.tokens.sign_ins
+        for price in (0.1, 0.2, 0.3):
+            parts.send(f"{ONE}/energy_price", str(price))
+            parts.settle()
+        parts.send(f"{ONE}/locked", "0")
+        parts.run(60)
+        assert parts.statuses() == {"failed": 3, "ok": 1}
+        assert parts.of("bridge/cloud") == ["online"]
+        assert parts.of("bridge/cloud_reason") == ["ok"]
+        assert parts.tokens.sign_ins == signed_in + 1
+
+    def test_one_document_that_is_never_let_in_leaves_the_rest_alone(self, make: Make) -> None:
+        parts = make(3, reads_per_minute=6, poll_interval=10)
+        parts.cloud.fault(Fault(kind="status", status=401, path="v2/charger/*", count=None))
+        parts.run(2000)
+        assert parts.of("bridge/cloud") == ["online"]
+        assert parts.tokens.wait_s() == 0
 
     def test_refused_for_good_is_told_and_not_hammered(self, make: Make) -> None:
         parts = make(reads_per_minute=60, poll_interval=1)

@@ -81,7 +81,7 @@ class TokenManager:
         self._lock = PatientLock()
         self._grant: Grant | None = None
         self._refusals, self._not_before = 0, 0.0
-        self._unproven = False
+        self._rejections = 0
         self._trouble = Trouble(_LOG, "the refresh token is refused, signing in", "refresh tokens are accepted", clock)
         self.sign_ins = 0
         self.way: Way = self._ways[0]
@@ -105,27 +105,32 @@ class TokenManager:
                 grant = self._renewed(grant)
             return grant.token
 
-    def rejected(self, token: Secret) -> None:
-        """Take note that the cloud answered 401 to this token; a newer one stays."""
+    def rejected(self, token: Secret, *, by_read: bool = True) -> None:
+        """Take note that the cloud answered 401 to this token; a newer one stays.
+
+        The first time it is dropped. A token fresh from a sign-in that is refused as well is kept: it may be this one
+        request that is not let in. Only when the reads after it are refused too does that count like refused
+        credentials; else signing in would go on for ever. ``by_read``: whether a read was refused, or a command.
+        """
         with self._lock:
             grant = self._grant
             if grant is None or grant.token != token:
                 return
-            again, self._unproven = self._unproven, True
-            self._grant = None
-            if again:
-                # a token fresh from a sign-in is refused: signing in again at once would go on for ever
-                self._refused()
-            elif grant.refresh_token is not None and self._refusals == 0:
+            before, self._rejections = self._rejections, self._rejections + int(by_read or not self._rejections)
+            if before == 0:
                 # without the token: another thread may hear the same refusal of it a moment later
-                self._grant = Grant(_NONE, 0.0, 0.0, grant.refresh_token, grant.refresh_ends)
+                keep = grant.refresh_token is not None and self._refusals == 0
+                self._grant = Grant(_NONE, 0.0, 0.0, grant.refresh_token, grant.refresh_ends) if keep else None
+            elif before > 1 and by_read:
+                self._grant = None
+                self._refused()
 
     def accepted(self, token: Secret) -> None:
         """Take note that a request with this token was let in."""
-        if self._unproven or self._refusals:
+        if self._rejections or self._refusals:
             with self._lock:
                 if self._grant is not None and self._grant.token == token:
-                    self._unproven = False
+                    self._rejections = 0
                     if self._refusals:
                         self._refusals, self._not_before = 0, 0.0
                         self._keep()

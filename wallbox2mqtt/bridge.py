@@ -5,7 +5,7 @@ import threading
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock, iso_utc
-from wallbox2mqtt.errors import AuthError, CloudError, UnauthorizedError
+from wallbox2mqtt.errors import AuthError, CloudError
 from wallbox2mqtt.picture import Publish
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, to_json
 
@@ -25,6 +25,7 @@ class Bridge:
         self.started = iso_utc(clock.wall())
         self.reason: str | None = None
         self.last_read: float | None = None
+        self.last_contact = self._started
 
     def show(self, name: str, payload: str) -> None:
         """Publish one of the bridge's topics if it changed."""
@@ -48,22 +49,27 @@ class Bridge:
         """Take note of a good read."""
         with self._lock:
             self._failures = 0
-            self.last_read = self._clock.monotonic()
+            self.last_read = self.last_contact = self._clock.monotonic()
             self.reason = "ok"
             self.show("cloud", ONLINE)
             self.show("cloud_reason", "ok")
             self.show("last_poll", iso_utc(self._clock.wall()))
 
     def read_failed(self, error: CloudError) -> None:
-        """Take note of a failed read: three in a row, or refused credentials, and the cloud counts as offline."""
+        """Take note of a failed read: three in a row, or a refused sign-in, and the cloud counts as offline."""
         with self._lock:
             limited = error.reason == "rate_limited"
             if not limited:
                 self._failures += 1
             self.reason = error.reason
-            if isinstance(error, AuthError | UnauthorizedError) or self._failures >= FAILURES_UNTIL_OFFLINE:
+            if isinstance(error, AuthError) or self._failures >= FAILURES_UNTIL_OFFLINE:
                 self.show("cloud", OFFLINE)
             self.show("cloud_reason", error.reason)
+
+    def answered(self) -> None:
+        """Take note of an answer that is no reading and no fault: of one charger without rights, of an old token."""
+        with self._lock:
+            self.last_contact = self._clock.monotonic()
 
     def rate_limited(self) -> None:
         """Take note that the cloud refuses reads as too many: it is there all the same."""

@@ -28,8 +28,9 @@ class Beat(NamedTuple):
     """A heartbeat. Ages are seconds at ``at``, the machine's monotonic time, which begins anew with each boot.
 
     ``threads``: how long each thread is silent, and how long it may be. ``idle_s``: how long no read was
-    begun although one could have been. ``read_age_s``: of the last good read, else since the start. ``away_s``:
-    how long the broker is away; 0 when it is there. ``reason``: the cloud's, as ``bridge/cloud_reason`` has it.
+    begun although one could have been. ``read_age_s``: of the last good read, or of the last answer that was
+    no fault, else since the start. ``away_s``: how long the broker is away; 0 when it is there. ``reason``:
+    the cloud's, as ``bridge/cloud_reason`` has it.
     """
 
     at: float

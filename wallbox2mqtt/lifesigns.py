@@ -32,7 +32,7 @@ class LifeSigns:
         self._systemd = Notifier()
         self._told = self._online_at = time.monotonic()
         self._told_of: tuple[object, ...] = ()
-        self._advanced = self._started = shared.clock.monotonic()
+        self._advanced = shared.clock.monotonic()
 
     def begin(self, threads: Mapping[str, Pulse]) -> None:
         """Say that these threads run. Neither the cloud nor the broker need be there: the bridge waits for them."""
@@ -67,15 +67,14 @@ class LifeSigns:
     def beat(self) -> Beat:
         """Give the heartbeat of this moment."""
         now, clock_now = time.monotonic(), self._shared.clock.monotonic()
-        last = self._bridge.last_read
         return Beat(
             at=round(now, 1),
             threads={
                 name: [round(pulse.silent_s, 1), round(pulse.allowed_s, 1)] for name, pulse in self._threads.items()
             },
             idle_s=round(clock_now - self._advanced, 1),
-            read_age_s=round(clock_now - (self._started if last is None else last), 1),
-            has_read=last is not None,
+            read_age_s=round(clock_now - self._bridge.last_contact, 1),
+            has_read=self._bridge.last_read is not None,
             interval_s=round(self._pace.interval_s, 1),
             away_s=0.0 if self._mqtt.online else round(max(now - self._online_at, 0.1), 1),
             reason=self._bridge.reason or "not asked yet",

@@ -119,7 +119,7 @@ class Reader:
         if wait > 0:
             self._tell_shut_out()
             return min(wait, IDLE_S)
-        target = self._again or self._plan.next()
+        target = self._again or self._plan.next(with_basics=self._cloud.basic_ready_in_s() <= 0)
         self._read(target)
         return 0.0
 
@@ -227,17 +227,20 @@ class Reader:
         self._listener.detailed(target.charger_id)
 
     def _failed(self, target: Target, error: CloudError) -> None:
-        self._again = None
+        again, self._again = self._again, None
         match error:
-            case UnauthorizedError() if self._tokens.wait_s() <= 0:
+            case UnauthorizedError() if again != target and self._tokens.wait_s() <= 0:
                 # the token is dropped: once more with a new one, when the budget allows
                 self._again = target
+                self._bridge.answered()
                 return
             case RateLimitedError():
                 self._refused(target, error)
             case ForbiddenError():
                 if self._plan.forbidden(target):
                     self._refused(target, error)
+                else:
+                    self._bridge.answered()
                 return
             case AuthError() if not self._tokens.worked_before:
                 self._listener.never_let_in(error)

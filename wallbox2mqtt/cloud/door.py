@@ -22,7 +22,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.answers import check_status, decoded, http_time, is_success, translated
 from wallbox2mqtt.cloud.transport import Deadline, TooLargeError, new_session, read_body
 from wallbox2mqtt.config import Secret, WallboxConfig
-from wallbox2mqtt.errors import BadAnswerError, ForbiddenError, MethodError, UnauthorizedError
+from wallbox2mqtt.errors import BadAnswerError, BudgetSpentError, ForbiddenError, MethodError, UnauthorizedError
 from wallbox2mqtt.watch import LOOK_UP_S, patience
 
 LARGEST_ANSWER = 2 * 1024 * 1024
@@ -195,6 +195,10 @@ class Cloud:
         """Read a charger's status document."""
         return self._send("GET", f"chargers/status/{_checked(charger_id)}", self._reads)
 
+    def basic_ready_in_s(self) -> float:
+        """Give the seconds until a basic document may be read: by PUT it must leave the write for urgent commands."""
+        return self._writes.ready_in_s(spare=1) if self._basic_by_put else 0.0
+
     def basic(self, charger_id: int) -> Answer:
         """Read a charger's basic document; by the API document's PUT without a body, once GET was refused (405)."""
         path = f"v2/charger/{_checked(charger_id)}"
@@ -204,6 +208,8 @@ class Cloud:
             return self._send("GET", path, self._reads)
         except MethodError:
             self._basic_by_put = True
+            if (ready := self.basic_ready_in_s()) > 0:
+                raise BudgetSpentError(ready) from None
             return self._send("PUT", path, self._writes)
 
     def write(self, request: Request, charger_id: int, body: Json) -> Answer:
@@ -219,7 +225,7 @@ class Cloud:
             try:
                 answer = self._line.send(method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters)
             except UnauthorizedError:
-                self._tokens.rejected(token)
+                self._tokens.rejected(token, by_read=budget is self._reads)
                 raise
         self._tokens.accepted(token)
         return answer
