@@ -144,6 +144,13 @@ class TestHidden:
         assert hidden.clean("token-999 token-998") == "*** ***"
         assert hidden.clean("token-1 ") == "token-1 "
 
+    def test_keeps_what_the_configuration_has(self) -> None:
+        hidden = Hidden()
+        hidden.keep("me@example.org", "a pass", "abc")
+        for number in range(1000):
+            hidden.add(f"token-{number}")
+        assert hidden.clean("me@example.org a%20pass abc token-999") == "*** *** abc ***"
+
 
 @pytest.fixture
 def trouble(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> Trouble:

@@ -172,3 +172,24 @@ def test_the_search_finds_what_it_searches() -> None:
     header = f"Authorization: Basic {base64.b64encode(f'{EMAIL}:{PASSWORD}'.encode()).decode()}"
     for text in (header, f"password={PASSWORD!r}", json.dumps({"p": PASSWORD}), f"?p={quote(PASSWORD)}"):
         assert any(form in text for secret in (PASSWORD, f"{EMAIL}:{PASSWORD}") for form in forms(secret))
+
+
+@pytest.mark.parametrize("command", ["run", "dump"])
+def test_what_the_configuration_has_is_hidden_after_any_number_of_tokens(tmp_path: Path, command: str) -> None:
+    program = f"""
+from wallbox2mqtt.cli.main import main
+from wallbox2mqtt.logs import HIDDEN
+code = main([{command!r}])
+for number in range(1000):
+    HIDDEN.add(f"token-{{number}}")
+print(code, HIDDEN.clean({EMAIL!r} + " " + {PASSWORD!r}))
+"""
+    with Simulator() as cloud:  # refuses these credentials, so that both end
+        config = {"email": EMAIL, "password": PASSWORD, "api_url": cloud.url, "user_api_url": cloud.url}
+        file = tmp_path / "config.yaml"
+        file.write_text(json.dumps({"wallbox": config, "state_dir": str(tmp_path / "state")}), encoding="utf-8")
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT_S, check=False,
+            env={"PATH": "", "WALLBOX2MQTT_CONFIG": str(file)},
+        )  # fmt: skip
+    assert done.stdout == "78 *** ***\n", done.stderr

@@ -13,7 +13,7 @@ import threading
 import traceback
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TextIO
 from urllib.parse import quote
 
@@ -26,7 +26,7 @@ SHORTEST_SECRET = 4
 """Shorter ones stand in half of all words: replacing them would hide nothing and garble everything."""
 LONGEST_MESSAGE = 1000
 MOST_WAITING = 100
-_MOST_HIDDEN = 400
+_MOST_PASSING = 400
 _PACKAGE = "wallbox2mqtt."
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _OTHERS = ("urllib3", "schedule")
@@ -39,25 +39,38 @@ class Hidden:
     def __init__(self) -> None:
         """Begin with nothing to hide."""
         self._lock = threading.Lock()
-        self._forms: dict[str, None] = {}
+        self._kept: set[str] = set()
+        self._passing: dict[str, None] = {}
         self._longest_first: tuple[str, ...] = ()
 
-    def add(self, *secrets: str) -> None:
-        """Hide these from now on, also as JSON, ``repr``, a URL or base64 would write them; the oldest are let go."""
-        forms = [form for text in secrets if len(text) >= SHORTEST_SECRET for form in _forms(text)]
+    def keep(self, *secrets: str) -> None:
+        """Hide these for ever, also as JSON, ``repr``, a URL or base64 would write them: what the configuration has."""
         with self._lock:
-            for form in forms:
-                self._forms.pop(form, None)
-                self._forms[form] = None
-            for oldest in list(self._forms)[:-_MOST_HIDDEN]:
-                del self._forms[oldest]
-            self._longest_first = tuple(sorted(self._forms, key=len, reverse=True))
+            self._kept.update(_all_forms(secrets))
+            self._sort()
+
+    def add(self, *secrets: str) -> None:
+        """Hide these in the same way, until so many newer ones came that the oldest are let go: tokens."""
+        with self._lock:
+            for form in _all_forms(secrets):
+                self._passing.pop(form, None)
+                self._passing[form] = None
+            for oldest in list(self._passing)[:-_MOST_PASSING]:
+                del self._passing[oldest]
+            self._sort()
+
+    def _sort(self) -> None:
+        self._longest_first = tuple(sorted(self._kept | self._passing.keys(), key=len, reverse=True))
 
     def clean(self, text: str) -> str:
         """Give the text with three stars in the place of each secret."""
         for form in self._longest_first:
             text = text.replace(form, "***")
         return text
+
+
+def _all_forms(secrets: Iterable[str]) -> list[str]:
+    return [form for text in secrets if len(text) >= SHORTEST_SECRET for form in _forms(text)]
 
 
 def _forms(text: str) -> set[str]:

@@ -147,7 +147,7 @@ def _run(args: argparse.Namespace) -> int:
     config = load(file, os.environ)
     setup(config.log.level, os.environ)
     secrets = (config.wallbox.password, config.mqtt.password)
-    HIDDEN.add(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
+    HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
     faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
     directory = state_dir(config, os.environ)
     for precaution in precautions(config, file, directory, os.environ):
@@ -228,7 +228,7 @@ def _dump(args: argparse.Namespace) -> int:
 
     config = load(find(args.config, os.environ), os.environ)
     setup("warning", os.environ)
-    HIDDEN.add(config.wallbox.email, config.wallbox.password.reveal())
+    HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
     return dump.run(config, state_dir(config, os.environ), SystemClock(), args.output)
 
 
