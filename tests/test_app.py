@@ -14,10 +14,10 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
-from tests.parts import reads_of
+from tests.parts import reads_of, writes_of
 from wallbox2mqtt.app import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, App
 from wallbox2mqtt.clock import Clock, SystemClock
-from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.config import CommandsConfig, Config, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.inbox import MOST_MESSAGES
 from wallbox2mqtt.mqtt import Message
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Fault, Settings, Simulator
@@ -34,13 +34,14 @@ class House:
 
     def __init__(self, clock: Clock, directory: Path, port: int, settings: Settings, **options: Any) -> None:  # noqa: ANN401
         mqtt = {"host": "127.0.0.1", "port": port, **options.pop("mqtt", {})}
+        commands = CommandsConfig(**options.pop("commands", {}))
         self.cloud = Simulator(chargers=[ChargerSpec(id=ONE)], clock=clock, settings=settings)
         self.cloud.start()
         account = {"email": EMAIL, "password": Secret(options.pop("password", PASSWORD)), "reads_per_minute": 60}
         wallbox = WallboxConfig(
             **{**account, "api_url": self.cloud.url, "user_api_url": self.cloud.url, "poll_interval": 5, **options}
         )
-        config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt))
+        config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt), commands=commands)
         self.app = App(config, directory / "state", clock)
         self.codes: list[int] = []
         self._thread = threading.Thread(target=lambda: self.codes.append(self.app.run()), name="house", daemon=True)
@@ -321,6 +322,21 @@ def test_a_denied_subscription_is_told_once(make: Make, caplog: pytest.LogCaptur
         told = [one.getMessage() for one in caplog.records if "refuses subscriptions" in one.getMessage()]
     assert [line for line in told if "no/+/+/set" in line] == told
     assert len(told) == 1
+
+
+def test_what_a_broker_has_stored_is_no_command_after_a_new_connection_either(make: Make) -> None:
+    """This one delivers it before it confirms the subscription, as it may."""
+    with DenyingBroker() as broker:
+        house = make(mqtt={"port": broker.port}, commands={"accept_retained": True})
+        app = house.app
+        eventually(lambda: app._picture.has_detail(ONE) and broker.subscribed == 1, "all is well")  # noqa: SLF001
+        topic = b"wallbox/%d/locked/set" % ONE
+        body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"0"
+        broker.stored = bytes([0x31, len(body)]) + body
+        broker.drop()
+        eventually(lambda: app._shared.results.answered == 1, "the stored command has its result")  # noqa: SLF001
+        house.stop()
+    assert writes_of(house.cloud.requests) == []
 
 
 class HeldClock(SystemClock):

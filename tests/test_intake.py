@@ -165,6 +165,26 @@ class TestRetained:
         parts.settle()
         assert parts.statuses() == {status: 1}
 
+    def test_rejected_before_the_broker_confirms_the_subscription(self, make: Make) -> None:
+        """MQTT lets it deliver what it has stored before its SUBACK, of which ``subscribed`` tells."""
+        parts = make(accept_retained=True)
+        parts.clock.advance(1000)
+        parts.intake.disconnected()
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.intake.subscribed()
+        parts.settle()
+        assert parts.statuses() == {"rejected": 1}
+        assert parts.sent_writes == []
+
+    def test_a_live_one_that_waits_survives_a_new_connection(self, make: Make) -> None:
+        parts = make(read=False, accept_retained=True)
+        parts.clock.advance(10)
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.intake.disconnected()
+        parts.intake.subscribed()
+        parts.run(130)
+        assert parts.statuses() == {"ok": 1}
+
     def test_a_live_one_is_taken_at_once(self, make: Make) -> None:
         parts = make(accept_retained=True)
         parts.intake.subscribed()

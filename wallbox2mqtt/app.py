@@ -329,6 +329,7 @@ class App:
         self._mqtt.flush_results()
 
     def _disconnected(self, event: Disconnected) -> None:
+        self._intake.disconnected()
         if event.twin:
             reason = "another client uses the same client id, the two end each other's connection"
             help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"

@@ -6,6 +6,7 @@ because its limits and its body come from there.
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from wallbox2mqtt.catalogue import FIELDS, parse, read_payload
 from wallbox2mqtt.commands import Ticket
@@ -34,11 +35,15 @@ class Intake:
         self._results, self._clock, self._max_age_s = shared.results, shared.clock, shared.max_age_s
         self._accept_retained = accept_retained
         self._waiting: list[tuple[Message, Ticket]] = []
-        self._subscribed = 0.0
+        self._subscribed: float | None = None
 
     def subscribed(self) -> None:
         """Take note that the broker begins to deliver, first what it has stored."""
         self._subscribed = self._clock.monotonic()
+
+    def disconnected(self) -> None:
+        """Take note that the connection has ended: a broker may deliver what it has stored before it says SUBACK."""
+        self._subscribed = None
 
     def __len__(self) -> int:
         """Give the number of commands that wait for a first detail."""
@@ -46,6 +51,9 @@ class Intake:
 
     def take(self, message: Message) -> None:
         """Take a message on a command topic."""
+        if message.retained and not self._is_replay(message):
+            # decided now: it may have to wait for its turn, and the connection may end meanwhile
+            message = replace(message, retained=False)
         topic = self._topics.parse_command(message.topic)
         if topic is None:
             return
@@ -71,7 +79,7 @@ class Intake:
     def _take_for_bridge(self, topic: CommandTopic, message: Message) -> None:
         if topic.key != "refresh":
             _LOG.warning("ignored a message, the bridge knows no such command topic=%.200s", message.topic)
-        elif self._is_replay(message):
+        elif message.retained:
             _LOG.warning("ignored a retained message topic=%.200s", message.topic)
         else:
             self._reader.want_all()
@@ -81,7 +89,7 @@ class Intake:
             if self._plan.was_listed or self._picture.has_detail(ticket.charger_id):
                 _LOG.warning("ignored a command for an unknown charger topic=%.200s", message.topic)
                 return
-        elif self._is_replay(message):
+        elif message.retained:
             self._reject(ticket, "the message was retained: the broker would replay it at every start")
             return
         elif self._picture.has_detail(ticket.charger_id) or ticket.key == "refresh":
@@ -98,9 +106,9 @@ class Intake:
         self._waiting.append((message, ticket))
 
     def _is_replay(self, message: Message) -> bool:
-        if not message.retained:
-            return False
-        return not self._accept_retained or message.arrived - self._subscribed < REPLAY_S
+        """Tell whether a retained message is of no account."""
+        stored = self._subscribed is None or message.arrived - self._subscribed < REPLAY_S
+        return stored or not self._accept_retained
 
     def _understand(self, message: Message, ticket: Ticket) -> None:
         row = FIELDS.get(ticket.key)
