@@ -242,7 +242,7 @@ def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
 
 
 def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> Reading:
-    """Read only what has a row, at the row's path."""
+    """Read only what has a row, at the row's path. Null is no news: the list has it where the detail has a value."""
     reader = _Reader()
     for path, row in rows.items():
         value: Json = dict(node)
@@ -251,7 +251,8 @@ def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> Reading:
                 break
             value = value[name]
         else:
-            reader.take(row, value)
+            if value is not None:
+                reader.take(row, value)
     return reader.reading(complete=False)
 
 
