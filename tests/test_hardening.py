@@ -1,17 +1,20 @@
 """What others may say to the bridge is limited: ids, response topics, floods, and documents of a cloud gone mad."""
 
+import gc
 import itertools
 import json
 import queue
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.client import topic_matches_sub
 
 from tests.fakes import FakeClock
 from tests.parts import Parts
@@ -128,12 +131,19 @@ def test_response_topics(topic: str, *, may: bool) -> None:
     assert Topics("w").may_reply_to(topic) is may
 
 
-@given(st.text(max_size=40) | st.lists(st.sampled_from(["w", "7", "bridge", "locked", "set", "+"])).map("/".join))
+LEVELS = st.sampled_from(["w", "7", "bridge", "state", "locked", "set", "result", "x", ""])
+
+
+@given(
+    st.text(max_size=40) | st.lists(LEVELS, max_size=8).map("/".join) | st.lists(LEVELS).map("/".join).map("w/".__add__)
+)
 def test_the_bridge_is_never_made_to_command_itself(topic: str) -> None:
+    """Judged as a broker does it, by the filters that the bridge subscribes to, and by what it publishes."""
     topics = Topics("w")
     if topics.may_reply_to(topic):
-        assert topics.parse_command(topic) is None
-        assert not topic.startswith("w/7/")
+        assert not [wanted for wanted in topics.command_filters() if topic_matches_sub(wanted, topic)]
+        assert not topic_matches_sub("w/7/#", topic)
+        assert not topic_matches_sub("w/bridge/#", topic)
 
 
 ONE = 900001
@@ -259,15 +269,36 @@ DETAILS: dict[str, Callable[[], Json]] = {
 }
 
 
+# what a document may cost: 32 times its size for a moment, its size for good, and a time that no slow machine needs
+# for what grows with the size (a second here) but that what grows with its square exceeds by far
+KEPT, PEAK, CPU_S = TWO_MIB, 32 * TWO_MIB, 60.0
+
+
+@contextmanager
+def affordable() -> Iterator[None]:
+    """Nothing in it takes too much processor time (of this process: others may be busy), nor too much memory."""
+    gc.collect()
+    tracemalloc.start()
+    begun = time.process_time()
+    try:
+        yield
+        assert time.process_time() - begun < CPU_S
+        gc.collect()
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < KEPT
+    assert peak < PEAK
+
+
 @pytest.mark.parametrize("make", DETAILS.values(), ids=DETAILS)
 def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> None:
     document = make()
     published: list[int] = []
     picture = Picture(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
-    begun = time.monotonic()
-    picture.read(7, read_detail(document), 1.0, "detail", None)
-    picture.read(7, read_detail(document), 2.0, "detail", None)
-    assert time.monotonic() - begun < 10
+    with affordable():
+        picture.read(7, read_detail(document), 1.0, "detail", None)
+        picture.read(7, read_detail(document), 2.0, "detail", None)
     assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
     assert sum(published) < 3 * TWO_MIB
 
@@ -312,9 +343,9 @@ LISTS: dict[str, Callable[[], Json]] = {
 @pytest.mark.parametrize("make", LISTS.values(), ids=LISTS)
 def test_time_and_memory_for_a_list_are_bounded(make: Callable[[], Json]) -> None:
     document = make()
-    begun = time.monotonic()
-    assert len(read_sweep(document)) <= MAX_CHARGERS
-    assert time.monotonic() - begun < 10
+    with affordable():
+        listing = read_sweep(document)
+        assert len(listing) <= MAX_CHARGERS
 
 
 def test_a_basic_document_of_many_keys() -> None:
