@@ -22,11 +22,11 @@ class Status:
 _YES, _NO = True, False
 
 STATUSES: dict[int, Status] = {
-    0: Status("Disconnected", None, _NO, _NO),
+    0: Status("Disconnected", None, _NO, None),
     4: Status("Completed", None, _NO, None),
-    5: Status("Offline", None, _NO, _NO),
-    14: Status("Error", None, _NO, _NO),
-    15: Status("Error", None, _NO, _NO),
+    5: Status("Offline", None, _NO, None),
+    14: Status("Error", _NO, _NO, None),
+    15: Status("Error", _NO, _NO, None),
     161: Status("Ready", _NO, _NO, _YES),
     162: Status("Ready", _NO, _NO, _YES),
     163: Status("Disconnected", _NO, _NO, None),
