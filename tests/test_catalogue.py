@@ -76,11 +76,11 @@ def accepts(key: str, payload: bytes | str, view: Mapping[str, Json] = VIEW) -> 
 
 # Written from the contract's table: id, text, car_connected, charging, charging_enabled.
 STATES = [
-    (0, "Disconnected", None, False, False),
+    (0, "Disconnected", None, False, None),
     (4, "Completed", None, False, None),
-    (5, "Offline", None, False, False),
-    (14, "Error", None, False, False),
-    (15, "Error", None, False, False),
+    (5, "Offline", None, False, None),
+    (14, "Error", False, False, None),
+    (15, "Error", False, False, None),
     (161, "Ready", False, False, True),
     (162, "Ready", False, False, True),
     (163, "Disconnected", False, False, None),
@@ -391,7 +391,7 @@ READS: dict[Shape, list[Json]] = {
 REFUSES: dict[Shape, list[Json]] = {
     Shape.NUMBER: ["1", True, [], {}, 10**400, -(10**400), float("inf"), float("nan")],
     Shape.FLAG: [2, -1, 0.5, 1.0, "1", [], {}],
-    Shape.BOOLEAN: [0, 1, "true", [], {}],
+    Shape.BOOLEAN: [2, -1, 0.0, "true", [], {}],
     Shape.TEXT: [1, True, [], {}],
     Shape.NUMBER_OR_TEXT: [True, [], {}, 10**400],
     Shape.LIST: [1, True, "[]", {}],
@@ -406,6 +406,11 @@ def test_kind(shape: Shape) -> None:
     for value in REFUSES[shape]:
         with pytest.raises(TypeError, match=f"expected {shape.value}"):
             kind.read(value)
+
+
+@pytest.mark.parametrize(("number", "boolean"), [(0, False), (1, True)])
+def test_a_boolean_given_as_flag_is_a_boolean(number: int, *, boolean: bool) -> None:
+    assert kinds.BOOLEAN.read(number) is boolean
 
 
 def test_a_flag_given_as_boolean_is_a_number() -> None:

@@ -207,6 +207,7 @@ def test_captured_sweep() -> None:
         pytest.param({"status_id": None}, "status_id", "None", id="null"),
         pytest.param({"car_plate": ""}, "car_plate", "None", id="empty"),
         pytest.param(detail(locked=True), "locked", "1", id="flag-as-boolean"),
+        pytest.param(detail(ecosmart={"enabled": 1}), "ecosmart/enabled", "true", id="boolean-as-flag"),
         pytest.param(detail(tariffs=[{"a": 1}, None]), "tariffs", '[{"a":1},null]', id="list"),
         pytest.param(detail(software={}), "software", "{}", id="empty-object"),
         pytest.param({"max_available_power": 25.2}, "max_available_power", "25.2", id="float"),
@@ -282,7 +283,7 @@ def test_no_detail(document: Json) -> None:
 WRONG: dict[Shape, list[Json]] = {
     Shape.NUMBER: ["1", True, [], [1], {"a": 1}, 10**400],
     Shape.FLAG: ["1", 2, 0.5, [], {"a": 1}],
-    Shape.BOOLEAN: ["true", 0, 1, [], {"a": 1}],
+    Shape.BOOLEAN: ["true", 2, [], {"a": 1}],
     Shape.TEXT: [1, True, [], {"a": 1}],
     Shape.NUMBER_OR_TEXT: [True, [], {"a": 1}],
     Shape.LIST: [1, "x", True, {"a": 1}],

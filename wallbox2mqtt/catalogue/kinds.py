@@ -47,7 +47,7 @@ class Kind:
             raise ValueError(msg)
 
     def read(self, value: Json) -> Json:
-        """Give the value back if it is of this kind (null always is), a flag's true and false as 1 and 0.
+        """Give the value back if it is of this kind (null always is), a flag as 0 or 1, a boolean as true or false.
 
         Raises:
             TypeError: the value is of another kind.
@@ -60,8 +60,9 @@ class Kind:
                 return value
             case Shape.FLAG if value in (0, 1) and isinstance(value, int):
                 return int(value)
-            case Shape.BOOLEAN if isinstance(value, bool):
-                return value
+            case Shape.BOOLEAN if value in (0, 1) and isinstance(value, int):
+                # commands set them by 0 and 1, and a cloud may show what it was sent
+                return bool(value)
             case Shape.TEXT if isinstance(value, str):
                 return value
             case Shape.NUMBER_OR_TEXT if isinstance(value, str) or is_number(value):
