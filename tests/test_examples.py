@@ -14,7 +14,12 @@ from wallbox2mqtt.topics import Topics
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 OWN = {"availability"}
-BRIDGE = {"state", "cloud", "cloud_reason", "last_poll"}
+BRIDGE = {
+    "state", "cloud", "cloud_reason", "last_poll", "reads_last_hour", "writes_last_hour", "info", "health",
+    "refresh/set",
+}  # fmt: skip
+NOT_OURS = {"home/grid_power"}
+"""The user's own meter."""
 AS_READ: dict[str, Json] = {"max_available_current": 32, "part_number": "PLP1", "icp_max_current": 16}
 
 
@@ -37,15 +42,36 @@ def test_entities_of_home_assistant_exist() -> None:
         assert used <= entity_ids()
 
 
+def exists(topic: str) -> bool:
+    """Tell whether the bridge publishes a topic or listens to it; the charger is 12345, ``+`` stands for any."""
+    base, level, key = topic.split("/", 2)
+    if base != "wallbox" or level not in {"12345", "bridge", "+"}:
+        return False
+    if level == "bridge":
+        return key in BRIDGE
+    field, _, end = key.rpartition("/")
+    if end in {"set", "result"}:
+        return field == "+" or (field in FIELDS and FIELDS[field].command is not None)
+    return key in OWN | {"+"} or (key in FIELDS and FIELDS[key].has_state)
+
+
 def test_topics_of_openhab_exist() -> None:
     text = text_of("openhab/wallbox.things")
-    for level, key in re.findall(r'Topic="wallbox/(12345|bridge)/([A-Za-z_/+]+)"', text):
-        field = key.removesuffix("/set")
-        if level == "bridge":
-            assert field in BRIDGE
-        elif key != "+/result":
-            assert field in FIELDS.keys() | OWN
-            assert not key.endswith("/set") or FIELDS[field].command is not None
+    topics = re.findall(r'(\w*)Topic="([^"]*)"', text)
+    assert len(topics) == text.count("wallbox/") - text.count(" wallbox/")
+    assert {kind for kind, _ in topics} == {"availability", "state", "command"}
+    for kind, topic in topics:
+        assert exists(topic), topic
+        assert topic.endswith("/set") is (kind == "command"), topic
+
+
+def test_topics_of_iobroker_exist() -> None:
+    text = text_of("iobroker.md")
+    topics = {one.replace(".", "/") for one in re.findall(r"mqtt\.0\.(wallbox\.[\w.]+)", text)}
+    topics |= set(re.findall(r"wallbox/\d[\w/]+", text))
+    assert {topic.rpartition("/")[2] for topic in topics} >= {"set", "result"}
+    for topic in topics:
+        assert exists(topic), topic
 
 
 def test_channels_of_openhab_are_linked_and_items_shown() -> None:
@@ -56,12 +82,43 @@ def test_channels_of_openhab_are_linked_and_items_shown() -> None:
     assert shown <= set(re.findall(r"\b(Wallbox_\w+)", items))
 
 
-def test_commands_of_node_red_are_understood() -> None:
-    flow: list[dict[str, Any]] = json.loads(text_of("node-red/flow.json"))
-    ids = {node["id"] for node in flow}
-    assert len(ids) == len(flow)
-    for node in flow:
+def flow() -> list[dict[str, Any]]:
+    """The nodes of Node-RED's flow."""
+    nodes: list[dict[str, Any]] = json.loads(text_of("node-red/flow.json"))
+    return nodes
+
+
+def test_nodes_of_node_red_are_wired() -> None:
+    ids = {node["id"] for node in flow()}
+    assert len(ids) == len(flow())
+    for node in flow():
         for wires in node.get("wires", []):
             assert set(wires) <= ids
-        if node["type"] == "inject":
-            parse(FIELDS[node["topic"]], node["payload"], AS_READ, frozenset())
+
+
+def test_topics_of_node_red_exist() -> None:
+    nodes = [node for node in flow() if node["type"] in {"mqtt in", "mqtt out"}]
+    topics = {node["topic"] for node in nodes} - {""}
+    assert topics > NOT_OURS
+    for topic in topics - NOT_OURS:
+        assert exists(topic), topic
+
+
+def test_commands_of_node_red_are_understood() -> None:
+    functions = "\n".join(node["func"] for node in flow() if node["type"] == "function")
+    injected = [(node["topic"], node["payload"]) for node in flow() if node["type"] == "inject"]
+    worked_out = re.findall(r'topic: "([^"]+)", payload: (\w+)', functions)
+    assert len(worked_out) == functions.count("topic:")
+    assert injected
+    assert worked_out
+    (template,) = re.findall(r"msg\.topic = `([^`]+)`", functions)
+    for key, payload in injected + worked_out:
+        assert exists(template.replace('${env.get("CHARGER")}', "12345").replace("${msg.topic}", key)), key
+        parse(FIELDS[key], "6" if payload == "amps" else payload, AS_READ, frozenset())
+
+
+def test_fields_that_functions_of_node_red_use_exist() -> None:
+    used = set(re.findall(r"charger\.(\w+)", "\n".join(node.get("func", "") for node in flow())))
+    assert used
+    for key in used:
+        assert exists(f"wallbox/12345/{key}"), key
