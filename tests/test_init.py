@@ -113,8 +113,100 @@ class TestWithoutTerminal:
         assert done.code == 78
         assert "Traceback" not in done.err
 
+    @pytest.mark.parametrize(
+        ("variables", "more", "told"),
+        [
+            ({}, ["--mqtt-host", "mqtt://nas:1883"], "--mqtt-host: found text ('mqtt://nas:1883'); accepted is a host"),
+            ({}, ["--email", "a b@c"], "--email: found text ('a b@c'); accepted is an e-mail address"),
+            ({"MQTT__HOST": "nas/x"}, [], "WALLBOX2MQTT_MQTT__HOST: found text ('nas/x'); accepted is a host"),
+            ({"MQTT__PORT": "abc"}, [], "WALLBOX2MQTT_MQTT__PORT: found text ('abc'); accepted is a whole number"),
+            ({"MQTT__PORT": "70000"}, [], "WALLBOX2MQTT_MQTT__PORT: found a number (70000); accepted is a whole"),
+            ({"LOG__LEVEL": "loud"}, [], "WALLBOX2MQTT_LOG__LEVEL: found text ('loud'); accepted is one of"),
+        ],
+    )
+    def test_what_is_wrong_is_named_where_it_was_given(
+        self, environ: dict[str, str], tmp_path: Path, variables: dict[str, str], more: list[str], told: str
+    ) -> None:
+        given = {f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}
+        file = tmp_path / "config.yaml"
+        flags = [*([] if "--email" in more else ["--email", EMAIL]), *more, "--stdin", "--no-try"]
+        done = run({**environ, **given}, "init", "--config", str(file), *flags, stdin=f"{PASSWORD}\n")
+        assert done.code == 78
+        assert done.err.startswith(f"wallbox2mqtt: {told}")
+        assert len(done.err.splitlines()) == 1
+        assert not file.exists()
+
+    def test_no_error_names_a_file_that_is_gone(
+        self, environ: dict[str, str], flags: list[str], tmp_path: Path
+    ) -> None:
+        done = run(environ, *flags, "--no-try", "--stdin", stdin=f"{PASSWORD}\x7f\n")
+        assert done.code == 78
+        assert done.err.startswith(f"wallbox2mqtt: {tmp_path / 'config.yaml'}: ")
+        assert PASSWORD not in done.err
+
 
 class TestAtATerminal:
+    @pytest.mark.parametrize(
+        ("key", "code", "told"),
+        [("\x03", 130, "ended by Ctrl-C"), ("\x04", 1, "a question was not answered")],
+        ids=["Ctrl-C", "Ctrl-D"],
+    )
+    @pytest.mark.parametrize("question", ["E-mail address", "Password of", "Name or", "User name"])
+    def test_both_keys_end_it(
+        self, environ: dict[str, str], tmp_path: Path, key: str, code: int, told: str, question: str
+    ) -> None:
+        file = tmp_path / "config.yaml"
+        answers = [("E-mail address", EMAIL), ("Password of", PASSWORD), ("Name or", ""), ("Its port", "")]
+        before = answers[: [*(asked for asked, _ in answers), "User name"].index(question)]
+        done = run_at_terminal(environ, "init", "--config", str(file), answers=[*before, (question, key)])
+        assert done.code == code, done.out
+        assert done.out.splitlines()[-1] == f"wallbox2mqtt: {told}"
+        assert "Traceback" not in done.out
+        assert not file.exists()
+
+    def test_asks_again_for_what_is_not_accepted(self, environ: dict[str, str], tmp_path: Path) -> None:
+        file = tmp_path / "config.yaml"
+        done = run_at_terminal(
+            environ, "init", "--no-try", "--config", str(file),
+            answers=[
+                ("E-mail address", ""), ("E-mail address", EMAIL),
+                ("Password of the account", PASSWORD),
+                ("Name or address", "mqtt://nas:1883"), ("Name or address", "nas.lan"),
+                ("Its port", "abc"), ("Its port", "70000"), ("Its port", "1884"),
+                ("User name", ""),
+            ],
+        )  # fmt: skip
+        assert done.code == 0, done.out
+        config = load(file, {})
+        assert (config.wallbox.email, config.mqtt.host, config.mqtt.port) == (EMAIL, "nas.lan", 1884)
+        assert [line.partition("; ")[2] for line in done.out.splitlines() if line.startswith("found")] == [
+            "accepted is an e-mail address",
+            "accepted is a host name or an address, without scheme and port",
+            *["accepted is a whole number from 1 to 65535"] * 2,
+        ]
+
+    def test_a_password_of_the_broker_wants_a_user_name(self, environ: dict[str, str], tmp_path: Path) -> None:
+        file = tmp_path / "config.yaml"
+        done = run_at_terminal(
+            {**environ, "WALLBOX2MQTT_MQTT__PASSWORD": "broker pass"},
+            "init", "--no-try", "--email", EMAIL, "--mqtt-host", "nas", "--mqtt-port", "1883", "--config", str(file),
+            answers=[("Password of the account", PASSWORD), ("User name", ""), ("User name", "bridge")],
+        )  # fmt: skip
+        assert done.code == 0, done.out
+        assert load(file, {}).mqtt.username == "bridge"
+
+    @pytest.mark.parametrize("at", ["place", "flag", "environment"])
+    def test_what_cannot_be_is_told_before_anything_is_asked(
+        self, environ: dict[str, str], tmp_path: Path, at: str
+    ) -> None:
+        file = tmp_path / ("absent" if at == "place" else "") / "config.yaml"
+        more = ["--mqtt-host", "mqtt://nas"] if at == "flag" else []
+        variables = {"WALLBOX2MQTT_MQTT__PROT": "1"} if at == "environment" else {}
+        done = run_at_terminal({**environ, **variables}, "init", "--config", str(file), *more, answers=[])
+        assert done.code == 78, done.out
+        assert "E-mail" not in done.out
+        assert len(done.out.splitlines()) == 1
+
     def test_asks_tries_and_writes(self, environ: dict[str, str], broker: Broker, tmp_path: Path) -> None:
         done = run_at_terminal(
             environ,

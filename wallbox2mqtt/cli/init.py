@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from wallbox2mqtt.cli.probe_broker import Broker
 from wallbox2mqtt.cli.probe_cloud import Account
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, load, state_dir
+from wallbox2mqtt.config.keys import KEYS
 from wallbox2mqtt.errors import ConfigError
 
 EXIT_OK, EXIT_FAULT, EXIT_CONFIG = 0, 69, 78
 MAX_TRIES = 3
-_PREFIX = "WALLBOX2MQTT_"
 _ACCOUNT = ("wallbox.email", "wallbox.password")
 _BROKER = ("mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password")
 _KEYS = _ACCOUNT + _BROKER
@@ -31,7 +31,6 @@ _QUESTIONS = {
     "mqtt.username": ("User name at the broker, empty for none", ""),
     "mqtt.password": ("Password at the broker", ""),
 }
-_REQUIRED = frozenset({"wallbox.email", "wallbox.password"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +52,16 @@ def run(options: Options) -> int:
         ConfigError: something is missing or not accepted, or a file is there already.
 
     """
-    _check_overwriting(options)
+    _check_place(options)
     asks = sys.stdin.isatty() and not options.stdin
-    values = dict(_given(options, os.environ))
-    if not asks and (missing := [key for key in sorted(_REQUIRED) if not values.get(key)]):
-        names = " and ".join(f"{key} ({_variable(key)})" for key in missing)
+    values = _checked(_given(options, os.environ))
+    missing = [key for key in _KEYS if KEYS[key].required and key not in values]
+    if missing and not asks:
+        names = " and ".join(f"{key} ({KEYS[key].variable})" for key in missing)
         message = f"{names}: found nothing, and there is no terminal to ask at"
         raise ConfigError(message)
+    # what else the environment says is refused before anybody has typed a password
+    _load(options, dict.fromkeys([*missing, "mqtt.username"], "anything") | values)
     for _ in range(MAX_TRIES if asks else 1):
         if asks:
             _ask(values)
@@ -78,11 +80,12 @@ def run(options: Options) -> int:
     return code
 
 
-def _variable(key: str) -> str:
-    return _PREFIX + key.upper().replace(".", "__")
-
-
-def _check_overwriting(options: Options) -> None:
+def _check_place(options: Options) -> None:
+    """Refuse, before anything is asked, a file that could not be written at the end."""
+    directory = options.file.parent
+    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+        message = f"{directory}: no directory that can be written; choose another place with --config"
+        raise ConfigError(message)
     files = [options.file]
     if options.password_files:
         files += [options.file.parent / name for name in _SECRET.values()]
@@ -92,21 +95,52 @@ def _check_overwriting(options: Options) -> None:
         raise ConfigError(message)
 
 
-def _given(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Give what need not be asked for: from the command line, the environment, files that it names, and stdin."""
+def _given(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Give what need not be asked for, with its source: command line, environment, files that it names, and stdin."""
     for key in _KEYS:
-        if text := options.given.get(key) or environ.get(_variable(key)):
-            yield key, text
-        elif file := environ.get(f"{_variable(key)}_FILE"):
+        variable = KEYS[key].variable
+        if text := options.given.get(key):
+            yield key, f"--{key.removeprefix('wallbox.').replace('.', '-')}", text
+        elif text := environ.get(variable):
+            yield key, variable, text
+        elif file := environ.get(f"{variable}_FILE"):
             try:
-                yield key, Path(file).expanduser().read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+                text = Path(file).expanduser().read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
             except (OSError, UnicodeDecodeError) as error:
-                message = f"{_variable(key)}_FILE: {file}: {getattr(error, 'strerror', 'not UTF-8')}"
+                message = f"{variable}_FILE: {file}: {getattr(error, 'strerror', 'not UTF-8')}"
                 raise ConfigError(message) from None
+            yield key, f"{variable}_FILE", text
     if options.stdin:
         for key in _SECRET:
             if line := sys.stdin.readline().rstrip("\r\n"):
-                yield key, line
+                yield key, "standard input", line
+
+
+def _checked(given: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    values, problems = dict[str, str](), []
+    for key, source, text in given:
+        values[key] = text
+        if problem := _problem(key, text):
+            problems.append(f"{source}: {problem}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return values
+
+
+def _problem(key: str, text: str) -> str:
+    """Say what is wrong with a value, and what is accepted; empty where nothing is."""
+    if not text:
+        return f"found nothing; accepted is {KEYS[key].accepts}"
+    try:
+        KEYS[key].convert(_value(key, text))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _value(key: str, text: str) -> str | int:
+    """Give a value as it will stand in the file."""
+    return text if KEYS[key].is_text or not text.isdecimal() else int(text)
 
 
 def _ask(values: dict[str, str]) -> None:
@@ -114,16 +148,23 @@ def _ask(values: dict[str, str]) -> None:
     for key in _KEYS:
         if key in values or (key == "mqtt.password" and not values.get("mqtt.username")):
             continue
-        question, default = _QUESTIONS[key]
-        answer = ""
-        while not answer:
-            if key in _SECRET:
-                answer = getpass.getpass(f"{question}: ")
-            else:
-                answer = input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default
-            if key not in _REQUIRED:
-                break
-        values[key] = answer
+        # a password of the broker that is known already is nothing without a user name
+        needed = KEYS[key].required or (key == "mqtt.username" and bool(values.get("mqtt.password")))
+        values[key] = _answer(key, needed=needed)
+
+
+def _answer(key: str, *, needed: bool) -> str:
+    """Ask until the answer is one that will be accepted."""
+    question, default = _QUESTIONS[key]
+    while True:
+        if key in _SECRET:
+            text = getpass.getpass(f"{question}: ")
+        else:
+            text = input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default
+        problem = _problem(key, text) if text or needed else ""
+        if not problem:
+            return text
+        print(problem)
 
 
 def _yes(question: str) -> bool:
@@ -132,16 +173,26 @@ def _yes(question: str) -> bool:
 
 def _tried(options: Options, values: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
     """Try the configuration as it would be written; gives the exit code, and the keys to ask for anew."""
+    config, environ = _load(options, values)
+    if options.no_try:
+        return EXIT_OK, ()
+    return _try_out(config, environ)
+
+
+def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str, str]]:
+    """Load the configuration as it would be written, with the environment that is left beside it."""
     # what is written from these must not be there twice, and not win over what was answered
-    consumed = {name for key in _KEYS for name in (_variable(key), f"{_variable(key)}_FILE")}
+    variables = [KEYS[key].variable for key in _KEYS]
+    consumed = {*variables, *(f"{variable}_FILE" for variable in variables)}
     environ = {name: text for name, text in os.environ.items() if name not in consumed}
     with tempfile.TemporaryDirectory(prefix="wallbox2mqtt-") as directory:
         file = Path(directory) / "config.yaml"
         _write_private(file, _text(values, {}))
-        config = load(file, environ)
-    if options.no_try:
-        return EXIT_OK, ()
-    return _try_out(config, environ)
+        try:
+            return load(file, environ), environ
+        except ConfigError as error:
+            # this file is gone when somebody reads its name
+            raise ConfigError(str(error).replace(str(file), str(options.file))) from None
 
 
 def _try_out(config: Config, environ: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
@@ -168,11 +219,10 @@ def _text(values: Mapping[str, str], files: Mapping[str, Path]) -> str:
         for key in _KEYS:
             if not key.startswith(f"{section}.") or not values.get(key):
                 continue
-            name, text = key.removeprefix(f"{section}."), values[key]
+            name, value = key.removeprefix(f"{section}."), _value(key, values[key])
             if key in files:
-                name, text = f"{name}_file", str(files[key])
-            number = name == "port" and text.isdecimal()
-            lines.append(f"  {name}: {text if number else json.dumps(text, ensure_ascii=False)}")
+                name, value = f"{name}_file", str(files[key])
+            lines.append(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,9 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.cli import texts
 from wallbox2mqtt.errors import ConfigError, Wallbox2MqttError
 
-EXIT_CONFIG = 78
+EXIT_FAILED, EXIT_CONFIG = 1, 78
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""As a shell says it of a program that Ctrl-C ended."""
 
 
 def _number(text: str, kind: type[float], least: float, most: float) -> float:
@@ -216,7 +218,7 @@ def _simulator(args: argparse.Namespace) -> int:
             f"wallbox2mqtt: port {args.port} cannot be used ({error.strerror}); choose another with --port",
             file=sys.stderr,
         )
-        return 1
+        return EXIT_FAILED
     return 0
 
 
@@ -257,6 +259,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CONFIG
     except Wallbox2MqttError as error:
         print(f"wallbox2mqtt: {error}", file=sys.stderr)
-        return 1
+        return EXIT_FAILED
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        _say_ended("ended by Ctrl-C")
+        return EXIT_INTERRUPTED
+    except EOFError:
+        _say_ended("a question was not answered")
+        return EXIT_FAILED
+
+
+def _say_ended(why: str) -> None:
+    # at a terminal the cursor stands behind a question
+    print("\n" if sys.stderr.isatty() else "", f"wallbox2mqtt: {why}", sep="", file=sys.stderr)

@@ -2,19 +2,20 @@
 
 OVERVIEW = """Wallbox chargers on MQTT, as fresh as the vendor's cloud allows.
 
-Begin with «init», which asks for the account and the broker, or with «demo», which needs neither."""
+Begin with "init", which asks for the account and the broker, or with "demo", which needs neither."""
 
 EXIT_CODES = """exit codes:
   0   done, also after SIGTERM and SIGINT
   69  check or health found a fault
   78  the configuration is wrong, or the cloud refuses credentials that never worked: you must act
+  130 ended by Ctrl-C; run, demo and simulator, which wait for it, say 0
   1   anything else"""
 
 FILES = """files:
   config.yaml, /etc/wallbox2mqtt/config.yaml
                           the configuration, looked for in this order; config.example.yaml has every key
   $STATE_DIRECTORY, else ~/.local/state/wallbox2mqtt
-                          tokens, the times of the last requests, and the heartbeat that «health» reads
+                          tokens, the times of the last requests, and the heartbeat that "health" reads
 
 environment:
   WALLBOX2MQTT_CONFIG     the configuration file
@@ -81,6 +82,7 @@ examples:
 exit codes:
   0   written
   69  something did not work, nothing was written
+  1   a question was not answered (Ctrl-D), nothing was written
   78  something is missing or refused, or there is a file already; nothing was written""",
     "demo": """Needs no account and no broker; nothing leaves this machine. The broker is mosquitto where it is
 installed, else amqtt (pip install 'wallbox2mqtt[demo]').
