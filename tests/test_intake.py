@@ -262,19 +262,44 @@ class TestWaiting:
         parts = make(read=False, max_age_s=40)
         parts.settle()
         parts.send(f"{ONE}/locked", "1")
-        parts.send(f"{ONE}/nonsense", "1")
+        parts.send(f"{ONE}/name", "one\x00two")
         parts.run(39)
         assert parts.answers == []
         parts.run(2)
         assert parts.statuses() == {"failed": 2}
-        assert parts.results_of("locked") == [("failed", None, "expired")]
+        assert parts.results_of("locked") == [("failed", 1, "expired")]
+        assert parts.results_of("name") == [("failed", None, "expired")], "it would have been refused"
 
-    def test_unknown_ones_end_with_a_warning(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    @pytest.mark.parametrize(
+        ("key", "payload", "reason"),
+        [("nonsense", "1", "is unknown"), ("status", "1", "is read-only"), ("locked", b"\xff", "UTF-8")],
+    )
+    def test_what_no_detail_can_make_good_does_not_wait(
+        self, make: Make, key: str, payload: str | bytes, reason: str
+    ) -> None:
+        parts = make(read=False)
+        parts.settle()
+        parts.send(f"{ONE}/{key}", payload)
+        ((status, _, why),) = parts.results_of(key)
+        assert (status, len(parts.intake)) == ("rejected", 0)
+        assert reason in str(why)
+
+    def test_before_the_first_list_nobody_is_a_stranger(self, make: Make) -> None:
         parts = make(read=False, max_age_s=40)
         parts.cloud.configure(reads_per_minute=0)
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(41)
+        assert parts.results_of("locked") == [("failed", 1, "expired")]
+        parts.send(f"{ONE}/locked", "0")
+        (waiting,) = parts.intake.drain()
+        assert waiting.wish is not None
+        assert waiting.wish.value == 0
+
+    def test_strangers_end_with_a_warning(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+        parts = make(read=False)
         parts.send("999/locked", "1")
         with caplog.at_level(logging.WARNING, "wallbox2mqtt.intake"):
-            parts.run(41)
+            parts.run(10)
         assert [record.name for record in caplog.records if "unknown charger" in record.getMessage()]
         assert parts.answers == []
 

@@ -4,11 +4,12 @@ Refusal is the default. A command for a charger of which nothing is known yet wa
 because its limits and its body come from there.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from wallbox2mqtt.catalogue import FIELDS, parse, read_payload
+from wallbox2mqtt.catalogue import FIELDS, Field, parse, read_payload
 from wallbox2mqtt.commands import Ticket
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.mqtt import Message, Reply
@@ -95,6 +96,8 @@ class Intake:
         elif self._picture.has_detail(ticket.charger_id) or ticket.key == "refresh":
             self._understand(message, ticket)
             return
+        elif self._command_of(message, ticket) is None:
+            return
         else:
             self._reader.want(ticket.charger_id)
         if len(self._waiting) >= MAX_WAITING:
@@ -110,20 +113,30 @@ class Intake:
         stored = self._subscribed is None or message.arrived - self._subscribed < REPLAY_S
         return stored or not self._accept_retained
 
-    def _understand(self, message: Message, ticket: Ticket) -> None:
+    def _command_of(self, message: Message, ticket: Ticket) -> tuple[Field, str] | None:
+        """Give the row and the text of a command; None where it is refused, whatever the charger shows."""
         row = FIELDS.get(ticket.key)
         if row is None or row.command is None:
             accepted = " ".join(field.key for field in FIELDS.values() if field.command is not None)
             problem = "unknown" if row is None else "read-only"
             self._reject(ticket, f"{ticket.key[:100]} is {problem}; fields that take commands: {accepted}")
-            return
+            return None
         try:
-            text = read_payload(message.payload)
+            return row, read_payload(message.payload)
+        except InvalidPayloadError as error:
+            self._reject(ticket, str(error))
+            return None
+
+    def _understand(self, message: Message, ticket: Ticket) -> None:
+        if (found := self._command_of(message, ticket)) is None:
+            return
+        row, text = found
+        try:
             ticket.wish = parse(row, text, self._picture.view(ticket.charger_id), self._allowed)
         except InvalidPayloadError as error:
             self._reject(ticket, str(error))
             return
-        if row.command.request is None:
+        if row.command is not None and row.command.request is None:
             if (superseded := self._reader.refresh(ticket)) is not None:
                 self._results.superseded(superseded)
             return
@@ -156,15 +169,29 @@ class Intake:
         now = self._clock.monotonic()
         old = [entry for entry in self._waiting if now - entry[1].arrived >= self._max_age_s]
         self._waiting = [entry for entry in self._waiting if entry not in old]
-        known = set(self._plan.chargers)
         for message, ticket in old:
-            if ticket.charger_id in known:
+            if self._may_be_ours(ticket):
+                self._guess(message, ticket)
                 self._results.expired(ticket)
             else:
                 _LOG.warning("dropped a command for an unknown charger topic=%.200s", message.topic)
 
+    def _may_be_ours(self, ticket: Ticket) -> bool:
+        """Tell whether the charger is known, or may be: nobody knows before the first list."""
+        return ticket.charger_id in self._plan.chargers or not self._plan.was_listed
+
+    def _guess(self, message: Message, ticket: Ticket) -> None:
+        """Understand a command that ends before the first detail, as far as that goes: its result tells the value."""
+        row = FIELDS.get(ticket.key)
+        if row is not None:
+            with contextlib.suppress(InvalidPayloadError):
+                text = read_payload(message.payload)
+                ticket.wish = parse(row, text, self._picture.view(ticket.charger_id), self._allowed)
+
     def drain(self) -> list[Ticket]:
         """Take out all that wait."""
         waiting, self._waiting = self._waiting, []
-        known = set(self._plan.chargers)
-        return [ticket for _, ticket in waiting if ticket.charger_id in known]
+        ours = [(message, ticket) for message, ticket in waiting if self._may_be_ours(ticket)]
+        for message, ticket in ours:
+            self._guess(message, ticket)
+        return [ticket for _, ticket in ours]
