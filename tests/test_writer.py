@@ -438,6 +438,19 @@ class TestLostAnswers:
         assert parts.results_of("locked") == [("ok", 1, None)]
         assert len(parts.sent_writes) == 2
 
+    def test_others_do_not_wait_for_the_second_try(self, make: Make) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="reset", path=WRITE))
+        parts.send(f"{ONE}/name", "A")
+        parts.settle()
+        parts.send(f"{TWO}/locked", "1")
+        parts.send(f"{TWO}/name", "B")
+        parts.settle()
+        assert bodies(parts) == [{"name": "A"}, {"locked": 1}, {"name": "B"}]
+        parts.run(3)
+        assert bodies(parts)[3:] == [{"name": "A"}]
+        assert parts.statuses() == {"ok": 3}
+
     @pytest.mark.parametrize("fault", LOST, ids=str)
     def test_and_then_given_up(self, make: Make, fault: dict[str, Any]) -> None:
         parts = make(timeout=0.3)

@@ -20,7 +20,8 @@ class Ticket:
     """A command from its arrival to its result.
 
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
-    another. ``tries``: requests that got no answer. ``renewed``: it was refused for its token once.
+    another. ``tries``: requests that got no answer. ``not_before``: of the next try, monotonic. ``renewed``: it was
+    refused for its token once.
     """
 
     charger_id: int
@@ -31,6 +32,7 @@ class Ticket:
     order: int = field(default_factory=lambda: next(_ORDER))
     seen: int = field(default_factory=lambda: next(_ORDER))
     tries: int = 0
+    not_before: float = 0.0
     renewed: bool = False
     answered: bool = False
     unconfirmed: bool = False

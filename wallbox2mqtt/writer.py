@@ -39,7 +39,6 @@ class Writer:
         self._queue, self._results = shared.queue, shared.results
         self._picture, self._plan = shared.picture, shared.plan
         self._pace = Pace(0.0, shared.writes.interval_s, shared.clock)
-        self._not_before = 0.0
         self.under_way: Ticket | None = None
 
     @property
@@ -99,10 +98,11 @@ class Writer:
             return None, _IDLE_S
         oldest = min(ticket.arrived for ticket in waiting)
         wait = min(_IDLE_S, max(0.0, oldest + self._max_age_s - now))
-        held = max(self._pace.wait_s(), self._not_before - now)
-        if held > 0:
+        if (held := self._pace.wait_s()) > 0:
             return None, min(wait, held)
-        first = waiting[0]
+        first = next((ticket for ticket in waiting if ticket.not_before <= now), None)
+        if first is None:
+            return None, min(wait, *(ticket.not_before - now for ticket in waiting))
         # a token that costs a write of its own is only fetched when the command can follow it
         spare = int(self._tokens.spends_a_write())
         if not first.urgent:
@@ -174,7 +174,7 @@ class Writer:
 
     def _again(self, ticket: Ticket) -> None:
         ticket.tries += 1
-        self._not_before = self._clock.monotonic() + AGAIN_S
+        ticket.not_before = self._clock.monotonic() + AGAIN_S
         self._put_back(ticket)
 
     def _put_back(self, ticket: Ticket) -> None:
