@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -106,17 +107,67 @@ def test_refused_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert "not-the-password" not in told.err
 
 
+def program(cloud: Simulator, tmp_path: Path, output: Path, reads: int) -> tuple[list[str], dict[str, str]]:
+    """The command as people run it, and its environment."""
+    variables = {
+        "WALLBOX__EMAIL": EMAIL, "WALLBOX__PASSWORD": PASSWORD, "WALLBOX__API_URL": cloud.url,
+        "WALLBOX__USER_API_URL": cloud.url, "WALLBOX__READS_PER_MINUTE": str(reads),
+        "STATE_DIR": str(tmp_path / "state"),
+    }  # fmt: skip
+    environ = {**os.environ, **{f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}}
+    return [sys.executable, "-m", "wallbox2mqtt", "dump", "--output", str(output)], environ
+
+
+def test_ctrl_c_leaves_the_last_dump(tmp_path: Path) -> None:
+    output = tmp_path / "dump.json"
+    output.write_text("the last one", encoding="utf-8")
+    with Simulator() as cloud:
+        command, environ = program(cloud, tmp_path, output, 1)
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+            assert process.stderr is not None
+            for line in process.stderr:
+                if line == "charger 1 of 1\n":  # the next read is a minute away
+                    break
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=LIMIT_S)[1] == "stopped, nothing is written\n"
+    assert process.returncode == 130
+    assert output.read_text(encoding="utf-8") == "the last one"
+    assert {path.name for path in tmp_path.iterdir()} == {"dump.json", "state"}
+
+
+@pytest.mark.parametrize("there", ["file", "link", "pipe"])
+def test_what_is_there_is_replaced_by_the_whole_copy(tmp_path: Path, there: str) -> None:
+    real, output = tmp_path / "real", tmp_path / "dump.json"
+    with Simulator() as cloud:
+        clock = SystemClock(SPEED)
+        if there == "pipe":
+            os.mkfifo(output)
+            # the reading end, without which nobody could write
+            handle = os.open(output, os.O_RDONLY | os.O_NONBLOCK)
+            assert run(config_of(cloud), tmp_path / "state", clock, output) == 0
+            assert os.read(handle, 1_000_000).startswith(b"{")
+            os.close(handle)
+            return
+        real.write_text("the last one", encoding="utf-8")
+        real.chmod(0o644)
+        (output.symlink_to if there == "link" else output.hardlink_to)(real)
+        assert run(config_of(cloud), tmp_path / "state", clock, output) == 0
+    assert json.loads(output.read_text(encoding="utf-8"))
+    assert output.is_symlink() == (there == "link")
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_full_disk_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Simulator() as cloud:
+        assert run(config_of(cloud), tmp_path, SystemClock(SPEED), Path("/dev/full")) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "wallbox2mqtt: --output: /dev/full: No space left on device"
+
+
 def test_the_program(tmp_path: Path) -> None:
     """As people run it, into a file that only they can read."""
     with Simulator() as cloud:
-        variables = {
-            "WALLBOX__EMAIL": EMAIL, "WALLBOX__PASSWORD": PASSWORD, "WALLBOX__API_URL": cloud.url,
-            "WALLBOX__USER_API_URL": cloud.url, "WALLBOX__READS_PER_MINUTE": "100",
-            "STATE_DIR": str(tmp_path / "state"),
-        }  # fmt: skip
-        environ = {**os.environ, **{f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}}
         output = tmp_path / "dump.json"
-        command = [sys.executable, "-m", "wallbox2mqtt", "dump", "--output", str(output)]
+        command, environ = program(cloud, tmp_path, output, 100)
         done = subprocess.run(  # noqa: S603 - our own program
             command, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=tmp_path
         )
@@ -125,10 +176,11 @@ def test_the_program(tmp_path: Path) -> None:
         assert documents(copy)[0] == ("list", None)
         assert output.stat().st_mode & 0o777 == 0o600
         assert EMAIL not in output.read_text(encoding="utf-8")
-        command[-1] = str(tmp_path / "no" / "such" / "directory")
-        done = subprocess.run(  # noqa: S603 - our own program
-            command, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=tmp_path
-        )
-        assert done.returncode == 1
-        assert done.stderr.startswith("wallbox2mqtt: --output: ")
-        assert len(done.stderr.splitlines()) == 1
+        for nowhere in (tmp_path / "no" / "such" / "directory", tmp_path):
+            command[-1] = str(nowhere)
+            done = subprocess.run(  # noqa: S603 - our own program
+                command, env=environ, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=tmp_path
+            )
+            assert done.returncode == 1
+            assert done.stderr.startswith("wallbox2mqtt: --output: ")
+            assert len(done.stderr.splitlines()) == 1

@@ -1,8 +1,11 @@
 """``dump``: an anonymised copy of the account's documents, for a bug report; within the budget, so it takes minutes."""
 
+import errno
 import json
 import os
+import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ from wallbox2mqtt.anonymise import Anonymiser, Document
 from wallbox2mqtt.auth import TokenManager
 from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Answer, Cloud, SignInLine
 from wallbox2mqtt.config import Config
@@ -27,7 +31,7 @@ from wallbox2mqtt.errors import (
 )
 from wallbox2mqtt.state import Store
 
-EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
+EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_INTERRUPTED = 0, 1, 78, 128 + signal.SIGINT
 _TRIES = 5
 _REFUSED_S, _LONGEST_WAIT_S = 60.0, 900.0
 
@@ -124,6 +128,30 @@ class Dump:
                 self._clock.wait(self._condition, left)
 
 
+def _why_not(output: Path) -> str | None:
+    """Say why nothing could be written there; what is there is not touched."""
+    if output.is_dir():
+        return os.strerror(errno.EISDIR)
+    if not _is_special(output):
+        try:
+            tempfile.TemporaryFile(dir=output.resolve().parent).close()
+        except OSError as error:
+            return error.strerror
+    return None
+
+
+def _is_special(output: Path) -> bool:
+    """Tell whether this is a device or a pipe, in whose place no file may be put."""
+    return output.exists() and not output.is_file()
+
+
+def _write(output: Path, text: str) -> None:
+    if _is_special(output):
+        output.write_text(text, encoding="utf-8")
+    else:
+        write_private(output.resolve(), text)
+
+
 def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> int:
     """Write the copy to a file, or to standard output; gives the exit code."""
 
@@ -131,10 +159,8 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
         print(text, file=sys.stderr, flush=True)
 
     # before the minutes that it takes
-    try:
-        handle = None if output is None else os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        say(f"wallbox2mqtt: --output: {output}: {error.strerror}")
+    if output is not None and (why := _why_not(output)):
+        say(f"wallbox2mqtt: --output: {output}: {why}")
         return EXIT_FAILED
     dump = Dump(config, directory, clock, say)
     say("the documents are read as slowly as the cloud wants it; stop the bridge meanwhile, or both spend one budget")
@@ -145,12 +171,15 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
         return EXIT_FAILED if dump.tokens.worked_before else EXIT_CONFIG
     except KeyboardInterrupt:
         say("stopped, nothing is written")
-        return EXIT_FAILED
-    if handle is None:
+        return EXIT_INTERRUPTED
+    if output is None:
         print(text)
     else:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text + "\n")
+        try:
+            _write(output, text.encode(errors="replace").decode() + "\n")
+        except OSError as error:
+            say(f"wallbox2mqtt: --output: {output}: {error.strerror}")
+            return EXIT_FAILED
         say(f"written to {output}")
     say("names, numbers and places are replaced; look it over all the same before you send it")
     return EXIT_OK

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.cli.findings import has_fault, show
 from wallbox2mqtt.cli.probe_broker import Broker
 from wallbox2mqtt.cli.probe_cloud import Account
@@ -187,7 +188,7 @@ def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str
     environ = {name: text for name, text in os.environ.items() if name not in consumed}
     with tempfile.TemporaryDirectory(prefix="wallbox2mqtt-") as directory:
         file = Path(directory) / "config.yaml"
-        _write_private(file, _text(values, {}))
+        write_private(file, _text(values, {}))
         try:
             return load(file, environ), environ
         except ConfigError as error:
@@ -232,20 +233,11 @@ def _write(options: Options, values: Mapping[str, str]) -> None:
     try:
         if options.password_files:
             for key, name in _SECRET.items():
-                _write_private(directory / name, values.get(key, ""))
+                write_private(directory / name, values.get(key, ""))
                 if values.get(key):
                     files[key] = (directory / name).absolute()
-        _write_private(options.file, _text(values, files))
+        write_private(options.file, _text(values, files))
     except OSError as error:
         message = f"{error.filename or options.file}: {error.strerror}; accepted is a place that can be written"
         raise ConfigError(message) from None
     print(f"written: {options.file} (mode 600)")
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write for the owner's eyes only, all or nothing."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    temporary.replace(file)
