@@ -338,8 +338,10 @@ def test_any_answer_gives_a_token_or_a_fault(
         ForbiddenError("no", 403),
         RequestRefusedError("no", 404),
         BadAnswerError("?"),
+        ServerError("down", 503),
+        CloudTimeoutError("slow"),
     ],
-    ids=["401", "403", "forbidden", "404", "no-token"],
+    ids=["401", "403", "forbidden", "404", "no-token", "5xx", "timeout"],
 )
 def test_a_refused_refresh_becomes_a_sign_in(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
     manager = start()
@@ -351,7 +353,7 @@ def test_a_refused_refresh_becomes_a_sign_in(start: Start, door: FakeDoor, clock
     assert manager.wait_s() == 0
 
 
-@pytest.mark.parametrize("error", [NotSentError("down"), ServerError("down", 503), RateLimitedError("429")], ids=repr)
+@pytest.mark.parametrize("error", [NotSentError("down"), RateLimitedError("429")], ids=repr)
 def test_a_failed_refresh_is_tried_again(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
     manager = start()
     manager.token()
@@ -361,6 +363,18 @@ def test_a_failed_refresh_is_tried_again(start: Start, door: FakeDoor, clock: Fa
         manager.token()
     assert manager.token().reveal() == "token-3"
     assert door.asked == ["modern", "refresh", "refresh"]
+
+
+def test_a_refresh_token_outlives_a_server_that_is_down(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    manager = start()
+    manager.token()
+    clock.advance(1000)
+    for way in ("refresh", "modern"):
+        door.failures[way] = [ServerError("down", 503)]
+    with pytest.raises(ServerError):
+        manager.token()
+    assert manager.token().reveal() == "token-4"
+    assert door.asked == ["modern", "refresh", "modern", "refresh"]
 
 
 def test_an_old_refresh_token_is_not_tried(start: Start, door: FakeDoor, clock: FakeClock) -> None:
@@ -490,7 +504,9 @@ def test_refused_credentials_wait_longer_and_longer(
     assert "legacy" not in door.asked, "refused is not gone"
 
 
-def test_refusals_count_across_restarts(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+def test_refusals_count_across_restarts(
+    start: Start, door: FakeDoor, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     door.always["modern"] = unauthorized()
     for wait in (60, 120, 240):
         manager = start()
@@ -498,8 +514,10 @@ def test_refusals_count_across_restarts(start: Start, door: FakeDoor, clock: Fak
             manager.token()
         assert manager.wait_s() == wait
         clock.advance(10)
+        caplog.clear()
         again = start()
         assert again.wait_s() == pytest.approx(wait - 10)
+        assert f"in_s={wait - 10}" in caplog.text, "a user who starts it again is told why nothing happens"
         with pytest.raises(AuthError, match="next try"):
             again.token()
         clock.advance(wait - 9)

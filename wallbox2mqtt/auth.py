@@ -17,9 +17,12 @@ from wallbox2mqtt.catalogue.kinds import Json, is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import (
+    AnswerLostError,
     AuthError,
     BadAnswerError,
+    CloudTimeoutError,
     RequestRefusedError,
+    ServerError,
     UnauthorizedError,
 )
 from wallbox2mqtt.logs import HIDDEN, Trouble
@@ -82,7 +85,9 @@ class TokenManager:
         self._grant: Grant | None = None
         self._refusals, self._not_before = 0, 0.0
         self._rejections = 0
-        self._trouble = Trouble(_LOG, "the refresh token is refused, signing in", "refresh tokens are accepted", clock)
+        self._trouble = Trouble(
+            _LOG, "no token for the refresh token, signing in", "refresh tokens are accepted", clock
+        )
         self.sign_ins = 0
         self.way: Way = self._ways[0]
         self.worked_before = False
@@ -158,9 +163,10 @@ class TokenManager:
         if grant is not None and grant.refresh_token is not None and now < grant.refresh_ends:
             try:
                 renewed = self._granted(self._door.refresh(grant.refresh_token), "modern")
-            except (UnauthorizedError, RequestRefusedError, BadAnswerError) as error:
+            except (UnauthorizedError, RequestRefusedError, AnswerLostError) as error:
                 self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
-                self._grant = None
+                if not isinstance(error, ServerError | CloudTimeoutError):
+                    self._grant = None  # else it may be good again when the server is
             else:
                 self._trouble.ended()
                 return renewed
@@ -264,7 +270,9 @@ class TokenManager:
             same = self._fingerprint(bytes.fromhex(salt)) == kept.get("password")
             if same:
                 self._refusals = int(min(refusals, 100))
-                self._not_before = now + min(number(kept, "wait_s", 0.0), _LONGEST_WAIT_S) - age
+                self._not_before = now + min(number(kept, "wait_s"), _LONGEST_WAIT_S) - age
+                if (wait := self._not_before - now) > 0:
+                    _LOG.warning("the cloud has refused these credentials before, it is asked again in_s=%.0f", wait)
 
 
 def _hide(grant: Grant) -> None:
