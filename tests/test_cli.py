@@ -60,7 +60,7 @@ def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("args", [(), ("nonsense",), ("run", "--nonsense")], ids=["nothing", "command", "option"])
 def test_wrong_usage(tmp_path: Path, args: tuple[str, ...]) -> None:
     done = run(*args, cwd=tmp_path)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert done.stderr.startswith("usage: wallbox2mqtt")
 
 
@@ -145,7 +145,7 @@ def test_run_without_cloud_and_broker_until_it_is_told_to_end(
 @pytest.mark.parametrize("name", ["simulator", "demo"])
 def test_options_that_cannot_be(tmp_path: Path, name: str) -> None:
     done = run(name, "--port", "70000", cwd=tmp_path)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "70000" in done.stderr
 
 

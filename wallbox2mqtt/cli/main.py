@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli import texts
@@ -85,8 +86,16 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its time passes (%(default)g)")
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose errors end with 1: of its own 2 the list of exit codes knows nothing."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_FAILED, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="wallbox2mqtt",
         description=texts.OVERVIEW,
         epilog=texts.EPILOGS[""],
