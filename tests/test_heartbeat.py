@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import Parts
 from wallbox2mqtt import heartbeat
+from wallbox2mqtt.cli.health import run
 from wallbox2mqtt.config import MqttConfig, WallboxConfig
 from wallbox2mqtt.config.model import Secret
 from wallbox2mqtt.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
@@ -224,6 +226,35 @@ class TestCommand:
         code, line = health("--state-dir", str(tmp_path if there else tmp_path / "absent"))
         assert code == 69
         assert "does not run" in line
+
+    @pytest.mark.parametrize("closed", ["parent", "state", "file"])
+    @pytest.mark.parametrize("by", ["name", "configuration"])
+    def test_without_the_right_to_read(self, capsys: pytest.CaptureFixture[str], closed: str, by: str) -> None:
+        user = os.geteuid()
+        # not below pytest's own directory, which another user may not enter anyway
+        with tempfile.TemporaryDirectory() as name:
+            parent, config = Path(name) / "parent", Path(name) / "config.yaml"
+            state = parent / "state"
+            self.write(state, WallboxConfig(email="me@example.org", password=Secret("x")).account)
+            (file,) = state.iterdir()
+            config.write_text(f"wallbox: {{email: me@example.org, password: x}}\nstate_dir: {state}\n")
+            for path, rights in ((Path(name), 0o755), (parent, 0o755), (state, 0o755), (file, 0o644), (config, 0o644)):
+                path.chmod(rights)
+            assert run(config, state if by == "name" else None) == 0  # and all is imported that is imported late
+            capsys.readouterr()
+            {"parent": parent, "state": state, "file": file}[closed].chmod(0)
+            if user == 0:
+                os.seteuid(65534)  # root may read everything
+            try:
+                code = run(config, state if by == "name" else None)
+            finally:
+                os.seteuid(user)
+                parent.chmod(0o700)
+                state.chmod(0o700)
+        line = capsys.readouterr().out
+        assert code == 69
+        assert line.startswith(f"unhealthy: nothing is known of the bridge: {state}")
+        assert "may not be read by this user; sudo helps" in line
 
     def test_stopped(self, tmp_path: Path) -> None:
         self.write(tmp_path, at=time.monotonic() - 50)

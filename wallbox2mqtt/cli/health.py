@@ -1,5 +1,6 @@
 """``health``: does the bridge run as it should, and if not, why. Quick: it is asked every half minute."""
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -9,13 +10,21 @@ from wallbox2mqtt import heartbeat
 from wallbox2mqtt.errors import ConfigError
 
 EXIT_OK, EXIT_UNHEALTHY = 0, 69
+_FORBIDDEN = "nothing is known of the bridge: {} may not be read by this user; sudo helps, or the bridge's user"
 _NOT_HERE = "the bridge does not run, or with another state directory: no heartbeat in {}"
 
 
 def run(config: Path | None, state_dir: Path | None) -> int:
     """Print how the bridge is, in a line; gives the exit code."""
+    try:
+        return _judge(config, state_dir)
+    except PermissionError as error:
+        return _unhealthy(_FORBIDDEN.format(error.filename))
+
+
+def _judge(config: Path | None, state_dir: Path | None) -> int:
     named = _named(state_dir, os.environ)
-    found = [] if named is None else heartbeat.find(named)
+    found = [] if named is None else heartbeat.find(_allowed(named))
     if named is not None and not found:
         return _unhealthy(_NOT_HERE.format(named))
     try:
@@ -23,7 +32,7 @@ def run(config: Path | None, state_dir: Path | None) -> int:
         path = found[0] if len(found) == 1 else _configured(config, named)
     except ConfigError as error:
         return _unhealthy(f"no state directory is named, and the configuration is wrong: {str(error).splitlines()[0]}")
-    beat = heartbeat.read(path)
+    beat = heartbeat.read(_allowed(path))
     if beat is None:
         return _unhealthy(_NOT_HERE.format(path.parent))
     if wrong := heartbeat.faults(beat, time.monotonic()):
@@ -35,6 +44,18 @@ def run(config: Path | None, state_dir: Path | None) -> int:
 def _unhealthy(why: str) -> int:
     print(f"unhealthy: {why}")
     return EXIT_UNHEALTHY
+
+
+def _allowed(path: Path) -> Path:
+    """Give a file or directory back that may be read, or is not there: whoever looks for files in it cannot tell.
+
+    Raises:
+        PermissionError: it may not.
+
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.close(os.open(path, os.O_RDONLY))
+    return path
 
 
 def _named(state_dir: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -49,6 +70,7 @@ def _configured(config: Path | None, state_dir: Path | None) -> Path:
 
     Raises:
         ConfigError: there is none that can be used.
+        PermissionError: the state directory may not be read.
 
     """
     from wallbox2mqtt.config import find, load  # noqa: PLC0415
@@ -56,4 +78,5 @@ def _configured(config: Path | None, state_dir: Path | None) -> Path:
     from wallbox2mqtt.state import Store  # noqa: PLC0415
 
     loaded = load(find(config, os.environ), os.environ)
-    return Store(state_dir or configured(loaded, os.environ), loaded.wallbox.account).path(heartbeat.FILE)
+    directory = _allowed(state_dir or configured(loaded, os.environ))
+    return Store(directory, loaded.wallbox.account).path(heartbeat.FILE)
