@@ -4,11 +4,13 @@ FROM python:3.13-slim-trixie AS build
 ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /src
 COPY . .
+# what builds the wheel is held to the same versions: before 26.2 pip takes them from the first, since then from the second
+ENV PIP_CONSTRAINT=/src/constraints.txt \
+    PIP_BUILD_CONSTRAINT=/src/constraints.txt
 # dependencies as wheels, ourselves from here; pip stays behind
 RUN python -m venv --without-pip /opt/wallbox2mqtt \
     && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
-    && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --only-binary :all: \
-        --constraint constraints.txt /wheels/*.whl
+    && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --only-binary :all: /wheels/*.whl
 
 FROM python:3.13-slim-trixie
 ARG VERSION=unknown

@@ -162,6 +162,12 @@ class TestContainer:
         wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
         assert {re.split(r"[<>=~]", one)[0].lower() for one in wanted} <= pinned
 
+    @pytest.mark.parametrize("variable", ["PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"])
+    def test_is_built_by_what_is_pinned(self, variable: str) -> None:
+        """Which of the two counts in the isolated build depends on the version of pip."""
+        assert f"{variable}=/src/constraints.txt" in self.dockerfile
+        assert self.dockerfile.index(variable) < self.dockerfile.index("pip wheel")
+
     def test_only_what_it_needs_goes_in(self) -> None:
         lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         assert "*" in lines
