@@ -86,6 +86,23 @@ class TestOneCharger:
         reads = course.read(int(DAY_S / INTERVAL_S))
         assert 20 <= Counter(reads)[basic(1)] <= 24
 
+    def test_while_it_charges_the_first_basic_waits(self, course: Course) -> None:
+        course.lists, course.charging = [1], {1}
+        assert course.read(31) == [LIST, *[detail(1)] * 30]
+        assert course.read(2) == [basic(1), detail(1)]
+
+    def test_until_it_ends(self, course: Course) -> None:
+        course.lists, course.charging = [1], {1}
+        course.read(10)
+        course.charging.clear()
+        assert course.read(2) == [basic(1), detail(1)]
+
+    def test_who_asks_for_everything_does_not_wait(self, course: Course) -> None:
+        course.lists, course.charging = [1], {1}
+        course.read(3)
+        course.plan.want_all()
+        assert course.read(2) == [detail(1), basic(1)]
+
     def test_named_in_the_configuration_it_needs_no_list(self, clock: FakeClock, store: Store) -> None:
         course = Course(clock, store, [7])
         assert course.plan.was_listed

@@ -26,6 +26,9 @@ SWEEP_SHARE = 5
 """One planned read in so many may be another than the sweep."""
 _ACTIVE_S = 600.0
 _ACTIVE_WEIGHT, _BASIC_WEIGHT = 3.0, 1 / 12
+_BASIC_AFTER = 30
+"""Details of a charging charger, alone in its account, that come before its first basic document: it takes the place of
+a detail, so that the next one shows a picture of two intervals."""
 _ASIDE_S = 15 * 60.0
 _FORBIDDEN = 3
 """Of so many chargers (the list counts as one) refused with 403 in a row, no document is meant but the pace."""
@@ -93,7 +96,7 @@ class Plan:
         self._everything: list[Target] = []
         self._wants_more = False
         self._commanded: dict[int, float] = {}
-        self._sweeps_in_a_row = self._others_in_a_row = 0
+        self._sweeps_in_a_row = self._others_in_a_row = self._details = 0
         self._commanded_came_first = False
         self._all_forbidden = False
         self._forbidden: set[int] = set()
@@ -176,7 +179,10 @@ class Plan:
         if target.kind is Kind.BASIC:
             # one that was never read is a day older than the program: else all of them would come before any detail
             age = min(age, self._clock.monotonic() - self._started + DAY_S)
-            return -1.0 if age < HOUR_S else age * _BASIC_WEIGHT
+            can_wait = (
+                len(self._chargers) == 1 and self._details < _BASIC_AFTER and self._is_charging(target.charger_id)
+            )
+            return -1.0 if age < HOUR_S or can_wait else age * _BASIC_WEIGHT
         charger = target.charger_id
         just = self._clock.monotonic() - self._commanded.get(charger, -math.inf) < _ACTIVE_S
         return min(age, 1e9) * (_ACTIVE_WEIGHT if just or self._is_charging(charger) else 1.0)
@@ -194,6 +200,7 @@ class Plan:
                 # every second time, or commands without end to one charger would keep the others from being read
                 self._commanded_came_first = not self._commanded_came_first and self._is_unsettled(target)
             self._asked[target] = self._clock.monotonic()
+            self._details += int(target.kind is Kind.DETAIL)
             self._others_in_a_row = 0 if target.kind is Kind.LIST else self._others_in_a_row + 1
             if target not in self._wanted and target not in self._everything:
                 self._sweeps_in_a_row = self._sweeps_in_a_row + 1 if target.kind is Kind.LIST else 0
