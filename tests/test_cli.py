@@ -12,6 +12,7 @@ import pytest
 from tests.mosquitto import free_port
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli.main import main
+from wallbox2mqtt.cli.texts import EPILOGS, OVERVIEW
 from wallbox2mqtt.config import schema
 from wallbox2mqtt.docs import command_table, topic_table
 
@@ -55,6 +56,12 @@ def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "78" in done.stdout
     assert "run the bridge" in done.stdout
+
+
+@pytest.mark.parametrize("name", EPILOGS)
+def test_help_is_in_plain_quotes_and_fits(name: str) -> None:
+    assert not set("«»") & set(OVERVIEW + EPILOGS[name])
+    assert max(map(len, EPILOGS[name].splitlines())) <= 120
 
 
 @pytest.mark.parametrize("args", [(), ("nonsense",), ("run", "--nonsense")], ids=["nothing", "command", "option"])

@@ -19,6 +19,7 @@ from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import Parts
 from wallbox2mqtt import heartbeat
 from wallbox2mqtt.cli.health import run
+from wallbox2mqtt.cli.texts import EPILOGS
 from wallbox2mqtt.config import MqttConfig, WallboxConfig
 from wallbox2mqtt.config.model import Secret
 from wallbox2mqtt.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
@@ -255,6 +256,9 @@ class TestCommand:
         assert code == 69
         assert line.startswith(f"unhealthy: nothing is known of the bridge: {state}")
         assert "may not be read by this user; sudo helps" in line
+
+    def test_help_tells_the_limit_of_the_default(self) -> None:
+        assert f"no good read for {GOOD.read_limit_s:.0f} s" in EPILOGS["health"]
 
     def test_stopped(self, tmp_path: Path) -> None:
         self.write(tmp_path, at=time.monotonic() - 50)

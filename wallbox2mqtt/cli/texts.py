@@ -1,5 +1,7 @@
 """What ``--help`` says beyond a command's options. Wrapped by hand, at 100 characters."""
 
+from wallbox2mqtt.heartbeat import BACKOFF_S, READ_INTERVALS, READ_LATEST_INTERVALS, READ_LEAST_S, READ_MOST_S
+
 OVERVIEW = """Wallbox chargers on MQTT, as fresh as the vendor's cloud allows.
 
 Begin with "init", which asks for the account and the broker, or with "demo", which needs neither."""
@@ -24,6 +26,12 @@ environment:
   NOTIFY_SOCKET, JOURNAL_STREAM, CREDENTIALS_DIRECTORY
                           set by systemd"""
 
+_READ_LIMIT = (
+    f"{READ_MOST_S:.0f} s ({READ_INTERVALS} intervals\n"
+    f"but at least {READ_LEAST_S:.0f} s where that is less, {READ_LATEST_INTERVALS:g} intervals where that is more, "
+    f"{BACKOFF_S / 60:.0f} minutes"
+)
+
 EPILOGS = {
     "": f"""Each command tells more: wallbox2mqtt run --help
 
@@ -43,12 +51,12 @@ exit codes:
   0   ended as asked
   78  the configuration is wrong, or the cloud refuses credentials that never worked: do not restart
   1   a thread died or was stuck: restart it""",
-    "health": """Prints one line. Unhealthy is, within two minutes: a process that is stopped, hangs or is not there; a
-thread that is silent; a broker that is away; no good read for three intervals (45 minutes while the
-cloud says «too many requests»); a refused sign-in. For containers and monitoring.
+    "health": f"""Prints one line. Unhealthy is, within two minutes: a process that is stopped, hangs or is not there; a
+thread that is silent; a broker that is away; a refused sign-in; no good read for {_READ_LIMIT}
+while the cloud says "too many requests"). For containers and monitoring.
 
 examples:
-  wallbox2mqtt health --state-dir /var/lib/wallbox2mqtt
+  sudo wallbox2mqtt health --state-dir /var/lib/wallbox2mqtt
   HEALTHCHECK CMD ["wallbox2mqtt", "health"]
 
 exit codes:

@@ -70,7 +70,7 @@ class Fault:
             msg = f"kind {self.kind!r} is none of {', '.join(get_args(Kind))}"
             raise ValueError(msg)
         if self.count is not None and self.count < 1:
-            msg = f"count is at least 1, or null for «until cleared», not {self.count}"
+            msg = f'count is at least 1, or null for "until cleared", not {self.count}'
             raise ValueError(msg)
 
     @property
