@@ -36,6 +36,12 @@ def test_topic_table_has_every_field() -> None:
     assert everyday == [f"`{key}`" for key, row in FIELDS.items() if row.has_state and row.enabled]
 
 
+def test_units_are_words_that_people_know() -> None:
+    units = {row[0].strip("`"): row[2] for row in cells(docs.topic_table())[2:]}
+    assert (units["cost"], units["depot_price"], units["added_energy"]) == ("currency", "currency/kWh", "kWh")
+    assert not [unit for unit in units.values() if "{" in unit]
+
+
 def test_command_table_has_every_command() -> None:
     rows = cells(docs.command_table())[2:]
     assert [row[0] for row in rows] == [f"`{key}/set`" for key, row in FIELDS.items() if row.command]

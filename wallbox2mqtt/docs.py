@@ -19,11 +19,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def topic_table(*, rare: bool = True) -> str:
     """Give the table of fields in Markdown; without ``rare``, only those that people look at every day."""
     rows = [
-        (f"`{row.key}`", row.meaning, row.kind.unit or "", f"`{payload(row.example)}`", _sources(row))
+        (f"`{row.key}`", row.meaning, _unit(row), f"`{payload(row.example)}`", _sources(row))
         for row in FIELDS.values()
         if row.has_state and (rare or row.enabled)
     ]
     return _table(("topic below `wallbox/<id>/`", "meaning", "unit", "example", "from"), rows)
+
+
+def _unit(row: Field) -> str:
+    # the charger's own currency, which only discovery can name
+    return (row.kind.unit or "").format(currency="currency")
 
 
 def _sources(row: Field) -> str:

@@ -107,7 +107,9 @@ whatever could tell who or where you are. Look at it before you send it.
 
 examples:
   wallbox2mqtt dump --output dump.json""",
-    "topics": """In Markdown: what is published below wallbox/<id>/, and what each command accepts and sends.""",
+    "topics": """In Markdown: what is published below wallbox/<id>/, and what each command accepts and sends. "from"
+names the cloud's document and the path in it: detail is chargers/status/{id}, basic is
+v2/charger/{id}, list is v3/chargers/groups, which shows all chargers at once.""",
     "schema": """A JSON schema (draft 2020-12). Editors with the YAML language server use it with this first line:
   # yaml-language-server: $schema=config.schema.json
 
