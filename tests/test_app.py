@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
+from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from tests.parts import reads_of, writes_of
-from wallbox2mqtt.app import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, App
+from wallbox2mqtt.app import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, App, _ChargersListed
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.config import CommandsConfig, Config, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.inbox import MOST_MESSAGES
@@ -35,7 +36,8 @@ class House:
     def __init__(self, clock: Clock, directory: Path, port: int, settings: Settings, **options: Any) -> None:  # noqa: ANN401
         mqtt = {"host": "127.0.0.1", "port": port, **options.pop("mqtt", {})}
         commands = CommandsConfig(**options.pop("commands", {}))
-        self.cloud = Simulator(chargers=[ChargerSpec(id=ONE)], clock=clock, settings=settings)
+        specs = [ChargerSpec(id=ONE + number) for number in range(options.pop("chargers", 1))]
+        self.cloud = Simulator(chargers=specs, clock=clock, settings=settings)
         self.cloud.start()
         account = {"email": EMAIL, "password": Secret(options.pop("password", PASSWORD)), "reads_per_minute": 60}
         wallbox = WallboxConfig(
@@ -119,17 +121,19 @@ class TestEnd:
 
     def test_in_a_flood(self, make: Make, watcher: Watcher) -> None:
         """Messages without end, more than anybody can handle: neither those that wait nor those that come hold it."""
-        house = make(writes_per_minute=1)
+        clock = SystemClock(SPEED)
+        house = make(clock, writes_per_minute=1)
         watcher.wait(f"wallbox/{ONE}/locked", "1")
         topic, ended = f"wallbox/{ONE}/max_charging_current/set", threading.Event()
 
         def flood() -> None:
             number = 0
             while not ended.wait(0.001):
-                for _ in range(50):
+                for _ in range(500):
                     number += 1
                     payload = str(6 + number % 20).encode()
-                    house.app._events.put(Message(topic, payload, retained=False, arrived=0.0))  # noqa: SLF001
+                    message = Message(topic, payload, retained=False, arrived=clock.monotonic())
+                    house.app._events.put(message)  # noqa: SLF001
 
         flooding = threading.Thread(target=flood)
         flooding.start()
@@ -304,6 +308,28 @@ class TestAnnouncing:
         clock.jump(-3600)
         watcher.wait(f"wallbox/{ONE}/status", limit_s=20)
 
+    def test_over_a_slow_link_main_goes_on_meanwhile(self, broker: Broker, make: Make, watcher: Watcher) -> None:
+        """1,300 topics, of which some 200 a second get through: what is commanded meanwhile must not wait for them."""
+        chargers = range(ONE, ONE + 12)
+        with Proxy(broker.port) as proxy:
+            house = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=0.5, reads_per_minute=600)
+            watcher.publish("wallbox/bridge/refresh/set", "1")
+            eventually(lambda: all(map(house.app._picture.has_detail, chargers)), "all is known")  # noqa: SLF001
+            watcher.wait(f"wallbox/{ONE}/locked", "1")
+            settle(watcher)
+            proxy.delay_s = 0.05
+            watcher.forget()
+            watcher.publish("homeassistant/status", "online")
+            watcher.wait(f"wallbox/{ONE}/status")
+            watcher.publish(f"wallbox/{ONE}/locked/set", "0")
+            assert house.cloud.wait_for(lambda seen: any(one.method == "PUT" for one in seen), LIMIT_S)
+            assert len(watcher.heard) < 500
+            watcher.wait(f"wallbox/{ONE}/locked/result")
+            assert len(watcher.heard) < 1000
+            everything = {f"wallbox/{charger}/{name}" for charger in chargers for name in ("status", "locked")}
+            watcher.wait_for(lambda _: everything <= watcher.last().keys(), "all again")
+            watcher.wait(f"wallbox/{ONE}/locked", "0")
+
     def test_offline_is_contradicted(self, make: Make, watcher: Watcher) -> None:
         make()
         watcher.wait("wallbox/bridge/state", "online")
@@ -337,6 +363,26 @@ def test_what_a_broker_has_stored_is_no_command_after_a_new_connection_either(ma
         eventually(lambda: app._shared.results.answered == 1, "the stored command has its result")  # noqa: SLF001
         house.stop()
     assert writes_of(house.cloud.requests) == []
+
+
+def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
+    broker: Broker, make: Make, watcher: Watcher
+) -> None:
+    with Proxy(broker.port) as proxy:
+        house = make(mqtt={"port": proxy.port}, poll_interval=3600)
+        topics = {f"wallbox/{ONE}/{name}" for name in ("availability", "locked", "ecosmart/percentage")}
+        watcher.wait_for(lambda _: topics <= watcher.last().keys(), "all is shown")
+        settle(watcher)
+        proxy.silent = True
+        proxy.cut()
+        eventually(lambda: not house.app._mqtt.online, "the broker is away")  # noqa: SLF001
+        house.app._events.put(_ChargersListed((ONE,)))  # noqa: SLF001 - as after a day of listings without it
+        eventually(lambda: not house.app._picture.view(ONE), "forgotten")  # noqa: SLF001
+        proxy.silent = False
+        proxy.cut()
+        eventually(lambda: house.app._mqtt.online, "the broker is back", 20)  # noqa: SLF001
+        for topic in topics:
+            watcher.wait(topic, "")
 
 
 class HeldClock(SystemClock):

@@ -17,8 +17,18 @@ from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually, free_port
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig
 from wallbox2mqtt.errors import ConfigError
-from wallbox2mqtt.mqtt import MAX_KEPT_RESULTS, Connected, Disconnected, Event, Message, Mqtt, Reply
+from wallbox2mqtt.mqtt import (
+    MAX_KEPT_RESULTS,
+    MAX_WAITING_RESULTS,
+    Connected,
+    Disconnected,
+    Event,
+    Message,
+    Mqtt,
+    Reply,
+)
 from wallbox2mqtt.mqtt.client import MAX_INFLIGHT
+from wallbox2mqtt.mqtt.outbox import MOST_OPEN
 
 pytestmark = pytest.mark.broker
 
@@ -182,6 +192,75 @@ class TestPublishing:
         door.next(Disconnected)
         broker.freeze(frozen=False)
         door.next(Connected)
+
+    def test_a_slow_broker_gets_the_newest_state(self, broker: Broker, make: Open) -> None:
+        """What it does not take yet waits outside paho, which would keep a packet of each."""
+        door = make(broker.port, keepalive=60)
+        door.connect()
+        with Watcher(broker.port) as watcher:
+            broker.freeze(frozen=True)
+            for number in range(20_000):
+                door.mqtt.show(f"w/{number % 2}", str(number))
+            door.mqtt.show("w/end", "1")
+            assert door.mqtt.keeps_up
+            assert door.mqtt._client.unacknowledged == MOST_OPEN  # noqa: SLF001 - nobody else could tell
+            broker.freeze(frozen=False)
+            watcher.wait("w/end")
+            told = [int(one.payload) for one in watcher.heard if one.topic != "w/end"]
+            assert told == [*range(MOST_OPEN), 19_998, 19_999]
+
+    def test_each_of_what_counts_one_by_one(self, broker: Broker, make: Open) -> None:
+        door = make(broker.port, keepalive=60)
+        door.connect()
+        with Watcher(broker.port) as watcher:
+            broker.freeze(frozen=True)
+            for number in range(2000):
+                door.mqtt.publish("w/1", str(number))
+            assert not door.mqtt.keeps_up
+            broker.freeze(frozen=False)
+            watcher.wait("w/1", "1999")
+            assert watcher.of("w/1") == [str(number) for number in range(2000)]
+            assert door.mqtt.keeps_up
+
+    def test_the_end_of_a_topic_is_kept_while_the_broker_is_away(self, broker: Broker, make: Open) -> None:
+        """Nobody would announce it anew, and the broker would show the topic for good."""
+        with Proxy(broker.port) as proxy, Watcher(broker.port) as watcher:
+            door = make(proxy.port)
+            door.connect()
+            for topic in ("w/gone", "w/back"):
+                door.mqtt.show(topic, "1")
+                watcher.wait(topic, "1")
+            proxy.silent = True
+            proxy.cut()
+            door.next(Disconnected)
+            for topic in ("w/gone", "w/back"):
+                door.mqtt.show(topic, "")
+            door.mqtt.show("w/back", "2")
+            proxy.silent = False
+            proxy.cut()
+            door.next(Connected)
+            door.mqtt.show("w/back", "2")
+            watcher.wait("w/back", "2")
+            assert watcher.of("w/gone") == ["1", ""]
+
+    def test_results_wait_for_a_slow_broker(self, broker: Broker, make: Open) -> None:
+        door = make(broker.port, keepalive=60)
+        door.connect()
+        with Watcher(broker.port) as watcher:
+            broker.freeze(frozen=True)
+            for number in range(MOST_OPEN + MAX_WAITING_RESULTS + 20):
+                door.mqtt.publish_result("w/result", str(number))
+            door.mqtt.show("w/1", "1")
+            assert door.mqtt._client.unacknowledged == MOST_OPEN  # noqa: SLF001 - nobody else could tell
+            assert door.mqtt.dropped_results() == 20
+            assert door.mqtt.dropped_results() == 0
+            broker.freeze(frozen=False)
+            last = MOST_OPEN + MAX_WAITING_RESULTS + 19
+            watcher.wait("w/result", str(last))
+            told = [int(text) for text in watcher.of("w/result")]
+            assert told == [*range(MOST_OPEN), *range(MOST_OPEN + 20, last + 1)]
+            # it does not have to wait for all of them
+            assert [one.topic for one in watcher.heard].index("w/1") <= MOST_OPEN + 1
 
     def test_larger_than_the_broker_takes(self, tmp_path: Path, make: Open, caplog: pytest.LogCaptureFixture) -> None:
         broker = Broker(tmp_path, "allow_anonymous true", "max_packet_size 200").start()

@@ -97,8 +97,8 @@ class App:
         self._birth_topic = f"{config.home_assistant.prefix}/status"
         self._mqtt = self._new_mqtt(config)
         store = Store(state_dir, wallbox.account)
-        self._picture = Picture(self._topics, self._mqtt.publish, commands.settle_s)
-        self._bridge = Bridge(self._topics, self._mqtt.publish, clock)
+        self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s)
+        self._bridge = Bridge(self._topics, self._mqtt.show, clock)
         self._shared = self._new_shared(store)
         self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
         self._interval_s = self._pace.interval_s
@@ -119,6 +119,8 @@ class App:
         self._done_at: dict[Callable[[], None], float] = {}
         self._birth: schedule.Job | None = None
         self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
+        lost = "dropped results of commands, too many wait for the broker"
+        self._lost = Trouble(_LOG, lost, "all results reach the broker again", clock)
         refuses, takes = (
             "the broker refuses subscriptions, commands will not arrive",
             "the broker takes all subscriptions",
@@ -307,6 +309,8 @@ class App:
 
     def _born(self) -> None:
         """Home Assistant, or openHAB, has started: it wants everything anew."""
+        if not self._mqtt.keeps_up:
+            return  # it is on its way; once more when that is out, for who came late
         if self._birth is not None:
             self._scheduler.cancel_job(self._birth)
         self._birth = None
@@ -342,7 +346,7 @@ class App:
         for charger_id in gone:
             _LOG.warning("the charger is gone from the account, its topics are removed charger=%d", charger_id)
             for topic in self._picture.forget(charger_id):
-                self._mqtt.publish(topic, "")
+                self._mqtt.show(topic, "")
 
     def _show_info(self) -> None:
         chargers: list[Json] = list(self._shared.plan.chargers)
@@ -359,15 +363,17 @@ class App:
         self._bridge.show("writes_last_hour", str(self._shared.writes.last_hour()))
 
     def _show_log(self) -> None:
-        if self._log_topic is not None:
+        # it keeps some lines itself: a broker that is too slow for the rest need not be told more
+        if self._log_topic is not None and self._mqtt.keeps_up:
             topic = self._topics.bridge("log")
             self._log_topic.drain(lambda line: self._mqtt.publish(topic, line, retain=False), self._clock.wall())
 
     def _show_flood(self) -> None:
-        if dropped := self._events.dropped():
-            self._flood.occurs("messages", f"count={dropped}")
-        else:
-            self._flood.ended()
+        for trouble, dropped in ((self._flood, self._events.dropped()), (self._lost, self._mqtt.dropped_results())):
+            if dropped:
+                trouble.occurs("messages", f"count={dropped}")
+            else:
+                trouble.ended()
 
     def _show_health(self) -> None:
         self._bridge.health(

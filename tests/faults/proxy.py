@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -15,12 +16,12 @@ Answer = Callable[[bytes], bytes | None]
 class Proxy:
     """Passes bytes on to a port. ``context``: it speaks TLS to who comes. ``answer``: to the first bytes, by itself.
 
-    ``silent``: it takes connections and passes nothing on.
+    ``silent``: it takes connections and passes nothing on. ``delay_s``: it lets all that is there wait so long.
     """
 
     def __init__(self, to: int, *, context: ssl.SSLContext | None = None, answer: Answer | None = None) -> None:
         self._to = to
-        self.context, self.answer, self.silent = context, answer, False
+        self.context, self.answer, self.silent, self.delay_s = context, answer, False, 0.0
         self._server = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -97,6 +98,8 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
+                if self.delay_s:
+                    time.sleep(self.delay_s)
                 if not self.silent:
                     sink.sendall(chunk)
         for sock in (source, sink):

@@ -1,6 +1,17 @@
 """The broker: the one home of paho."""
 
-from wallbox2mqtt.mqtt.connection import MAX_KEPT_RESULTS, Mqtt
+from wallbox2mqtt.mqtt.connection import Mqtt
 from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
+from wallbox2mqtt.mqtt.outbox import MAX_KEPT_RESULTS, MAX_WAITING_RESULTS
 
-__all__ = ["MAX_KEPT_RESULTS", "Connected", "Disconnected", "Event", "Message", "Mqtt", "Refused", "Reply"]
+__all__ = [
+    "MAX_KEPT_RESULTS",
+    "MAX_WAITING_RESULTS",
+    "Connected",
+    "Disconnected",
+    "Event",
+    "Message",
+    "Mqtt",
+    "Refused",
+    "Reply",
+]

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -21,12 +22,19 @@ class PulsingClient(Client):
         """Begin alive and without a problem."""
         self.pulse = Pulse()
         self.problem = ""
+        self.on_turn: Callable[[], None] = lambda: None
         super().__init__(*args, **kwargs)
 
     def loop_misc(self) -> MQTTErrorCode:
-        """Called by paho's loop each second at least."""
+        """Called by paho's loop each second at least, after what has arrived was handled and without a lock."""
         self.pulse.beat()
+        self.on_turn()
         return super().loop_misc()
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages the broker has not acknowledged, or not been sent; those of earlier connections too."""
+        return len(self._out_messages)
 
     def limit_inflight(self, most: int) -> None:
         """Let so many messages be under way; paho does not heed what the broker says of it."""

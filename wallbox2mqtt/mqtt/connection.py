@@ -1,7 +1,7 @@
 """The broker's door: the one home of paho. Its callbacks only enqueue; an exception in one would kill its thread.
 
 State is not queued while the broker is away: whoever holds it announces it anew after ``Connected``. Results
-are kept and sent then.
+are kept and sent then. Publishing never waits: what a slow broker does not take yet is in the outbox.
 """
 
 import logging
@@ -21,7 +21,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.client import MAX_INFLIGHT, PulsingClient, no_delay
 from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
-from wallbox2mqtt.mqtt.flow import Flow
+from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
 from wallbox2mqtt.mqtt.tls import tls_context
 from wallbox2mqtt.topics import OFFLINE, is_topic
 from wallbox2mqtt.watch import Pulse
@@ -29,7 +29,6 @@ from wallbox2mqtt.watch import Pulse
 _LOG = logging.getLogger(__name__)
 
 QOS = 1
-MAX_KEPT_RESULTS = 1000
 _LONGEST_TOPIC = 65535
 _PACKET_OVERHEAD = 32
 _TAKEN_OVER = 0x8E
@@ -37,7 +36,7 @@ _TWIN_S, _TWIN_KICKS = 60.0, 3
 
 
 class Mqtt:
-    """One connection to the broker, kept up for good. ``publish`` may be called from any thread."""
+    """One connection to the broker, kept up for good. Any thread may publish; nobody waits for the broker."""
 
     def __init__(
         self,
@@ -65,10 +64,6 @@ class Mqtt:
         self._on_event, self._clock = on_event, clock
         self._host, self._port, self._keepalive = config.host, config.port, config.keepalive
         self._v5 = config.protocol == "5"
-        self._lock = threading.Lock()
-        self._kept: deque[tuple[str, str, bytes | None]] = deque(maxlen=MAX_KEPT_RESULTS)
-        self._online = False
-        self._flow = Flow()
         self._largest: int | None = None
         self._too_large: set[str] = set()
         self._asked: dict[int, list[str]] = {}
@@ -78,6 +73,9 @@ class Mqtt:
         self.connects = 0
         self._client_id = config.client_id
         self._client = self._new_client(config, will_topic)
+        self._outbox = Outbox(self._send, lambda: self._client.unacknowledged)
+        # not ``on_publish``: there paho holds a lock that others need to publish
+        self._client.on_turn = self._outbox.go_on
 
     def _new_client(self, config: MqttConfig, will_topic: str | None) -> PulsingClient:
         client = PulsingClient(
@@ -117,7 +115,12 @@ class Mqtt:
     @property
     def online(self) -> bool:
         """Whether what is published reaches the broker."""
-        return self._online
+        return self._outbox.online
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the broker takes state nearly as fast as it comes; else what can be left out should be."""
+        return self._outbox.keeps_up
 
     @property
     def pulse(self) -> Pulse:
@@ -133,37 +136,34 @@ class Mqtt:
         return next((thread for thread in threading.enumerate() if thread.name == name), None)
 
     def publish(self, topic: str, payload: str, *, retain: bool = True) -> None:
-        """Publish state; nothing happens while the broker is away.
+        """Publish a message, as often as it is said; nothing happens while the broker is away."""
+        self._outbox.state(Outgoing(topic, payload.encode(), retain), each=True)
 
-        Of many at once the later ones wait until the broker has taken the earlier, or paho would keep thousands
-        in memory; a broker that takes none any more is not waited for.
+    def show(self, topic: str, payload: str) -> None:
+        """Publish state, retained: where the broker is slow, the newest of a topic.
+
+        Nothing happens while the broker is away; only an empty payload, which ends a topic, is kept until it is back.
         """
-        if self._online:
-            self._flow.wait()
-            self._send(topic, payload, retain=retain, correlation=None)
+        self._outbox.state(Outgoing(topic, payload.encode(), retain=True), each=False)
 
     def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
         """Publish an answer to a command; kept while the broker is away, the newest 1,000."""
-        with self._lock:
-            if not self._online:
-                self._kept.append((topic, payload, correlation))
-                return
-        self._send(topic, payload, retain=False, correlation=correlation)
+        self._outbox.result(Outgoing(topic, payload.encode(), retain=False, correlation=correlation))
 
     def flush_results(self) -> None:
-        """Send the answers that were kept."""
-        with self._lock:
-            kept, self._kept = list(self._kept), deque(maxlen=MAX_KEPT_RESULTS)
-        for topic, payload, correlation in kept:
-            self.publish_result(topic, payload, correlation)
+        """Send the answers that were kept: the broker has been told how things are."""
+        self._outbox.answer()
+
+    def dropped_results(self) -> int:
+        """Give how many answers were dropped since the last call, because too many waited."""
+        return self._outbox.dropped_results()
 
     def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
         """Publish a last state (topic, payload), wait until the broker has it, and end the connection.
 
         Where the broker does not take it in time, the connection is cut, so that the will is published instead.
         """
-        with self._lock:
-            was_online, self._online = self._online, False  # nothing follows the last words
+        was_online = self._outbox.close()  # nothing follows the last words
         if last is not None and not (was_online and self._say(*last, timeout_s)):
             self._client.cut()
         self._client.disconnect()
@@ -181,20 +181,22 @@ class Mqtt:
         info.wait_for_publish(timeout_s)
         return info.is_published()
 
-    def _send(self, topic: str, payload: str, *, retain: bool, correlation: bytes | None) -> None:
-        encoded, topic_size = payload.encode(), len(topic.encode())
-        size = len(encoded) + topic_size + len(correlation or b"") + _PACKET_OVERHEAD
+    def _send(self, message: Outgoing) -> bool:
+        """Hand a message to paho; tells whether it goes its way, or never will."""
+        topic, correlation = message.topic, message.correlation
+        topic_size = len(topic.encode())
+        size = len(message.payload) + topic_size + len(correlation or b"") + _PACKET_OVERHEAD
         if topic_size > _LONGEST_TOPIC or (self._largest is not None and size > self._largest):
             if topic not in self._too_large:
                 self._too_large.add(topic)
                 _LOG.warning("not published, larger than the broker takes topic=%.80s bytes=%d", topic, size)
-            return
+            return True
         properties = None
         if correlation is not None and self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
             properties.CorrelationData = correlation
-        self._flow.sent()
-        self._client.publish(topic, encoded, qos=QOS, retain=retain, properties=properties)
+        info = self._client.publish(topic, message.payload, qos=QOS, retain=message.retain, properties=properties)
+        return info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
 
     # From here on: callbacks, on paho's thread. They hand over and return.
 
@@ -225,13 +227,10 @@ class Mqtt:
         # so that nothing old can arrive after what is new
         denied = tuple(self._denied)
         self.connects += 1
-        self._flow.restart()
-        with self._lock:
-            self._online = True
+        self._outbox.connected()
         self._on_event(Connected(denied))
 
     def _published(self, _client: Client, _data: object, _mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
-        self._flow.acknowledged()
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
         if reason.is_failure and (text := str(reason)) not in self._refused:
             self._refused.add(text)
@@ -241,8 +240,7 @@ class Mqtt:
         self._on_event(Disconnected(self._client.problem))
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
-        with self._lock:
-            was_online, self._online = self._online, False
+        was_online = self._outbox.disconnected()
         if not was_online and not reason.is_failure:
             return
         now = self._clock.monotonic()

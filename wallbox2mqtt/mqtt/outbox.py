@@ -1,0 +1,145 @@
+"""What is on its way to the broker: so much at once, and the rest waits here, where it takes little room."""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MOST_OPEN = 500
+"""Messages that paho may have of us. It keeps an object and a packet of each until the broker has acknowledged it."""
+MAX_KEPT_RESULTS = 1000
+"""Answers that are kept while the broker is away."""
+MAX_WAITING_RESULTS = 10_000
+"""Answers that may wait for a broker that is there, but slower than those who command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message. ``correlation``: what MQTT 5 says of an answer."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    correlation: bytes | None = None
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it makes the broker forget a topic: nobody would announce that anew."""
+        return self.retain and not self.payload
+
+
+class Outbox:
+    """Sends in order while there is room, and keeps the rest until there is. Nobody waits.
+
+    paho calls ``on_publish`` with a lock that publishing needs, so no method may be called there.
+    """
+
+    def __init__(self, send: Callable[[Outgoing], bool], open_now: Callable[[], int]) -> None:
+        """Begin empty, and without a broker.
+
+        Args:
+            send: hands a message to paho; tells whether paho took it.
+            open_now: how many messages the broker has not acknowledged.
+
+        """
+        self._send, self._open_now = send, open_now
+        self._lock = threading.Lock()
+        self._states: OrderedDict[object, Outgoing] = OrderedDict()
+        self._results: deque[Outgoing] = deque()
+        self._online = self._answers = self._turn = self._closed = False
+        self._dropped = 0
+
+    @property
+    def online(self) -> bool:
+        """Whether there is a broker."""
+        return self._online
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the broker takes state nearly as fast as it comes."""
+        return len(self._states) < MOST_OPEN
+
+    def state(self, message: Outgoing, *, each: bool) -> None:
+        """Send a state; of those that wait for a topic the newest counts, unless ``each`` does.
+
+        While the broker is away there are none, but for the ends of topics.
+        """
+        with self._lock:
+            if not self._online and not message.takes_back:
+                return
+            key = object() if each else message.topic
+            self._states[key] = message
+            self._states.move_to_end(key)
+            self._go_on()
+
+    def result(self, message: Outgoing) -> None:
+        """Send an answer; the newest are kept while they cannot be sent."""
+        with self._lock:
+            self._results.append(message)
+            self._answers = self._answers or self._online  # behind those that were kept
+            self._go_on()
+            self._trim()
+
+    def answer(self) -> None:
+        """Send the answers that were kept, too."""
+        with self._lock:
+            self._answers = True
+            self._go_on()
+
+    def go_on(self) -> None:
+        """Send what waits, as far as there is room now."""
+        if self._states or self._results:
+            with self._lock:
+                self._go_on()
+
+    def connected(self) -> None:
+        """Take note that there is a broker; answers wait until it has been told how things are."""
+        with self._lock:
+            self._online, self._answers = not self._closed, False
+
+    def disconnected(self) -> bool:
+        """Take note that there is none; tells whether there was. All state will be announced anew."""
+        with self._lock:
+            was_online, self._online = self._online, False
+            for key in [key for key, message in self._states.items() if not message.takes_back]:
+                del self._states[key]
+            self._trim()
+            return was_online
+
+    def close(self) -> bool:
+        """Send the answers that wait, room or not, and nothing that comes later; tells whether there was a broker."""
+        with self._lock:
+            was_online, self._online, self._closed = self._online, False, True
+            left = [message for message in self._states.values() if message.takes_back]
+            if was_online:
+                for message in [*self._results, *left]:
+                    self._send(message)
+            return was_online
+
+    def dropped_results(self) -> int:
+        """Give how many answers were dropped since the last call."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+            return dropped
+
+    def _trim(self) -> None:
+        most = MAX_WAITING_RESULTS if self._online else MAX_KEPT_RESULTS
+        while len(self._results) > most:
+            self._results.popleft()
+            self._dropped += 1
+
+    def _go_on(self) -> None:
+        while self._online and self._open_now() < MOST_OPEN:
+            # in turn, so that neither a flood of commands nor a fleet that is announced holds up the other
+            self._turn = not self._turn
+            if self._answers and self._results and (self._turn or not self._states):
+                if not self._send(self._results[0]):
+                    return
+                self._results.popleft()
+            elif self._states:
+                key, message = next(iter(self._states.items()))
+                if not self._send(message):
+                    return
+                del self._states[key]
+            else:
+                return
