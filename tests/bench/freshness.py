@@ -14,18 +14,11 @@ from pathlib import Path
 from tests.bench.rig import free_port, machine, table
 from wallbox2mqtt.app import App
 from wallbox2mqtt.cli.brokers import HOST, Broker
+from wallbox2mqtt.cli.demo import config_of
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import (
-    CommandsConfig,
-    Config,
-    HomeAssistantConfig,
-    LogConfig,
-    MqttConfig,
-    Secret,
-    WallboxConfig,
-)
+from wallbox2mqtt.config import HomeAssistantConfig, MqttConfig
 from wallbox2mqtt.mqtt import Connected, Event, Message, Mqtt
-from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator
+from wallbox2mqtt.simulator import Settings, Simulator
 
 STEP_S = 5.0
 WARM_UP_S = 240.0
@@ -97,7 +90,8 @@ def measure(reads: int, chargers: int, speed: float, minutes: float) -> tuple[fl
         listener.start()
         while not isinstance(events.get(timeout=_WAIT_S), Connected):
             pass
-        app = App(_config(cloud, broker, reads), Path(name) / "state", clock)
+        config = config_of(cloud, broker, reads=reads, home_assistant=HomeAssistantConfig(discovery="off"))
+        app = App(config, Path(name) / "state", clock)
         thread = threading.Thread(target=app.run, daemon=True)
         thread.start()
         watch = Watch(cloud, clock.monotonic() + WARM_UP_S)
@@ -116,24 +110,6 @@ def measure(reads: int, chargers: int, speed: float, minutes: float) -> tuple[fl
         if len(watch.ages) != chargers:
             raise SystemExit(f"only {len(watch.ages)} of {chargers} chargers were seen")  # noqa: EM102, TRY003
         return mean, sum(seen.limited for seen in cloud.requests)
-
-
-def _config(cloud: Simulator, broker: Broker, reads: int) -> Config:
-    return Config(
-        wallbox=WallboxConfig(
-            email=EMAIL,
-            password=Secret(PASSWORD),
-            api_url=cloud.url,
-            user_api_url=cloud.url,
-            poll_interval=60 / reads,
-            reads_per_minute=reads,
-        ),
-        mqtt=MqttConfig(host=HOST, port=broker.port),
-        home_assistant=HomeAssistantConfig(discovery="off"),
-        commands=CommandsConfig(),
-        log=LogConfig(),
-        state_dir=None,
-    )
 
 
 def main() -> None:

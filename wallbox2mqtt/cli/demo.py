@@ -15,15 +15,7 @@ from wallbox2mqtt.app import App
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.cli.brokers import HOST, Broker
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import (
-    CommandsConfig,
-    Config,
-    HomeAssistantConfig,
-    LogConfig,
-    MqttConfig,
-    Secret,
-    WallboxConfig,
-)
+from wallbox2mqtt.config import Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.mqtt import Event, Message, Mqtt
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
@@ -79,22 +71,20 @@ class View:
         return f"\x1b[1m{line}\x1b[0m" if self._colour else line
 
 
-def _config(cloud: Simulator, broker: Broker) -> Config:
+def config_of(cloud: Simulator, broker: Broker, *, reads: int, home_assistant: HomeAssistantConfig) -> Config:
+    """Give the configuration of a bridge between these two that uses its whole budget. ``reads``: in a minute."""
     return Config(
         wallbox=WallboxConfig(
             email=EMAIL,
             password=Secret(PASSWORD),
             api_url=cloud.url,
             user_api_url=cloud.url,
-            poll_interval=60 / _READS,
-            reads_per_minute=_READS,
+            poll_interval=60 / reads,
+            reads_per_minute=reads,
             writes_per_minute=_WRITES,
         ),
         mqtt=MqttConfig(host=HOST, port=broker.port, protocol=broker.protocol, base_topic=_BASE),
-        home_assistant=HomeAssistantConfig(),
-        commands=CommandsConfig(),
-        log=LogConfig(),
-        state_dir=None,
+        home_assistant=home_assistant,
     )
 
 
@@ -142,7 +132,8 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int
         cloud,
         Broker(port, Path(directory)) as broker,
     ):
-        app = App(_config(cloud, broker), Path(directory) / "state", SystemClock(speed))
+        config = config_of(cloud, broker, reads=_READS, home_assistant=HomeAssistantConfig())
+        app = App(config, Path(directory) / "state", SystemClock(speed))
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
         view = View(port, broker.protocol)
         print(_hints(cloud, broker, speed), flush=True)
