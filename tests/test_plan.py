@@ -423,6 +423,12 @@ class TestChargers:
             course.plan.listed(listing(*range(begin, begin + MAX_CHARGERS // 2)))
         assert len(course.plan.chargers) == MAX_CHARGERS
 
+    def test_twice_in_what_is_kept_is_once(self, clock: FakeClock, store: Store) -> None:
+        store.write("chargers", {"ids": [3, 1, 3, *range(1, 2 * MAX_CHARGERS)]})
+        chargers = Plan((), clock, store).chargers
+        assert chargers[:3] == [3, 1, 2]
+        assert len(chargers) == len(set(chargers)) == MAX_CHARGERS
+
     def test_kept_across_restarts(self, course: Course, clock: FakeClock, store: Store) -> None:
         course.lists = [3, 1]
         course.read()
@@ -440,8 +446,13 @@ class TestChargers:
 
     @pytest.mark.parametrize(
         "kept",
-        [{"ids": "no"}, {"ids": [True, -1, "1", None, 1.5]}, {"ids": None, "missing": [1]}, {"missing": {"x": 1}}],
-        ids=str,
+        [
+            {"ids": "no"},
+            {"ids": [True, -1, "1", None, 1.5]},
+            {"ids": None, "missing": [1]},
+            {"missing": {"x": 1, "9" * 5000: 1}},
+        ],
+        ids=lambda kept: str(kept)[:40],
     )
     def test_what_is_kept_may_be_damaged(self, clock: FakeClock, store: Store, kept: dict[str, Json]) -> None:
         store.write("chargers", kept)

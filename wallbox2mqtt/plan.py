@@ -85,10 +85,9 @@ class Plan:
         kept = store.read(_FILE)
         self._chargers: list[int] = list(self._only) or _ids(kept.get("ids"))
         self._started = clock.monotonic()
+        known = {str(charger): charger for charger in self._chargers}
         self._missing_since = {
-            int(key): self._started - missing_s
-            for key, missing_s in _items(kept.get("missing"))
-            if key.isdecimal() and int(key) in self._chargers
+            known[key]: self._started - missing_s for key, missing_s in _items(kept.get("missing")) if key in known
         }
         self._asked: dict[Target, float] = {LIST: clock.monotonic()} if self._only else {}
         self._aside: dict[Target, float] = {}
@@ -125,8 +124,12 @@ class Plan:
             # of one charger the list shows next to nothing that its detail does not
             several = [LIST, *documents] if len(self._chargers) != 1 else [*documents, LIST]
             wanted = documents if self._only else several
-            self._everything += [target for target in wanted if target not in self._everything]
+            self._add_to_everything(wanted)
             self._wants_more = not self._chargers
+
+    def _add_to_everything(self, wanted: list[Target]) -> None:
+        waiting = set(self._everything)
+        self._everything += [target for target in wanted if target not in waiting]
 
     def _documents(self) -> list[Target]:
         return [Target(kind, charger) for kind in (Kind.DETAIL, Kind.BASIC) for charger in self._chargers]
@@ -281,14 +284,16 @@ class Plan:
             if self._only:
                 ids = [charger for charger in ids if charger in self._only]
             now = self._clock.monotonic()
-            missing = [charger for charger in self._chargers if charger not in ids and charger not in self._only]
+            here, known = set(ids), set(self._chargers)
+            missing = [charger for charger in self._chargers if charger not in here and charger not in self._only]
             gone = [charger for charger in missing if now - self._missing_since.setdefault(charger, now) >= DAY_S]
             for charger in ids:
                 self._missing_since.pop(charger, None)
+            left = set(gone)
             for charger in gone:
                 del self._missing_since[charger]
-            self._chargers = [charger for charger in self._chargers if charger not in gone]
-            new = [charger for charger in ids if charger not in self._chargers]
+            self._chargers = [charger for charger in self._chargers if charger not in left]
+            new = [charger for charger in ids if charger not in known]
             self._chargers += new[: max(0, MAX_CHARGERS - len(self._chargers))]
             if len(self._chargers) == 1 and (only := Target(Kind.DETAIL, self._chargers[0])) not in self._asked:
                 # the first start of most users: the list has told a part, the rest need not wait for the interval
@@ -296,7 +301,7 @@ class Plan:
             if self._wants_more:
                 # everything was wanted before it was known what there is
                 self._wants_more = False
-                self._everything += [target for target in self._documents() if target not in self._everything]
+                self._add_to_everything(self._documents())
             self._judge(listing)
             self._keep()
             return gone
@@ -321,7 +326,7 @@ class Plan:
 
 def _ids(kept: Json) -> list[int]:
     items = kept if isinstance(kept, list) else []
-    return [item for item in items if is_charger_id(item)]
+    return list(dict.fromkeys(item for item in items if is_charger_id(item)))[:MAX_CHARGERS]
 
 
 def _items(kept: Json) -> list[tuple[str, float]]:
