@@ -63,7 +63,7 @@ class TestHelp:
 
     def test_of_what_is_unknown(self, tmp_path: Path) -> None:
         done = run(environment(None, tmp_path), "runn")
-        assert done.code == 2
+        assert done.code == 1
         assert "run" in done.err
 
 
