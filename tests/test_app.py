@@ -329,6 +329,10 @@ class TestAnnouncing:
             everything = {f"wallbox/{charger}/{name}" for charger in chargers for name in ("status", "locked")}
             watcher.wait_for(lambda _: everything <= watcher.last().keys(), "all again")
             watcher.wait(f"wallbox/{ONE}/locked", "0")
+            watcher.forget()
+            watcher.publish("homeassistant/status", "online")
+            watcher.wait(f"wallbox/{ONE}/status")
+            assert house.stop() == EXIT_OK
 
     def test_offline_is_contradicted(self, make: Make, watcher: Watcher) -> None:
         make()

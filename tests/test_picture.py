@@ -118,6 +118,20 @@ class TestPublishing:
         assert len(chart.published) == len(before)
         assert before[f"w/{ONE}/availability"] == "online"
 
+    def test_announcing_says_what_is_so_by_then(self, chart: Chart) -> None:
+        """A slow broker takes a fleet little by little, and what it was told meanwhile must not be overwritten."""
+        for charger_id in (ONE, ONE + 1, ONE + 2):
+            chart.picture.read(charger_id, Reading({"name": "A"}), 1, "detail", None)
+        chart.published.clear()
+        turns = chart.picture.announcing()
+        assert next(turns) == ONE
+        assert {topic.split("/")[1] for topic, _ in chart.published} == {str(ONE)}
+        chart.picture.read(ONE + 1, Reading({"name": "B"}), 2, "detail", None)
+        chart.picture.forget(ONE + 2)
+        assert list(turns) == [ONE + 1, ONE + 2]
+        names = [(topic, text) for topic, text in chart.published if topic.endswith("name")]
+        assert names == [(f"w/{ONE}/name", "A"), (f"w/{ONE + 1}/name", "B"), (f"w/{ONE + 1}/name", "B")]
+
     def test_repeat_publishes_what_is_known_of_these(self, chart: Chart) -> None:
         chart.detail(1, name="A")
         chart.published.clear()

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -53,6 +53,7 @@ HEALTH_S = 60.0
 _LAST_WORDS_S = 2.0
 _LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5
 _JUMP_S = 2.0
+_ANNOUNCING_S = 0.05
 _BIRTH_DELAY_S = (2.0, 10.0)
 
 
@@ -118,6 +119,7 @@ class App:
         self._offset = 0.0
         self._done_at: dict[Callable[[], None], float] = {}
         self._birth: schedule.Job | None = None
+        self._announcing: Iterator[int] | None = None
         self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
         lost = "dropped results of commands, too many wait for the broker"
         self._lost = Trouble(_LOG, lost, "all results reach the broker again", clock)
@@ -198,9 +200,10 @@ class App:
                 self._watchdog.main.beat()
                 self._check_times()
                 self._scheduler.run_pending()
+                longest = self._go_on_announcing()
                 idle = self._scheduler.idle_seconds
                 with contextlib.suppress(queue.Empty):
-                    self._handle(self._events.get(timeout=min(max(idle or 0.0, 0.0), 1.0)))
+                    self._handle(self._events.get(timeout=min(max(idle or 0.0, 0.0), longest)))
             return self._exit.code
         finally:
             self._end()
@@ -309,14 +312,12 @@ class App:
 
     def _born(self) -> None:
         """Home Assistant, or openHAB, has started: it wants everything anew."""
-        if not self._mqtt.keeps_up:
+        if self._announcing is not None or not self._mqtt.keeps_up:
             return  # it is on its way; once more when that is out, for who came late
         if self._birth is not None:
             self._scheduler.cancel_job(self._birth)
         self._birth = None
-        self._announcer.announce()
-        self._bridge.announce()
-        self._picture.announce()
+        self._announce_all()
 
     def _announce(self, event: Connected) -> None:
         if self._mqtt.connects == 1:
@@ -327,12 +328,30 @@ class App:
         else:
             self._denied.ended()
         self._intake.subscribed()
-        self._announcer.announce()
-        self._bridge.announce()
-        self._picture.announce()
+        self._announce_all()
         self._mqtt.flush_results()
 
+    def _announce_all(self) -> None:
+        self._announcer.announce()
+        self._bridge.announce()
+        self._announcing = self._picture.announcing()
+        self._go_on_announcing()
+
+    def _go_on_announcing(self) -> float:
+        """Announce one more charger, where the broker takes it; gives the seconds for which main may wait.
+
+        A fleet has more topics than are to wait at once, and neither commands nor the end are to wait for it.
+        """
+        if self._announcing is None:
+            return 1.0
+        if not self._mqtt.keeps_up:
+            return _ANNOUNCING_S
+        if next(self._announcing, None) is None:
+            self._announcing = None
+        return 0.0
+
     def _disconnected(self, event: Disconnected) -> None:
+        self._announcing = None
         self._intake.disconnected()
         if event.twin:
             reason = "another client uses the same client id, the two end each other's connection"

@@ -7,7 +7,7 @@ do not make it flicker.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
@@ -80,9 +80,18 @@ class Picture:
 
     def announce(self) -> None:
         """Publish everything anew."""
+        for _ in self.announcing():
+            pass
+
+    def announcing(self) -> Iterator[int]:
+        """Publish everything anew, one charger at each turn with what is shown of it by then; gives which."""
         with self._lock:
-            for charger_id, charger in self._chargers.items():
-                self._announce(charger_id, charger)
+            charger_ids = list(self._chargers)
+        for charger_id in charger_ids:
+            with self._lock:
+                if (charger := self._chargers.get(charger_id)) is not None:
+                    self._announce(charger_id, charger)
+            yield charger_id
 
     def _announce(self, charger_id: int, charger: Charger) -> None:
         if charger.availability is not None:
