@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,27 +110,52 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert "nowhere.yaml" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("level", ["info", "debug"])
-def test_run_without_cloud_and_broker_until_it_is_told_to_end(
-    tmp_path: Path, number: signal.Signals, level: str
-) -> None:
-    environment = {
+def alone(directory: Path, **settings: str) -> dict[str, str]:
+    """The environment of a bridge without a cloud and a broker."""
+    return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
-        "STATE_DIRECTORY": str(tmp_path / "state"),
+        "STATE_DIRECTORY": str(directory / "state"),
         "WALLBOX2MQTT_WALLBOX__EMAIL": "a@b.c",
         "WALLBOX2MQTT_WALLBOX__PASSWORD": "a secret that nobody may see",
         "WALLBOX2MQTT_WALLBOX__API_URL": f"http://127.0.0.1:{free_port()}",
         "WALLBOX2MQTT_WALLBOX__USER_API_URL": f"http://127.0.0.1:{free_port()}",
         "WALLBOX2MQTT_MQTT__HOST": "127.0.0.1",
         "WALLBOX2MQTT_MQTT__PORT": str(free_port()),
-        "WALLBOX2MQTT_LOG__LEVEL": level,
+        **settings,
     }
+
+
+@pytest.mark.parametrize("signals", [1, 1000], ids=["once", "again and again"])
+@pytest.mark.parametrize("streams", ["", "2>&-", ">&- 2>&-", "2>/dev/full"])
+def test_run_ends_well_whatever_became_of_its_output(tmp_path: Path, streams: str, signals: int) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(LIMIT_S)
+        systemd.bind(str(tmp_path / "notify"))
+        with subprocess.Popen(  # noqa: S603 - our own program
+            ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "wallbox2mqtt", "run"],  # noqa: S607
+            cwd=tmp_path,
+            env=alone(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify")),
+        ) as process:
+            while b"READY=1" not in systemd.recv(65536):
+                pass
+            for _ in range(signals):
+                if process.poll() is not None:
+                    break
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.005)
+            assert process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_run_without_cloud_and_broker_until_it_is_told_to_end(
+    tmp_path: Path, number: signal.Signals, level: str
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "wallbox2mqtt", "run"],
         cwd=tmp_path,
-        env=environment,
+        env=alone(tmp_path, WALLBOX2MQTT_LOG__LEVEL=level),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

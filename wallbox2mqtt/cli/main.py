@@ -163,7 +163,12 @@ def _run(args: argparse.Namespace) -> int:
     directory = state_dir(config, os.environ)
     for precaution in precautions(config, file, directory, os.environ):
         logging.getLogger(__name__).warning(precaution)
-    return App(config, directory, SystemClock()).run()
+    try:
+        return App(config, directory, SystemClock()).run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Python ends with the default handlers, and a second signal would make a failure of an orderly end
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _health(args: argparse.Namespace) -> int:
@@ -259,6 +264,30 @@ def _schema(_args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code."""
+    _open_streams()
+    try:
+        return _guarded(argv)
+    finally:
+        _flush_streams()
+
+
+def _open_streams() -> None:
+    """Write to nowhere where whoever started this has closed standard output or error."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
+
+
+def _flush_streams() -> None:
+    """Let go of what cannot be written (a full disk, a reader that is gone): Python would end with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _guarded(argv: Sequence[str] | None) -> int:
     args = _parser().parse_args(argv)
     run: Callable[[argparse.Namespace], int] = args.run
     try:
