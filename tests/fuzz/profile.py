@@ -5,9 +5,13 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 _TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
+
+patience = pytest.mark.timeout(120 * max(1, _TIMES))
+"""The limit of a test, of real seconds: ten times as many examples take ten times as long."""
 
 
 def fuzz(examples: int, *, steps: int = 50, shrinks: bool = True) -> settings:

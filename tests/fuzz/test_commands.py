@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import fuzz
+from tests.fuzz.profile import fuzz, patience
 from tests.hostile import HOSTILE
 from tests.parts import Parts
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
+
+pytestmark = patience
 
 ONE, QUASAR = 101, 102
 MOST_A = 16
