@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -266,14 +267,13 @@ def test_plain_websockets(tmp_path: Path, path: str) -> None:
         assert door.outcome() == "connected"
 
 
-class Answers:
-    """A server that answers each connection with these bytes, and then waits for the end."""
+class Server(ABC):
+    """A server by hand; ``serve`` is called with each connection, one after another, until the test is over."""
 
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -284,16 +284,31 @@ class Answers:
         self._server.close()
         self._thread.join(LIMIT_S)
 
-    def _serve(self) -> None:
+    def _accept(self) -> None:
         while True:
             try:
                 sock, _ = self._server.accept()
             except OSError:
                 return
-            with sock, contextlib.suppress(OSError):
-                sock.settimeout(LIMIT_S)
-                sock.recv(4096)
-                sock.sendall(self._raw)
+            sock.settimeout(LIMIT_S)
+            self.serve(sock)
+
+    @abstractmethod
+    def serve(self, sock: socket.socket) -> None:
+        """Speak with whoever has come, and close the connection."""
+
+
+class Answers(Server):
+    """A server that answers each connection with these bytes."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__()
+        self._raw = raw
+
+    def serve(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            sock.recv(4096)
+            sock.sendall(self._raw)
 
 
 UPGRADES = {
@@ -316,40 +331,23 @@ def test_a_websocket_that_is_none_does_not_end_the_thread(raw: bytes) -> None:
 # --- versions
 
 
-class Handshakes:
+class Handshakes(Server):
     """A server that speaks TLS up to a version; of each connection it tells what became of it."""
 
     def __init__(self, newest: ssl.TLSVersion) -> None:
+        super().__init__()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(FILES / "server.pem", FILES / "server.key")
         limit_to(self.context, newest)
         self.told: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(LIMIT_S)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                plain, _ = self._server.accept()
-            except OSError:
-                return
-            plain.settimeout(LIMIT_S)
-            try:
-                with self.context.wrap_socket(plain, server_side=True) as sock:
-                    sock.recv(1)
-                    self.told.put(sock.version() or "none")
-            except OSError:
-                self.told.put("refused")
+    def serve(self, sock: socket.socket) -> None:
+        try:
+            with self.context.wrap_socket(sock, server_side=True) as safe:
+                safe.recv(1)
+                self.told.put(safe.version() or "none")
+        except OSError:
+            self.told.put("refused")
 
 
 def limit_to(context: ssl.SSLContext, newest: ssl.TLSVersion) -> None:
