@@ -69,7 +69,7 @@ class Parts:
         known = {"email": EMAIL, "password": Secret(password), "timeout": 2.0}
         config = WallboxConfig(**{"api_url": cloud.url, "user_api_url": cloud.url, **known, **wallbox})
         store, topics = Store(directory, "account"), Topics("w")
-        self.picture = Picture(topics, lambda topic, text: self.published.append((topic, text)), settle_s)
+        self.picture = Picture(topics, lambda topic, text: self.published.append((topic, text)), settle_s, store)
         self.bridge = Bridge(topics, lambda topic, text: self.published.append((topic, text)), clock)
         self.reads = Budget("reads", config.reads_per_minute, clock, store)
         self.writes = Budget("writes", config.writes_per_minute, clock, store)

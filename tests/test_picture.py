@@ -3,6 +3,7 @@
 import json
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from wallbox2mqtt.catalogue import STATUSES, Json
 from wallbox2mqtt.documents import Reading, read_answer, read_detail
 from wallbox2mqtt.picture import MAX_FIELDS, Picture
 from wallbox2mqtt.simulator import capture
+from wallbox2mqtt.state import Store
 from wallbox2mqtt.topics import Topics, payload
 
 ONE = 101
@@ -28,10 +30,10 @@ def iso(wall: float) -> str:
 class Chart:
     """A picture, and what it has published. Times are seconds, given by hand."""
 
-    def __init__(self, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, settle_s: float = SETTLE_S, store: Store | None = None) -> None:
         self.published: list[tuple[str, str]] = []
         self.failed: list[str] = []
-        self.picture = Picture(Topics("w"), lambda topic, text: self.published.append((topic, text)), settle_s)
+        self.picture = Picture(Topics("w"), lambda topic, text: self.published.append((topic, text)), settle_s, store)
 
     def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
         document: dict[str, Json] = {"status_id": 161, **values}
@@ -243,6 +245,75 @@ class TestMissingAndWrong:
         assert {topic for topic, _ in chart.published} == {
             f"w/{ONE}/{key}" for key in [*chart.picture.view(ONE), "availability"]
         }
+
+
+class TestRestart:
+    """What goes while the bridge does not run is unknown too: its topic outlives the process."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return Store(tmp_path, "account")
+
+    def test_a_key_that_went_meanwhile_is_unknown(self, store: Store) -> None:
+        Chart(store=store).detail(0, cost=0.5, config_data={"ecosmart": {"enabled": True, "mode": 1}}, new=7)
+        for _ in range(2):
+            again = Chart(store=store)
+            again.detail(0, config_data={})
+            for key in ("cost", "ecosmart/enabled", "ecosmart/mode", "eco_smart", "new"):
+                assert again.of(key) == ["None"], key
+            snapshot = again.picture.snapshot(ONE)
+            assert snapshot is not None
+            assert not {"cost", "new"} & snapshot.values.keys()
+
+    def test_of_each_document_by_itself(self, store: Store) -> None:
+        first = Chart(store=store)
+        first.detail(0, cost=0.5)
+        first.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 1, "basic", None)
+        again = Chart(store=store)
+        again.detail(0, cost=0.6)
+        assert again.of("basic/wifiSignal") == []
+        snapshot = again.picture.snapshot(ONE)
+        assert snapshot is not None
+        assert snapshot.homes == {"detail"}
+        again.picture.read(ONE, Reading({}, complete=True), 1, "basic", None)
+        assert again.of("basic/wifiSignal") == ["None"]
+
+    def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Store) -> None:
+        Chart(store=store).detail(0, new=7)
+        again = Chart(store=store)
+        assert f"w/{ONE}/new" in again.picture.forget(ONE)
+        assert f"w/{ONE}/new" not in Chart(store=store).picture.forget(ONE)
+
+    def test_is_written_only_when_keys_change(self, store: Store) -> None:
+        chart = Chart(store=store)
+        chart.detail(0, cost=0.5)
+        store.path("fields").unlink()
+        chart.detail(1, cost=0.6)
+        assert not store.path("fields").exists()
+        chart.detail(2, cost=0.6, new=1)
+        assert store.path("fields").exists()
+
+    def test_hundreds_alike_take_little_room(self, store: Store) -> None:
+        chart = Chart(store=store)
+        for number in range(1, 301):
+            chart.picture.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, "detail", None)
+        assert store.path("fields").stat().st_size < 20_000
+
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            {"sets": 5, "chargers": {str(ONE): {"detail": 0}}},
+            {"sets": [["cost"], "x", [1, None]], "chargers": {str(ONE): {"detail": 9}, "9" * 5000: {}, "x": 1}},
+            {"sets": [["cost"]], "chargers": {str(ONE): {"detail": True, "basic": -1, "sweep": None}}},
+            {"sets": [["cost"]], "chargers": []},
+        ],
+        ids=["no sets", "no such set", "no numbers", "no chargers"],
+    )
+    def test_what_is_kept_may_be_damaged(self, store: Store, kept: dict[str, Json]) -> None:
+        store.write("fields", kept)
+        chart = Chart(store=store)
+        chart.detail(0)
+        assert chart.of("cost") == []
 
 
 class TestAge:

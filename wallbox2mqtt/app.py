@@ -98,7 +98,7 @@ class App:
         self._birth_topic = f"{config.home_assistant.prefix}/status"
         self._mqtt = self._new_mqtt(config)
         store = Store(state_dir, wallbox.account)
-        self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s)
+        self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s, store)
         self._bridge = Bridge(self._topics, self._mqtt.show, clock)
         self._shared = self._new_shared(store)
         self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)

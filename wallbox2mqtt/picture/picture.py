@@ -25,6 +25,8 @@ from wallbox2mqtt.picture.charger import (
     stamp,
     welcome,
 )
+from wallbox2mqtt.picture.kept import KeptKeys
+from wallbox2mqtt.state import Store
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, payload
 
 _LOG = logging.getLogger(__name__)
@@ -37,8 +39,17 @@ Publish = Callable[[str, str], None]
 class Picture:
     """What is known, and what of it is published. Every method may be called from any thread."""
 
-    def __init__(self, topics: Topics, publish: Publish, settle_s: float) -> None:
-        """Begin with nothing; ``publish`` takes a topic and a payload and must not block."""
+    def __init__(self, topics: Topics, publish: Publish, settle_s: float, store: Store | None = None) -> None:
+        """Begin with nothing but the keys that the last run has published.
+
+        Args:
+            topics: of the bridge.
+            publish: takes a topic and a payload and must not block.
+            settle_s: how long after a command the cloud may still show the old value.
+            store: where the keys are kept; None: nowhere.
+
+        """
+        self._kept = KeptKeys(store)
         self._topics, self._publish, self._settle_s = topics, publish, settle_s
         self._lock = threading.RLock()
         self._chargers: dict[int, Charger] = {}
@@ -111,7 +122,9 @@ class Picture:
         """Drop a charger that is gone; gives the topics that it had, or may have had in an earlier run."""
         with self._lock:
             charger = self._chargers.pop(charger_id, Charger())
-            keys = dict.fromkeys(["availability", *STATES, *charger.values])
+            earlier = [key for keys in self._kept.of(charger_id).values() for key in keys]
+            self._kept.forget(charger_id)
+            keys = dict.fromkeys(["availability", *STATES, *charger.values, *earlier])
             return [self._topics.field(charger_id, key) for key in keys]
 
     def read(self, charger_id: int, reading: Reading, begun: float, home: str, server_time: float | None) -> None:
@@ -131,7 +144,7 @@ class Picture:
             self._warn(charger_id, charger, reading)
             values = welcome(charger, reading.values)
             if reading.complete:
-                values |= self._gone(charger, values.keys() | reading.wrong.keys(), home)
+                values |= self._gone(charger_id, charger, values.keys() | reading.wrong.keys(), home)
             failed = [self._offer(charger_id, charger, key, value, begun) for key, value in values.items()]
             failed += self._follow(charger_id, charger, values, begun)
             if home == "detail":
@@ -281,14 +294,15 @@ class Picture:
                 failed.append(self._offer(charger_id, charger, key, value, at))
         return failed
 
-    def _gone(self, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
-        """Give what such a document once had and has no longer: unknown from now on."""
-        before = charger.homes.get(home, frozenset())
+    def _gone(self, charger_id: int, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
+        """Give what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
+        before = charger.homes.get(home) or self._kept.of(charger_id).get(home, frozenset())
         keys = before | here
         # chargers of a kind have the same keys: one set serves them all
         if len(self._key_sets) >= _MAX_KEY_SETS:
             self._key_sets.clear()
         charger.homes[home] = self._key_sets.setdefault(keys, keys)
+        self._kept.put(charger_id, home, charger.homes[home])
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)
 
