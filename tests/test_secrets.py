@@ -126,7 +126,8 @@ def test_no_secret_shows_anywhere(tmp_path: Path, broker: Broker, collected: set
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in program.state.iterdir()}
             # a crash in the middle of it all: the stacks of all threads go to stderr
             program.process.send_signal(signal.SIGABRT)
-            assert program.process.wait(LIMIT_S) == -signal.SIGABRT
+            # the dump walks the stacks of threads that run, and may itself fall over one of them
+            assert program.process.wait(LIMIT_S) in {-signal.SIGABRT, -signal.SIGSEGV}
         finally:
             program.process.kill()
             program.process.wait(LIMIT_S)
