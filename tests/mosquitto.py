@@ -127,11 +127,19 @@ class DenyingBroker:
     def port(self) -> int:
         return int(self._server.getsockname()[1])
 
-    def drop(self) -> None:
-        """End the connection that there is."""
+    def drop(self, reason: int | None = None) -> None:
+        """End the connection that there is; MQTT 5 may say why."""
         if self._connection is not None:
             with contextlib.suppress(OSError):
+                if reason is not None:
+                    self._connection.sendall(bytes([0xE0, 1, reason]))
                 self._connection.shutdown(socket.SHUT_RDWR)
+
+    def deliver(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """Send a message over the connection that there is."""
+        body = len(topic).to_bytes(2, "big") + topic.encode() + (b"\x00" if self._v5 else b"") + payload
+        if self._connection is not None:
+            self._connection.sendall(bytes([0x30 | retained, len(body)]) + body)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):

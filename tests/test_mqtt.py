@@ -28,6 +28,7 @@ from wallbox2mqtt.mqtt import (
     Reply,
 )
 from wallbox2mqtt.mqtt.client import MAX_INFLIGHT
+from wallbox2mqtt.mqtt.connection import LARGEST_PACKET
 from wallbox2mqtt.mqtt.outbox import MOST_OPEN
 
 pytestmark = pytest.mark.broker
@@ -329,6 +330,19 @@ class TestReceiving:
                 pass
         assert door.mqtt.is_alive()
 
+    def test_what_is_too_large_for_any_command_does_not_come(self, broker: Broker, make: Open) -> None:
+        """MQTT 5 only: a client of 3.1.1 cannot say what it takes."""
+        with Watcher(broker.port, "none") as watcher:
+            watcher.publish("w/1/set", bytes(LARGEST_PACKET), retain=True)
+            watcher.publish("w/2/set", bytes(LARGEST_PACKET - 100), retain=True)
+            watcher.publish("none", "the broker has them")
+            watcher.wait("none")
+            door = make(broker.port)
+            door.connect()
+            watcher.publish("w/3/set", "1")
+            topics = [door.next(Message).topic for _ in range(2)]
+        assert topics == ["w/2/set", "w/3/set"]
+
 
 class TestConnection:
     def test_the_will(self, broker: Broker, make: Open, protocol: Protocol) -> None:
@@ -467,6 +481,16 @@ class TestConnection:
         first = doors[0]
         while not first.next(Disconnected).twin:
             pass
+
+    def test_a_broker_that_says_why_is_no_twin(self, make: Open) -> None:
+        with DenyingBroker() as broker:
+            door = make(broker.port)
+            door.mqtt.start()
+            for _ in range(4):
+                door.next(Connected)
+                broker.drop(0x97)
+                end = door.next(Disconnected)
+                assert (end.reason, end.twin) == ("Quota exceeded", False)
 
     def test_a_broker_that_only_restarts_is_no_twin(self, broker: Broker, make: Open, protocol: Protocol) -> None:
         door = make(broker.port, protocol=protocol)

@@ -31,7 +31,10 @@ _LOG = logging.getLogger(__name__)
 QOS = 1
 _LONGEST_TOPIC = 65535
 _PACKET_OVERHEAD = 32
-_TAKEN_OVER = 0x8E
+LARGEST_PACKET = 4 * 1024 * 1024
+"""What we let an MQTT 5 broker send us at once. A larger one, stored by anybody who may publish, would come at each
+start; commands have a kilobyte, and one that is too long still gets its answer up to this size."""
+_UNEXPLAINED, _TAKEN_OVER = 0x80, 0x8E
 _TWIN_S, _TWIN_KICKS = 60.0, 3
 
 
@@ -107,7 +110,9 @@ class Mqtt:
     def start(self) -> None:
         """Begin to connect; a broker that is not there yet is waited for."""
         if self._v5:
-            self._client.connect_async(self._host, self._port, self._keepalive, clean_start=True)
+            limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho has no types there
+            limits.MaximumPacketSize = LARGEST_PACKET
+            self._client.connect_async(self._host, self._port, self._keepalive, clean_start=True, properties=limits)
         else:
             self._client.connect_async(self._host, self._port, self._keepalive)
         self._client.loop_start()
@@ -245,10 +250,10 @@ class Mqtt:
             return
         now = self._clock.monotonic()
         twin = reason.value == _TAKEN_OVER
-        if was_online:
+        if was_online and reason.value == _UNEXPLAINED:
             self._ends.append(now)
-            # without MQTT 5 the broker does not say why; two clients with one id end each other again and again
-            twin = twin or (len(self._ends) == _TWIN_KICKS and now - self._ends[0] < _TWIN_S)
+            # many brokers do not say why; two clients with one id end each other again and again
+            twin = len(self._ends) == _TWIN_KICKS and now - self._ends[0] < _TWIN_S
         self._on_event(Disconnected(str(reason), twin))
 
     def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
