@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
-from tests.wire import CERTIFICATE, Act, Seen, Wire, drip, hang, reply, reset, send, then_hang
+from tests.wire import CERTIFICATE, Act, Seen, Wire, drip, flood, hang, one_by_one, reply, reset, send, then_hang
 from wallbox2mqtt import __version__
 from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.budget import Budget
@@ -335,6 +336,7 @@ def test_refused_credentials(make: Make, status: int) -> None:
         ("30 s", None),
         ("Mon, 99 Oct 2026 12:02:00 GMT", None),
         ("\u00b2", None),
+        ("30\x1f", 30),
     ],
 )
 def test_retry_after(make: Make, retry_after: str, expected: float | None) -> None:
@@ -419,6 +421,123 @@ def test_a_write_is_accepted_though_its_answer_breaks_off(make: Make, act: Act) 
     _, setup = make(act, act)
     assert setup.write() == Answer(None, 200, setup.clock.monotonic(), None)
     assert isinstance(fails(setup.read), AnswerLostError)
+
+
+# --- answers before the answer
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+INTERIM = {
+    "100": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "102": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "103": HINTS,
+    "199": b"HTTP/1.1 199 Soon\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+    "several": HINTS * 3 + b"HTTP/1.1 100 Continue\r\n\r\n" + HINTS,
+}
+
+
+@pytest.mark.parametrize("raw", INTERIM.values(), ids=INTERIM)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_the_answer_after_interim_ones_is_the_answer(
+    make: Make, monkeypatch: pytest.MonkeyPatch, raw: bytes, *, tls: bool
+) -> None:
+    """And the next request gets its own."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    acts = [one_by_one(send(raw), reply(200, {"number": number})) for number in range(2)]
+    wire, setup = make(acts[0], one_by_one(send(raw), reply(403)), acts[1], tls=tls, timeout=10)
+    assert setup.read().body == {"number": 0}
+    assert type(fails(setup.write)) is ForbiddenError
+    assert setup.read().body == {"number": 1}
+    assert [seen.connection for seen in wire.seen] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+@pytest.mark.parametrize("status", [101, 304])
+def test_after_an_answer_to_something_else_nothing_is_expected_of_that_connection(
+    make: Make, status: int, kind: str
+) -> None:
+    head = f"HTTP/1.1 {status} Other\r\n\r\n".encode()
+    wire, setup = make(one_by_one(send(head), reply(200, {"late": True})))
+    caught = fails(getattr(setup, kind))
+    assert type(caught) is BadAnswerError
+    assert caught.http_status == status
+    assert getattr(setup, kind)().body == {}
+    assert [seen.connection for seen in wire.seen] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_interim_answers_count_in_the_deadline(make: Make, kind: str) -> None:
+    wire, setup = make(drip(HINTS * 100, 0.001))
+    assert type(fails(getattr(setup, kind))) is CloudTimeoutError
+    assert getattr(setup, kind)().body == {}
+    assert [seen.connection for seen in wire.seen] == [1, 2]
+
+
+# --- answers without an end
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LINES = b"X-A: " + b"b" * 60_000 + b"\r\n"
+ENDLESS = {
+    "chunk-of-minus-one": (CHUNKED + b"-1\r\n", b" " * 65536),
+    "chunk-of-minus-five": (CHUNKED + b"-5\r\n", b" " * 65536),
+    "chunk-after-a-good-one": (CHUNKED + b"2\r\n{}\r\n-1\r\n", b" " * 65536),
+    "large-chunk": (CHUNKED + b"f" * 100 + b"\r\n", b" " * 65536),
+    "size-of-a-chunk": (CHUNKED, b"0" * 65536),
+    "extension-of-a-chunk": (CHUNKED + b"2;", b"0" * 65536),
+    "chunks": (CHUNKED, b"1\r\n \r\n" * 10_000),
+    "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"a: b\r\n" * 10_000),
+    "until-it-closes": (b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536),
+    "negative-length": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", b" " * 65536),
+    "first-line": (b"HTTP/1.1 200 ", b"O" * 65536),
+    "header-lines": (b"HTTP/1.1 200 OK\r\n", LINES),
+    "interim-answers": (b"", HINTS * 1000),
+    "headers-of-interim-answers": (b"", b"HTTP/1.1 103 Early Hints\r\n" + LINES + b"\r\n"),
+    "100": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+}
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+@pytest.mark.parametrize(("head", "part"), ENDLESS.values(), ids=ENDLESS)
+def test_what_has_no_end_is_not_read_on(make: Make, head: bytes, part: bytes, kind: str) -> None:
+    """Not for as long as the deadline would allow, and not into the memory."""
+    _, setup = make(flood(head, part, 300_000_000), timeout=30)
+    begun = time.monotonic()
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(AnswerLostError):
+            answer = getattr(setup, kind)()
+            assert kind == "write"
+            assert answer.body is None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * TWO_MIB
+    assert time.monotonic() - begun < 15
+    assert setup.read().body == {}, "on a connection of its own"
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"-ffffffffffffffffffffffff"])
+def test_a_chunk_of_less_than_nothing_is_a_bad_answer(make: Make, size: bytes) -> None:
+    _, setup = make(then_hang(CHUNKED + size + b"\r\n{}"))
+    assert type(fails(setup.read)) is BadAnswerError
+
+
+def test_many_small_chunks_are_an_answer(make: Make) -> None:
+    chunks = b"".join(b"10\r\n" + b" " * 16 + b"\r\n" for _ in range(TWO_MIB // 20)) + b"2\r\n{}\r\n0\r\nX: y\r\n\r\n"
+    _, setup = make(send(CHUNKED + chunks), timeout=10)
+    assert setup.read().body == {}
+
+
+def test_cookies_are_neither_kept_nor_sent(make: Make) -> None:
+    cookies = "".join(f"Set-Cookie: c{number}={'v' * 1000}; Path=/\r\n" for number in range(10))
+    raw = f"HTTP/1.1 200 OK\r\n{cookies}Set-Cookie2: a=b; Version=1\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    wire, setup = make(otherwise=send(raw))
+    for ask in (setup.read, setup.write, setup.read):
+        ask()
+    assert len(wire.seen) == 3
+    assert not [seen for seen in wire.seen if "cookie" in seen.headers]
+
+
+# --- as large as it may be
 
 
 def test_as_large_as_allowed(make: Make) -> None:

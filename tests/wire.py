@@ -51,6 +51,29 @@ def send(raw: bytes, *, then_close: bool = False) -> Act:
     return act
 
 
+def one_by_one(*acts: Act) -> Act:
+    """These acts, each a moment after the one before: what comes first is read before the rest is there."""
+
+    def act(sock: socket.socket, stop: threading.Event) -> bool:
+        return all(one(sock, stop) and not stop.wait(0.1) for one in acts)
+
+    return act
+
+
+def flood(head: bytes, part: bytes, most: int) -> Act:
+    """A head, and then a part over and over, until so many bytes are sent or the other side has had enough."""
+
+    def act(sock: socket.socket, stop: threading.Event) -> bool:
+        sock.sendall(head)
+        for _ in range(most // len(part)):
+            sock.sendall(part)
+            if stop.is_set():
+                break
+        return False
+
+    return act
+
+
 def drip(raw: bytes, every_s: float = 0.05) -> Act:
     """These bytes, one by one; over and over, so that it never ends by itself."""
 

@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cloud.transport import TooLargeError
+from wallbox2mqtt.cloud.transport import UnfitAnswerError
 from wallbox2mqtt.errors import (
     AnswerLostError,
     BadAnswerError,
@@ -58,7 +58,7 @@ def translated(error: Exception, *, connected: bool) -> CloudError:
         return NotSentError(f"no connection to the cloud: {type(causes[-1]).__name__}")
     if is_any(_TIMEOUTS):
         return CloudTimeoutError("no whole answer within the deadline")
-    if isinstance(error, TooLargeError):
+    if isinstance(error, UnfitAnswerError):
         return BadAnswerError(str(error))
     if is_any(_UNREADABLE):
         return BadAnswerError(f"the answer cannot be read: {type(error).__name__}")
@@ -124,8 +124,9 @@ def _retry_after_s(text: str | None, now: float) -> float | None:
     """Give the wait that Retry-After asks for, in either of its forms; None where it asks for none."""
     if not text:
         return None
-    if text.strip().isdecimal():
-        return float(text) if len(text) < 10 else math.inf  # noqa: PLR2004 - more than any life
+    # what counts as blank for str.strip is more than for float: a control character must not make an error of it
+    if (digits := text.strip()).isdecimal():
+        return float(digits) if len(digits) < 10 else math.inf  # noqa: PLR2004 - more than any life
     until = http_time(text)
     return None if until is None else max(0.0, until - now)
 

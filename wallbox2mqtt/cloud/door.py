@@ -20,16 +20,16 @@ from wallbox2mqtt.catalogue.kinds import is_charger_id
 from wallbox2mqtt.catalogue.requests import Request
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.answers import check_status, decoded, http_time, is_success, translated
-from wallbox2mqtt.cloud.transport import Deadline, TooLargeError, new_session, read_body
+from wallbox2mqtt.cloud.transport import Deadline, UnfitAnswerError, new_session, read_body
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, BudgetSpentError, ForbiddenError, MethodError, UnauthorizedError
 from wallbox2mqtt.watch import LOOK_UP_S, patience
 
-LARGEST_ANSWER = 2 * 1024 * 1024
 LONGEST_TIMEOUT_S = 86_400.0
 """A day: sockets refuse to wait for centuries, which the configuration may ask for."""
 FRESH_S = 20.0
 """A connection idle for longer may be dead without our knowing, and a remote action must not get lost on it."""
+_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitAnswerError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Line:
                 )
                 with response:
                     raw = self._read(response, keep=body_matters and is_success(response.status_code))
-        except (requests.RequestException, urllib3.exceptions.HTTPError, TooLargeError, OSError, ValueError) as error:
+        except _FAULTS as error:
             # the connection may be in the middle of that answer
             self._session.close()
             raise translated(error, connected=self._deadline.connected) from None
@@ -111,14 +111,19 @@ class _Line:
             self._used = self._clock.monotonic()
         server_time = http_time(response.headers.get("Date"))
         now = self._clock.wall() if server_time is None else server_time
-        check_status(response.status_code, response.headers.get("Retry-After"), now)
+        try:
+            check_status(response.status_code, response.headers.get("Retry-After"), now)
+        except BadAnswerError:
+            # what comes next on this connection may belong to what was not asked, and is no answer to the next request
+            self._session.close()
+            raise
         return Answer(_document(raw, keep=body_matters), response.status_code, begun, server_time)
 
     def _read(self, response: requests.Response, *, keep: bool) -> bytes:
         """Read the answer. What the status says counts, whatever becomes of a text that is not needed."""
         try:
-            return read_body(response, LARGEST_ANSWER)
-        except (urllib3.exceptions.HTTPError, TooLargeError, OSError, ValueError):
+            return read_body(response)
+        except _FAULTS:
             if keep:
                 raise
             self._session.close()

@@ -1,7 +1,7 @@
 """How bytes travel to the cloud: a requests session with one deadline for a whole request.
 
 requests' own timeout is per read: a server that drips a byte a second would hold a thread for ever. Here
-every read waits only for what is left of the deadline.
+every read waits only for what is left of the deadline, and what is read is counted below all that reads.
 """
 
 import http.client
@@ -17,11 +17,19 @@ from requests.adapters import HTTPAdapter
 
 from wallbox2mqtt.clock import SystemClock
 
+LARGEST_ANSWER = 2 * 1024 * 1024
+"""Bytes of an answer's text, decompressed."""
+_LARGEST_HEAD = 128 * 1024
+"""Bytes of an answer's head and of all interim answers before it: http.client itself would take 6.5 MB for each."""
+_LARGEST_BODY = 2 * LARGEST_ANSWER
+"""Bytes of an answer's body as it travels: the frames of chunks take room, and lines after the last have no end."""
 _CHUNK = 64 * 1024
+_INTERIM = frozenset(range(100, 200)) - {101}
+"""Statuses after which the answer is still to come. 101 is the last one: of HTTP, that is."""
 
 
-class TooLargeError(Exception):
-    """Raised when an answer is larger than the limit."""
+class UnfitAnswerError(Exception):
+    """Raised when an answer is not read to its end: it is larger than the limit, or its size is none."""
 
 
 class Deadline:
@@ -54,30 +62,61 @@ class Deadline:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket for as long as the deadline allows."""
+    """Reads from a socket for as long as the deadline allows, and no more than was allowed."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
         super().__init__()
         self._raw, self._sock, self._deadline = raw, sock, deadline
+        self._left = _LARGEST_HEAD
+
+    def allow(self, size: int) -> None:
+        """Let so many more bytes be read, whatever is left of those that were allowed before."""
+        self._left = size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - a writable buffer; typing has no name for it in 3.11
+        if self._left <= 0:
+            msg = "the answer is larger than any answer may be"
+            raise UnfitAnswerError(msg)
         self._sock.settimeout(self._deadline.left())
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self._left -= count or 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
         super().close()
 
 
+class _Buffer(io.BufferedReader):
+    """Reads only what has a size: http.client takes a chunk of -1 bytes for all that there will ever be."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            msg = "the answer has a part without a size"
+            raise UnfitAnswerError(msg)
+        return super().read(size)
+
+
 def _response_class(deadline: Deadline) -> type[http.client.HTTPResponse]:
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
             super().__init__(sock, *args, **kwargs)
-            raw = self.fp.detach()
-            self.fp = io.BufferedReader(_DeadlineReader(raw, sock, deadline))
+            self._reader = _DeadlineReader(self.fp.detach(), sock, deadline)
+            self.fp = _Buffer(self._reader)
+
+        def begin(self) -> None:
+            super().begin()
+            # http.client skips only 100. The answer to this request would be taken for that to the next one
+            while self.status in _INTERIM:
+                self.headers = self.msg = None  # type: ignore[assignment] # as before the first head, says http.client
+                super().begin()
+            self._reader.allow(_LARGEST_BODY)
+            # before any jar sees them: they would be kept, and sent back, without a limit
+            for name in ("Set-Cookie", "Set-Cookie2"):
+                del self.headers[name]
 
     return Response
 
@@ -163,18 +202,18 @@ def new_session(deadline: Deadline) -> requests.Session:
     return session
 
 
-def read_body(response: requests.Response, limit: int) -> bytes:
+def read_body(response: requests.Response) -> bytes:
     """Read a streamed answer, decompressed.
 
     Raises:
-        TooLargeError: it is larger than the limit.
+        UnfitAnswerError: it is larger than the limit, or its size is none.
 
     """
     read: Callable[[int], bytes] = lambda size: response.raw.read(size, decode_content=True)  # noqa: E731
     body = bytearray()
     while chunk := read(_CHUNK):
         body += chunk
-        if len(body) > limit:
-            msg = f"the answer is larger than {limit} bytes"
-            raise TooLargeError(msg)
+        if len(body) > LARGEST_ANSWER:
+            msg = f"the answer is larger than {LARGEST_ANSWER} bytes"
+            raise UnfitAnswerError(msg)
     return bytes(body)
