@@ -1,0 +1,115 @@
+"""What ``commands`` of the configuration says reaches the parts: App with a broker and the simulated cloud."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
+from tests.parts import reads_of, writes_of
+from tests.test_app import GENEROUS, ONE, SPEED, House
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.intake import REPLAY_S
+from wallbox2mqtt.simulator import Seen, Settings
+
+pytestmark = pytest.mark.broker
+
+Open = Callable[..., House]
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> Iterator[Open]:
+    """Start a house at a broker's port. What App does to the process is undone afterwards."""
+    houses: list[House] = []
+    hook, zone = threading.excepthook, os.environ.get("TZ")
+
+    def make(port: int, settings: Settings = GENEROUS, *, speed: float = SPEED, **options: Any) -> House:  # noqa: ANN401
+        houses.append(House(SystemClock(speed), tmp_path, port, settings, **options))
+        houses[-1].start()
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        house.end()
+    threading.excepthook = hook
+    os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
+    time.tzset()
+
+
+@pytest.fixture
+def watcher(broker: Broker) -> Iterator[Watcher]:
+    with Watcher(broker.port) as watching:
+        yield watching
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_accept_retained(open_house: Open, caplog: pytest.LogCaptureFixture, *, accepted: bool) -> None:
+    """A broker that retains everything marks what is live as well."""
+    caplog.set_level(logging.INFO)
+    with DenyingBroker() as broker:
+        house = open_house(broker.port, commands={"accept_retained": accepted})
+        eventually(lambda: house.app._picture.has_detail(ONE), "all is known")  # noqa: SLF001
+        eventually(lambda: "connected to the broker" in caplog.text, "main knows that it is subscribed")
+        since = house.cloud.clock.monotonic()
+        eventually(lambda: house.cloud.clock.monotonic() > since + REPLAY_S + SPEED, "what is stored has come")
+        broker.deliver(f"wallbox/{ONE}/locked/set", b"0", retained=True)
+        eventually(lambda: house.app._shared.results.answered == 1, "the command has its result")  # noqa: SLF001
+        assert [one.body for one in writes_of(house.cloud.requests)] == ([{"locked": 0}] if accepted else [])
+
+
+def test_a_stored_unlock_is_none_at_the_start_even_so(broker: Broker, open_house: Open, watcher: Watcher) -> None:
+    """This broker delivers it after it has confirmed the subscription."""
+    watcher.publish(f"wallbox/{ONE}/locked/set", "0", retain=True)
+    watcher.wait(f"wallbox/{ONE}/locked/set")
+    # in real time: a busy machine must not make a stored message seem a live one
+    house = open_house(broker.port, speed=1.0, commands={"accept_retained": True})
+    result = json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)
+    assert (result["status"], "retained" in result["reason"]) == ("rejected", True)
+    assert writes_of(house.cloud.requests) == []
+
+
+def test_max_age(broker: Broker, open_house: Open, watcher: Watcher) -> None:
+    """The budget would let the second command through after a minute."""
+    house = open_house(broker.port, writes_per_minute=1, commands={"max_age_s": 20})
+    watcher.wait(f"wallbox/{ONE}/locked", "1")
+    watcher.publish(f"wallbox/{ONE}/locked/set", "0")
+    watcher.wait(f"wallbox/{ONE}/locked/result")
+    watcher.publish(f"wallbox/{ONE}/max_charging_current/set", "10")
+    result = json.loads(watcher.wait(f"wallbox/{ONE}/max_charging_current/result").payload)
+    assert (result["status"], result["reason"]) == ("failed", "expired")
+    assert len(writes_of(house.cloud.requests)) == 1
+
+
+def test_settle_holds_the_picture(broker: Broker, open_house: Open, watcher: Watcher) -> None:
+    """Longer than by default, so that no machine is too slow for the test; the cloud never shows the new value."""
+    open_house(broker.port, Settings(reads_per_minute=None, lag_s=1e6), commands={"settle_s": 70})
+    topic = f"wallbox/{ONE}/locked"
+    watcher.wait(topic, "1")
+    watcher.publish(f"{topic}/set", "0")
+    watcher.wait_for(lambda _: len(watcher.of(f"{topic}/result")) == 2, "the second result")
+    done, refuted = map(json.loads, watcher.of(f"{topic}/result"))
+    assert done["status"] == "ok"
+    assert (refuted["reason"], refuted["took_ms"] >= 70_000) == ("not confirmed", True)
+
+
+def test_settle_tells_what_to_read(broker: Broker, open_house: Open, watcher: Watcher) -> None:
+    """While nobody knows what a command has done, every second detail is that of its charger, of however many."""
+    options: dict[str, Any] = {"chargers": 20, "poll_interval": 1, "reads_per_minute": 600}
+    house = open_house(broker.port, speed=50.0, commands={"settle_s": 100_000}, **options)
+    watcher.wait(f"wallbox/{ONE}/locked", "1")
+    watcher.publish(f"wallbox/{ONE}/locked/set", "0")
+    watcher.wait(f"wallbox/{ONE}/locked/result")
+    default_is_over = house.cloud.clock.monotonic() + 50
+
+    def details(seen: tuple[Seen, ...]) -> list[bool]:
+        late = [one.path for one in reads_of(seen) if one.at > default_is_over and one.path != "v3/chargers/groups"]
+        return [path == f"chargers/status/{ONE}" for path in late][:10]
+
+    assert house.cloud.wait_for(lambda seen: len(details(seen)) == 10, LIMIT_S)
+    assert sum(details(house.cloud.requests)) == 5
