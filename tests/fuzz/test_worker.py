@@ -4,6 +4,7 @@ The model knows: the account's budget, every command that was sent and what may 
 cloud's own state, which is the truth. What the rules do to the cloud they do by HTTP, on loopback; time is a fake.
 """
 
+import itertools
 import json
 import math
 import tempfile
@@ -186,8 +187,10 @@ class Worker(RuleBasedStateMachine):
         """As a user does it who sees that his command has failed, though it had its effect."""
         method, path = REQUESTS[loss.key]
         shown = self.parts.last(f"{loss.charger}/{loss.key}")
-        first = data.draw(st.sampled_from([one for one in FIELDS[loss.key] if one != shown]))
-        second = shown if loss.key in LASTING and shown else data.draw(st.sampled_from(FIELDS[loss.key]))
+        # drawn whatever is shown: what came of real sockets until now must not decide how much is drawn
+        first, second = data.draw(st.sampled_from(list(itertools.permutations(FIELDS[loss.key], 2))))
+        if loss.key in LASTING and shown is not None:
+            first, second = (second if first == shown else first), shown
         self.cloud.fault(Fault(kind=loss.kind, method=method, path=path, count=loss.tries, effect=True))
         self.command(loss.charger, loss.key, first)
         self.parts.run(loss.seconds)
