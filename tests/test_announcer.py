@@ -4,17 +4,23 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import pytest
 
+from tests.fakes import FakeClock
 from tests.ha_rules import problems_of
 from tests.mosquitto import LIMIT_S, Broker, Heard, Watcher, eventually, free_port
+from tests.parts import Parts
+from wallbox2mqtt.announcer import Announcer
 from wallbox2mqtt.app import App
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.discovery import MIGRATE
+from wallbox2mqtt.mqtt import Mqtt
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
+from wallbox2mqtt.state import Store
+from wallbox2mqtt.topics import Topics
 
 pytestmark = pytest.mark.broker
 
@@ -273,12 +279,17 @@ def unique_ids(messages: dict[str, str]) -> set[str]:
     return found
 
 
-def test_chargers_of_one_name_are_told_apart(house: House) -> None:
-    house.cloud = house.new_cloud(ChargerSpec(id=ONE, name="Garage"), ChargerSpec(id=TWO, model="old", name="garage"))
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [(("Garage", "garage"), "garage"), (("x" * 80 + "a", "x" * 80 + "b"), "x" * 64)],
+    ids=["but for case", "but for what is left out"],
+)
+def test_chargers_of_one_name_are_told_apart(house: House, names: tuple[str, str], label: str) -> None:
+    house.cloud = house.new_cloud(ChargerSpec(id=ONE, name=names[0]), ChargerSpec(id=TWO, model="old", name=names[1]))
     with house.watch() as watcher:
         house.start()
         watcher.wait_for(is_whole, "both chargers are announced")
-        assert components(watcher)["sensor_status"]["default_entity_id"] == f"sensor.garage_{ONE}_status"
+        assert components(watcher)["sensor_status"]["default_entity_id"] == f"sensor.{label}_{ONE}_status"
 
 
 def test_a_damaged_state_file_does_no_harm(house: House) -> None:
@@ -293,6 +304,42 @@ def test_a_damaged_state_file_does_no_harm(house: House) -> None:
         house.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         eventually(lambda: CHARGER.split("/")[2] in file.read_text(), "it is kept again")
+
+
+class EndError(Exception):
+    """The program has ended, in the middle of it all."""
+
+
+class LastGasp:
+    """In the place of the broker's door: what is published is the last thing that the program does, if that is so."""
+
+    online = True
+
+    def __init__(self, *, is_last: bool = False) -> None:
+        self.published: list[tuple[str, str]] = []
+        self._is_last = is_last
+
+    def publish(self, topic: str, text: str) -> None:
+        self.published.append((topic, text))
+        if self._is_last:
+            raise EndError
+
+
+def test_what_an_end_in_the_middle_leaves_is_taken_back(tmp_path: Path, clock: FakeClock) -> None:
+    """A topic may stand at the broker as soon as it is published: by then its device has to be kept."""
+    with Simulator(clock=clock) as cloud:
+        shared = Parts(cloud, clock, tmp_path).shared
+
+    def announcer(form: Discovery, mqtt: LastGasp) -> Announcer:
+        config, store = HomeAssistantConfig(discovery=form), Store(tmp_path, "account")
+        return Announcer(config, Topics("wallbox"), cast("Mqtt", mqtt), shared, store, frozenset())
+
+    first, next_ = LastGasp(is_last=True), LastGasp()
+    with pytest.raises(EndError):
+        announcer("device", first).announce()
+    announcer("off", next_).announce()
+    assert [topic for topic, _ in first.published] == [BRIDGE]
+    assert next_.published == [(BRIDGE, "")]
 
 
 def test_a_restart_changes_nothing(house: House) -> None:

@@ -244,12 +244,35 @@ def test_the_device_names_itself() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["N" * 65_536, "\u33af" * 65_536, "aB" * 32_768, "\U0001f600" * 65_536, "\ud800" * 65_536, "\0" * 65_536],
+    ids=["letters", "letters of many", "words", "emoji", "surrogates", "control"],
+)
+def test_long_texts_make_no_long_messages(text: str) -> None:
+    keys = ["name", "part_number", "basic/chargerType", "software/currentVersion", "currency/code"]
+    long, _ = announced(changes=dict.fromkeys(keys, text))
+    for form, most in (("device", 50_000), ("entity", 5_000)):
+        for topic, message in long.messages("homeassistant", form, {}).items():
+            assert len(message.encode()) < most
+            assert not problems_of(topic, message)
+    assert len(long.model) <= 100, "it is kept"
+
+
+def test_a_name_that_a_command_may_give_is_shown_as_it_is() -> None:
+    name = "x" * 64
+    device: Any = announced(changes={"name": name})[0].shared["device"]
+    assert device["name"] == name
+    assert components(changes={"name": name})["sensor_status"]["default_entity_id"] == f"sensor.{name}_status"
+
+
+@pytest.mark.parametrize(
     ("name", "entity_id"),
     [
         ("Garage", "sensor.garage_status"),
         ("Süd  #1", "sensor.sud_1_status"),
         ("车库", "sensor.wallbox2mqtt_12345_status"),
         (None, "sensor.wallbox_12345_status"),
+        ("x" * 63 + " y", "sensor." + "x" * 63 + "_status"),
     ],
 )
 def test_ids_of_entities_follow_the_name(name: Json, entity_id: str) -> None:

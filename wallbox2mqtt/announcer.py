@@ -19,7 +19,7 @@ from wallbox2mqtt.discovery import (
     bridge,
     bridge_node,
     charger_node,
-    slug,
+    label_of,
     topics_of,
 )
 from wallbox2mqtt.mqtt import Mqtt
@@ -104,7 +104,7 @@ class Announcer:
         changed = [charger_id for charger_id in chargers if editions[charger_id] != self._editions.get(charger_id, 0)]
         if not changed:
             return
-        names = {charger_id: slug(str(self._picture.value(charger_id, "name") or "")) for charger_id in chargers}
+        names = {charger_id: label_of(str(self._picture.value(charger_id, "name") or "")) for charger_id in chargers}
         often = Counter(names.values())
         for charger_id in changed:
             self._editions[charger_id] = editions[charger_id]

@@ -4,7 +4,15 @@ Only data in, only data out. One unknown key at the root throws a whole device a
 through; the keys are Home Assistant's (its pages on MQTT discovery and on each platform).
 """
 
-from wallbox2mqtt.discovery.announcement import MIGRATE, Announcement, bridge_node, charger_node, slug, topics_of
+from wallbox2mqtt.discovery.announcement import (
+    MIGRATE,
+    Announcement,
+    bridge_node,
+    charger_node,
+    label_of,
+    slug,
+    topics_of,
+)
 from wallbox2mqtt.discovery.bridge import bridge
 from wallbox2mqtt.discovery.charger import Charger
 from wallbox2mqtt.discovery.entities import basic_keys
@@ -17,6 +25,7 @@ __all__ = [
     "bridge",
     "bridge_node",
     "charger_node",
+    "label_of",
     "slug",
     "topics_of",
 ]

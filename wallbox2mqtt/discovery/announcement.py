@@ -13,6 +13,11 @@ MIGRATE = to_json({"migrate_discovery": True})
 """On a topic of the old form: the new form, which is announced next, takes the entities over."""
 
 
+LONGEST_TEXT = 100
+"""Characters of what a document says of a device: its name, its model, its firmware."""
+LONGEST_LABEL = 64
+"""Characters of what ids of entities begin with: as many as a name has that a command gives."""
+
 Component = dict[str, Json]
 Components = dict[str, Component]
 
@@ -80,6 +85,14 @@ def slug(text: str) -> str:
     """Give a text in the letters of ids; empty where none of its letters has a Latin form."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+
+
+def label_of(name: str) -> str:
+    """Give what a charger's name is in the ids of its entities, empty where nothing is left of it.
+
+    It stands in each of some ninety entities: a name without a limit would make a message that no broker takes.
+    """
+    return slug(name[:LONGEST_TEXT])[:LONGEST_LABEL].strip("_")
 
 
 def object_id(key: str) -> str:

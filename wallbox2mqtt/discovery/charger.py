@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, View, is_quasar
 from wallbox2mqtt.discovery.announcement import (
+    LONGEST_TEXT,
     ORIGIN,
     Announcement,
     Component,
     bridge_node,
     charger_node,
     common,
+    label_of,
     object_id,
     only_set,
-    slug,
 )
 from wallbox2mqtt.discovery.entities import COMPONENT_IDS, ROWS, connectivity, platform_of, specifics
 from wallbox2mqtt.topics import Topics
@@ -91,7 +92,7 @@ class Charger:
             "configuration_url": "https://my.wallbox.com/",
             "via_device": bridge_node(self.topics.base),
         }
-        return {key: value for key, value in facts.items() if value}
+        return {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items() if value}
 
     def _entity(self, row: Field) -> tuple[str, Component]:
         platform = platform_of(row)
@@ -105,7 +106,7 @@ class Charger:
     def _common(
         self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool
     ) -> Component:
-        return common(platform, charger_node(self.id), unique, self.label or slug(self.name), name) | only_set(
+        return common(platform, charger_node(self.id), unique, self.label or label_of(self.name), name) | only_set(
             icon=icon, entity_category=category, enabled_by_default=None if enabled else False
         )
 
