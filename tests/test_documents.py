@@ -280,6 +280,15 @@ def test_no_detail(document: Json) -> None:
     assert caught.value.reason == "bad_answer"
 
 
+def test_little_is_quoted_of_what_is_no_detail() -> None:
+    """It is written into the log each time."""
+    document: Json = {f"{letter}" * 500_000: 1 for letter in "abcd"}
+    with pytest.raises(BadAnswerError) as caught:
+        read_detail(document)
+    assert "aaaa" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
 WRONG: dict[Shape, list[Json]] = {
     Shape.NUMBER: ["1", True, [], [1], {"a": 1}, 10**400],
     Shape.FLAG: ["1", 2, 0.5, [], {"a": 1}],

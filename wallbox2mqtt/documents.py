@@ -173,7 +173,8 @@ def read_detail(document: Json) -> Reading:
         raise BadAnswerError(msg)
     top = {name: value for name, value in document.items() if name != _CONFIG_DATA}
     if top and config is None and not any(safe_part(name, top=True) in FIELDS for name in top):
-        msg = f"the answer is no status: {sorted(top)[:5]}"
+        # each of them in a log: a name may have a megabyte
+        msg = f"the answer is no status: {[name[:40] for name in sorted(top)[:5]]}"
         raise BadAnswerError(msg)
     reader = _Reader()
     reader.walk(top, "")
