@@ -362,7 +362,9 @@ class TestTokens:
         parts.cloud.fault(Fault(kind="status", status=401, path="chargers/*", count=None))
         parts.cloud.fault(Fault(kind="status", status=401, path="v*", count=None))
         parts.cloud.forget_requests()
-        parts.run(600)
+        parts.run(5)
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "auth_failed")
+        parts.run(595)
         assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "auth_failed")
         assert len(parts.cloud.requests) < 20
         assert not parts.shut_out

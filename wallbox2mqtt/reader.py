@@ -234,6 +234,8 @@ class Reader:
                 self._again = target
                 self._bridge.answered()
                 return
+            case UnauthorizedError() if self._tokens.wait_s() > 0:
+                error = AuthError("fresh tokens are refused again and again", error.http_status)
             case RateLimitedError():
                 self._refused(target, error)
             case ForbiddenError():
