@@ -168,7 +168,25 @@ def test_last_sync(text: Json, expected: Json) -> None:
     assert last_sync(text) == expected
 
 
-@pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "yesterday", "2026-10-05T17:00:05", "2026-02-30 00:00:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000-00-00 00:00:00",
+        "yesterday",
+        "2026-10-05T17:00:05",
+        "2026-02-30 00:00:00",
+        "2026-10-05",
+        "2026-10-05 17:00",
+        "2026-10-05 17:00:05.5",
+        "2026-10-05 17:00:05Z",
+        "2026-10-05 17:00:05+02:00",
+        "20261005 170005",
+        "2026-W41-1 17:00:05",
+        "2026-10-05 17:00:05\0",
+        "\u0662026-10-05 17:00:05",
+        "\ud800",
+    ],
+)
 def test_last_sync_is_no_time(text: str) -> None:
     with pytest.raises(TypeError, match="expected a time"):
         last_sync(text)

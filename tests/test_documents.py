@@ -649,3 +649,29 @@ def test_answer_of_post_config(wrap: Any) -> None:  # noqa: ANN401 - two lambdas
 @pytest.mark.parametrize("document", [None, [], {}, "ok", 1, {"data": None}], ids=repr)
 def test_answers_that_show_nothing(document: Json, form: str | None) -> None:
     assert read_answer(document, form) == Reading({})
+
+
+_NOTHING_IS_IMPORTED = """
+import json, sys
+from wallbox2mqtt import app
+from wallbox2mqtt.documents import read_basic, read_detail, read_sweep
+detail, basic, listed = (json.loads(text) for text in sys.argv[1:])
+before = set(sys.modules)
+assert read_detail(detail).values["last_sync"]
+read_basic(basic)
+read_sweep(listed)
+print(*(set(sys.modules) - before))
+"""
+
+
+def test_nothing_is_imported_to_read_the_first_document() -> None:
+    """Where no file can be opened any more an import fails, and would end the reader."""
+    charger: Json = {"id": 7, "name": "Garage", "status": 161, "software": {"currentVersion": "1"}}
+    documents: list[Json] = [
+        {"status_id": 161, "last_sync": "2026-10-05 17:00:05", "config_data": {"locked": 0, "tariffs": [1]}},
+        {"data": {"chargerData": charger}},
+        {"result": {"groups": [{"chargers": [charger]}]}},
+    ]
+    command = [sys.executable, "-c", _NOTHING_IS_IMPORTED, *map(json.dumps, documents)]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)  # noqa: S603 - our own program
+    assert done.stdout.split() == []

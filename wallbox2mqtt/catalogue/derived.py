@@ -43,11 +43,16 @@ def last_sync(text: Json) -> Json:
     """
     if text is None or not isinstance(text, str) or not text:
         return None
+    # not strptime: it imports a module when it is first called, which fails where no file can be opened any more
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).isoformat()
+        when = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
+        when = None
+    # there and back: fromisoformat takes all forms that there are
+    if when is None or when.isoformat(" ", "seconds") != text:
         msg = f"found {text[:40]!r}, expected a time like 2026-10-05 17:00:05"
-        raise TypeError(msg) from None
+        raise TypeError(msg)
+    return when.replace(tzinfo=UTC).isoformat()
 
 
 def magnitude(current: Json) -> Json:
