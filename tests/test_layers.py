@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "wallbox2mqtt"
 
 # In reading order: each may import those above it.
 LAYERS = [
-    "errors", "clock", "heartbeat", "notify", "watch", "logs", "config", "precautions", "catalogue", "topics",
+    "exits", "errors", "clock", "heartbeat", "notify", "watch", "logs", "config", "precautions", "catalogue", "topics",
     "documents", "anonymise", "discovery", "docs", "state", "auth", "budget", "cloud", "mqtt", "inbox",
     "picture", "pace", "plan", "commands", "refusals", "shared", "bridge", "announcer", "reader", "writer",
     "intake", "lifesigns", "app", "simulator", "cli", "__main__",

@@ -31,6 +31,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Cloud, SignInLine
 from wallbox2mqtt.commands import CommandQueue, Results, Ticket
 from wallbox2mqtt.config import Config
+from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.inbox import Inbox
 from wallbox2mqtt.intake import Intake
 from wallbox2mqtt.lifesigns import LifeSigns
@@ -48,7 +49,6 @@ from wallbox2mqtt.writer import Writer
 
 _LOG = logging.getLogger(__name__)
 
-EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 78
 HEALTH_S = 60.0
 _LAST_WORDS_S = 2.0
 _LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5

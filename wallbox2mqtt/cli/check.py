@@ -14,12 +14,12 @@ from wallbox2mqtt.cli.probe_cloud import Account
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, state_dir
 from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAULT, EXIT_OK
 from wallbox2mqtt.heartbeat import Beat
 from wallbox2mqtt.precautions import precautions
 from wallbox2mqtt.state import Store
 from wallbox2mqtt.topics import ONLINE, Topics
 
-EXIT_OK, EXIT_FAULT, EXIT_CONFIG = 0, 69, 78
 _CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"
 
 

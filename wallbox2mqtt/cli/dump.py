@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -29,9 +28,9 @@ from wallbox2mqtt.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
+from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from wallbox2mqtt.state import Store
 
-EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_INTERRUPTED = 0, 1, 78, 128 + signal.SIGINT
 _TRIES = 5
 _REFUSED_S, _LONGEST_WAIT_S = 60.0, 900.0
 

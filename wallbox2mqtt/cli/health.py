@@ -8,8 +8,8 @@ from pathlib import Path
 
 from wallbox2mqtt import heartbeat
 from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.exits import EXIT_FAULT, EXIT_OK
 
-EXIT_OK, EXIT_UNHEALTHY = 0, 69
 _FORBIDDEN = "nothing is known of the bridge: {} may not be read by this user; sudo helps, or the bridge's user"
 _NOT_HERE = "the bridge does not run, or with another state directory: no heartbeat in {}"
 
@@ -43,7 +43,7 @@ def _judge(config: Path | None, state_dir: Path | None) -> int:
 
 def _unhealthy(why: str) -> int:
     print(f"unhealthy: {why}")
-    return EXIT_UNHEALTHY
+    return EXIT_FAULT
 
 
 def _allowed(path: Path) -> Path:

@@ -17,8 +17,8 @@ from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, load, state_dir
 from wallbox2mqtt.config.keys import KEYS
 from wallbox2mqtt.errors import ConfigError
+from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAULT, EXIT_OK
 
-EXIT_OK, EXIT_FAULT, EXIT_CONFIG = 0, 69, 78
 MAX_TRIES = 3
 _ACCOUNT = ("wallbox.email", "wallbox.password")
 _BROKER = ("mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password")

@@ -16,10 +16,7 @@ from typing import NoReturn
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli import texts
 from wallbox2mqtt.errors import ConfigError, Wallbox2MqttError
-
-EXIT_FAILED, EXIT_CONFIG = 1, 78
-EXIT_INTERRUPTED = 128 + signal.SIGINT
-"""As a shell says it of a program that Ctrl-C ended."""
+from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
 
 
 def _number(text: str, kind: type[float], least: float, most: float) -> float:
