@@ -47,6 +47,7 @@ from wallbox2mqtt.errors import (
     ServerError,
     UnauthorizedError,
 )
+from wallbox2mqtt.logs import HIDDEN
 from wallbox2mqtt.state import Store
 
 HERE = Path(__file__).parent
@@ -921,6 +922,29 @@ def test_secrets_are_in_no_message(make: Make, caplog: pytest.LogCaptureFixture)
     for secret in (PASSWORD, CREDENTIALS, CREDENTIALS.removeprefix("Basic "), EMAIL):
         assert secret not in shown
     assert PASSWORD not in repr(setup.config)
+
+
+def test_the_credentials_are_recognised_in_a_header(make: Make) -> None:
+    """Nothing logs it. If something did, it would be hidden."""
+    _, setup = make()
+    setup.sign_in_line()
+    assert HIDDEN.clean(f"Authorization: {CREDENTIALS}.").rstrip("=.") == "Authorization: Basic ***"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"this is no header", b": no name", b" \xff\xfe", b"Transfer-Encoding: chunked", b"\x1b[2Jx" * 1000],
+    ids=["no colon", "no name", "no text", "two lengths", "much"],
+)
+def test_an_odd_header_is_no_line_of_the_log(make: Make, caplog: pytest.LogCaptureFixture, line: bytes) -> None:
+    """What becomes of the answer is told by who asked, once."""
+    caplog.set_level(logging.DEBUG)
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n" + line + b"\r\nX: y\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    _, setup = make(otherwise=send(raw, then_close=True), timeout=10)
+    for _ in range(2):
+        with contextlib.suppress(CloudError):
+            setup.read()
+    assert {record.name for record in caplog.records} == {"wallbox2mqtt.auth"}, "that there is a token"
 
 
 def test_a_real_clock_does(tmp_path: Path) -> None:

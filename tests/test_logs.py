@@ -109,6 +109,8 @@ class TestJournal:
             LOG.debug("nothing")
             LOG.warning("seen once")
             logging.getLogger("urllib3.connectionpool").info("GET /secret")
+            logging.getLogger("urllib3.connection").warning("Failed to parse headers", exc_info=ValueError("x"))
+            logging.getLogger("schedule").info("Running job")
             root.handlers[0].flush()
             stream.seek(0)
             (line,) = stream.read().splitlines()

@@ -29,8 +29,8 @@ MOST_WAITING = 100
 _MOST_PASSING = 400
 _PACKAGE = "wallbox2mqtt."
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
-_OTHERS = ("urllib3", "schedule")
-"""Libraries of which only warnings count: at debug, urllib3 tells of each connection."""
+_OTHERS = ("schedule",)
+"""Libraries of which only warnings count. Of urllib3 nothing does: its home, ``cloud``, sees to that."""
 
 
 class Hidden:

@@ -23,6 +23,7 @@ from wallbox2mqtt.cloud.answers import check_status, decoded, http_time, is_succ
 from wallbox2mqtt.cloud.transport import Deadline, UnfitAnswerError, new_session, read_body
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, BudgetSpentError, ForbiddenError, MethodError, UnauthorizedError
+from wallbox2mqtt.logs import HIDDEN
 from wallbox2mqtt.watch import LOOK_UP_S, patience
 
 LONGEST_TIMEOUT_S = 86_400.0
@@ -156,7 +157,10 @@ class SignInLine:
         self._api, self._user_api = config.api_url, config.user_api_url
         # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
         pair = f"{config.email}:{password.reveal()}".encode()
-        self._basic = _Authorization("Basic", base64.b64encode(pair).decode())
+        encoded = base64.b64encode(pair).decode()
+        # the password itself is hidden by whoever read it; in the header it is not to be recognised
+        HIDDEN.keep(encoded.rstrip("="))
+        self._basic = _Authorization("Basic", encoded)
         self._writes = writes
 
     def sign_in(self, way: Way) -> SignInAnswer:

@@ -6,6 +6,7 @@ every read waits only for what is left of the deadline, and what is read is coun
 
 import http.client
 import io
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,10 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from wallbox2mqtt.clock import SystemClock
+
+# urllib3 warns of each odd answer anew, with a traceback and with what it was sent: of a header without a colon, of
+# two lengths. Where that matters our own error says it, once. It has no line above a warning.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 LARGEST_ANSWER = 2 * 1024 * 1024
 """Bytes of an answer's text, decompressed."""
