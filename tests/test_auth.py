@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from wallbox2mqtt.errors import (
     ServerError,
     UnauthorizedError,
 )
+from wallbox2mqtt.logs import HIDDEN
 from wallbox2mqtt.state import Store
 
 PASSWORD = "pä:ss wörd"  # noqa: S105 - of nobody
@@ -189,6 +191,15 @@ def test_life_is_what_the_answer_says(
     expected = life_s - min(30, life_s / 10)
     # the Date header is up to a second old, so that a second less is counted on
     assert expected - 1.2 <= life_of(manager, clock, door) <= expected + 0.2
+
+
+def test_a_token_does_not_outlive_what_its_server_said(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    """The Date header cuts off what is nearly a second."""
+    clock.advance(0.9)
+    door.life_s = 5.0
+    manager = start()
+    manager.token()
+    assert manager.life_s <= 5.0
 
 
 def test_without_a_date_our_clock_counts(start: Start, door: FakeDoor, clock: FakeClock) -> None:
@@ -685,6 +696,21 @@ def test_without_a_state_dir_it_works_and_forgets(door: FakeDoor, clock: FakeClo
 
 
 # --- secrets
+
+
+def test_a_new_token_is_hidden(start: Start, door: FakeDoor) -> None:
+    token, refresh = secrets.token_hex(), secrets.token_hex()  # what is hidden is hidden from all tests of this process
+    door.answers = [SignInAnswer(modern(token, refresh=refresh), None)]
+    assert HIDDEN.clean(f"{token} {refresh}") == f"{token} {refresh}"
+    start().token()
+    assert HIDDEN.clean(f"{token} {refresh}") == "*** ***"
+
+
+def test_a_kept_token_is_hidden(start: Start, store: Store) -> None:
+    token, refresh = secrets.token_hex(), secrets.token_hex()
+    store.write("tokens", {"token": token, "renew_s": 100, "refresh_token": refresh, "refresh_life_s": 100})
+    assert start().token().reveal() == token
+    assert HIDDEN.clean(f"{token} {refresh}") == "*** ***"
 
 
 def test_secrets_are_in_no_message(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock
+from tests.fakes import A_DAY, FakeClock
 from tests.hostile import json_values
 from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
@@ -139,6 +139,17 @@ def test_a_restart_keeps_it(store: Store, clock: FakeClock) -> None:
     again = Budget("reads", 2, FakeClock(monotonic=5, wall=clock.wall()), store)
     assert spend(again, 2) == 1
     assert again.ready_in_s() == pytest.approx(30, abs=0.1)
+
+
+@pytest.mark.parametrize(("per_minute", "grain_s"), [(5, 0.001), (60, 0.001), (100, 1.0)])
+def test_a_restart_rounds_up_and_by_little(store: Store, per_minute: float, grain_s: float) -> None:
+    """A large budget is kept by the second, which is quick to write."""
+    clock = FakeClock(wall=A_DAY + 0.0004)
+    budget = Budget("reads", per_minute, clock, store)
+    spend(budget, int(per_minute))
+    clock.advance(5)
+    longer_s = Budget("reads", per_minute, clock, store).ready_in_s() - budget.ready_in_s()
+    assert 0.0001 < longer_s <= grain_s
 
 
 def test_a_crash_in_the_middle_of_a_request_counts(store: Store, clock: FakeClock) -> None:

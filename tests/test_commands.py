@@ -159,6 +159,25 @@ class TestPutBack:
         assert price.wish is not None
         assert dict(price.wish.sets) == {"energy_price": 2}
 
+    def test_a_newer_one_is_not_given_up_for_an_older(self, queue: CommandQueue) -> None:
+        old, new = ticket("max_charging_current 13"), ticket("max_charging_current 20")
+        for one in (old, new):
+            queue.add(one)
+            queue.take(one)
+        assert queue.put_back(old)
+        assert queue.put_back(new)
+        assert new.wish is not None
+
+    def test_nor_for_a_newer_one_that_inherited_an_old_place(self, queue: CommandQueue) -> None:
+        queue.add(ticket("energy_price 1"))
+        old = ticket("max_charging_current 13")
+        queue.add(old)
+        queue.take(old)
+        new = ticket('config {"max_charging_current": 20, "energy_price": 2}')
+        queue.add(new)
+        assert new.order < old.order
+        assert not queue.put_back(old)
+
 
 class TestTaking:
     def test_once(self, queue: CommandQueue) -> None:

@@ -85,6 +85,30 @@ def test_a_link_is_replaced_and_not_followed(store: Store, tmp_path: Path) -> No
     assert store.read("tokens") == {"a": 1}
 
 
+def test_a_link_in_place_of_the_temporary_file_is_not_followed(store: Store, tmp_path: Path) -> None:
+    """Else whoever may write to the directory could have any file overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    path = store.path("tokens")
+    path.parent.mkdir()
+    path.with_suffix(f".{os.getpid()}.tmp").symlink_to(victim)
+    store.write("tokens", {"a": 1})
+    assert victim.read_text(encoding="utf-8") == "precious"
+
+
+def test_only_old_litter_is_tidied_up(store: Store) -> None:
+    """What is fresh may be another process', which is writing it now."""
+    path = store.path("tokens")
+    path.parent.mkdir()
+    fresh, old = path.with_suffix(".1.tmp"), path.with_suffix(".2.tmp")
+    for file in (fresh, old):
+        file.write_text("half", encoding="utf-8")
+    os.utime(old, (0, 0))
+    Store(path.parent, ACCOUNT)
+    assert fresh.exists()
+    assert not old.exists()
+
+
 def test_a_temporary_file_left_by_a_crash_is_no_obstacle(store: Store) -> None:
     path = store.path("tokens")
     path.parent.mkdir()

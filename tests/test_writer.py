@@ -396,6 +396,20 @@ class TestTokens:
         assert status == "failed"
         assert "check e-mail and password" in str(reason)
 
+    def test_one_that_costs_a_write_is_fetched_when_the_command_can_follow(self, make: Make) -> None:
+        """Else it is a write for nothing: a short-lived one has ended when the command may go."""
+        settings = replace(GENEROUS, token_life_s=20)
+        parts = make(settings=settings, sign_in="legacy", writes_per_minute=2)
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        parts.run(30)
+        parts.cloud.forget_requests()
+        parts.send(f"{ONE}/locked", "0")
+        parts.run(60)
+        sign_in, command = parts.sent_writes
+        assert (sign_in.path, command.body) == ("auth/token/user", {"locked": 0})
+        assert command.at - sign_in.at < 1
+
     def test_a_sign_in_that_fails_is_no_lost_action(self, make: Make) -> None:
         parts = make(begin=CHARGING)
         parts.cloud.revoke_tokens()
