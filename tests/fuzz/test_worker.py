@@ -27,7 +27,7 @@ pytestmark = patience
 CHARGERS = (101, 102)
 READS, WRITES = 3, 5
 SETTLE_S, MAX_AGE_S = 45.0, 120.0
-QUIET_S = 4000.0
+QUIET_S, SETTLED_S = 4000.0, 400.0
 RESTARTS_S = 140.0
 """More than the simulated charger takes from the request to being back, the lag of the cloud included."""
 _OF_NO_EFFECT = {401, 429}
@@ -298,9 +298,18 @@ class Worker(RuleBasedStateMachine):
     def quiet(self) -> None:
         self.cloud.clear_faults()
         self.parts.run(QUIET_S, each_s=60.0)
+        # a car may become full, or a charger be back, just before the end: until nothing has happened for a while
+        for _ in range(20):
+            before = self.statuses()
+            self.parts.run(SETTLED_S, each_s=60.0)
+            if self.statuses() == before:
+                break
         self.all_are_answered()
         self.what_is_shown_is_true()
         self.the_last_one_has_won()
+
+    def statuses(self) -> list[Any]:
+        return [self.cloud.charger(charger).detail()["status_id"] for charger in CHARGERS]
 
     def all_are_answered(self) -> None:
         answered = Counter(
