@@ -195,7 +195,7 @@ class TestTimes:
         """The timetable goes by the system's clock, which a test cannot set: its times are moved instead."""
         house = make(clock)
         watcher.wait("wallbox/bridge/cloud", "online")
-        scheduler = house.app._scheduler  # noqa: SLF001
+        scheduler = house.app._timetable._scheduler  # noqa: SLF001
         old = list(scheduler.jobs)
         for job in old:
             assert job.next_run is not None

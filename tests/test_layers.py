@@ -13,7 +13,7 @@ LAYERS = [
     "exits", "errors", "clock", "heartbeat", "notify", "watch", "logs", "config", "precautions", "catalogue", "topics",
     "documents", "anonymise", "discovery", "docs", "state", "auth", "budget", "cloud", "mqtt", "inbox",
     "picture", "pace", "plan", "commands", "refusals", "shared", "bridge", "announcer", "reader", "writer",
-    "intake", "lifesigns", "app", "simulator", "cli", "__main__",
+    "intake", "lifesigns", "timetable", "reception", "app", "simulator", "cli", "__main__",
 ]  # fmt: skip
 
 HOMES = {
@@ -22,7 +22,7 @@ HOMES = {
     "requests": {"cloud"},
     "urllib3": {"cloud"},
     "paho": {"mqtt"},
-    "schedule": {"app"},
+    "schedule": {"timetable"},
     "amqtt": {"simulator", "cli"},
 }
 

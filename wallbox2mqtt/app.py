@@ -8,18 +8,12 @@ import contextlib
 import logging
 import os
 import queue
-import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import cast
-
-import schedule
 
 from wallbox2mqtt.announcer import Announcer
 from wallbox2mqtt.auth import TokenManager
@@ -36,14 +30,16 @@ from wallbox2mqtt.inbox import Inbox
 from wallbox2mqtt.intake import Intake
 from wallbox2mqtt.lifesigns import LifeSigns
 from wallbox2mqtt.logs import TopicHandler, Trouble
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
+from wallbox2mqtt.mqtt import Event, Message, Mqtt
 from wallbox2mqtt.pace import Pace
 from wallbox2mqtt.picture import Picture
 from wallbox2mqtt.plan import Plan
 from wallbox2mqtt.reader import Listener, Reader
+from wallbox2mqtt.reception import Reception
 from wallbox2mqtt.shared import Shared
 from wallbox2mqtt.state import Store
-from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics
+from wallbox2mqtt.timetable import Timetable
+from wallbox2mqtt.topics import OFFLINE, Topics
 from wallbox2mqtt.watch import Watchdog, Worker
 from wallbox2mqtt.writer import Writer
 
@@ -52,9 +48,6 @@ _LOG = logging.getLogger(__name__)
 HEALTH_S = 60.0
 _LAST_WORDS_S = 2.0
 _LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5
-_JUMP_S = 2.0
-_ANNOUNCING_S = 0.05
-_BIRTH_DELAY_S = (2.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +86,10 @@ class App:
         self._config, self._clock = config, clock
         self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
         self._exit: _Exit | None = None
-        self._scheduler = schedule.Scheduler()
+        self._timetable = Timetable(clock)
         self._topics = Topics(config.mqtt.base_topic)
-        self._birth_topic = f"{config.home_assistant.prefix}/status"
-        self._mqtt = self._new_mqtt(config)
+        birth_topic = f"{config.home_assistant.prefix}/status"
+        self._mqtt = self._new_mqtt(birth_topic)
         store = Store(state_dir, wallbox.account)
         self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s, store)
         self._bridge = Bridge(self._topics, self._mqtt.show, clock)
@@ -116,26 +109,27 @@ class App:
         ]
         self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
-        self._offset = 0.0
-        self._done_at: dict[Callable[[], None], float] = {}
-        self._birth: schedule.Job | None = None
-        self._announcing: Iterator[int] | None = None
+        self._reception = Reception(
+            topics=self._topics,
+            birth_topic=birth_topic,
+            client_id=config.mqtt.client_id,
+            mqtt=self._mqtt,
+            announcer=self._announcer,
+            bridge=self._bridge,
+            picture=self._picture,
+            intake=self._intake,
+            clock=clock,
+        )
         self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
         lost = "dropped results of commands, too many wait for the broker"
         self._lost = Trouble(_LOG, lost, "all results reach the broker again", clock)
-        refuses, takes = (
-            "the broker refuses subscriptions, commands will not arrive",
-            "the broker takes all subscriptions",
-        )
-        self._denied = Trouble(_LOG, refuses, takes, clock)
-        self._trouble = Trouble(_LOG, "not connected to the broker, trying again", "connected again", clock)
         self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
 
-    def _new_mqtt(self, config: Config) -> Mqtt:
+    def _new_mqtt(self, birth_topic: str) -> Mqtt:
         return Mqtt(
-            config.mqtt,
+            self._config.mqtt,
             will_topic=self._topics.state,
-            filters=[*self._topics.command_filters(), self._topics.state, self._birth_topic],
+            filters=[*self._topics.command_filters(), self._topics.state, birth_topic],
             on_event=self._events.put,
             clock=self._clock,
         )
@@ -199,18 +193,16 @@ class App:
             while self._exit is None:
                 self._watchdog.main.beat()
                 self._check_times()
-                self._scheduler.run_pending()
-                longest = self._go_on_announcing()
-                idle = self._scheduler.idle_seconds
+                self._timetable.run()
+                wait = min(self._reception.go_on(), self._timetable.idle_s)
                 with contextlib.suppress(queue.Empty):
-                    self._handle(self._events.get(timeout=min(max(idle or 0.0, 0.0), longest)))
+                    self._handle(self._events.get(timeout=wait))
             return self._exit.code
         finally:
             self._end()
 
     def _prepare_process(self) -> None:
-        # schedule compares naive local times: at the end of summer time it would pause for an hour
-        os.environ["TZ"] = "UTC"
+        os.environ["TZ"] = "UTC"  # see Timetable
         time.tzset()
 
         def died(args: threading.ExceptHookArgs) -> None:
@@ -226,26 +218,9 @@ class App:
                 signal.signal(number, lambda *_: self.stop())
 
     def _set_timetable(self) -> None:
-        self._offset = self._clock.wall() - self._clock.monotonic()
-        self._scheduler.clear()
-        self._every(self._clock.real_s(self._interval_s), self._tick)
-        self._every(self._clock.real_s(HEALTH_S), self._show_health)
-        self._every(1.0, self._look_around)
-        if self._birth is not None:
-            self._birth = self._every(self._clock.real_s(_BIRTH_DELAY_S[0]), self._born)
-
-    def _every(self, real_s: float, job: Callable[[], None]) -> schedule.Job:
-        """Do this each so many real seconds. What has passed of them counts, or jumps of the clock would put it off."""
-        now = time.monotonic()
-        # schedule's annotation says int; it makes a timedelta of it, which takes fractions
-        made: schedule.Job = self._scheduler.every(cast("int", max(real_s, 0.01))).seconds.do(self._do, job)
-        if made.next_run is not None:
-            made.next_run -= timedelta(seconds=now - self._done_at.setdefault(job, now))
-        return made
-
-    def _do(self, job: Callable[[], None]) -> None:
-        self._done_at[job] = time.monotonic()
-        job()
+        real_s = self._clock.real_s
+        jobs = {self._tick: real_s(self._interval_s), self._show_health: real_s(HEALTH_S), self._look_around: 1.0}
+        self._timetable.set(jobs)
 
     def _tick(self) -> None:
         self._intake.ask_again()
@@ -263,12 +238,8 @@ class App:
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
 
     def _check_times(self) -> None:
-        """Begin the timetable anew after a jump of the wall clock, which it goes by, and when the pace changes.
-
-        No job of the timetable may do this: after a jump back of an hour it would come an hour late.
-        """
-        # since the timetable was made, and not since the last look: many small steps are a large one
-        jumped = abs(self._clock.wall() - self._clock.monotonic() - self._offset) > _JUMP_S
+        """Begin the timetable anew after a jump of the wall clock, and when the pace changes."""
+        jumped = self._timetable.has_jumped()
         slower = self._pace.interval_s != self._interval_s
         if jumped:
             _LOG.warning("the wall clock jumped, the timetable begins anew")
@@ -279,14 +250,6 @@ class App:
 
     def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit) -> None:
         match event:
-            case Message():
-                self._handle_message(event)
-            case Connected():
-                self._announce(event)
-            case Disconnected():
-                self._disconnected(event)
-            case Refused():
-                _LOG.error("the broker refuses what is published, nobody will see it reason=%r", event.reason)
             case _DetailRead():
                 self._announcer.look()
                 self._intake.look_again([event.charger_id])
@@ -297,69 +260,8 @@ class App:
                 self._intake.look_again()
             case _Exit():
                 pass  # it was taken note of when it was said
-
-    def _handle_message(self, message: Message) -> None:
-        if message.topic == self._topics.state:
-            if message.payload == OFFLINE.encode():
-                self._bridge.still_here()
-        elif message.topic == self._birth_topic:
-            if message.payload == ONLINE.encode() and not message.retained and self._birth is None:
-                delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
-                self._done_at.pop(self._born, None)
-                self._birth = self._every(self._clock.real_s(delay), self._born)
-        else:
-            self._intake.take(message)
-
-    def _born(self) -> None:
-        """Home Assistant, or openHAB, has started: it wants everything anew."""
-        if self._announcing is not None or not self._mqtt.keeps_up:
-            return  # it is on its way; once more when that is out, for who came late
-        if self._birth is not None:
-            self._scheduler.cancel_job(self._birth)
-        self._birth = None
-        self._announce_all()
-
-    def _announce(self, event: Connected) -> None:
-        if self._mqtt.connects == 1:
-            _LOG.info("connected to the broker")
-        self._trouble.ended()
-        if event.denied:
-            self._denied.occurs("subscription", f"filters={','.join(event.denied)}", logging.ERROR)
-        else:
-            self._denied.ended()
-        self._intake.subscribed()
-        self._announce_all()
-        self._mqtt.flush_results()
-
-    def _announce_all(self) -> None:
-        self._announcer.announce()
-        self._bridge.announce()
-        self._announcing = self._picture.announcing()
-        self._go_on_announcing()
-
-    def _go_on_announcing(self) -> float:
-        """Announce one more charger, where the broker takes it; gives the seconds for which main may wait.
-
-        A fleet has more topics than are to wait at once, and neither commands nor the end are to wait for it.
-        """
-        if self._announcing is None:
-            return 1.0
-        if not self._mqtt.keeps_up:
-            return _ANNOUNCING_S
-        if next(self._announcing, None) is None:
-            self._announcing = None
-        return 0.0
-
-    def _disconnected(self, event: Disconnected) -> None:
-        self._announcing = None
-        self._intake.disconnected()
-        if event.twin:
-            reason = "another client uses the same client id, the two end each other's connection"
-            help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"
-            details = f"reason={reason!r} client_id={self._config.mqtt.client_id} help={help_!r}"
-            self._trouble.occurs("twin", details, logging.ERROR)
-        else:
-            self._trouble.occurs(event.reason, f"reason={event.reason!r}")
+            case _:
+                self._reception.handle(event)
 
     def _forget(self, gone: tuple[int, ...]) -> None:
         for charger_id in gone:
@@ -459,7 +361,7 @@ class App:
         with contextlib.suppress(queue.Empty):
             while time.monotonic() < ends:
                 if isinstance(event := self._events.get(), Message):
-                    self._handle_message(event)
+                    self._reception.handle(event)
         if left := len(self._events):
             _LOG.warning("no time to answer what came in a flood messages=%d", left)
 
