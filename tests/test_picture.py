@@ -663,6 +663,13 @@ class TestAnswers:
         chart.write(12, "locked", 1, answer=v2(maxChargingCurrent=10, locked=1))
         assert chart.of(LIMIT) == ["32", "13", "10"]
 
+    def test_show_what_an_earlier_command_has_not_done(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32, "locked": 0})
+        chart.write(10, LIMIT, 13)
+        chart.write(10 + SETTLE_S, "locked", 1, answer=v2(maxChargingCurrent=32, locked=1))
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        assert chart.failed == [LIMIT]
+
     def test_of_a_config_show_what_follows(self, chart: Chart) -> None:
         chart.detail(0, config_data={"ecosmart": {"enabled": False, "mode": 0}, "energy_price": 0.2})
         answer: Json = {"energy_price": 0.3, "ecosmart": {"enabled": True, "mode": 1}}

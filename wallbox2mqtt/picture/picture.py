@@ -196,12 +196,13 @@ class Picture:
                 for key, value in welcome(charger, others).items()
                 if self._is_new(charger, key, value, begun)
             }
-            for key, value in shown.items():
-                charger.holds.pop(key, None)
-                self._show(charger_id, charger, key, value, begun)
+            calls = [self._offer(charger_id, charger, key, value, begun) for key, value in shown.items()]
             unheld = {key: charger.values[key] for key in [*wished, *shown]}
             self._follow(charger_id, charger, unheld, begun, held=False)
             self._update_availability(charger_id, charger)
+        for call in calls:
+            if call is not None:
+                call()
 
     def doubt(self, charger_id: int, keys: Iterable[str], now: float) -> None:
         """Take note that a write of these fields got no answer: whether they still are as shown is not known."""
@@ -240,7 +241,9 @@ class Picture:
         if begun < charger.read_at.get(stamp(key), begun):
             return False
         hold = charger.holds.get(key)
-        return hold is None or not (same(value, hold.wish) or self._is_old(hold, value, begun))
+        if hold is None or same(value, hold.wish):
+            return hold is None
+        return begun - hold.since >= self._settle_s or not self._is_old(hold, value, begun)
 
     def _is_old(self, hold: Hold, value: Json, begun: float) -> bool:
         return any(same(value, old) and begun - until <= self._settle_s for old, until in hold.old)
