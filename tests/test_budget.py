@@ -395,3 +395,19 @@ def test_a_store_is_written_before_the_request(store: Store, clock: FakeClock) -
         seen.append(store.read("reads"))
     assert seen[0]["running"] == 1
     assert store.read("reads")["running"] == 0
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["going on", "after a restart"])
+def test_a_cloud_that_counts_both_ends_of_the_minute_is_not_met(
+    clock: FakeClock, store: Store, *, restarts: bool
+) -> None:
+    budget = Budget("reads", 1, clock, store)
+    with budget.request():
+        pass
+    clock.advance(60.0)
+    if restarts:
+        budget = Budget("reads", 1, clock, store)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+    clock.advance(0.1)
+    budget.check()

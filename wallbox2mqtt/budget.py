@@ -116,7 +116,7 @@ class Budget:
         now = self._clock.monotonic()
         offset = self._clock.wall() - now
         grain = _FINE_S if len(self._ends) <= _FEW else _COARSE_S
-        recent = (end for end in self._ends if now - end < self.window_s)
+        recent = (end for end in self._ends if now - end < self.window_s + _GRAIN_S)
         counted = Counter(math.ceil((end + offset) / grain) for end in recent)
         ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
         self._store.write(self._name, {"ends": ends, "running": self._running})
@@ -130,7 +130,9 @@ class Budget:
         if isinstance(running, int) and not isinstance(running, bool):
             # a request was under way when the process died: it may have arrived as late as that
             times += [wall] * min(max(running, 0), self.slots)
-        return sorted(now - max(0.0, wall - end) for end in times if wall - end < self.window_s)[-self.slots :]
+        return sorted(now - max(0.0, wall - end) for end in times if wall - end < self.window_s + _GRAIN_S)[
+            -self.slots :
+        ]
 
     def _times(self, entry: Json) -> list[float]:
         """Give the times of an entry, which is (time, count); none where it is something else."""
