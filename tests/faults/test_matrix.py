@@ -7,7 +7,7 @@ A row is a fault: how it begins and ends, and how the bridge tells it (``reason`
 - each command sent meanwhile gets exactly one result, of a kind that the row allows;
 - no remote action reaches the cloud twice, no other write more than twice;
 - within 15 s of the fault's end the picture is true again (``heals``; back-off and refused credentials apart);
-- memory does not grow, and neither log nor topics show a password or a token.
+- memory does not grow, neither log nor topics show a password or a token, and no fault is told with a traceback.
 
 ``needs``: a house of its own, where the shared one does not do. What ends or starts the program itself is in
 ``test_process``, what publishes on the broker in ``test_consumers``.
@@ -17,6 +17,7 @@ import dataclasses
 import re
 import ssl
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,12 @@ from typing import Any
 
 import pytest
 
-from tests.faults.house import BROKER_PASSWORD, House, Needs, passwords
+from tests.faults.house import BROKER_PASSWORD, PASSWORD, SECRET, House, Needs, passwords
 from tests.faults.proxy import Proxy
 from tests.mosquitto import Watcher, eventually
 from tests.wire import Wire
 from wallbox2mqtt.catalogue import FIELDS
-from wallbox2mqtt.simulator import Fault
+from wallbox2mqtt.simulator import EMAIL, Fault
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -517,9 +518,18 @@ def hold(row: Row, house: House) -> None:
     house.answered(asked, since, row.answers | ANY if not row.heals else row.answers)
     assert house.lives(), house.text()[-3000:]
     house.keeps_secrets()
+    house.tells_no_trace()
     if row.needs.starts:
         assert house.pid == before
         house.has_not_grown()
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, BROKER_PASSWORD, f"{EMAIL}:{PASSWORD}"])
+def test_the_search_finds_what_it_searches(secret: str) -> None:
+    """As it is, and as the header of a sign-in has it."""
+    assert not SECRET.search(f"Basic {EMAIL}")
+    found = f"password={secret!r}" if ":" not in secret else f"Basic {b64encode(secret.encode()).decode()}"
+    assert SECRET.search(found)
 
 
 def test_results_wait_for_the_broker(tmp_path: Path) -> None:
