@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from tests.command import COMMAND, environment, run, with_account
 from tests.mosquitto import LIMIT_S, Broker, Watcher, free_port
 from tests.parts import reads_of
-from wallbox2mqtt.simulator import PASSWORD, ChargerSpec, Fault, Settings, Simulator
+from wallbox2mqtt.simulator import EMAIL, ChargerSpec, Fault, Settings, Simulator
 
 ONE, TWO = 101, 102
+PASSWORD = "s3cr3t-of-check"  # noqa: S105 - it stands nowhere else, so that finding it means that it was told
+HEADER = b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode().rstrip("=")
 
 pytestmark = pytest.mark.broker
 
@@ -21,18 +24,18 @@ pytestmark = pytest.mark.broker
 @pytest.fixture
 def cloud() -> Iterator[Simulator]:
     chargers = [ChargerSpec(id=ONE, changes={"name": "Garage\n\x1b[2J"}), ChargerSpec(id=TWO)]
-    with Simulator(chargers=chargers, settings=Settings(reads_per_minute=None)) as cloud:
+    with Simulator(chargers=chargers, password=PASSWORD, settings=Settings(reads_per_minute=None)) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def environ(cloud: Simulator, broker: Broker, tmp_path: Path) -> dict[str, str]:
-    return with_account(environment(cloud, tmp_path), broker.port)
+    return with_account(environment(cloud, tmp_path), broker.port, WALLBOX2MQTT_WALLBOX__PASSWORD=PASSWORD)
 
 
 def checked(environ: dict[str, str]) -> tuple[int, list[dict[str, Any]]]:
     done = run(environ, "check", "--json")
-    assert PASSWORD not in done.out + done.err
+    assert not [secret for secret in (PASSWORD, HEADER) if secret in done.out + done.err]
     findings: list[dict[str, Any]] = json.loads(done.out)["findings"]
     return done.code, findings
 
