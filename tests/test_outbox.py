@@ -1,0 +1,88 @@
+"""What waits for a slow broker, what becomes of it when the broker goes, and in which order it is sent."""
+
+import pytest
+
+from wallbox2mqtt.mqtt.outbox import MOST_OPEN, Outbox, Outgoing
+
+
+class Broker:
+    """Takes messages while there is room."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.room = 0
+        self.outbox = Outbox(self._send, lambda: MOST_OPEN - self.room)
+
+    def _send(self, message: Outgoing) -> bool:
+        self.taken.append(message.topic)
+        self.room -= 1
+        return True
+
+    def takes(self, room: int) -> list[str]:
+        """What it takes now that there is so much room."""
+        self.taken.clear()
+        self.room = room
+        self.outbox.go_on()
+        return self.taken
+
+
+def state(topic: str) -> Outgoing:
+    return Outgoing(topic, b"1", retain=True)
+
+
+def end(topic: str) -> Outgoing:
+    return Outgoing(topic, b"", retain=True)
+
+
+def result(topic: str) -> Outgoing:
+    return Outgoing(topic, b"{}", retain=False)
+
+
+@pytest.fixture
+def broker() -> Broker:
+    """One that is there and takes nothing for now."""
+    broker = Broker()
+    broker.outbox.connected()
+    broker.outbox.answer()
+    return broker
+
+
+@pytest.mark.parametrize("each", [True, False])
+def test_state_that_waits_is_forgotten_with_its_broker_but_not_the_end_of_a_topic(
+    broker: Broker, *, each: bool
+) -> None:
+    """State is announced anew; an old one must not follow what is new."""
+    broker.outbox.state(state("old"), each=each)
+    broker.outbox.state(end("gone"), each=each)
+    assert broker.outbox.disconnected()
+    broker.outbox.connected()
+    assert broker.takes(5) == ["gone"]
+
+
+def test_answers_wait_for_each_new_broker_to_be_told_how_things_are(broker: Broker) -> None:
+    broker.outbox.disconnected()
+    broker.outbox.result(result("answer"))
+    broker.outbox.connected()
+    assert broker.takes(5) == []
+    broker.outbox.state(state("how things are"), each=False)
+    broker.outbox.answer()
+    assert broker.taken == ["how things are", "answer"]
+
+
+def test_states_and_answers_take_turns(broker: Broker) -> None:
+    for number in range(3):
+        broker.outbox.state(state(f"state {number}"), each=True)
+        broker.outbox.result(result(f"answer {number}"))
+    assert sorted(broker.takes(2)) == ["answer 0", "state 0"]
+    assert sorted(broker.takes(2)) == ["answer 1", "state 1"]
+    assert sorted(broker.takes(5)) == ["answer 2", "state 2"]
+
+
+def test_at_the_end_answers_and_ends_of_topics_go_out_room_or_not(broker: Broker) -> None:
+    broker.outbox.result(result("answer"))
+    broker.outbox.state(end("gone"), each=False)
+    broker.outbox.state(state("state"), each=False)
+    assert broker.outbox.close()
+    assert broker.taken == ["answer", "gone"]
+    broker.outbox.connected()
+    assert not broker.outbox.online, "nothing follows the last words"
