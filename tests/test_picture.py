@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,60 @@ class TestPublishing:
         assert not chart.picture.has_detail(ONE)
         chart.detail(2)
         assert chart.picture.has_detail(ONE)
+
+
+class TestEdition:
+    """It tells who announces chargers which of them to look at again: of hundreds, few at each sweep."""
+
+    @pytest.fixture
+    def edition(self, chart: Chart) -> Callable[[], bool]:
+        """Whether it is another one since it was asked last."""
+        last = [0]
+
+        def changed() -> bool:
+            before, last[0] = last[0], chart.picture.edition(ONE)
+            return before != last[0]
+
+        return changed
+
+    def test_measurements_and_the_same_again_leave_it(self, chart: Chart, edition: Callable[[], bool]) -> None:
+        assert not edition(), "nothing is known"
+        chart.detail(0, charging_power=1.5, added_energy=1, name="A")
+        assert edition()
+        chart.detail(1, charging_power=1.5, added_energy=1, name="A")
+        chart.sweep(2, charging_power=7.2, added_energy=3)
+        assert not edition()
+
+    @pytest.mark.parametrize(
+        "later",
+        [
+            {"charging_power": 0, "name": "B"},
+            {"charging_power": 0, "name": "A", "new": 1},
+            {"charging_power": None, "name": "A"},
+            {"name": "A"},
+        ],
+        ids=["another name", "a new key", "a measurement that is unknown", "a measurement that is gone"],
+    )
+    def test_all_else_changes_it(self, chart: Chart, edition: Callable[[], bool], later: dict[str, Json]) -> None:
+        chart.detail(0, charging_power=0, name="A")
+        edition()
+        chart.detail(1, **later)
+        assert edition()
+        chart.detail(2, **later)
+        assert not edition()
+
+    def test_so_does_the_first_of_each_document(self, chart: Chart, edition: Callable[[], bool]) -> None:
+        chart.sweep(0, charging_power=0)
+        assert edition()
+        for home in ("detail", "basic"):
+            chart.picture.read(ONE, Reading({"charging_power": 0}, complete=True), 1, home, None)
+            assert edition()
+
+    def test_and_a_command(self, chart: Chart, edition: Callable[[], bool]) -> None:
+        chart.detail(0)
+        edition()
+        chart.write(1, LIMIT, 13)
+        assert edition()
 
 
 class TestMissingAndWrong:

@@ -36,6 +36,9 @@ HELD = frozenset(
 )
 """Fields that a command can set: only of them is remembered what was shown before."""
 
+MOVING = frozenset(row.key for row in FIELDS.values() if row.kind.state_class is not None)
+"""Measurements: that one has another value makes no charger another one to those who announce it."""
+
 
 @dataclass(slots=True)
 class Hold:
@@ -55,7 +58,7 @@ class Hold:
 class Snapshot:
     """A charger as its newest documents show it, without what they no longer have.
 
-    ``homes``: the documents read since the start. ``edition``: another number when anything may have changed.
+    ``homes``: the documents read since the start. ``edition``: another number when more than measurements changed.
     """
 
     values: Mapping[str, Json]
@@ -68,7 +71,7 @@ class Charger:
     """One charger. ``read_at``: when the reading of a field began. ``homes``: keys by the document they came from.
 
     ``gone``: keys by the document that no longer has them. ``doubts``: since when it is unknown whether a write of
-    the field had its effect. ``edition``: how often it was read or written.
+    the field had its effect. ``edition``: how often more of it than measurements has changed.
     """
 
     values: dict[str, Json] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from wallbox2mqtt.documents import Reading
 from wallbox2mqtt.picture.charger import (
     DERIVED_OF,
     HELD,
+    MOVING,
     STATES,
     Charger,
     Hold,
@@ -84,7 +85,7 @@ class Picture:
             return Snapshot(values, frozenset(charger.homes), charger.edition)
 
     def edition(self, charger_id: int) -> int:
-        """Give the number that changes when anything of a charger may have; 0: nothing is known of it."""
+        """Give the number that changes when more of a charger may have than measurements; 0: nothing is known of it."""
         with self._lock:
             charger = self._chargers.get(charger_id)
             return 0 if charger is None else charger.edition
@@ -140,7 +141,6 @@ class Picture:
         """
         with self._lock:
             charger = self._chargers.setdefault(charger_id, Charger())
-            charger.edition += 1
             self._warn(charger_id, charger, reading)
             values = welcome(charger, reading.values)
             if reading.complete:
@@ -148,6 +148,7 @@ class Picture:
             failed = [self._offer(charger_id, charger, key, value, begun) for key, value in values.items()]
             failed += self._follow(charger_id, charger, values, begun)
             if home == "detail":
+                charger.edition += int(not charger.detailed)
                 charger.detailed = True
                 charger.stale = is_stale(reading.values.get("last_sync"), server_time)
             self._update_availability(charger_id, charger)
@@ -279,6 +280,7 @@ class Picture:
         if (lost := charger.doubts.get(key)) is not None and begun - lost >= self._settle_s:
             del charger.doubts[key]
         if not known or payload(before) != payload(value):
+            charger.edition += int(not known or key not in MOVING or None in {before, value})
             self._publish(self._topics.field(charger_id, key), payload(value))
 
     def _follow(
@@ -304,6 +306,7 @@ class Picture:
         # chargers of a kind have the same keys: one set serves them all
         if len(self._key_sets) >= _MAX_KEY_SETS:
             self._key_sets.clear()
+        charger.edition += int(charger.homes.get(home) != keys or charger.gone.get(home) != before - here)
         charger.homes[home] = self._key_sets.setdefault(keys, keys)
         self._kept.put(charger_id, home, charger.homes[home])
         charger.gone[home] = before - here
