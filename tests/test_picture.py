@@ -430,6 +430,12 @@ class TestDerived:
         chart.sweep(2, status_id=194)
         assert chart.of("charging") == ["false", "true"]
 
+    def test_not_before_what_it_follows_from_was_read(self, chart: Chart) -> None:
+        """A list without the firmware has its status: what an earlier run has shown of the firmware stays."""
+        chart.sweep(0, status_id=161)
+        assert chart.of("status") == ["Ready"]
+        assert chart.of("firmware") == []
+
     def test_of_two_documents(self, chart: Chart) -> None:
         """The update's state comes from the detail, that it is under way from the sweep."""
         software: Json = {"currentVersion": "1", "latestVersion": "2", "updateAvailable": True}

@@ -9,6 +9,8 @@ from wallbox2mqtt.topics import OFFLINE, ONLINE, payload
 
 _FINEST_STEP = 0.001
 """Home Assistant refuses a finer one."""
+_LONGEST_STATE = 255
+"""Characters that a state can have in Home Assistant."""
 _CURRENCY = re.compile(r"[A-Z]{3}(?=$|/)")
 _SETTABLE = {Shape.BOOLEAN: "switch", Shape.FLAG: "switch", Shape.NUMBER: "number", Shape.TEXT: "text"}
 
@@ -69,9 +71,11 @@ def _select(row: Field, _: View) -> Component:
     return {"options": list(row.words)}
 
 
-def _text(row: Field, _: View) -> Component:
+def _text(row: Field, view: View) -> Component:
     language = row.command.language if row.command is not None else None
-    return {"min": 1, "max": language.longest if isinstance(language, Name) else 255}
+    longest = language.longest if isinstance(language, Name) else _LONGEST_STATE
+    # a longer state is an error in Home Assistant's log
+    return {"min": 1, "max": min(max(longest, len(str(view.get(row.key)))), _LONGEST_STATE)}
 
 
 def _update(row: Field, _: View) -> Component:

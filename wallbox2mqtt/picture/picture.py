@@ -290,6 +290,8 @@ class Picture:
         failed = []
         for key in dict.fromkeys(key for source in values for key in DERIVED_OF.get(source, ())):
             row, at, view = FIELDS[key], begun, {**charger.values, **values}
+            if key not in charger.values and row.sources[0] not in view:
+                continue  # of what it follows from first nothing was read yet: what an earlier run has shown stays
             if key not in charger.holds:
                 at, view = max(begun, charger.read_at.get(key, begun)), charger.values
             elif not held:
