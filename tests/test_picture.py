@@ -116,7 +116,7 @@ class TestPublishing:
         chart.write(2, LIMIT, 20)
         before = dict(chart.published)
         chart.published.clear()
-        chart.picture.announce()
+        list(chart.picture.announcing())
         assert dict(chart.published) == before
         assert len(chart.published) == len(before)
         assert before[f"w/{ONE}/availability"] == "online"

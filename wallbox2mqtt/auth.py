@@ -26,7 +26,7 @@ from wallbox2mqtt.errors import (
     UnauthorizedError,
 )
 from wallbox2mqtt.logs import HIDDEN, Trouble
-from wallbox2mqtt.state import Store, number
+from wallbox2mqtt.state import Store, age_s, number
 from wallbox2mqtt.watch import PatientLock
 
 _LOG = logging.getLogger(__name__)
@@ -250,8 +250,7 @@ class TokenManager:
 
     def _take_up(self, kept: dict[str, Json]) -> None:
         now = self._clock.monotonic()
-        # a clock that went back makes nothing older than it was when it was saved
-        age = max(0.0, self._clock.wall() - number(kept, "saved", self._clock.wall()))
+        age = age_s(kept, self._clock.wall())
         self.worked_before = kept.get("worked") is True
         if (way := next((way for way in self._ways if way == kept.get("way")), None)) is not None:
             self.way = way

@@ -4,7 +4,7 @@ import threading
 
 from wallbox2mqtt.catalogue.kinds import Json
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.state import Store, number
+from wallbox2mqtt.state import Store, age_s, number
 
 LONGEST_WAIT_S = 15 * 60.0
 _SLOW_FOR_S = 3600.0
@@ -84,9 +84,7 @@ class Pace:
         self._store.write(_FILE, kept)
 
     def _take_up(self, kept: dict[str, Json]) -> None:
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        # a clock that went back makes nothing older than it was when it was saved
-        age = max(0.0, wall - number(kept, "saved", wall))
+        now, age = self._clock.monotonic(), age_s(kept, self._clock.wall())
         self._refusals = int(min(max(number(kept, "refusals"), 0), 20))
         self._not_before = now + min(number(kept, "wait_s"), LONGEST_WAIT_S) - age
         self._slowness = max(1.0, min(number(kept, "interval_s"), LONGEST_WAIT_S) / self._base_s)

@@ -5,6 +5,7 @@ them; the rest goes round the details. See ``docs/adr`` for the arithmetic.
 """
 
 import enum
+import itertools
 import logging
 import math
 import threading
@@ -149,15 +150,16 @@ class Plan:
         """Decide what to read now; ``with_basics``: whether a basic document may be read."""
         with self._lock:
             has_sweep = len(self._chargers) > 1 and not self._is_aside(LIST) and not self._list_failed
-            wanted = [one for one in self._wanted + self._everything if with_basics or one.kind is not Kind.BASIC]
-            if wanted:
+            kinds = set(Kind) if with_basics else {Kind.LIST, Kind.DETAIL}
+            queued = itertools.chain(self._wanted, self._everything)
+            if (wanted := next((one for one in queued if one.kind in kinds), None)) is not None:
                 # who asks again and again must not keep all others from being seen
-                return LIST if has_sweep and self._others_in_a_row >= SWEEP_SHARE - 1 else wanted[0]
+                return LIST if has_sweep and self._others_in_a_row >= SWEEP_SHARE - 1 else wanted
             if not self._chargers:
                 return LIST
             if has_sweep and self._sweeps_in_a_row < SWEEP_SHARE - 1:
                 return LIST
-            candidates = [one for one in self._documents() if with_basics or one.kind is not Kind.BASIC]
+            candidates = [one for one in self._documents() if one.kind in kinds]
             return self._most_overdue(candidates, with_list=len(self._chargers) == 1 and not self._is_aside(LIST))
 
     def _most_overdue(self, candidates: list[Target], *, with_list: bool) -> Target:

@@ -83,6 +83,11 @@ class Store:
             self._broken.discard(name)
 
 
+def age_s(kept: dict[str, Json], wall: float) -> float:
+    """Give how long ago this was ``saved`` (since 1970); a clock that went back makes nothing older than it was."""
+    return max(0.0, wall - number(kept, "saved", wall))
+
+
 def number(kept: dict[str, Json], name: str, default: float = 0.0) -> float:
     """Give a number that was kept; the default where it is missing or none."""
     value = kept.get(name)

@@ -78,16 +78,15 @@ class Writer:
             wish, before = ticket.wish, changing.setdefault(ticket.charger_id, set())
             if wish is None:
                 continue
-            keys = wish.sets.keys() | wish.claims
-            if before & keys or not self._is_fulfilled(ticket.charger_id, wish):
-                before |= keys
+            if before & wish.touches or not self._is_fulfilled(ticket.charger_id, wish):
+                before |= wish.touches
             elif self._queue.take(ticket):
                 self._picture.repeat(ticket.charger_id, wish.sets)
                 self._results.ok(ticket)
 
     def _is_fulfilled(self, charger_id: int, wish: Wish) -> bool:
         """Tell whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
-        if not self._picture.is_sure(charger_id, wish.sets.keys() | wish.claims):
+        if not self._picture.is_sure(charger_id, wish.touches):
             return False
         return wish.is_fulfilled(self._picture.view(charger_id))
 

@@ -245,7 +245,7 @@ class Worker(RuleBasedStateMachine):
         self.parts.published.clear()
         self.parts.intake.subscribed()
         self.parts.bridge.announce()
-        self.parts.picture.announce()
+        list(self.parts.picture.announcing())
 
     @precondition(lambda self: self.sent)
     @rule()

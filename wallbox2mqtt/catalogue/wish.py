@@ -23,6 +23,11 @@ class Wish:
     sets: Mapping[str, Json]
     claims: frozenset[str]
 
+    @property
+    def touches(self) -> frozenset[str]:
+        """All fields that it sets or competes for."""
+        return self.claims | self.sets.keys()
+
     def without(self, taken: frozenset[str]) -> "Wish | None":
         """Give what is left of the wish when newer commands take these fields: None when nothing is."""
         left = self.claims - taken

@@ -58,17 +58,16 @@ class Hold:
 class Snapshot:
     """A charger as its newest documents show it, without what they no longer have.
 
-    ``homes``: the documents read since the start. ``edition``: another number when more than measurements changed.
+    ``homes``: the documents read since the start.
     """
 
     values: Mapping[str, Json]
     homes: frozenset[str]
-    edition: int
 
 
 @dataclass(slots=True)
 class Charger:
-    """One charger. ``read_at``: when the reading of a field began. ``homes``: keys by the document they came from.
+    """One charger. ``read_at``: when the reading of a field began. ``homes``: the documents read since the start.
 
     ``gone``: keys by the document that no longer has them. ``doubts``: since when it is unknown whether a write of
     the field had its effect. ``edition``: how often more of it than measurements has changed.
@@ -76,7 +75,7 @@ class Charger:
 
     values: dict[str, Json] = field(default_factory=dict)
     read_at: dict[str, float] = field(default_factory=dict)
-    homes: dict[str, frozenset[str]] = field(default_factory=dict)
+    homes: set[str] = field(default_factory=set)
     gone: dict[str, frozenset[str]] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)

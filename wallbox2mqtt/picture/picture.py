@@ -82,18 +82,13 @@ class Picture:
                 return None
             gone = frozenset[str]().union(*charger.gone.values())
             values = {key: value for key, value in charger.values.items() if key not in gone}
-            return Snapshot(values, frozenset(charger.homes), charger.edition)
+            return Snapshot(values, frozenset(charger.homes))
 
     def edition(self, charger_id: int) -> int:
         """Give the number that changes when more of a charger may have than measurements; 0: nothing is known of it."""
         with self._lock:
             charger = self._chargers.get(charger_id)
             return 0 if charger is None else charger.edition
-
-    def announce(self) -> None:
-        """Publish everything anew."""
-        for _ in self.announcing():
-            pass
 
     def announcing(self) -> Iterator[int]:
         """Publish everything anew, one charger at each turn with what is shown of it by then; gives which."""
@@ -303,14 +298,14 @@ class Picture:
 
     def _gone(self, charger_id: int, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
         """Give what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
-        before = charger.homes.get(home) or self._kept.of(charger_id).get(home, frozenset())
+        before = self._kept.of(charger_id).get(home, frozenset())
         keys = before | here
         # chargers of a kind have the same keys: one set serves them all
         if len(self._key_sets) >= _MAX_KEY_SETS:
             self._key_sets.clear()
-        charger.edition += int(charger.homes.get(home) != keys or charger.gone.get(home) != before - here)
-        charger.homes[home] = self._key_sets.setdefault(keys, keys)
-        self._kept.put(charger_id, home, charger.homes[home])
+        self._kept.put(charger_id, home, self._key_sets.setdefault(keys, keys))
+        charger.edition += int(home not in charger.homes or before != keys or charger.gone.get(home) != before - here)
+        charger.homes.add(home)
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)
 
