@@ -1,6 +1,8 @@
 """Fixtures that several test files use."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.fakes import FakeClock
-from tests.mosquitto import Broker
+from tests.mosquitto import Broker, Watcher
 
 # a busy machine is no failure; in CI the same examples each time, so that a failure is one for everybody
 settings.register_profile("tests", deadline=None, derandomize=os.environ.get("CI") == "true")
@@ -36,3 +38,19 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def watcher(broker: Broker) -> Iterator[Watcher]:
+    with Watcher(broker.port) as watching:
+        yield watching
+
+
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """Undo what App does to the process that it runs in."""
+    hook, zone = threading.excepthook, os.environ.get("TZ")
+    yield
+    threading.excepthook = hook
+    os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
+    time.tzset()

@@ -72,10 +72,9 @@ Make = Callable[..., House]
 
 
 @pytest.fixture
-def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
-    """Make a house. What App does to the process is undone afterwards."""
+def make(broker: Broker, tmp_path: Path, own_process: None) -> Iterator[Make]:  # noqa: ARG001 - what it undoes
+    """Make a house."""
     houses: list[House] = []
-    hook, zone = threading.excepthook, os.environ.get("TZ")
 
     def make_house(clock: Clock | None = None, settings: Settings = GENEROUS, **options: Any) -> House:  # noqa: ANN401
         house = House(clock or SystemClock(SPEED), tmp_path, broker.port, settings, **options)
@@ -86,15 +85,6 @@ def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
     yield make_house
     for house in houses:
         house.end()
-    threading.excepthook = hook
-    os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
-    time.tzset()
-
-
-@pytest.fixture
-def watcher(broker: Broker) -> Iterator[Watcher]:
-    with Watcher(broker.port) as watching:
-        yield watching
 
 
 class TestEnd:

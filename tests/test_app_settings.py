@@ -2,9 +2,6 @@
 
 import json
 import logging
-import os
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +21,9 @@ Open = Callable[..., House]
 
 
 @pytest.fixture
-def open_house(tmp_path: Path) -> Iterator[Open]:
-    """Start a house at a broker's port. What App does to the process is undone afterwards."""
+def open_house(tmp_path: Path, own_process: None) -> Iterator[Open]:  # noqa: ARG001 - what it undoes
+    """Start a house at a broker's port."""
     houses: list[House] = []
-    hook, zone = threading.excepthook, os.environ.get("TZ")
 
     def make(port: int, settings: Settings = GENEROUS, *, speed: float = SPEED, **options: Any) -> House:  # noqa: ANN401
         houses.append(House(SystemClock(speed), tmp_path, port, settings, **options))
@@ -37,15 +33,6 @@ def open_house(tmp_path: Path) -> Iterator[Open]:
     yield make
     for house in houses:
         house.end()
-    threading.excepthook = hook
-    os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
-    time.tzset()
-
-
-@pytest.fixture
-def watcher(broker: Broker) -> Iterator[Watcher]:
-    with Watcher(broker.port) as watching:
-        yield watching
 
 
 @pytest.mark.parametrize("accepted", [True, False])
