@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from tests.test_discovery import components
+from tests.unit.test_discovery import components
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.discovery import bridge
 from wallbox2mqtt.topics import Topics
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 OWN = {"availability"}
 BRIDGE = {
     "state", "cloud", "cloud_reason", "last_poll", "reads_last_hour", "writes_last_hour", "info", "health",

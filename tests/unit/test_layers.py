@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "wallbox2mqtt"
+PACKAGE = Path(__file__).parents[2] / "wallbox2mqtt"
 
 # In reading order: each may import those above it.
 LAYERS = [

@@ -41,7 +41,7 @@ from wallbox2mqtt.catalogue.statuses import Status
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.simulator import capture
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
 ALLOWED = frozenset({"factory_reset"})
 EXAMPLES: dict[str, Json] = {row.key: row.example for row in FIELDS.values() if row.has_state}

@@ -21,7 +21,7 @@ from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator
 
 pytestmark = pytest.mark.broker
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 USERS = ("wallbox2mqtt", "homeassistant", "display", "energy", "nobody-of-the-list")
 ONE = 900001
 

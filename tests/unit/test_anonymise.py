@@ -16,7 +16,7 @@ from wallbox2mqtt.anonymise import Anonymiser, Document
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.simulator import capture
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 DOCUMENTS: dict[str, tuple[Document, dict[str, Any]]] = {
     "2023": ("detail", dict(capture("pulsar-plus"))),
     "2026": ("detail", dict(capture("pulsar-plus-2026"))),

@@ -27,7 +27,7 @@ from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.simulator import capture
 from wallbox2mqtt.topics import Topics, payload
 
-BASIC = json.loads((Path(__file__).parent / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
+BASIC = json.loads((Path(__file__).parents[1] / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
 NESTED_FEATURES = (
     '["DEFAULT_FEATURE","POWER_BOOST","MOBILE_CONNECTIVITY","CHARGER_SUBGROUPS","USER_SUBGROUPS",'
     '"DYNAMIC_POWER_SHARING","PAYMENTS","SET_UP_INCLUDED","BULK_ACTIONS","AUTOMATIC_REPORTING","BILLING","STATISTICS"]'

@@ -39,7 +39,7 @@ def _collect_sockets() -> Iterator[None]:
     gc.collect()
 
 
-FILES = Path(__file__).parent / "fixtures" / "tls" / "broker"
+FILES = Path(__file__).parents[1] / "fixtures" / "tls" / "broker"
 CA, STRANGER, CLIENT, CLIENT_KEY = (FILES / name for name in ("ca.pem", "stranger.pem", "client.pem", "client.key"))
 GOOD = TlsConfig(enabled=True, ca_file=CA)
 MUTUAL = TlsConfig(enabled=True, ca_file=CA, cert_file=CLIENT, key_file=CLIENT_KEY)
@@ -427,7 +427,7 @@ def cloud(url: str, directory: Path) -> Cloud:
 _READ = """
 import sys
 from pathlib import Path
-from tests.test_tls import cloud
+from tests.integration.test_tls import cloud
 print(cloud(sys.argv[1], Path(sys.argv[2])).detail(1).body)
 """
 _FROM_OUTSIDE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "no_proxy")
@@ -442,7 +442,7 @@ def read_with(url: str, directory: Path, **environ: str) -> str:
     }
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", _READ, url, str(directory / "state")],
-        env={**clean, **environ}, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=30,
+        env={**clean, **environ}, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=30,
         check=False,
     )  # fmt: skip
     return done.stdout + "".join(done.stderr.splitlines()[-1:])

@@ -10,7 +10,7 @@ import pytest
 from wallbox2mqtt import docs
 from wallbox2mqtt.catalogue import FIELDS
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 SENDING = re.compile(r"`(PUT|POST) [a-z0-9/{}-]+` `\{.*\}`")
 
 

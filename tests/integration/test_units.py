@@ -16,7 +16,7 @@ from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.config.keys import KEYS, PREFIX
 from wallbox2mqtt.heartbeat import BEAT_S
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 UNIT, TEMPLATE = ROOT / "systemd/wallbox2mqtt.service", ROOT / "systemd/wallbox2mqtt@.service"
 UNITS = pytest.mark.parametrize("unit", [UNIT, TEMPLATE], ids=["service", "template"])
 

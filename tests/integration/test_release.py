@@ -13,7 +13,7 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.cli.texts import EPILOGS
 from wallbox2mqtt.config import schema
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("run", "health", "check", "init", "demo", "simulator", "dump", "topics", "schema")
 
 

@@ -12,7 +12,7 @@ from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.config import Config, MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.precautions import precautions
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 PASSWORD = Secret("p")
 IN_FILE: dict[str, str] = {}
 """Nothing in the environment: passwords stand in the file."""

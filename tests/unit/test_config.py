@@ -19,7 +19,7 @@ from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig, find,
 from wallbox2mqtt.config.keys import KEYS
 from wallbox2mqtt.errors import ConfigError
 
-EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
+EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 EMAIL, PASSWORD = "WALLBOX2MQTT_WALLBOX__EMAIL", "WALLBOX2MQTT_WALLBOX__PASSWORD"
 LEAST = {EMAIL: "me@example.org", PASSWORD: "hunter2"}
 

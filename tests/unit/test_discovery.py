@@ -17,7 +17,7 @@ from wallbox2mqtt.picture import Picture
 from wallbox2mqtt.simulator import MODELS, ChargerSpec
 from wallbox2mqtt.topics import Topics, payload
 
-GOLDEN = Path(__file__).parent / "golden" / "discovery"
+GOLDEN = Path(__file__).parents[1] / "golden" / "discovery"
 TOPICS = Topics("wallbox")
 NOTHING: Mapping[str, Json] = {}
 ID = 12345

@@ -50,7 +50,7 @@ from wallbox2mqtt.errors import (
 from wallbox2mqtt.logs import HIDDEN
 from wallbox2mqtt.state import Store
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
 BASIC = json.loads((HERE / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
 EMAIL, PASSWORD = "jörg@example.org", "pä:ss:wörd€"
@@ -782,7 +782,7 @@ def test_a_proxy_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
 _NETRC_SCRIPT = """
 import sys
 from pathlib import Path
-from tests.test_cloud import Setup
+from tests.integration.test_cloud import Setup
 setup = Setup(sys.argv[1], Path(sys.argv[2]), timeout=10)
 setup.read()
 setup.write()

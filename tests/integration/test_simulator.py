@@ -19,7 +19,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import EMAIL, MODELS, MOVES, PASSWORD, ChargerSpec, Settings, Simulator, capture
 from wallbox2mqtt.simulator.limiter import Limiter
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 DOCUMENTS = Path(simulator.__file__).parent / "documents"
 READY = (("unplug", None), ("unlock", None))
 ONE = 101

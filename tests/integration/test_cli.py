@@ -18,7 +18,7 @@ from wallbox2mqtt.cli.texts import EPILOGS, OVERVIEW
 from wallbox2mqtt.config import schema
 from wallbox2mqtt.docs import command_table, topic_table
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 20
 CONFIG = "wallbox: {email: a@b.c, password: a secret that nobody may see}\n"
 
