@@ -14,7 +14,7 @@ from wallbox2mqtt.discovery import Announcement, Charger, bridge, bridge_node, s
 from wallbox2mqtt.discovery.entities import COMPONENT_IDS
 from wallbox2mqtt.documents import read_basic, read_detail
 from wallbox2mqtt.picture import Picture
-from wallbox2mqtt.simulator import MODELS, ChargerSpec
+from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
 from wallbox2mqtt.topics import Topics, payload
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "discovery"
@@ -25,7 +25,7 @@ ID = 12345
 
 def view_of(spec: ChargerSpec) -> dict[str, Json]:
     """The fields of a charger after its first detail and its first basic document."""
-    basic: Json = {"data": {"chargerData": dict(spec.basic)}}
+    basic: Json = {"data": {"chargerData": dict(capture("basic"))}}
     picture = Picture(TOPICS, lambda *_: None, 45)
     picture.read(spec.id, read_detail(dict(spec.detail)), 0, "detail", None)
     picture.read(spec.id, read_basic(basic), 0, "basic", None)

@@ -60,6 +60,18 @@ def test_module_stays_in_its_layer(path: Path) -> None:
             assert LAYERS.index(other) < LAYERS.index(own), f"{own} imports {other}, which stands below it"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_simulator_shares_no_table_with_the_program(path: Path) -> None:
+    package = ["wallbox2mqtt", *path.relative_to(PACKAGE).parts[:-1]]
+    names = {
+        name.split(".")[1] for name in imports(path.read_text(encoding="utf-8"), package) if "wallbox2mqtt." in name
+    }
+    if layer(path) == "simulator":
+        assert names <= {"simulator", "errors", "clock", "log"}
+    elif layer(path) != "cli":
+        assert "simulator" not in names
+
+
 def test_the_root_imports_nothing() -> None:
     assert not list(imports((PACKAGE / "__init__.py").read_text(encoding="utf-8"), ["wallbox2mqtt"]))
 

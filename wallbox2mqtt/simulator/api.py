@@ -1,42 +1,28 @@
-"""The endpoints of the cloud: which there are, who may use them, what they answer (cloud-api.md 1 and 4.1)."""
+"""What the cloud answers at its endpoints, and to whom (cloud-api.md 1 and 4.1)."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator import paths, writes
 from wallbox2mqtt.simulator.account import USER_ID, Account
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.charger import Charger
+from wallbox2mqtt.simulator.endpoints import ENDPOINTS, Effect, Endpoint
 from wallbox2mqtt.simulator.limiter import Limiter
 from wallbox2mqtt.simulator.message import Answer, Request, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import move
 from wallbox2mqtt.simulator.passage import settle
-from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.settings import Settings
 from wallbox2mqtt.simulator.state import State
+from wallbox2mqtt.simulator.writes import Write, read_write
 
 _MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
 """cloud-api.md 3.4: on the first of a month the totals are no text."""
 
 Handler = Callable[[Request], Answer]
 ChargerHandler = Callable[[Request, Charger], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A path with ``{id}`` for a charger's number, and who answers each method there. ``is_open``: to everybody."""
-
-    path: str
-    methods: Mapping[str, Handler]
-    is_open: bool = False
-
-    def fits(self, path: str) -> bool:
-        """Tell whether a path is one of this route."""
-        return re.fullmatch(self.path.replace("{id}", r"\d+"), path) is not None
 
 
 class Api:
@@ -51,39 +37,41 @@ class Api:
         self._clock = clock
         self._settings = settings
         self._limiter = Limiter(clock)
-        legacy, of = self._legacy_sign_in, self._of
-        self._routes: Sequence[Route] = (
-            Route("users/signin", {"GET": account.sign_in}, is_open=True),
-            Route("users/refresh-token", {"GET": account.refresh}, is_open=True),
-            Route("auth/token/user", {"POST": legacy, "GET": legacy}, is_open=True),
-            Route("v3/chargers/groups", {"GET": self._list}),
-            Route("chargers/status/{id}", {"GET": of(self._status)}),
-            Route("v2/charger/{id}", {"GET": of(self._get_basic), "PUT": of(self._put_basic)}),
-            Route("chargers/config/{id}", {"GET": of(self._get_config), "POST": of(self._post_config)}),
-            Route("v3/chargers/{id}/remote-action", {"POST": of(self._remote_action)}),
-            Route("v4/chargers/{id}/eco-smart", {"PUT": of(self._eco_smart)}),
-            Route("chargers/{id}/schedules", {"GET": of(self._get_schedules), "POST": of(self._post_schedules)}),
-        )
+        of = self._of
+        self._handlers: Mapping[Effect, Handler] = {
+            "sign in": account.sign_in,
+            "refresh": account.refresh,
+            "sign in (legacy)": self._legacy_sign_in,
+            "list": self._list,
+            "status": of(self._status),
+            "read basic": of(self._get_basic),
+            "write basic": of(self._put_basic),
+            "read config": of(self._get_config),
+            "write config": of(self._post_config),
+            "remote action": of(self._remote_action),
+            "write eco-smart": of(self._eco_smart),
+            "read schedules": of(self._get_schedules),
+            "write schedules": of(self._post_schedules),
+        }
 
     def answer(self, request: Request) -> Answer:
         """Answer a request: is there such a path, such a method, a good token, room below the limit?"""
-        route = next((route for route in self._routes if route.fits(request.path)), None)
-        if route is None:
+        methods = {endpoint.method: endpoint for endpoint in self._endpoints() if endpoint.fits(request.path)}
+        if not methods:
             return error_answer(404, "no such path")
-        methods = self._methods(route)
-        if request.method not in methods:
+        endpoint = methods.get(request.method)
+        if endpoint is None:
             return error_answer(405, "wrong method", {"Allow": ", ".join(sorted(methods))})
-        if not route.is_open:
+        if not endpoint.is_open:
             if not self._account.knows_token(request):
                 return error_answer(401, "the token is no good")
             if refusal := self._limiter.refusal(self._settings(), write=request.method != "GET"):
                 return refusal
-        return methods[request.method](request)
+        return self._handlers[endpoint.effect](request)
 
-    def _methods(self, route: Route) -> Mapping[str, Handler]:
-        if route.path == "v2/charger/{id}" and not self._settings().get_basic:
-            return {method: handler for method, handler in route.methods.items() if method != "GET"}
-        return route.methods
+    def _endpoints(self) -> list[Endpoint]:
+        """Return those that are there at present."""
+        return [one for one in ENDPOINTS if one.effect != "read basic" or self._settings().get_basic]
 
     def _of(self, handler: ChargerHandler) -> Handler:
         """Look up the charger of the path."""
@@ -136,34 +124,32 @@ class Api:
     def _put_basic(self, request: Request, charger: Charger) -> Answer:
         if not request.body:  # the API document's way to read
             return self._get_basic(request, charger)
-        written = self._write(request, charger, "v2/charger/{id}")
+        written = self._write(request, charger, "write basic")
         if isinstance(written, Answer):
             return written
         document = charger.basic(charger.foreseen(), self._month())
-        for key, value in written.items():
-            document = paths.put(document, FIELDS[key].v2 or key, value)
-        return self._basic(document)
+        return self._basic({**document, **written.values})
 
     def _post_config(self, request: Request, charger: Charger) -> Answer:
-        written = self._write(request, charger, "chargers/config/{id}")
+        written = self._write(request, charger, "write config")
         if isinstance(written, Answer):
             return written
-        wished = writes.write(charger.foreseen(), written)
-        return json_answer(charger.config(wished))
+        return json_answer(charger.config(writes.apply(charger.foreseen(), written)))
 
     def _eco_smart(self, request: Request, charger: Charger) -> Answer:
         if not paths.has(charger.foreseen().document, "config_data.ecosmart"):
             return error_answer(403, "the charger has no Eco-Smart")  # [?] what it answers is not public
-        written = self._write(request, charger, "v4/chargers/{id}/eco-smart")
+        written = self._write(request, charger, "write eco-smart")
         return written if isinstance(written, Answer) else Answer(200)
 
-    def _write(self, request: Request, charger: Charger, path: str) -> dict[str, Json] | Answer:
-        """Accept a write and give what it sets, or the refusal."""
+    def _write(self, request: Request, charger: Charger, effect: Effect) -> Write | Answer:
+        """Accept a write and return it, or the refusal."""
+        endpoint = next(one for one in ENDPOINTS if one.effect == effect)
         try:
-            sets = writes.sets_of(request.method, path, request.json(), charger.foreseen())
+            write = read_write(endpoint, request.json(), charger.foreseen())
         except ValueError as error:
             return error_answer(400, str(error))
-        return self._accept(charger, lambda state: writes.write(state, sets)) or sets
+        return self._accept(charger, lambda state: writes.apply(state, write)) or write
 
     def _remote_action(self, request: Request, charger: Charger) -> Answer:
         try:

@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from wallbox2mqtt.catalogue import STATUSES, Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator import paths, render
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec
 from wallbox2mqtt.simulator.moves import move
 from wallbox2mqtt.simulator.passage import drift, settle, turns
-from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.settings import Settings
 from wallbox2mqtt.simulator.state import Session, State
+from wallbox2mqtt.simulator.statuses import WITH_CAR
 
 Change = Callable[[State], State]
 
@@ -149,8 +149,7 @@ class Charger:
 
 def _first_state(spec: ChargerSpec, now: float, wall: float) -> State:
     document = spec.detail
-    status = STATUSES.get(int(paths.number(document, "status_id")))
-    plugged = status is not None and status.car_connected is True
+    plugged = paths.get(document, "status_id") in WITH_CAR
     model = MODELS[spec.model]
     return settle(
         State(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from wallbox2mqtt.catalogue import STATUSES, Json
+from wallbox2mqtt.simulator import statuses
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.message import HTML_TYPE, Answer, Request, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import MOVES
+from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.settings import changed
 
 if TYPE_CHECKING:
@@ -100,11 +101,10 @@ class Control:
 def _summary(simulator: "Simulator", number: int) -> dict[str, object]:
     charger = simulator.charger(number)
     detail = charger.detail()
-    status = STATUSES.get(charger.state().status_id)
     return {
         "id": number,
         "model": charger.spec.model,
-        "status": "Unknown" if status is None else status.text,
+        "status": statuses.TEXTS.get(charger.state().status_id, "Unknown"),
         "detail": detail,
     }
 

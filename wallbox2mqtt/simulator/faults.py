@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.message import HTML_TYPE, Answer, Request, json_answer
+from wallbox2mqtt.simulator.paths import Json
 
 Kind = Literal[
     "delay",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NoReturn
 
-from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.simulator.paths import Json
 
 JSON_TYPE = "application/json"
 HTML_TYPE = "text/html; charset=utf-8"

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
-from wallbox2mqtt.catalogue import FIELDS, Json
-from wallbox2mqtt.simulator.paths import Document, drop, put
+from wallbox2mqtt.simulator.paths import Document, Json, drop, put
 
 
 @cache
 def capture(name: str) -> Document:
-    """Give a recorded document of the package: ``pulsar-plus``, ``pulsar-plus-2026`` or ``groups``."""
+    """Give a recorded document of the package: ``pulsar-plus``, ``pulsar-plus-2026``, ``basic`` or ``groups``."""
     text = (resources.files("wallbox2mqtt.simulator") / "documents" / f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Json] = json.loads(text)
     return document
@@ -147,16 +146,6 @@ class ChargerSpec:
             document = put(document, path, value)
         for path in self.missing:
             document = drop(document, path)
-        return document
-
-    @property
-    def basic(self) -> Document:
-        """``chargerData`` at the start: the examples of the catalogue's rows; what lives is put over it later."""
-        document: Document = {}
-        gone = {"statusDescription"}  # cloud-api.md 3.4: removed from the API in March 2022
-        for row in FIELDS.values():
-            if row.basic is not None and row.basic not in gone:
-                document = put(document, row.basic, row.example)
         return document
 
 

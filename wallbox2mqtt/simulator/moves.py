@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.kinds import is_number
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.passage import settle
+from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.schedule import Schedule
 from wallbox2mqtt.simulator.state import RESERVE_KWH, Session, State
 
@@ -21,7 +20,7 @@ _OCPP_OFF, _OCPP_CONNECTED = 1, 4
 def _number(value: Json, default: float) -> float:
     if value is None:
         return default
-    if not isinstance(value, int | float) or not is_number(value):
+    if not paths.is_number(value):
         msg = f"found {value!r}, expected a number"
         raise ValueError(msg)
     return value

@@ -1,8 +1,11 @@
 """Values in documents by dotted path; documents are never changed, only replaced."""
 
+import math
 from collections.abc import Mapping
+from typing import TypeAlias, TypeGuard
 
-from wallbox2mqtt.catalogue import Json
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""Anything that a JSON parser returns."""
 
 Document = Mapping[str, Json]
 """A JSON object. Nobody changes one in place, so that a state of the past stays what it was."""
@@ -46,4 +49,9 @@ def drop(document: Document, path: str) -> Document:
 def number(document: Document, path: str, default: float = 0.0) -> float:
     """Give the number at a path, the default where there is none."""
     value = get(document, path)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else default
+    return value if is_number(value) else default
+
+
+def is_number(value: Json) -> TypeGuard[int | float]:
+    """Return whether a value is a number that JSON can have."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

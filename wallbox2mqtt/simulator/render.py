@@ -1,15 +1,14 @@
-"""The cloud's documents, worked out from a state; the catalogue's rows know which value stands where."""
+"""The cloud's documents, worked out from a state."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture
 from wallbox2mqtt.simulator.passage import KM_PER_KWH
-from wallbox2mqtt.simulator.paths import Document
+from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.state import State
 
 _BASIC_FROM_DETAIL: Mapping[str, str] = {
@@ -35,7 +34,25 @@ _BASIC_FROM_DETAIL: Mapping[str, str] = {
 }
 """Values that the basic document repeats under another name."""
 
-_SWEEP_FROM_DETAIL = tuple((row.sweep, row.detail) for row in FIELDS.values() if row.sweep and row.detail)
+_LISTED_FROM_DETAIL: Mapping[str, str] = {
+    "name": "name",
+    "status": "status_id",
+    "state": "status_id",
+    "ocppReady": "config_data.ocpp_ready",
+    "ocppConnectionStatus": "ocpp_status",
+    "locked": "config_data.locked",
+    "maxChargingCurrent": "config_data.max_charging_current",
+    "addedEnergy": "added_energy",
+    "chargingPower": "charging_power",
+    "chargingTime": "charging_time",
+    "operationMode": "config_data.operation_mode",
+    "midStatus": "mid_status",
+    "remoteAction": "config_data.remote_action",
+    "software.currentVersion": "config_data.software.currentVersion",
+    "software.latestVersion": "config_data.software.latestVersion",
+    "software.updateAvailable": "config_data.software.updateAvailable",
+}
+"""Values that the list of chargers repeats under another name."""
 
 
 _CLOUD_TIME = "%Y-%m-%d %H:%M:%S"
@@ -81,13 +98,13 @@ def detail(state: State, spec: ChargerSpec) -> Document:
 
 def config(status: Document) -> Document:
     """Give the settings, which the status document has inside."""
-    settings = status.get(CONFIG.rstrip("."))
+    settings = status.get("config_data")
     return settings if isinstance(settings, dict) else {}
 
 
 def basic(status: Document, spec: ChargerSpec, month: Document | None = None) -> Document:
     """Give ``chargerData`` beside a status document; ``month``: other totals of the month."""
-    document = spec.basic
+    document = capture("basic")
     for path, source in _BASIC_FROM_DETAIL.items():
         document = paths.put(document, path, paths.get(status, source))
     document = paths.put(document, "chargerType", MODELS[spec.model].charger_type)
@@ -113,12 +130,9 @@ def listed(status: Document, spec: ChargerSpec) -> Document:
         **_recorded_entry(),
         "id": spec.id,
         "uid": spec.uid,
-        "state": paths.get(status, "status_id"),
         "chargerType": MODELS[spec.model].charger_type,
-        "operationMode": paths.get(status, "config_data.operation_mode"),
-        "ocppReady": paths.get(status, "config_data.ocpp_ready"),
     }
-    for place, source in _SWEEP_FROM_DETAIL:
+    for place, source in _LISTED_FROM_DETAIL.items():
         document = paths.put(document, place, paths.get(status, source))
     return document
 

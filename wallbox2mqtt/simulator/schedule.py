@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.simulator.paths import Json
 
 _DAY_S = 86400
 _WEEKDAY_OF_1970 = 3  # 1 January 1970 was a Thursday; Monday is 0
