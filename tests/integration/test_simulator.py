@@ -622,7 +622,7 @@ class TestLag:
         cloud, caller = start(ChargerSpec(id=ONE, begin=(*READY, ("plug", 22.08))), token_life_s=86400)
         clock.advance(7200)  # full after an hour, and nobody has looked
         assert caller.call("PUT", f"v2/charger/{ONE}", {"maxChargingCurrent": 6}).status_code == 200
-        assert cloud.charger(ONE).foreseen().session.energy_kwh == pytest.approx(22.08)
+        assert cloud.charger(ONE).expected().session.energy_kwh == pytest.approx(22.08)
 
     def test_energy_flows_until_the_command_arrives(self, start: Start, clock: FakeClock) -> None:
         cloud, caller = start(ChargerSpec(id=ONE, begin=(*READY, ("plug", 20))), lag_s=36)
@@ -630,8 +630,8 @@ class TestLag:
         clock.advance(3600)
         assert cloud.charger(ONE).detail()["added_energy"] == pytest.approx(22.08 * 36 / 3600, abs=0.001)
 
-    def test_lies(self, start: Start) -> None:
-        _, caller = start(lies=2)
+    def test_stale_reads(self, start: Start) -> None:
+        _, caller = start(stale_reads=2)
         caller.call("PUT", f"v2/charger/{ONE}", {"locked": 1})
         paths = [f"chargers/status/{OTHER}", f"chargers/status/{ONE}", "v3/chargers/groups", f"chargers/status/{ONE}"]
         shown = [caller.call("GET", path).json() for path in paths]

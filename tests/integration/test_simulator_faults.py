@@ -15,7 +15,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import MOVES, ChargerSpec, Fault, Settings, Simulator, serve_forever
 from wallbox2mqtt.simulator.control import Control
 from wallbox2mqtt.simulator.faults import HTML
-from wallbox2mqtt.simulator.message import Request
+from wallbox2mqtt.simulator.messages import ApiRequest
 
 ONE = 101
 STATUS = f"chargers/status/{ONE}"
@@ -67,27 +67,27 @@ class TestFaults:
     def test_bodies_that_are_none(self, cloud: Simulator, caller: Caller) -> None:
         good = caller.call("GET", STATUS).content
 
-        def spoiled(**how: Any) -> requests.Response:  # noqa: ANN401 - any fault
+        def corrupted(**how: Any) -> requests.Response:  # noqa: ANN401 - any fault
             cloud.fault(Fault(**how))
             return caller.call("GET", STATUS)
 
-        truncated = spoiled(kind="truncated")
+        truncated = corrupted(kind="truncated")
         assert good.startswith(truncated.content)
         assert len(truncated.content) == len(good) // 2
-        assert spoiled(kind="content_type").headers["Content-Type"] == "text/plain"
-        wrong = spoiled(
+        assert corrupted(kind="content_type").headers["Content-Type"] == "text/plain"
+        wrong = corrupted(
             kind="wrong_types", fields={"status_id": "busy", "config_data.locked": [1], "new.one": 1}
         ).json()
         assert (wrong["status_id"], wrong["config_data"]["locked"], wrong["new"]) == ("busy", [1], {"one": 1})
-        assert spoiled(kind="list").json() == [json.loads(good)]
-        assert len(spoiled(kind="huge").content) > 10 * 1024 * 1024
-        deep = spoiled(kind="deep")
+        assert corrupted(kind="list").json() == [json.loads(good)]
+        assert len(corrupted(kind="huge").content) > 10 * 1024 * 1024
+        deep = corrupted(kind="deep")
         with pytest.raises(RecursionError):
             json.loads(deep.content)
-        assert b"NaN" in spoiled(kind="nan").content
-        assert spoiled(kind="duplicate_keys").content.count(b'"status_id":') == 2
+        assert b"NaN" in corrupted(kind="nan").content
+        assert corrupted(kind="duplicate_keys").content.count(b'"status_id":') == 2
         with pytest.raises(UnicodeDecodeError):
-            spoiled(kind="invalid_utf8").content.decode()
+            corrupted(kind="invalid_utf8").content.decode()
 
     @pytest.mark.parametrize("effect", [False, True], ids=["before the effect", "after the effect"])
     @pytest.mark.parametrize("kind", ["reset", "status", "redirect"])
@@ -221,8 +221,8 @@ class TestControl:
 
     def test_only_from_this_machine(self, cloud: Simulator) -> None:
         control = Control(cloud)
-        assert control.answer(Request("GET", "_control/state", client="192.0.2.1")).status == 403
-        assert control.answer(Request("GET", "_control/state", client="127.0.0.2")).status == 200
+        assert control.answer(ApiRequest("GET", "_control/state", client="192.0.2.1")).status == 403
+        assert control.answer(ApiRequest("GET", "_control/state", client="127.0.0.2")).status == 200
 
     def test_is_not_in_the_log_and_meets_no_fault(self, cloud: Simulator, caller: Caller) -> None:
         cloud.fault(Fault(kind="status", count=None))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.catalogue import STATUSES, Json
-from wallbox2mqtt.simulator import MODELS, MOVES, Charger, ChargerSpec, Settings, fleet, paths
+from wallbox2mqtt.simulator import MODELS, MOVES, ChargerSpec, Settings, SimulatedCharger, fleet, paths
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.schedule import Schedule
 
@@ -22,12 +22,12 @@ def make(
     model: str = "pulsar-plus",
     moves: Sequence[tuple[str, Json]] = (),
     how: Settings | None = None,
-) -> Charger:
+) -> SimulatedCharger:
     cloud = Settings() if how is None else how
-    return Charger(ChargerSpec(id=101, model=model, begin=(*READY, *moves)), clock, lambda: cloud)
+    return SimulatedCharger(ChargerSpec(id=101, model=model, begin=(*READY, *moves)), clock, lambda: cloud)
 
 
-def shown(charger: Charger, path: str) -> float:
+def shown(charger: SimulatedCharger, path: str) -> float:
     return paths.number(charger.detail(), path, math.nan)
 
 
@@ -257,10 +257,10 @@ def test_figures_fit_each_other_and_do_not_depend_on_looking(
             clock.advance(what / 4)
             after = seen.state()
             gained = after.session.energy_kwh - before.session.energy_kwh
-            if before.own_status == after.own_status and after.last_word is None and power >= 0:
+            if before.actual_status == after.actual_status and after.last_seen is None and power >= 0:
                 assert gained <= power * what / 4 / 3600 + 1e-6
             assert gained >= -1e-9
-            assert after.own_status in STATUSES
+            assert after.actual_status in STATUSES
     now = seen.state().session
     assert now.cost == pytest.approx(now.energy_kwh * price, abs=1e-6)
     assert now.range_km == pytest.approx(now.energy_kwh * 7, abs=1e-6)
@@ -268,7 +268,7 @@ def test_figures_fit_each_other_and_do_not_depend_on_looking(
     other = unseen.state().session
     assert other.energy_kwh == pytest.approx(now.energy_kwh, abs=1e-4)
     assert other.time_s == pytest.approx(now.time_s, abs=1e-4)
-    assert unseen.state().own_status == seen.state().own_status
+    assert unseen.state().actual_status == seen.state().actual_status
 
 
 @given(limit=st.integers(6, 32), seconds=st.floats(1, 36000))
@@ -371,7 +371,7 @@ def test_a_fleet_is_the_same_for_the_same_seed() -> None:
     assert fleet(20, lively=True) == fleet(20, lively=True)
     assert fleet(20, lively=True) != fleet(20, lively=True, seed=2)
     clock = FakeClock()
-    chargers = [Charger(spec, clock, Settings) for spec in fleet(20, lively=True)]
+    chargers = [SimulatedCharger(spec, clock, Settings) for spec in fleet(20, lively=True)]
     states = {charger.detail()["status_id"] for charger in chargers}
     assert len({charger.id for charger in chargers}) == 20
     assert len({charger.spec.group for charger in chargers}) == 3

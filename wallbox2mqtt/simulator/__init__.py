@@ -1,8 +1,8 @@
 """A simulated Wallbox cloud for this bridge's tests and demo, and for anybody else's client (docs/simulator.md)."""
 
-from wallbox2mqtt.simulator.charger import Charger, Truth
+from wallbox2mqtt.simulator.charger import SimulatedCharger, Truth
 from wallbox2mqtt.simulator.faults import Fault
-from wallbox2mqtt.simulator.message import Seen
+from wallbox2mqtt.simulator.messages import Seen
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture, fleet
 from wallbox2mqtt.simulator.moves import MOVES
 from wallbox2mqtt.simulator.settings import Settings
@@ -13,11 +13,11 @@ __all__ = [
     "MODELS",
     "MOVES",
     "PASSWORD",
-    "Charger",
     "ChargerSpec",
     "Fault",
     "Seen",
     "Settings",
+    "SimulatedCharger",
     "Simulator",
     "Truth",
     "capture",

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.simulator.message import Answer, Request, error_answer, json_answer
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, error_answer, json_answer
 from wallbox2mqtt.simulator.settings import ON, Settings
 
 USER_ID = 286113
@@ -23,11 +23,11 @@ def _part(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class Account:
+class SimulatedAccount:
     """One account with its tokens. Thread-safe."""
 
     def __init__(self, email: str, password: str, clock: Clock, settings: Callable[[], Settings]) -> None:
-        """Begin without a token."""
+        """Start without a token."""
         self.email = email
         self._password = password
         self._clock = clock
@@ -37,8 +37,8 @@ class Account:
         self._ends: dict[str, float] = {}
         self._refresh_ends: dict[str, float] = {}
 
-    def sign_in(self, request: Request) -> Answer:
-        """``GET users/signin``, the present one."""
+    def sign_in(self, request: ApiRequest) -> ApiAnswer:
+        """Answer ``GET users/signin``, the present sign-in."""
         settings = self._settings()
         if settings.modern_sign_in != ON:
             return error_answer(settings.modern_sign_in, "no such sign-in")
@@ -48,8 +48,8 @@ class Account:
             return error_answer(403, "wrong credentials")
         return self._modern_tokens(settings)
 
-    def refresh(self, request: Request) -> Answer:
-        """``GET users/refresh-token``: both tokens are replaced, the old refresh token is spent."""
+    def refresh(self, request: ApiRequest) -> ApiAnswer:
+        """Answer ``GET users/refresh-token``: both tokens are replaced, the old refresh token is spent."""
         settings = self._settings()
         if settings.modern_sign_in != ON:
             return error_answer(settings.modern_sign_in, "no such sign-in")
@@ -58,11 +58,11 @@ class Account:
         with self._lock:
             ends = self._refresh_ends.pop(_bearer(request), None)
         if ends is None or ends <= self._clock.monotonic():
-            return error_answer(settings.refresh_refusal, "the refresh token is no good")
+            return error_answer(settings.refresh_refusal, "the refresh token is not valid")
         return self._modern_tokens(settings)
 
-    def legacy_sign_in(self, request: Request) -> Answer:
-        """``POST`` or ``GET auth/token/user``, the one of the API document."""
+    def legacy_sign_in(self, request: ApiRequest) -> ApiAnswer:
+        """Answer ``POST`` or ``GET auth/token/user``, the one of the API document."""
         settings = self._settings()
         if settings.legacy_sign_in != ON:
             return error_answer(settings.legacy_sign_in, "no such sign-in")
@@ -71,8 +71,8 @@ class Account:
         token, ends = self._token(settings.token_life_s, self._ends)
         return json_answer({"jwt": token, "user_id": USER_ID, "ttl": int(ends), "error": False, "status": 200})
 
-    def knows_token(self, request: Request) -> bool:
-        """Tell whether the request bears a token that is good at present."""
+    def knows_token(self, request: ApiRequest) -> bool:
+        """Return whether the request bears a token that is valid at present."""
         with self._lock:
             return self._ends.get(_bearer(request), float("-inf")) > self._clock.monotonic()
 
@@ -86,8 +86,8 @@ class Account:
         with self._lock:
             self._refresh_ends.clear()
 
-    def _knows(self, request: Request) -> bool:
-        """Whether the Basic credentials, in UTF-8, are the account's."""
+    def _knows(self, request: ApiRequest) -> bool:
+        """Return whether the Basic credentials, in UTF-8, are the account's."""
         scheme, _, encoded = request.header("Authorization").partition(" ")
         try:
             given = base64.b64decode(encoded, validate=True)
@@ -95,7 +95,7 @@ class Account:
             return False
         return scheme == "Basic" and hmac.compare_digest(given, f"{self.email}:{self._password}".encode())
 
-    def _modern_tokens(self, settings: Settings) -> Answer:
+    def _modern_tokens(self, settings: Settings) -> ApiAnswer:
         token, ends = self._token(settings.token_life_s, self._ends)
         refresh_token, refresh_ends = self._token(settings.refresh_life_s, self._refresh_ends)
         scale = 1 if settings.ttl == "s" else 1000  # seconds until about October 2022
@@ -111,7 +111,7 @@ class Account:
         return json_answer({"data": {"type": "signin", "id": UID, "attributes": attributes}})
 
     def _token(self, life_s: float, register: dict[str, float]) -> tuple[str, float]:
-        """Make a token that looks like the cloud's (RS256, 256 bytes of signature); give it and its end."""
+        """Make a token that looks like the cloud's (RS256, 256 bytes of signature); return it and its end."""
         wall = self._clock.wall()
         with self._lock:
             claims = {
@@ -130,6 +130,6 @@ class Account:
         return token, wall + life_s
 
 
-def _bearer(request: Request) -> str:
+def _bearer(request: ApiRequest) -> str:
     scheme, _, token = request.header("Authorization").partition(" ")
     return token if scheme == "Bearer" else ""

@@ -12,8 +12,8 @@ from wallbox2mqtt.simulator.state import (
     QUEUED_BY_ECO_SMART,
     READY,
     SCHEDULED,
+    ChargerState,
     Phase,
-    State,
 )
 
 GOES_DOWN_S, IS_DOWN_S = 10.0, 90.0
@@ -36,67 +36,67 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class RemoteAction:
     """A remote action. ``refuses``: why not, in this state, or None."""
 
-    refuses: Callable[[State], Refusal | None]
-    does: Callable[[State], State]
+    refuses: Callable[[ChargerState], Refusal | None]
+    does: Callable[[ChargerState], ChargerState]
 
 
-def runs_ocpp(state: State) -> bool:
-    """Tell whether an OCPP back end runs the charger: then the cloud's word does not count."""
+def runs_ocpp(state: ChargerState) -> bool:
+    """Return whether an OCPP back end runs the charger: it then refuses the cloud's commands."""
     connected = paths.get(state.document, "ocpp_status") == _OCPP_CONNECTED
     return connected and paths.get(state.document, "config_data.operation_mode") == "ocpp"
 
 
-def _never(_: State) -> Refusal | None:
+def _never(_: ChargerState) -> Refusal | None:
     return None
 
 
-def _refuses_resume(state: State) -> Refusal | None:
+def _refuses_resume(state: ChargerState) -> Refusal | None:
     if runs_ocpp(state):
         return Refusal(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
         return Refusal(CONFLICT, "the charger is locked")
-    if state.own_status not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
+    if state.actual_status not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
         return Refusal(CONFLICT, "nothing is paused")
     return None
 
 
-def _refuses_pause(state: State) -> Refusal | None:
+def _refuses_pause(state: ChargerState) -> Refusal | None:
     if runs_ocpp(state):
         return Refusal(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
         return Refusal(FORBIDDEN, "the charger is locked")
     if state.paused_at is not None:
         return Refusal(FORBIDDEN, "already in Pause-Mode")
-    if state.own_status == READY:  # [?] made up: what a pause without a car does is not public
+    if state.actual_status == READY:  # [?] made up: what a pause without a car does is not public
         return Refusal(FORBIDDEN, "there is nothing to pause")
     return None
 
 
-def _refuses_update(state: State) -> Refusal | None:
+def _refuses_update(state: ChargerState) -> Refusal | None:
     # [?] made up: that it is refused is likely, the status is not public
     available = paths.get(state.document, "config_data.software.updateAvailable") is True
     return None if available else Refusal(CONFLICT, "no update is available")
 
 
-def _resume(state: State) -> State:
+def _resume(state: ChargerState) -> ChargerState:
     return replace(state, paused_at=None, by_hand=True)
 
 
-def _pause(state: State) -> State:
+def _pause(state: ChargerState) -> ChargerState:
     # 178 «pausing» only follows a charge that has to be stopped [?]
-    stops = state.own_status in {CHARGING, DISCHARGING}
+    stops = state.actual_status in {CHARGING, DISCHARGING}
     return replace(state, paused_at=state.at if stops else float("-inf"))
 
 
-def _reboot(state: State) -> State:
+def _reboot(state: ChargerState) -> ChargerState:
     down = state.at + GOES_DOWN_S
     return replace(state, busy=(Phase(None, down), Phase(DISCONNECTED, down + IS_DOWN_S)))
 
 
-def _factory_reset(state: State) -> State:
+def _factory_reset(state: ChargerState) -> ChargerState:
     # [?] made up: which settings it resets is not public
     most = paths.get(state.document, "config_data.max_available_current")
     document = state.document
@@ -106,20 +106,20 @@ def _factory_reset(state: State) -> State:
     return _reboot(replace(state, document=document, schedules=(), paused_at=None, by_hand=False))
 
 
-def _install(state: State) -> State:
+def _install(state: ChargerState) -> ChargerState:
     return replace(state, busy=(Phase(UPDATING, state.at + UPDATES_S, installs=True),))
 
 
-def _back_to_schedule(state: State) -> State:
+def _back_to_schedule(state: ChargerState) -> ChargerState:
     return replace(state, paused_at=None, by_hand=False)
 
 
-ACTIONS: Mapping[int, Action] = {
-    1: Action(_refuses_resume, _resume),
-    2: Action(_refuses_pause, _pause),
-    3: Action(_never, _reboot),
-    4: Action(_never, _factory_reset),
-    5: Action(_refuses_update, _install),
-    9: Action(_never, _back_to_schedule),
+ACTIONS: Mapping[int, RemoteAction] = {
+    1: RemoteAction(_refuses_resume, _resume),
+    2: RemoteAction(_refuses_pause, _pause),
+    3: RemoteAction(_never, _reboot),
+    4: RemoteAction(_never, _factory_reset),
+    5: RemoteAction(_refuses_update, _install),
+    9: RemoteAction(_never, _back_to_schedule),
 }
 """The actions of the API document; 6, 7 and 8 are unknown."""

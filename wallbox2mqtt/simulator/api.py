@@ -5,39 +5,43 @@ from datetime import UTC, datetime
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator import paths, writes
-from wallbox2mqtt.simulator.account import USER_ID, Account
+from wallbox2mqtt.simulator.account import USER_ID, SimulatedAccount
 from wallbox2mqtt.simulator.actions import ACTIONS
-from wallbox2mqtt.simulator.charger import Charger
+from wallbox2mqtt.simulator.charger import SimulatedCharger
 from wallbox2mqtt.simulator.endpoints import ENDPOINTS, Effect, Endpoint
 from wallbox2mqtt.simulator.limiter import Limiter
-from wallbox2mqtt.simulator.message import Answer, Request, error_answer, json_answer
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import move
-from wallbox2mqtt.simulator.passage import settle
 from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.state import State
+from wallbox2mqtt.simulator.state import ChargerState
+from wallbox2mqtt.simulator.transitions import apply_due
 from wallbox2mqtt.simulator.writes import Write, read_write
 
 _MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
 """cloud-api.md 3.4: on the first of a month the totals are no text."""
 
-Handler = Callable[[Request], Answer]
-ChargerHandler = Callable[[Request, Charger], Answer]
+Handler = Callable[[ApiRequest], ApiAnswer]
+ChargerHandler = Callable[[ApiRequest, SimulatedCharger], ApiAnswer]
 
 
 class Api:
     """Answers requests. Thread-safe, as its parts are."""
 
     def __init__(
-        self, account: Account, chargers: Mapping[int, Charger], clock: Clock, settings: Callable[[], Settings]
+        self,
+        account: SimulatedAccount,
+        chargers: Mapping[int, SimulatedCharger],
+        clock: Clock,
+        settings: Callable[[], Settings],
     ) -> None:
-        """Take the parts together."""
+        """Take the parts that answer."""
         self._account = account
         self._chargers = chargers
         self._clock = clock
         self._settings = settings
         self._limiter = Limiter(clock)
-        of = self._of
+        of = self._for_charger
         self._handlers: Mapping[Effect, Handler] = {
             "sign in": account.sign_in,
             "refresh": account.refresh,
@@ -54,9 +58,9 @@ class Api:
             "write schedules": of(self._post_schedules),
         }
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request: is there such a path, such a method, a good token, room below the limit?"""
-        methods = {endpoint.method: endpoint for endpoint in self._endpoints() if endpoint.fits(request.path)}
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        """ApiAnswer a request: is there such a path, such a method, a good token, room below the limit?"""
+        methods = {endpoint.method: endpoint for endpoint in self._endpoints() if endpoint.matches(request.path)}
         if not methods:
             return error_answer(404, "no such path")
         endpoint = methods.get(request.method)
@@ -64,7 +68,7 @@ class Api:
             return error_answer(405, "wrong method", {"Allow": ", ".join(sorted(methods))})
         if not endpoint.is_open:
             if not self._account.knows_token(request):
-                return error_answer(401, "the token is no good")
+                return error_answer(401, "the token is not valid")
             if refusal := self._limiter.refusal(self._settings(), write=request.method != "GET"):
                 return refusal
         return self._handlers[endpoint.effect](request)
@@ -73,21 +77,21 @@ class Api:
         """Return those that are there at present."""
         return [one for one in ENDPOINTS if one.effect != "read basic" or self._settings().get_basic]
 
-    def _of(self, handler: ChargerHandler) -> Handler:
+    def _for_charger(self, handler: ChargerHandler) -> Handler:
         """Look up the charger of the path."""
 
-        def handle(request: Request) -> Answer:
+        def handle(request: ApiRequest) -> ApiAnswer:
             charger = self._chargers.get(request.charger or 0)
             return error_answer(404, "no such charger") if charger is None else handler(request, charger)
 
         return handle
 
-    def _legacy_sign_in(self, request: Request) -> Answer:
-        """On the host that counts: [?] as a write, whatever its method."""
+    def _legacy_sign_in(self, request: ApiRequest) -> ApiAnswer:
+        """Answer the old sign-in, which is on the host that counts: [?] as a write, whatever its method."""
         refusal = self._limiter.refusal(self._settings(), write=True)
         return self._account.legacy_sign_in(request) if refusal is None else refusal
 
-    def _list(self, _: Request) -> Answer:
+    def _list(self, _: ApiRequest) -> ApiAnswer:
         groups: dict[str, list[Document]] = {}
         for charger in self._chargers.values():
             entry = charger.listed(charger.read())
@@ -101,16 +105,16 @@ class Api:
         ]
         return json_answer({"result": {"groups": listed}})
 
-    def _status(self, _: Request, charger: Charger) -> Answer:
+    def _status(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         return json_answer(charger.detail(charger.read()))
 
-    def _get_config(self, _: Request, charger: Charger) -> Answer:
+    def _get_config(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         return json_answer(charger.config(charger.read()))
 
-    def _get_basic(self, _: Request, charger: Charger) -> Answer:
+    def _get_basic(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         return self._basic(charger.basic(charger.read(), self._month()))
 
-    def _basic(self, document: Document) -> Answer:
+    def _basic(self, document: Document) -> ApiAnswer:
         profile = "super-admin" if self._settings().may_write else "user"
         user = {"id": USER_ID, "avatar": None, "name": "Demo", "surname": "User", "email": self._account.email}
         users = [{**user, "profile": profile, "assigned": True, "createdByUser": False}]
@@ -121,37 +125,37 @@ class Api:
         first = datetime.fromtimestamp(self._clock.wall(), UTC).day == 1
         return _MONTH_START if totals == "empty" or (totals == "calendar" and first) else None
 
-    def _put_basic(self, request: Request, charger: Charger) -> Answer:
+    def _put_basic(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         if not request.body:  # the API document's way to read
             return self._get_basic(request, charger)
         written = self._write(request, charger, "write basic")
-        if isinstance(written, Answer):
+        if isinstance(written, ApiAnswer):
             return written
-        document = charger.basic(charger.foreseen(), self._month())
+        document = charger.basic(charger.expected(), self._month())
         return self._basic({**document, **written.values})
 
-    def _post_config(self, request: Request, charger: Charger) -> Answer:
+    def _post_config(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         written = self._write(request, charger, "write config")
-        if isinstance(written, Answer):
+        if isinstance(written, ApiAnswer):
             return written
-        return json_answer(charger.config(writes.apply(charger.foreseen(), written)))
+        return json_answer(charger.config(writes.apply(charger.expected(), written)))
 
-    def _eco_smart(self, request: Request, charger: Charger) -> Answer:
-        if not paths.has(charger.foreseen().document, "config_data.ecosmart"):
+    def _eco_smart(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+        if not paths.has(charger.expected().document, "config_data.ecosmart"):
             return error_answer(403, "the charger has no Eco-Smart")  # [?] what it answers is not public
         written = self._write(request, charger, "write eco-smart")
-        return written if isinstance(written, Answer) else Answer(200)
+        return written if isinstance(written, ApiAnswer) else ApiAnswer(200)
 
-    def _write(self, request: Request, charger: Charger, effect: Effect) -> Write | Answer:
+    def _write(self, request: ApiRequest, charger: SimulatedCharger, effect: Effect) -> Write | ApiAnswer:
         """Accept a write and return it, or the refusal."""
         endpoint = next(one for one in ENDPOINTS if one.effect == effect)
         try:
-            write = read_write(endpoint, request.json(), charger.foreseen())
+            write = read_write(endpoint, request.json(), charger.expected())
         except ValueError as error:
             return error_answer(400, str(error))
         return self._accept(charger, lambda state: writes.apply(state, write)) or write
 
-    def _remote_action(self, request: Request, charger: Charger) -> Answer:
+    def _remote_action(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         try:
             body = request.json()
         except ValueError as error:
@@ -159,39 +163,39 @@ class Api:
         number = body.get("action") if isinstance(body, dict) else None
         if isinstance(number, bool) or not isinstance(number, int) or number not in ACTIONS:
             return error_answer(400, f"no such action: {number!r}")
-        refusal = ACTIONS[number].refuses(charger.foreseen())
+        refusal = ACTIONS[number].refuses(charger.expected())
         if refusal is not None and self._settings().may_write:
             return error_answer(refusal.status, refusal.text)
-        refused = self._accept(charger, lambda state: settle(ACTIONS[number].does(state)))
+        refused = self._accept(charger, lambda state: apply_due(ACTIONS[number].does(state)))
         return refused or json_answer({"action": number})
 
-    def _accept(self, charger: Charger, change: Callable[[State], State]) -> Answer | None:
-        """Give the command to the charger, or the refusal."""
+    def _accept(self, charger: SimulatedCharger, change: Callable[[ChargerState], ChargerState]) -> ApiAnswer | None:
+        """Hand an accepted command to the charger; return the refusal of any other."""
         settings = self._settings()
         if not settings.may_write:
             return error_answer(403, "the user has no rights")
         state = charger.state()
-        if state.last_word is None and not state.busy:
+        if state.last_seen is None and not state.busy:
             charger.command(change)
             return None
         # [?] what a command to a charger out of touch (offline, rebooting, updating) gets is not public
         return error_answer(403, "the charger is out of touch") if settings.out_of_touch == "forbidden" else None
 
-    def _get_schedules(self, _: Request, charger: Charger) -> Answer:
+    def _get_schedules(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         schedules = [dict(schedule.wire) for schedule in charger.read().schedules]
         return json_answer({"schedules": schedules, "lastSchedule": int(self._clock.wall())})
 
-    def _post_schedules(self, request: Request, charger: Charger) -> Answer:
-        """An ``id`` is the position that a schedule takes."""
+    def _post_schedules(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+        """Write schedules; an ``id`` is the position that a schedule takes."""
         try:
             body = request.json()
             sent = body.get("schedules") if isinstance(body, dict) else None
             if not isinstance(sent, list):
                 return error_answer(400, "schedules is a list")
-            slots = {schedule.wire.get("id"): dict(schedule.wire) for schedule in charger.foreseen().schedules}
+            slots = {schedule.wire.get("id"): dict(schedule.wire) for schedule in charger.expected().schedules}
             merged = {**slots, **{item.get("id"): item for item in sent if isinstance(item, dict)}}
             wires: list[Json] = list(merged.values())
-            move(charger.foreseen(), "schedules", wires)
+            move(charger.expected(), "schedules", wires)
         except ValueError as error:
             return error_answer(400, str(error))
         refused = self._accept(charger, lambda state: move(state, "schedules", wires))

@@ -10,13 +10,13 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator import paths, render
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec
 from wallbox2mqtt.simulator.moves import move
-from wallbox2mqtt.simulator.passage import drift, settle, turns
 from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.state import Session, State
+from wallbox2mqtt.simulator.state import ChargerState, Session
 from wallbox2mqtt.simulator.statuses import WITH_CAR
+from wallbox2mqtt.simulator.transitions import advance, apply_due, transitions
 
-Change = Callable[[State], State]
+Change = Callable[[ChargerState], ChargerState]
 
 _PAST = 10_000
 _JUMP_S = 0.5
@@ -30,11 +30,11 @@ class Truth:
     since: float
 
 
-class Charger:
+class SimulatedCharger:
     """A living charger. Thread-safe; nothing runs in it: it is worked out whenever somebody looks."""
 
     def __init__(self, spec: ChargerSpec, clock: Clock, settings: Callable[[], Settings]) -> None:
-        """Begin in the state of the model's capture, then make the moves of the specification."""
+        """Start in the state of the model's capture, then make the moves of the specification."""
         self.id = spec.id
         self.spec = spec
         self._clock = clock
@@ -42,8 +42,8 @@ class Charger:
         self._lock = threading.RLock()
         self._origin = clock.monotonic()
         self._past = [_first_state(spec, self._origin, clock.wall())]
-        self._coming: list[tuple[float, Change]] = []
-        self._lie: tuple[State, int] | None = None
+        self._pending: list[tuple[float, Change]] = []
+        self._stale: tuple[ChargerState, int] | None = None
         self._served: dict[str, Document] = {}
         for word, value in spec.begin:
             self.do(word, value)
@@ -57,7 +57,7 @@ class Charger:
         """
         with self._lock:
             now = self._advance()
-            self._past.append(move(drift(self._past[-1], now), word, value))
+            self._past.append(move(advance(self._past[-1], now), word, value))
 
     def serve(self, kind: str, document: Mapping[str, Json] | None) -> None:
         """Show this document as it is in place of ``detail`` or ``basic`` (None: the living one again)."""
@@ -68,91 +68,91 @@ class Charger:
                 self._served[kind] = document
 
     def command(self, change: Change) -> None:
-        """Take an accepted command: it has its effect after the lag, and for some reads the old state is shown."""
+        """Accept a command: it has its effect after the lag, and for some reads the old state is shown."""
         with self._lock:
             now, settings = self._advance(), self._settings()
-            if settings.lies:
-                self._lie = (self._shown(now), settings.lies)
-            bisect.insort(self._coming, (now + settings.lag_s, change), key=lambda coming: coming[0])
+            if settings.stale_reads:
+                self._stale = (self._shown(now), settings.stale_reads)
+            bisect.insort(self._pending, (now + settings.lag_s, change), key=lambda pending: pending[0])
             self._advance()
 
-    def foreseen(self) -> State:
-        """Give the state as it will be when all accepted commands have had their effect."""
+    def expected(self) -> ChargerState:
+        """Return the state as it will be when all accepted commands have had their effect."""
         with self._lock:
             now = self._advance()
-            state = drift(self._past[-1], now)
-            for _, change in self._coming:
+            state = advance(self._past[-1], now)
+            for _, change in self._pending:
                 state = change(state)
             return state
 
-    def state(self) -> State:
-        """Give the state that the cloud knows of at present."""
+    def state(self) -> ChargerState:
+        """Return the state that the cloud knows of at present."""
         with self._lock:
             return self._shown(self._advance())
 
-    def read(self) -> State:
-        """Give the state that the next read shows, which may be a lie."""
+    def read(self) -> ChargerState:
+        """Return the state that the next read shows, which may be an old one."""
         with self._lock:
-            if self._lie is None:
+            if self._stale is None:
                 return self.state()
-            state, left = self._lie
-            self._lie = (state, left - 1) if left > 1 else None
+            state, left = self._stale
+            self._stale = (state, left - 1) if left > 1 else None
             return state
 
-    def detail(self, state: State | None = None) -> Document:
-        """Give the status document, of the present or of a state."""
+    def detail(self, state: ChargerState | None = None) -> Document:
+        """Return the status document, of the present or of a state."""
         return self._served.get("detail") or render.detail(self.state() if state is None else state, self.spec)
 
-    def config(self, state: State | None = None) -> Document:
-        """Give the settings, of the present or of a state."""
+    def config(self, state: ChargerState | None = None) -> Document:
+        """Return the settings, of the present or of a state."""
         return render.config(self.detail(state))
 
-    def basic(self, state: State | None = None, month: Document | None = None) -> Document:
-        """Give ``chargerData``, of the present or of a state; ``month``: other totals of the month."""
+    def basic(self, state: ChargerState | None = None, month: Document | None = None) -> Document:
+        """Return ``chargerData``, of the present or of a state; ``month``: other totals of the month."""
         return self._served.get("basic") or render.basic(self.detail(state), self.spec, month)
 
-    def listed(self, state: State | None = None) -> Document:
-        """Give what the list of chargers says, of the present or of a state."""
+    def listed(self, state: ChargerState | None = None) -> Document:
+        """Return what the list of chargers says, of the present or of a state."""
         return render.listed(self.detail(state), self.spec)
 
     def truth(self, when: float) -> Truth:
-        """Give the energy that the cloud showed at a time of the clock, not later than now."""
+        """Return the energy that the cloud showed at a time of the clock, not later than now."""
         with self._lock:
             self._advance()
             state = self._shown(when)
-            source = state if state.last_word is None else state.last_word
+            source = state if state.last_seen is None else state.last_seen
             return Truth(round(source.session.energy_kwh, 3), source.at)
 
     def _advance(self) -> float:
-        """Bring the past up to the present, and give the present."""
+        """Bring the past up to the present; return the present."""
         now = self._clock.monotonic()
-        while self._coming and self._coming[0][0] <= now:
-            when, change = self._coming.pop(0)
-            self._past.extend(turns(self._past[-1], when))
-            self._past.append(change(drift(self._past[-1], when)))
-        self._past.extend(turns(self._past[-1], now))
+        while self._pending and self._pending[0][0] <= now:
+            when, change = self._pending.pop(0)
+            self._past.extend(transitions(self._past[-1], when))
+            self._past.append(change(advance(self._past[-1], when)))
+        self._past.extend(transitions(self._past[-1], now))
         offset = self._clock.wall() - now
         if abs(offset - self._past[-1].wall_offset) > _JUMP_S:
-            self._past.append(replace(drift(self._past[-1], now), wall_offset=offset))
+            self._past.append(replace(advance(self._past[-1], now), wall_offset=offset))
         if len(self._past) > _PAST:
             del self._past[: _PAST // 2]
         return now
 
-    def _shown(self, when: float) -> State:
-        """What the cloud knows at a time: the last change, or the last report if that is newer."""
+    def _shown(self, when: float) -> ChargerState:
+        """Return what the cloud knows at a time: the last change, or the last report if that is newer."""
         index = max(0, bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1)
         state, step = self._past[index], self._settings().report_every_s
         if step is not None:
             when = self._origin + math.floor((when - self._origin) / step) * step
-        return drift(state, when)
+        return advance(state, when)
 
 
-def _first_state(spec: ChargerSpec, now: float, wall: float) -> State:
+def _first_state(spec: ChargerSpec, now: float, wall: float) -> ChargerState:
     document = spec.detail
     plugged = paths.get(document, "status_id") in WITH_CAR
     model = MODELS[spec.model]
-    return settle(
-        State(
+    return apply_due(
+        ChargerState(
             at=now,
             wall_offset=wall - now,
             document=document,
@@ -167,7 +167,7 @@ def _first_state(spec: ChargerSpec, now: float, wall: float) -> State:
             ),
             capacity_kwh=model.capacity_kwh,
             plugged=plugged,
-            asks_kwh=model.capacity_kwh / 2 if plugged else 0.0,
+            wanted_kwh=model.capacity_kwh / 2 if plugged else 0.0,
             idle_since=now,
             finished=paths.get(document, "finished") is not False,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wallbox2mqtt.simulator import statuses
 from wallbox2mqtt.simulator.faults import Fault
-from wallbox2mqtt.simulator.message import HTML_TYPE, Answer, Request, error_answer, json_answer
+from wallbox2mqtt.simulator.messages import HTML_TYPE, ApiAnswer, ApiRequest, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import MOVES
 from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.settings import changed
@@ -21,10 +21,10 @@ _REQUESTS_SHOWN = 50
 
 
 class Control:
-    """Moves a simulator by HTTP."""
+    """Controls a simulator by HTTP."""
 
     def __init__(self, simulator: "Simulator") -> None:
-        """Take the simulator to be moved."""
+        """Take the simulator to control."""
         self._simulator = simulator
         self._posts: Mapping[str, Callable[[dict[str, Json]], None]] = {
             "account": self._account,
@@ -33,8 +33,8 @@ class Control:
             "fault": self._fault,
         }
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request for the control page or one of its endpoints."""
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        """ApiAnswer a request for the control page or one of its endpoints."""
         if not ipaddress.ip_address(request.client).is_loopback:
             return error_answer(403, "only from this machine")
         rest = request.path.removeprefix(PREFIX).strip("/")
@@ -49,7 +49,7 @@ class Control:
                 return self._do(request, self._posts[name])
         return error_answer(404, "no such control")
 
-    def _do(self, request: Request, act: Callable[[dict[str, Json]], None]) -> Answer:
+    def _do(self, request: ApiRequest, act: Callable[[dict[str, Json]], None]) -> ApiAnswer:
         try:
             body = request.json()
             if not isinstance(body, dict):
@@ -109,6 +109,6 @@ def _summary(simulator: "Simulator", number: int) -> dict[str, object]:
     }
 
 
-def _page() -> Answer:
+def _page() -> ApiAnswer:
     page = resources.files("wallbox2mqtt.simulator") / "documents" / "control.html"
-    return Answer(200, page.read_bytes(), HTML_TYPE)
+    return ApiAnswer(200, page.read_bytes(), HTML_TYPE)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.paths import Document, Json
-from wallbox2mqtt.simulator.state import MIN_A, State
+from wallbox2mqtt.simulator.state import MIN_A, ChargerState
 
 Effect = Literal[
     "sign in",
@@ -28,7 +28,7 @@ Effect = Literal[
     "write schedules",
 ]
 
-Read: TypeAlias = Callable[[Json, State], Json]
+Read: TypeAlias = Callable[[Json, ChargerState], Json]
 """Turns a value of a body into the value that the status document shows; a ValueError is answered with 400."""
 
 
@@ -54,7 +54,7 @@ class Endpoint:
     body_at: str = ""
     is_open: bool = False
 
-    def fits(self, path: str) -> bool:
+    def matches(self, path: str) -> bool:
         """Return whether a path is this endpoint's."""
         return re.fullmatch(self.path.replace("{id}", r"\d+"), path) is not None
 
@@ -69,12 +69,12 @@ def _whole(value: Json, least: int, most: int) -> int:
     return value
 
 
-def _flag(value: Json, _: State) -> Json:
+def _flag(value: Json, _: ChargerState) -> Json:
     return _whole(value, 0, 1)
 
 
-def _current(value: Json, state: State) -> Json:
-    """A current as text is accepted too: a shipped client sends it. Only a Quasar takes negative ones."""
+def _current(value: Json, state: ChargerState) -> Json:
+    """Read a current; text is accepted, which a shipped client sends, and negative ones of a Quasar."""
     amps = int(value) if isinstance(value, str) and value.isdecimal() else value
     most = int(paths.number(state.document, "config_data.max_available_current", 32))
     discharges = str(paths.get(state.document, "config_data.part_number")).startswith("QS")
@@ -86,7 +86,7 @@ def _current(value: Json, state: State) -> Json:
 _LONGEST_NAME = 64
 
 
-def _name(value: Json, _: State) -> Json:
+def _name(value: Json, _: ChargerState) -> Json:
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or not value.isprintable():
         raise _refuse(value, f"up to {_LONGEST_NAME} printable characters")
     return value
@@ -95,7 +95,7 @@ def _name(value: Json, _: State) -> Json:
 _DEAREST = 5  # the range of Home Assistant; [?] what the cloud refuses is not public
 
 
-def _price(value: Json, _: State) -> Json:
+def _price(value: Json, _: ChargerState) -> Json:
     if not paths.is_number(value) or not -_DEAREST <= value <= _DEAREST:
         raise _refuse(value, "a price")
     return value
@@ -108,7 +108,7 @@ _CURRENCIES: Mapping[int, Document] = {  # both captures; the other indexes are 
 _LAST_CURRENCY = 1000  # [?]
 
 
-def _currency(value: Json, _: State) -> Json:
+def _currency(value: Json, _: ChargerState) -> Json:
     index = _whole(value, 1, _LAST_CURRENCY)
     unknown: Document = {"id": index, "name": f"Currency {index}", "symbol": "¤", "code": "XXX"}
     return dict(_CURRENCIES.get(index, unknown))
@@ -117,19 +117,19 @@ def _currency(value: Json, _: State) -> Json:
 _LARGEST_FUSE = 255  # what the vendor's app allows
 
 
-def _fuse(value: Json, _: State) -> Json:
-    """The sign repeats ``home_sharing``; the cloud keeps it."""
+def _fuse(value: Json, _: ChargerState) -> Json:
+    """Read a current whose sign repeats ``home_sharing``; the cloud keeps it."""
     if isinstance(value, int) and value < 0:
         return -_whole(-value, 1, _LARGEST_FUSE)
     return _whole(value, 1, _LARGEST_FUSE)
 
 
-def _switch(value: Json, state: State) -> Json:
-    """Written as 0 or 1, shown as false or true."""
+def _switch(value: Json, state: ChargerState) -> Json:
+    """Read 0 or 1, which is shown as false or true."""
     return _flag(value, state) == 1
 
 
-def _percentage(value: Json, _: State) -> Json:
+def _percentage(value: Json, _: ChargerState) -> Json:
     return _whole(value, 0, 100)
 
 

@@ -1,4 +1,4 @@
-"""Faults on demand: what networks, proxies and clouds in trouble do to a request or its answer."""
+"""Faults on demand: what networks, proxies and a failing cloud do to a request or its answer."""
 
 import fnmatch
 import json
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from wallbox2mqtt.simulator import paths
-from wallbox2mqtt.simulator.message import HTML_TYPE, Answer, Request, json_answer
+from wallbox2mqtt.simulator.messages import HTML_TYPE, ApiAnswer, ApiRequest, json_answer
 from wallbox2mqtt.simulator.paths import Json
 
-Kind = Literal[
+FaultKind = Literal[
     "delay",
     "hang",
     "drip",
@@ -36,12 +36,12 @@ HTML = b"<!DOCTYPE html><html><head><title>503</title></head><body><h1>Service u
 HUGE_BYTES = 10 * 1024 * 1024
 DEPTH = 100_000
 
-_IN_PLACE_OF_THE_REQUEST = frozenset({"hang", "reset", "status", "redirect"})
+_INSTEAD_OF_HANDLING = frozenset({"hang", "reset", "status", "redirect"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A fault of the next ``count`` requests (None: until cleared) that fit ``method`` and ``path`` (with ``*``).
+    """A fault of the next ``count`` requests (None: until cleared) that match ``method`` and ``path`` (with ``*``).
 
     ``delay``: the answer comes ``seconds`` late. ``drip``: a byte each ``seconds``. ``hang``: no answer until the
     simulator stops. ``reset``: the connection is reset. ``status``: answers ``status`` with a ``body`` of HTML,
@@ -53,7 +53,7 @@ class Fault:
     Seconds are real ones, as the time-outs of clients are.
     """
 
-    kind: Kind
+    kind: FaultKind
     path: str = "*"
     method: str = "*"
     count: int | None = 1
@@ -65,52 +65,52 @@ class Fault:
     effect: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a fault that cannot be."""
-        if self.kind not in get_args(Kind):
-            msg = f"kind {self.kind!r} is none of {', '.join(get_args(Kind))}"
+        """Check the kind and the count."""
+        if self.kind not in get_args(FaultKind):
+            msg = f"kind {self.kind!r} is not one of {', '.join(get_args(FaultKind))}"
             raise ValueError(msg)
         if self.count is not None and self.count < 1:
             msg = f'count is at least 1, or null for "until cleared", not {self.count}'
             raise ValueError(msg)
 
     @property
-    def acts(self) -> bool:
-        """Whether the cloud handles the request."""
-        return self.effect or self.kind not in _IN_PLACE_OF_THE_REQUEST
+    def is_handled(self) -> bool:
+        """Return whether the cloud handles the request."""
+        return self.effect or self.kind not in _INSTEAD_OF_HANDLING
 
-    def fits(self, request: Request) -> bool:
-        """Tell whether it befalls a request."""
+    def applies_to(self, request: ApiRequest) -> bool:
+        """Return whether the fault applies to a request."""
         return self.method in {"*", request.method} and fnmatch.fnmatchcase(request.path, self.path.strip("/"))
 
 
 class Faults:
-    """The faults to come. Thread-safe."""
+    """The faults that wait for their requests. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start without any."""
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault behind the others."""
+        """Add a fault behind the others."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Take all of them back."""
+        """Remove all of them."""
         with self._lock:
             self._faults.clear()
 
     def all(self) -> tuple[Fault, ...]:
-        """Give those that are left."""
+        """Return those that are left."""
         with self._lock:
             return tuple(self._faults)
 
-    def take(self, request: Request) -> Fault | None:
-        """Give the fault that befalls a request, and count it."""
+    def take(self, request: ApiRequest) -> Fault | None:
+        """Return the fault that applies to a request, and count it."""
         with self._lock:
             for index, fault in enumerate(self._faults):
-                if fault.fits(request):
+                if fault.applies_to(request):
                     if fault.count == 1:
                         del self._faults[index]
                     elif fault.count is not None:
@@ -119,45 +119,45 @@ class Faults:
         return None
 
 
-def spoiled(fault: Fault, answer: Answer) -> Answer:
-    """Give the answer as the fault leaves it; faults of time and connection leave it as it is."""
-    spoil = _SPOILERS.get(fault.kind)
-    return answer if spoil is None else spoil(fault, answer)
+def corrupt(fault: Fault, answer: ApiAnswer) -> ApiAnswer:
+    """Return the answer as the fault corrupts it; faults of time and connection leave it as it is."""
+    corruption = _CORRUPTIONS.get(fault.kind)
+    return answer if corruption is None else corruption(fault, answer)
 
 
-def _status(fault: Fault, _: Answer) -> Answer:
+def _status(fault: Fault, _: ApiAnswer) -> ApiAnswer:
     match fault.body:
         case "html":
-            return Answer(fault.status, HTML, HTML_TYPE)
+            return ApiAnswer(fault.status, HTML, HTML_TYPE)
         case "json":
             return json_answer({"error": True, "code": fault.status, "msg": "on demand"}, fault.status)
         case _:
-            return Answer(fault.status)
+            return ApiAnswer(fault.status)
 
 
-def _wrong_types(fault: Fault, answer: Answer) -> Answer:
+def _wrong_types(fault: Fault, answer: ApiAnswer) -> ApiAnswer:
     document: Mapping[str, Json] = json.loads(answer.body)
     for path, value in fault.fields.items():
         document = paths.put(document, path, value)
     return replace(json_answer(document, answer.status), headers=answer.headers)
 
 
-def _nan(_: Fault, answer: Answer) -> Answer:
-    """Each number is one that JSON does not have."""
+def _nan(_: Fault, answer: ApiAnswer) -> ApiAnswer:
+    """Replace each number by one that JSON does not have."""
     document = json.loads(answer.body, parse_int=lambda _: float("nan"), parse_float=lambda _: float("inf"))
     return replace(answer, body=json.dumps(document).encode())
 
 
-def _duplicate_keys(_: Fault, answer: Answer) -> Answer:
-    """Every key of the top stands there twice, first with null."""
+def _duplicate_keys(_: Fault, answer: ApiAnswer) -> ApiAnswer:
+    """Write every key of the top twice, first with null."""
     document = json.loads(answer.body)
     nulls = ",".join(f"{json.dumps(key)}:null" for key in document) if isinstance(document, dict) else ""
     return replace(answer, body=b"{" + nulls.encode() + b"," + answer.body[1:] if nulls else answer.body)
 
 
-_SPOILERS: Mapping[str, Callable[[Fault, Answer], Answer]] = {
+_CORRUPTIONS: Mapping[str, Callable[[Fault, ApiAnswer], ApiAnswer]] = {
     "status": _status,
-    "redirect": lambda fault, _: Answer(302, headers={"Location": fault.location}),
+    "redirect": lambda fault, _: ApiAnswer(302, headers={"Location": fault.location}),
     "truncated": lambda _, answer: replace(answer, body=answer.body[: len(answer.body) // 2]),
     "html": lambda _, answer: replace(answer, status=200, body=HTML, content_type=HTML_TYPE),
     "content_type": lambda _, answer: replace(answer, content_type="text/plain"),

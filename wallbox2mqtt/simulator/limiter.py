@@ -6,7 +6,7 @@ from collections import deque
 from email.utils import formatdate
 
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.simulator.message import Answer, error_answer
+from wallbox2mqtt.simulator.messages import ApiAnswer, error_answer
 from wallbox2mqtt.simulator.settings import Settings
 
 WINDOW_S = 60.0
@@ -16,13 +16,13 @@ class Limiter:
     """Counts the requests that were let through; refused ones do not count. [?] Whether they do is not public."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin with nothing counted."""
+        """Start with nothing counted."""
         self._clock = clock
         self._lock = threading.Lock()
         self._times: dict[bool, deque[float]] = {True: deque(), False: deque()}
 
-    def refusal(self, settings: Settings, *, write: bool) -> Answer | None:
-        """Count a request, or give the answer that refuses it."""
+    def refusal(self, settings: Settings, *, write: bool) -> ApiAnswer | None:
+        """Count a request, or return the answer that refuses it."""
         most = settings.writes_per_minute if write else settings.reads_per_minute
         with self._lock:
             now, times = self._clock.monotonic(), self._times[write]
@@ -35,7 +35,7 @@ class Limiter:
         return _refused(settings, oldest + WINDOW_S - now, self._clock.wall())
 
 
-def _refused(settings: Settings, wait_s: float, wall: float) -> Answer:
+def _refused(settings: Settings, wait_s: float, wall: float) -> ApiAnswer:
     headers: dict[str, str] = {}
     match settings.refusal:
         case "403":  # since 2026, without a known body (cloud-api.md 4.1)
@@ -47,4 +47,4 @@ def _refused(settings: Settings, wait_s: float, wall: float) -> Answer:
         case _:
             status = 429
     answer = error_answer(status, "Too many requests", headers)
-    return Answer(answer.status, answer.body, answer.content_type, answer.headers, limited=True)
+    return ApiAnswer(answer.status, answer.body, answer.content_type, answer.headers, limited=True)

@@ -15,7 +15,7 @@ from wallbox2mqtt.simulator.paths import Document, Json, drop, put
 
 @cache
 def capture(name: str) -> Document:
-    """Give a recorded document of the package: ``pulsar-plus``, ``pulsar-plus-2026``, ``basic`` or ``groups``."""
+    """Return a recorded document of the package: ``pulsar-plus``, ``pulsar-plus-2026``, ``basic`` or ``groups``."""
     text = (resources.files("wallbox2mqtt.simulator") / "documents" / f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Json] = json.loads(text)
     return document
@@ -23,9 +23,10 @@ def capture(name: str) -> Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A kind of charger: a capture, what is different from it, and what no document tells.
+    """A model: a capture, what differs from it, and what no document tells.
 
-    ``capacity_kwh``: the battery of the car that is plugged in by default. ``speaks_to_car``: knows its charge.
+    ``capacity_kwh``: the battery of the car that is plugged in by default, whose state of charge is reported
+    by a model with ``reports_state_of_charge``.
     """
 
     capture: str
@@ -33,7 +34,7 @@ class Model:
     changes: Mapping[str, Json] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     capacity_kwh: float = 60.0
-    speaks_to_car: bool = False
+    reports_state_of_charge: bool = False
 
     @property
     def detail(self) -> Document:
@@ -83,7 +84,7 @@ QUASAR = Model(  # cloud-api.md 5; no capture is public: [?] all but the prefix,
         "charging_time": 0,
     },
     capacity_kwh=40.0,
-    speaks_to_car=True,
+    reports_state_of_charge=True,
 )
 MODELS: Mapping[str, Model] = {
     "pulsar-plus": Model(capture="pulsar-plus", charger_type="PulsarPlus"),
@@ -113,9 +114,9 @@ class ChargerSpec:
     begin: Sequence[tuple[str, Json]] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Check the model and the id."""
         if self.model not in MODELS:
-            msg = f"model {self.model!r} is none of {', '.join(MODELS)}"
+            msg = f"model {self.model!r} is not one of {', '.join(MODELS)}"
             raise ValueError(msg)
         if self.id <= 0:
             msg = f"a charger's id is a positive number, not {self.id}"
@@ -163,7 +164,7 @@ _SCENES: tuple[tuple[tuple[str, Json], ...], ...] = (
 def fleet(
     count: int, models: Sequence[str] = tuple(MODELS), *, lively: bool = False, seed: int = 1
 ) -> tuple[ChargerSpec, ...]:
-    """Give so many chargers, the models in turn, all ready.
+    """Return so many chargers, the models in turn, all ready.
 
     Args:
         count: how many.

@@ -12,7 +12,7 @@ Document = Mapping[str, Json]
 
 
 def get(document: Document, path: str) -> Json:
-    """Give the value at a path, None where there is none."""
+    """Return the value at a path, None where there is none."""
     value: Json | Document = document
     for part in path.split("."):
         if not isinstance(value, dict) or part not in value:
@@ -22,14 +22,14 @@ def get(document: Document, path: str) -> Json:
 
 
 def has(document: Document, path: str) -> bool:
-    """Tell whether there is something at a path, null included."""
+    """Return whether there is something at a path, null included."""
     head, _, last = path.rpartition(".")
     home = get(document, head) if head else document
     return isinstance(home, dict) and last in home
 
 
 def put(document: Document, path: str, value: Json) -> Document:
-    """Give the document with another value at a path; objects on the way are made where they are missing."""
+    """Return the document with another value at a path; objects on the way are made where they are missing."""
     first, _, rest = path.partition(".")
     if not rest:
         return {**document, first: value}
@@ -38,7 +38,7 @@ def put(document: Document, path: str, value: Json) -> Document:
 
 
 def drop(document: Document, path: str) -> Document:
-    """Give the document without a path."""
+    """Return the document without a path."""
     first, _, rest = path.partition(".")
     if not rest:
         return {key: value for key, value in document.items() if key != first}
@@ -47,7 +47,7 @@ def drop(document: Document, path: str) -> Document:
 
 
 def number(document: Document, path: str, default: float = 0.0) -> float:
-    """Give the number at a path, the default where there is none."""
+    """Return the number at a path, the default where there is none."""
     value = get(document, path)
     return value if is_number(value) else default
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture
-from wallbox2mqtt.simulator.passage import KM_PER_KWH
 from wallbox2mqtt.simulator.paths import Document, Json
-from wallbox2mqtt.simulator.state import State
+from wallbox2mqtt.simulator.state import ChargerState
+from wallbox2mqtt.simulator.transitions import KM_PER_KWH
 
 _BASIC_FROM_DETAIL: Mapping[str, str] = {
     "id": "config_data.charger_id",
@@ -68,9 +68,9 @@ def _cloud_time(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).strftime(_CLOUD_TIME)
 
 
-def detail(state: State, spec: ChargerSpec) -> Document:
-    """Give the status document; fields that the model does not have are not added."""
-    source = state if state.last_word is None else state.last_word
+def detail(state: ChargerState, spec: ChargerSpec) -> Document:
+    """Return the status document; fields that the model does not have are not added."""
+    source = state if state.last_seen is None else state.last_seen
     session = source.session
     lives: dict[str, Json] = {
         "status_id": state.status_id,
@@ -86,8 +86,8 @@ def detail(state: State, spec: ChargerSpec) -> Document:
         "cost": _tidy(session.cost),
         "finished": source.finished,
     }
-    if MODELS[spec.model].speaks_to_car:
-        charge = round(100 * (1 - source.asks_kwh / source.capacity_kwh))
+    if MODELS[spec.model].reports_state_of_charge:
+        charge = round(100 * (1 - source.wanted_kwh / source.capacity_kwh))
         lives["state_of_charge"] = charge if source.plugged else None
     document = source.document
     for path, value in lives.items():
@@ -97,13 +97,13 @@ def detail(state: State, spec: ChargerSpec) -> Document:
 
 
 def config(status: Document) -> Document:
-    """Give the settings, which the status document has inside."""
+    """Return the settings, which the status document has inside."""
     settings = status.get("config_data")
     return settings if isinstance(settings, dict) else {}
 
 
 def basic(status: Document, spec: ChargerSpec, month: Document | None = None) -> Document:
-    """Give ``chargerData`` beside a status document; ``month``: other totals of the month."""
+    """Return ``chargerData`` beside a status document; ``month``: other totals of the month."""
     document = capture("basic")
     for path, source in _BASIC_FROM_DETAIL.items():
         document = paths.put(document, path, paths.get(status, source))
@@ -125,7 +125,7 @@ def _resume(document: Document) -> Document:
 
 
 def listed(status: Document, spec: ChargerSpec) -> Document:
-    """Give the charger as the list of chargers has it, beside a status document."""
+    """Return the charger as the list of chargers has it, beside a status document."""
     document: Document = {
         **_recorded_entry(),
         "id": spec.id,

@@ -26,10 +26,10 @@ class Schedule:
 
     @classmethod
     def of(cls, wire: Json) -> "Schedule":
-        """Understand a schedule of the API.
+        """Parse a schedule of the API.
 
         Raises:
-            ValueError: it is none; a ``days`` that lacks some and a null ``max_energy`` are refused by the cloud too.
+            ValueError: it is not one; the cloud, too, refuses a ``days`` that lacks some and a null ``max_energy``.
 
         """
         if not isinstance(wire, dict) or not isinstance(wire.get("days"), dict):
@@ -43,7 +43,7 @@ class Schedule:
         return cls(_seconds(wire.get("start")), _seconds(wire.get("stop")), on, bool(wire.get("enable")), wire)
 
     def is_open(self, wall: float) -> bool:
-        """Tell whether the window is open at a time (seconds since 1970, UTC)."""
+        """Return whether the window is open at a time (seconds since 1970, UTC)."""
         day, second = divmod(wall + _EARLY, _DAY_S)
         today = (int(day) + _WEEKDAY_OF_1970) % 7 in self.days
         yesterday = (int(day) - 1 + _WEEKDAY_OF_1970) % 7 in self.days
@@ -52,18 +52,18 @@ class Schedule:
         return (today and second >= self.start_s) or (yesterday and second < self.stop_s)
 
     def next_turn_s(self, wall: float) -> float:
-        """Give the seconds until the next time of day at which the window might open or close."""
+        """Return the seconds until the next time of day at which the window might open or close."""
         second = math.fmod(wall + _EARLY, _DAY_S)
         return min((edge - second) % _DAY_S or _DAY_S for edge in (self.start_s, self.stop_s))
 
 
 def _seconds(text: Json) -> int:
-    """Seconds of the day of «2130»."""
+    """Return the second of the day of «2130»."""
     if not isinstance(text, str) or len(text) != 4 or not text.isdecimal():  # noqa: PLR2004 - HHMM
         msg = f"found {text!r}, expected HHMM"
         raise ValueError(msg)
     hours, minutes = int(text[:2]), int(text[2:])
     if hours > 23 or minutes > 59:  # noqa: PLR2004
-        msg = f"{text} is no time of day"
+        msg = f"{text} is not a time of day"
         raise ValueError(msg)
     return hours * 3600 + minutes * 60

@@ -1,4 +1,4 @@
-"""The wire: HTTP/1.1 with keep-alive on one port, and all that can go wrong between two machines."""
+"""HTTP/1.1 with keep-alive on one port, and all that can go wrong between two machines."""
 
 import logging
 import socket
@@ -13,32 +13,32 @@ from urllib.parse import urlsplit
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator.faults import Fault
-from wallbox2mqtt.simulator.message import Answer, Request
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest
 
 _LOGGER = logging.getLogger(__name__)
 _LARGEST_BODY = 1024 * 1024
 _STOP_S = 2.0
 
 
-class Cloud(Protocol):
-    """What the wire asks of the cloud behind it."""
+class Backend(Protocol):
+    """What the server asks of the cloud behind it."""
 
     clock: Clock
 
-    def exchange(self, request: Request) -> tuple[Answer, Fault | None, int | None]:
-        """Give the answer, the fault that befalls its delivery, and its number in the log."""
+    def exchange(self, request: ApiRequest) -> tuple[ApiAnswer, Fault | None, int | None]:
+        """Return the answer, the fault of its delivery, and its number in the log."""
 
-    def answered(self, number: int | None, answer: Answer) -> None:
-        """Hear that an answer was sent."""
+    def answered(self, number: int | None, answer: ApiAnswer) -> None:
+        """Record that an answer was sent."""
 
 
 class Server(ThreadingHTTPServer):
-    """A server whose stop ends every connection, kept alive or hanging, so that nobody talks to a stopped cloud."""
+    """A server whose stop ends every connection, kept alive or hanging."""
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], cloud: Cloud) -> None:
+    def __init__(self, address: tuple[str, int], cloud: Backend) -> None:
         """Bind the port.
 
         Raises:
@@ -65,7 +65,7 @@ class Server(ThreadingHTTPServer):
             self._closed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as the base class
-        """A client that hangs up is no error of ours; anything else is."""
+        """Log an error; a client that hangs up is not one."""
         error = sys.exception()
         if isinstance(error, OSError):
             _LOGGER.debug("the connection of %s ended: %s", client_address, error)
@@ -100,15 +100,15 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(request, client_address, server)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The cloud's own clock."""
+        """Return the time by the cloud's own clock."""
         return formatdate(self._server.cloud.clock.wall() if timestamp is None else timestamp, usegmt=True)
 
     def version_string(self) -> str:
-        """What the header Server says."""
+        """Return what the header Server says."""
         return self.server_version
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """To the log, not to the terminal."""
+        """Write to the log, not to the terminal."""
         _LOGGER.debug(format, *args)
 
     def _exchange(self) -> None:
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_error(400, "the body is too large or of unknown length")
             return
-        request = Request(
+        request = ApiRequest(
             method=self.command,
             path=urlsplit(self.path).path.strip("/"),
             headers=dict(self.headers.items()),
@@ -125,15 +125,15 @@ class _Handler(BaseHTTPRequestHandler):
             client=self.client_address[0],
         )
         answer, fault, number = self._server.cloud.exchange(request)
-        if fault is not None and not self._befalls(fault):
+        if fault is not None and not self._apply(fault):
             return
         self._server.cloud.answered(number, answer)
         self._send(answer, fault)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _exchange  # noqa: N815
 
-    def _befalls(self, fault: Fault) -> bool:
-        """Let a fault of time or connection happen; False: no answer is to be sent."""
+    def _apply(self, fault: Fault) -> bool:
+        """Apply a fault of time or connection; return False where no answer is to be sent."""
         match fault.kind:
             case "delay":
                 return not self._server.stopping.wait(fault.seconds)
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         return False
 
-    def _send(self, answer: Answer, fault: Fault | None) -> None:
+    def _send(self, answer: ApiAnswer, fault: Fault | None) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

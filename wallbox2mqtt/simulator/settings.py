@@ -22,7 +22,7 @@ class Settings:
     Limit: requests in any 60 s of the account, None for no limit; the defaults are what the vendor announced in
     July 2025. ``refusal`` is the form of the refusal.
 
-    Delay: ``lag_s`` seconds pass between an accepted command and its appearance; ``lies`` reads after a command
+    Delay: ``lag_s`` seconds pass between an accepted command and its appearance; ``stale_reads`` reads after a command
     show what was before. ``report_every_s``: values move in such steps instead of continuously.
 
     Rules: ``may_write`` False is a user without rights. ``out_of_touch``: what a command to a charger that is
@@ -42,7 +42,7 @@ class Settings:
     writes_per_minute: int | None = 5
     refusal: Literal["429", "429 seconds", "429 date", "403"] = "429"
     lag_s: float = 0.0
-    lies: int = 0
+    stale_reads: int = 0
     report_every_s: float | None = None
     may_write: bool = True
     out_of_touch: Literal["ignored", "forbidden"] = "ignored"
@@ -51,7 +51,7 @@ class Settings:
     month_totals: Literal["calendar", "text", "empty"] = "calendar"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Check the values."""
         checks = {
             f"a sign-in is one of {sorted(_SIGN_IN)}": {self.modern_sign_in, self.legacy_sign_in} <= _SIGN_IN,
             "a refresh is refused with 401 or 403": self.refresh_refusal in {401, 403},
@@ -59,8 +59,8 @@ class Settings:
                 self.token_life_s, self.refresh_life_s, 1.0 if self.report_every_s is None else self.report_every_s
             )
             > 0,
-            "limits, lag and lies are not negative": min(
-                self.reads_per_minute or 0, self.writes_per_minute or 0, self.lag_s, self.lies
+            "limits, lag and stale_reads are not negative": min(
+                self.reads_per_minute or 0, self.writes_per_minute or 0, self.lag_s, self.stale_reads
             )
             >= 0,
         }
@@ -70,7 +70,7 @@ class Settings:
 
 
 def changed(base: T, changes: Mapping[str, object]) -> T:
-    """Give a frozen dataclass with other values, each checked against its type.
+    """Return a frozen dataclass with other values, each checked against its type.
 
     Raises:
         ValueError: a name or a value that it cannot have.

@@ -6,12 +6,12 @@ from types import MappingProxyType
 from typing import Self
 
 from wallbox2mqtt.clock import Clock, SystemClock
-from wallbox2mqtt.simulator.account import Account
+from wallbox2mqtt.simulator.account import SimulatedAccount
 from wallbox2mqtt.simulator.api import Api
-from wallbox2mqtt.simulator.charger import Charger
+from wallbox2mqtt.simulator.charger import SimulatedCharger
 from wallbox2mqtt.simulator.control import PREFIX, Control
-from wallbox2mqtt.simulator.faults import Fault, Faults, spoiled
-from wallbox2mqtt.simulator.message import Answer, Log, Request, Seen
+from wallbox2mqtt.simulator.faults import Fault, Faults, corrupt
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, RequestLog, Seen
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, fleet
 from wallbox2mqtt.simulator.server import Server
 from wallbox2mqtt.simulator.settings import Settings, changed
@@ -21,7 +21,7 @@ _POLL_S = 0.02
 
 
 class Simulator:
-    """The Wallbox cloud on this machine. Thread-safe; may be stopped and started again, as a cloud may.
+    """The Wallbox cloud on this machine. Thread-safe; may be stopped and started again.
 
     Example::
 
@@ -45,21 +45,21 @@ class Simulator:
         self._settings = Settings() if settings is None else settings
         self._settings_lock = threading.Lock()
         specs = fleet(chargers) if isinstance(chargers, int) else chargers
-        living = {spec.id: Charger(spec, self.clock, lambda: self._settings) for spec in specs}
+        living = {spec.id: SimulatedCharger(spec, self.clock, lambda: self._settings) for spec in specs}
         if len(living) != len(specs):
             msg = "two chargers have the same id"
             raise ValueError(msg)
-        self.chargers: Mapping[int, Charger] = MappingProxyType(living)
-        self._account = Account(email, password, self.clock, lambda: self._settings)
+        self.chargers: Mapping[int, SimulatedCharger] = MappingProxyType(living)
+        self._account = SimulatedAccount(email, password, self.clock, lambda: self._settings)
         self._api = Api(self._account, self.chargers, self.clock, lambda: self._settings)
         self._control = Control(self)
         self._faults = Faults()
-        self._log = Log(self.clock)
+        self._log = RequestLog(self.clock)
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
-        """Open the port (0: any free one) and give the address that serves both hosts.
+        """Open the port (0: any free one) and return the address that serves both hosts.
 
         Raises:
             OSError: the port is in use.
@@ -123,8 +123,8 @@ class Simulator:
         with self._settings_lock:
             self._settings = changed(self._settings, changes)
 
-    def charger(self, number: int) -> Charger:
-        """Give a charger, to move it and to look at it."""
+    def charger(self, number: int) -> SimulatedCharger:
+        """Return a charger, to move it and to look at it."""
         return self.chargers[number]
 
     def revoke_tokens(self) -> None:
@@ -136,11 +136,11 @@ class Simulator:
         self._account.revoke_refresh_tokens()
 
     def fault(self, fault: Fault) -> None:
-        """Let this happen to requests to come."""
+        """Add a fault for the next requests that it applies to."""
         self._faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Let nothing more happen."""
+        """Remove all faults."""
         self._faults.clear()
 
     @property
@@ -161,19 +161,19 @@ class Simulator:
         """Wait (real seconds) until something holds of the requests; False when the time ran out."""
         return self._log.wait(holds, timeout_s)
 
-    def exchange(self, request: Request) -> tuple[Answer, Fault | None, int | None]:
-        """Give the answer to a request, the fault of its delivery, its number in the log. For the server."""
+    def exchange(self, request: ApiRequest) -> tuple[ApiAnswer, Fault | None, int | None]:
+        """Return the answer to a request, the fault of its delivery, and its number in the log."""
         if request.path.split("/")[0] == PREFIX:
             return self._control.answer(request), None, None
         number = self._log.arrived(request)
         fault = self._faults.take(request)
         if fault is None:
             return self._api.answer(request), None, number
-        answer = self._api.answer(request) if fault.acts else Answer(200)
-        return spoiled(fault, answer), fault, number
+        answer = self._api.answer(request) if fault.is_handled else ApiAnswer(200)
+        return corrupt(fault, answer), fault, number
 
-    def answered(self, number: int | None, answer: Answer) -> None:
-        """Hear from the server that an answer goes out."""
+    def answered(self, number: int | None, answer: ApiAnswer) -> None:
+        """Record that an answer is sent."""
         if number is not None:
             self._log.answered(number, answer)
 

@@ -48,14 +48,14 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class ChargerState:
     """A charger at one moment. ``document`` has its settings; what it measures is worked out.
 
-    ``at``: time of the clock, of which ``wall_offset`` makes seconds since 1970. ``asks_kwh``: what the car still
+    ``at``: time of the clock, of which ``wall_offset`` makes seconds since 1970. ``wanted_kwh``: what the car still
     takes, of ``capacity_kwh``. ``by_hand``: started by action 1, so schedule and Eco-Smart do not count.
     ``sun_kw``: surplus for Eco-Smart, ``house_a``: what the house draws, for Power Boost. ``error``: a status that
     it is in whatever else is. ``offline``: the status that the cloud shows while out of touch, beside
-    ``last_word``, what it knew before; the charger itself goes on.
+    ``last_seen``, what it knew before; the charger itself goes on.
     """
 
     at: float
@@ -64,7 +64,7 @@ class State:
     session: Session
     capacity_kwh: float
     plugged: bool = False
-    asks_kwh: float = 0.0
+    wanted_kwh: float = 0.0
     paused_at: float | None = None
     by_hand: bool = False
     idle_since: float = 0.0
@@ -74,39 +74,39 @@ class State:
     busy: tuple[Phase, ...] = ()
     error: int | None = None
     offline: int | None = None
-    last_word: "State | None" = None
+    last_seen: "ChargerState | None" = None
     finished: bool = True
 
     @property
     def wall(self) -> float:
-        """Seconds since 1970 (UTC)."""
+        """Return the seconds since 1970 (UTC)."""
         return self.at + self.wall_offset
 
     @property
     def locked(self) -> bool:
-        """Whether the charger refuses cars."""
+        """Return whether the charger refuses cars."""
         return bool(paths.get(self.document, "config_data.locked"))
 
     @property
     def limit_a(self) -> float:
-        """The limit that the user set; negative: discharge."""
+        """Return the limit that the user set; negative: discharge."""
         return paths.number(self.document, "config_data.max_charging_current", 32)
 
     @property
     def phases(self) -> int:
-        """[?] ``current_mode`` (1 and 3 are seen), which a public client takes for the number of phases."""
+        """Return the number of phases: [?] ``current_mode`` (1 and 3 are seen), as a public client reads it."""
         return 3 if paths.get(self.document, "current_mode") == 3 else 1  # noqa: PLR2004
 
     @property
     def eco_mode(self) -> int | None:
-        """The mode of Eco-Smart while it counts: 0 eco, 1 full green."""
+        """Return the mode of Eco-Smart while it counts: 0 eco, 1 full green."""
         if self.by_hand or paths.get(self.document, "config_data.ecosmart.enabled") is not True:
             return None
         return int(paths.number(self.document, "config_data.ecosmart.mode"))
 
     @property
     def available_a(self) -> float:
-        """What the installation leaves for the car, with Power Boost less what the house draws."""
+        """Return what the installation leaves for the car, with Power Boost less what the house draws."""
         most = paths.number(self.document, "max_available_power", 32)
         fuse = abs(paths.number(self.document, "config_data.icp_max_current"))
         boosted = bool(paths.get(self.document, "config_data.home_sharing")) and fuse > 0
@@ -114,38 +114,38 @@ class State:
 
     @property
     def sun_a(self) -> float:
-        """The surplus of the sun per phase."""
+        """Return the surplus of the sun per phase."""
         return self.sun_kw * 1000 / (VOLTS * self.phases)
 
     @property
     def waits_for_schedule(self) -> bool:
-        """Whether there are schedules and none is open."""
+        """Return whether there are schedules and none is open."""
         enabled = [schedule for schedule in self.schedules if schedule.enabled]
         return bool(enabled) and not self.by_hand and not any(schedule.is_open(self.wall) for schedule in enabled)
 
     @property
-    def car_is_done(self) -> bool:
-        """Whether the car takes no more, or gives no more."""
-        return self.capacity_kwh - self.asks_kwh <= RESERVE_KWH if self.limit_a < 0 else self.asks_kwh <= 0
+    def car_is_satisfied(self) -> bool:
+        """Return whether the car takes no more, or gives no more."""
+        return self.capacity_kwh - self.wanted_kwh <= RESERVE_KWH if self.limit_a < 0 else self.wanted_kwh <= 0
 
     @property
     def status_id(self) -> int:
-        """The number of the state that the cloud shows."""
-        return self.own_status if self.offline is None else self.offline
+        """Return the number of the state that the cloud shows."""
+        return self.actual_status if self.offline is None else self.offline
 
     @property
-    def own_status(self) -> int:
-        """The number of the state that the charger is in, in touch or not."""
+    def actual_status(self) -> int:
+        """Return the number of the state that the charger is in, in touch or not."""
         if self.error is not None:
             return self.error
         if self.busy and (status := self.busy[0].status) is not None:
             return status
-        return next(status for status, holds in _LADDER if holds(self))
+        return next(status for status, holds in _STATUS_RULES if holds(self))
 
     @property
     def power_kw(self) -> float:
-        """Power into the car; negative: out of it."""
-        if self.own_status not in {CHARGING, DISCHARGING}:
+        """Return the power into the car; negative: out of it."""
+        if self.actual_status not in {CHARGING, DISCHARGING}:
             return 0.0
         amps = min(abs(self.limit_a), self.available_a)
         if self.eco_mode is not None and self.limit_a > 0:
@@ -157,17 +157,17 @@ READY, PAUSING, SCHEDULED, WAITING_FOR_CAR, PAUSED = 161, 178, 179, 181, 182
 QUEUED_BY_POWER_BOOST, QUEUED_BY_ECO_SMART = 185, 189
 CHARGING, DISCHARGING, LOCKED, LOCKED_WITH_CAR = 194, 196, 209, 210
 
-_LADDER: tuple[tuple[int, Callable[[State], bool]], ...] = (
+_STATUS_RULES: tuple[tuple[int, Callable[[ChargerState], bool]], ...] = (
     (LOCKED_WITH_CAR, lambda state: state.locked and state.plugged),
     (LOCKED, lambda state: state.locked),
     (READY, lambda state: not state.plugged),
     (PAUSING, lambda state: state.paused_at is not None and state.at < state.paused_at + PAUSING_S),
     (PAUSED, lambda state: state.paused_at is not None),
     (SCHEDULED, lambda state: state.waits_for_schedule),
-    (WAITING_FOR_CAR, lambda state: state.car_is_done),
+    (WAITING_FOR_CAR, lambda state: state.car_is_satisfied),
     (DISCHARGING, lambda state: state.limit_a < 0),
     (QUEUED_BY_ECO_SMART, lambda state: state.eco_mode == 1 and state.sun_a < MIN_A),
     (QUEUED_BY_POWER_BOOST, lambda state: state.available_a < MIN_A),
     (CHARGING, lambda _: True),
 )
-"""The first line that holds is the state of a charger in touch."""
+"""The first line that holds is the status of a charger that is online."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.actions import runs_ocpp
 from wallbox2mqtt.simulator.endpoints import Endpoint
-from wallbox2mqtt.simulator.passage import settle
 from wallbox2mqtt.simulator.paths import Document, Json
-from wallbox2mqtt.simulator.state import State
+from wallbox2mqtt.simulator.state import ChargerState
+from wallbox2mqtt.simulator.transitions import apply_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Write:
     changes: Mapping[str, Json]
 
 
-def read_write(endpoint: Endpoint, body: Json, state: State) -> Write:
+def read_write(endpoint: Endpoint, body: Json, state: ChargerState) -> Write:
     """Return what a body writes.
 
     Raises:
@@ -53,7 +53,7 @@ def _keys(endpoint: Endpoint, body: Json) -> Document:
     return keys
 
 
-def apply(state: State, write: Write) -> State:
+def apply(state: ChargerState, write: Write) -> ChargerState:
     """Return the charger after an accepted write; what a model does not have is not added."""
     document = state.document
     for path, value in write.changes.items():
@@ -62,4 +62,4 @@ def apply(state: State, write: Write) -> State:
     unlocks = write.values.get("locked") == 0
     if unlocks and runs_ocpp(state):  # accepted without effect (cloud-api.md 0, point 10)
         document = paths.put(document, "config_data.locked", paths.get(state.document, "config_data.locked"))
-    return settle(replace(state, document=document, idle_since=state.at if unlocks else state.idle_since))
+    return apply_due(replace(state, document=document, idle_since=state.at if unlocks else state.idle_since))

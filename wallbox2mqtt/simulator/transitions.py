@@ -1,6 +1,6 @@
 """How a charger goes on by itself: pure functions of time.
 
-Between two turns (a car is full, a schedule opens, an auto-lock, the end of a reboot, …) everything is constant,
+Between two transitions (a car is full, a schedule opens, an auto-lock, the end of a reboot, …) everything is constant,
 so energies are exact products of power and time, however seldom somebody looks.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wallbox2mqtt.simulator import paths
-from wallbox2mqtt.simulator.state import PAUSING_S, RESERVE_KWH, Session, State
+from wallbox2mqtt.simulator.state import PAUSING_S, RESERVE_KWH, ChargerState, Session
 
 KM_PER_KWH = 7.0
 """[?] The vendor's estimate; the seed's 4 km for 0.546 kWh are about this."""
@@ -18,18 +18,18 @@ _FULL_KWH = 1e-6
 _LEAST_S = 1e-6
 
 
-def drift(state: State, when: float) -> State:
-    """Give the state at a later time before which there is no turn."""
+def advance(state: ChargerState, when: float) -> ChargerState:
+    """Return the state at a later time before which there is no transition."""
     seconds = when - state.at
     if seconds <= 0:
         return state
     energy_kwh = state.power_kw * seconds / 3600
-    session = _grown(state, energy_kwh, seconds) if state.plugged else state.session
-    asks_kwh = max(0.0, state.asks_kwh - energy_kwh) if state.plugged else state.asks_kwh
-    return replace(state, at=when, session=session, asks_kwh=asks_kwh)
+    session = _accumulated(state, energy_kwh, seconds) if state.plugged else state.session
+    wanted_kwh = max(0.0, state.wanted_kwh - energy_kwh) if state.plugged else state.wanted_kwh
+    return replace(state, at=when, session=session, wanted_kwh=wanted_kwh)
 
 
-def _grown(state: State, energy_kwh: float, seconds: float) -> Session:
+def _accumulated(state: ChargerState, energy_kwh: float, seconds: float) -> Session:
     session, taken_kwh = state.session, max(0.0, energy_kwh)
     # both captures say 0 for sun and grid beside some energy: they are told apart only while Eco-Smart counts [?]
     told = 0.0 if state.eco_mode is None else taken_kwh
@@ -46,54 +46,54 @@ def _grown(state: State, energy_kwh: float, seconds: float) -> Session:
     )
 
 
-def next_turn(state: State) -> float:
-    """Give the next time at which something changes by itself, infinity where nothing will."""
-    return max(min(_turns(state), default=math.inf), state.at + _LEAST_S)
+def next_transition(state: ChargerState) -> float:
+    """Return the next time at which something changes by itself, infinity where nothing will."""
+    return max(min(_transition_times(state), default=math.inf), state.at + _LEAST_S)
 
 
-def _turns(state: State) -> Iterator[float]:
+def _transition_times(state: ChargerState) -> Iterator[float]:
     if state.busy:
         yield state.busy[0].until
     if state.paused_at is not None and state.at < state.paused_at + PAUSING_S:
         yield state.paused_at + PAUSING_S
-    if _locks_itself(state):
+    if _auto_locks(state):
         yield state.idle_since + paths.number(state.document, "config_data.auto_lock_time")
     if state.plugged:
         for schedule in state.schedules:
             yield state.at + schedule.next_turn_s(state.wall)
     if power_kw := state.power_kw:
-        left_kwh = state.asks_kwh if power_kw > 0 else state.capacity_kwh - state.asks_kwh - RESERVE_KWH
+        left_kwh = state.wanted_kwh if power_kw > 0 else state.capacity_kwh - state.wanted_kwh - RESERVE_KWH
         yield state.at + left_kwh / abs(power_kw) * 3600
 
 
-def _locks_itself(state: State) -> bool:
+def _auto_locks(state: ChargerState) -> bool:
     return paths.get(state.document, "config_data.auto_lock") == 1 and not state.locked and not state.plugged
 
 
-def settle(state: State) -> State:
-    """Do what is due: phases end, a full car is exactly full, an idle charger locks itself."""
+def apply_due(state: ChargerState) -> ChargerState:
+    """Apply what is due: phases end, a full car is exactly full, an idle charger locks itself."""
     while state.busy and state.busy[0].until <= state.at:
         if state.busy[0].installs:
             state = _installed(state)
         state = replace(state, busy=state.busy[1:])
-    if 0 < state.asks_kwh < _FULL_KWH:
-        state = replace(state, asks_kwh=0.0)
-    if 0 < state.capacity_kwh - state.asks_kwh - RESERVE_KWH < _FULL_KWH:
-        state = replace(state, asks_kwh=state.capacity_kwh - RESERVE_KWH)
+    if 0 < state.wanted_kwh < _FULL_KWH:
+        state = replace(state, wanted_kwh=0.0)
+    if 0 < state.capacity_kwh - state.wanted_kwh - RESERVE_KWH < _FULL_KWH:
+        state = replace(state, wanted_kwh=state.capacity_kwh - RESERVE_KWH)
     idle_s = state.at - state.idle_since
-    if _locks_itself(state) and idle_s >= paths.number(state.document, "config_data.auto_lock_time"):
+    if _auto_locks(state) and idle_s >= paths.number(state.document, "config_data.auto_lock_time"):
         state = replace(state, document=paths.put(state.document, "config_data.locked", 1))
     return state
 
 
-def _installed(state: State) -> State:
+def _installed(state: ChargerState) -> ChargerState:
     latest = paths.get(state.document, "config_data.software.latestVersion")
     document = paths.put(state.document, "config_data.software.currentVersion", latest)
     return replace(state, document=paths.put(document, "config_data.software.updateAvailable", value=False))
 
 
-def turns(state: State, until: float) -> Iterator[State]:
-    """Give the state after each turn up to a time, that time included."""
-    while (turn := next_turn(state)) <= until:
-        state = settle(drift(state, turn))
+def transitions(state: ChargerState, until: float) -> Iterator[ChargerState]:
+    """Return the state after each transition up to a time, that time included."""
+    while (turn := next_transition(state)) <= until:
+        state = apply_due(advance(state, turn))
         yield state

@@ -26,7 +26,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 @dataclass(frozen=True)
-class Request:
+class ApiRequest:
     """A request as it came in. ``path`` is without the slashes around it and the query."""
 
     method: str
@@ -36,7 +36,7 @@ class Request:
     client: str = "127.0.0.1"
 
     def header(self, name: str) -> str:
-        """Give a header's value, empty where it is missing."""
+        """Return a header's value, empty where it is missing."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
     def json(self) -> Json:
@@ -61,7 +61,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """An answer. ``limited``: the rate limit refused the request."""
 
     status: int
@@ -71,13 +71,13 @@ class Answer:
     limited: bool = False
 
 
-def json_answer(document: object, status: int = 200) -> Answer:
-    """Answer with a document."""
-    return Answer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+def json_answer(document: object, status: int = 200) -> ApiAnswer:
+    """ApiAnswer with a document."""
+    return ApiAnswer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
 
 
-def error_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with an error. The body is not documented; clients look for ``msg``, ``code`` and ``title`` [C]."""
+def error_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> ApiAnswer:
+    """ApiAnswer with an error. The body is not documented; clients look for ``msg``, ``code`` and ``title`` [C]."""
     document = {"error": True, "code": status, "msg": text, "title": text, "status": status}
     return replace(json_answer(document, status), headers=headers or {})
 
@@ -101,18 +101,18 @@ class Seen:
     answered_at: float | None = None
 
 
-class Log:
+class RequestLog:
     """The newest requests, in the order of their arrival. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._clock = clock
         self._changed = threading.Condition()
         self._numbers = itertools.count()
         self._seen: dict[int, Seen] = {}
 
-    def arrived(self, request: Request) -> int:
-        """Note a request; secrets are blotted out. Gives its number."""
+    def arrived(self, request: ApiRequest) -> int:
+        """Record a request with its secrets redacted; return its number."""
         headers = {
             name: f"{value.partition(' ')[0]} ***" if name.lower() in _SECRET else value
             for name, value in request.headers.items()
@@ -128,8 +128,8 @@ class Log:
             self._changed.notify_all()
         return number
 
-    def answered(self, number: int, answer: Answer) -> None:
-        """Note the answer."""
+    def answered(self, number: int, answer: ApiAnswer) -> None:
+        """Record the answer to a request."""
         with self._changed:
             if seen := self._seen.get(number):
                 now = self._clock.monotonic()
@@ -137,7 +137,7 @@ class Log:
             self._changed.notify_all()
 
     def all(self) -> tuple[Seen, ...]:
-        """Give the requests."""
+        """Return the requests."""
         with self._changed:
             return tuple(self._seen.values())
 
