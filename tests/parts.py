@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import FakeClock
-from wallbox2mqtt.auth import TokenManager
-from wallbox2mqtt.bridge import Bridge
-from wallbox2mqtt.budget import Budget
+from wallbox2mqtt.bridge.command_handler import Intake
+from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
+from wallbox2mqtt.bridge.planner import Plan
+from wallbox2mqtt.bridge.reader import Listener, Reader
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.writer import Writer
 from wallbox2mqtt.cloud import Cloud, SignInLine
-from wallbox2mqtt.commands import CommandQueue, Results
+from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import AuthError
-from wallbox2mqtt.intake import Intake
 from wallbox2mqtt.mqtt import Message, Reply
-from wallbox2mqtt.pace import Pace
-from wallbox2mqtt.picture import Picture
-from wallbox2mqtt.plan import Plan
-from wallbox2mqtt.reader import Listener, Reader
-from wallbox2mqtt.shared import Shared
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Seen, Simulator
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.storage import Store
 from wallbox2mqtt.topics import Topics
-from wallbox2mqtt.writer import Writer
 
 FREE_OF_CHARGE = ("users/signin", "users/refresh-token")
 """The sign-in on the other host, which is counted apart."""

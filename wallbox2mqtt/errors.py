@@ -1,4 +1,4 @@
-"""All errors of the program, as a tree. Whoever catches one chooses by what he would do about it.
+"""All errors of the program, as a tree, and its exit codes. Whoever catches one chooses by what he would do about it.
 
 Wallbox2MqttError
 ├── ConfigError                the user must act: exit code 78
@@ -21,6 +21,7 @@ Wallbox2MqttError
         └── BadAnswerError     3xx, not JSON, wrong shape, too large
 """
 
+import signal
 from typing import ClassVar
 
 
@@ -147,3 +148,13 @@ def _reasons(error: type[CloudError]) -> set[str]:
 
 CLOUD_REASONS: tuple[str, ...] = ("ok", *sorted(_reasons(CloudError) - {"ok"}))
 """All words that ``bridge/cloud_reason`` can show."""
+
+# Exit codes: what systemd, Docker and scripts go by. Those of sysexits.h where it has one.
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_FAULT = 69
+"""``check``, ``init`` or ``health`` found a fault (EX_UNAVAILABLE)."""
+EXIT_CONFIG = 78
+"""Only the user can help: systemd must not start the bridge again (EX_CONFIG)."""
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""As a shell says it of a program that Ctrl-C ended."""

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from wallbox2mqtt.catalogue import FIELDS, Json
-from wallbox2mqtt.catalogue.kinds import LARGEST_ID, is_charger_id
+from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 
 ONLINE, OFFLINE = "online", "offline"
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.rig import free_port, machine, table
-from wallbox2mqtt.app import App
-from wallbox2mqtt.cli.brokers import HOST, Broker
 from wallbox2mqtt.cli.demo import config_of
+from wallbox2mqtt.cli.local_broker import HOST, Broker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import HomeAssistantConfig, MqttConfig
+from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.mqtt import Connected, Event, Message, Mqtt
 from wallbox2mqtt.simulator import Settings, Simulator
 

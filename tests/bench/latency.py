@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.bench.rig import bridge, cpu_share, free_port, machine, percentile, resident_mib, table
-from wallbox2mqtt.cli.brokers import HOST, Broker
+from wallbox2mqtt.cli.local_broker import HOST, Broker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt import Connected, Event, Message, Mqtt

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from wallbox2mqtt.cli.brokers import HOST
+from wallbox2mqtt.cli.local_broker import HOST
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Simulator
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import schedule
 
-from wallbox2mqtt.app import App
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import load, state_dir
+from wallbox2mqtt.daemon.app import App
 
 SLOW_S = 40.0
 HOST = "cloud.test"

@@ -70,9 +70,9 @@ def parts(clock: FakeClock, tmp_path: Path) -> Iterator[Parts]:
 
 def read(parts: Parts, kind: str, document: Json) -> bool:
     """Let the reader's own code read this document, as if it had come; gives whether it was one."""
+    from wallbox2mqtt.bridge.planner import Kind, Target  # noqa: PLC0415
     from wallbox2mqtt.cloud import Answer  # noqa: PLC0415
     from wallbox2mqtt.errors import BadAnswerError  # noqa: PLC0415
-    from wallbox2mqtt.plan import Kind, Target  # noqa: PLC0415
 
     parts.clock.advance(1.0)
     target = Target({"detail": Kind.DETAIL, "basic": Kind.BASIC, "list": Kind.LIST}[kind], ONE)
@@ -171,7 +171,7 @@ FRAGMENTS = [
 )
 @fuzz(300)
 def test_any_bytes_instead_of_a_document(raw: bytes) -> None:
-    from wallbox2mqtt.cloud.answers import decoded  # noqa: PLC0415
+    from wallbox2mqtt.cloud.responses import decoded  # noqa: PLC0415
     from wallbox2mqtt.errors import BadAnswerError  # noqa: PLC0415
 
     try:

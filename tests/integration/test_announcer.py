@@ -12,15 +12,15 @@ from tests.fakes import FakeClock
 from tests.ha_rules import problems_of
 from tests.mosquitto import LIMIT_S, Broker, Heard, Watcher, eventually, free_port
 from tests.parts import Parts
-from wallbox2mqtt.announcer import Announcer
-from wallbox2mqtt.app import App
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
-from wallbox2mqtt.discovery import MIGRATE
+from wallbox2mqtt.daemon.app import App
+from wallbox2mqtt.homeassistant import MIGRATE
+from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.mqtt import Mqtt
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.storage import Store
 from wallbox2mqtt.topics import Topics
 
 pytestmark = pytest.mark.broker

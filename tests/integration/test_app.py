@@ -16,12 +16,12 @@ from tests.fakes import FakeClock
 from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from tests.parts import reads_of, writes_of
-from wallbox2mqtt.app import App, _ChargersListed
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.config import CommandsConfig, Config, MqttConfig, Secret, WallboxConfig
-from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
-from wallbox2mqtt.inbox import MOST_MESSAGES
+from wallbox2mqtt.daemon.app import App, _ChargersListed
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.mqtt import Message
+from wallbox2mqtt.mqtt.inbox import MOST_MESSAGES
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Fault, Settings, Simulator
 
 pytestmark = pytest.mark.broker

@@ -11,8 +11,8 @@ import pytest
 from tests.integration.test_app import GENEROUS, ONE, SPEED, House
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from tests.parts import reads_of, writes_of
+from wallbox2mqtt.bridge.command_handler import REPLAY_S
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.intake import REPLAY_S
 from wallbox2mqtt.simulator import Seen, Settings
 
 pytestmark = pytest.mark.broker

@@ -13,10 +13,10 @@ import pytest
 
 from tests.mosquitto import free_port
 from wallbox2mqtt import __version__
+from wallbox2mqtt.cli.help import EPILOGS, OVERVIEW
 from wallbox2mqtt.cli.main import main
-from wallbox2mqtt.cli.texts import EPILOGS, OVERVIEW
+from wallbox2mqtt.cli.tables import command_table, topic_table
 from wallbox2mqtt.config import schema
-from wallbox2mqtt.docs import command_table, topic_table
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 20

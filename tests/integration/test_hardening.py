@@ -19,20 +19,21 @@ from paho.mqtt.client import topic_matches_sub
 from tests.fakes import FakeClock
 from tests.parts import Parts
 from tests.wire import Wire
-from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
-from wallbox2mqtt.budget import Budget
+from wallbox2mqtt.bridge.charger import MAX_FIELDS
+from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.catalogue import FIELDS, Json
-from wallbox2mqtt.catalogue.kinds import LARGEST_ID, is_charger_id
-from wallbox2mqtt.catalogue.requests import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
+from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
+from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
 from wallbox2mqtt.cloud import Cloud
+from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.config import Secret, WallboxConfig
-from wallbox2mqtt.documents import MAX_CHARGERS, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.errors import BadAnswerError
-from wallbox2mqtt.inbox import MOST_BYTES, MOST_MESSAGES, Inbox
 from wallbox2mqtt.mqtt import Connected, Message, Reply
-from wallbox2mqtt.picture import MAX_FIELDS, Picture
+from wallbox2mqtt.mqtt.inbox import MOST_BYTES, MOST_MESSAGES, Inbox
 from wallbox2mqtt.simulator import Settings, Simulator
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.storage import Store
 from wallbox2mqtt.topics import LONGEST_REPLY, Topics
 
 NO_IDS: list[Any] = [

@@ -17,17 +17,17 @@ import pytest
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import Parts
-from wallbox2mqtt import heartbeat
 from wallbox2mqtt.cli.health import run
-from wallbox2mqtt.cli.texts import EPILOGS
+from wallbox2mqtt.cli.help import EPILOGS
 from wallbox2mqtt.config import MqttConfig, WallboxConfig
 from wallbox2mqtt.config.model import Secret
-from wallbox2mqtt.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
-from wallbox2mqtt.lifesigns import LifeSigns
+from wallbox2mqtt.daemon import heartbeat
+from wallbox2mqtt.daemon.health import LifeSigns
+from wallbox2mqtt.daemon.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
 from wallbox2mqtt.mqtt import Mqtt
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
-from wallbox2mqtt.state import Store
-from wallbox2mqtt.watch import Pulse
+from wallbox2mqtt.storage import Store
+from wallbox2mqtt.watchdog import Pulse
 
 GOOD = Beat(
     at=1000.0,

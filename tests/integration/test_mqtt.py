@@ -27,9 +27,9 @@ from wallbox2mqtt.mqtt import (
     Mqtt,
     Reply,
 )
-from wallbox2mqtt.mqtt.client import MAX_INFLIGHT
 from wallbox2mqtt.mqtt.connection import LARGEST_PACKET
 from wallbox2mqtt.mqtt.outbox import MOST_OPEN
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT
 
 pytestmark = pytest.mark.broker
 

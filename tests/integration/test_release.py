@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import environment, run
 from wallbox2mqtt import __version__
-from wallbox2mqtt.cli.texts import EPILOGS
+from wallbox2mqtt.cli.help import EPILOGS
 from wallbox2mqtt.config import schema
 
 ROOT = Path(__file__).parents[2]

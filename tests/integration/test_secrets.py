@@ -180,7 +180,7 @@ def test_what_the_configuration_has_is_hidden_after_any_number_of_tokens(tmp_pat
     hidden = [EMAIL, PASSWORD, *([BROKER_PASSWORD] if command == "run" else [])]  # a dump has nothing to do with it
     program = f"""
 from wallbox2mqtt.cli.main import main
-from wallbox2mqtt.logs import HIDDEN
+from wallbox2mqtt.log import HIDDEN
 code = main([{command!r}])
 for number in range(1000):
     HIDDEN.add(f"token-{{number}}")

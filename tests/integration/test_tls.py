@@ -20,13 +20,13 @@ import pytest
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from tests.wire import Wire, reply
-from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
-from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.cloud import Cloud
+from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.storage import Store
 
 # paho leaves the socket of a failed handshake to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

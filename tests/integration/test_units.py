@@ -14,7 +14,7 @@ import yaml
 
 from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.config.keys import KEYS, PREFIX
-from wallbox2mqtt.heartbeat import BEAT_S
+from wallbox2mqtt.daemon.heartbeat import BEAT_S
 
 ROOT = Path(__file__).parents[2]
 UNIT, TEMPLATE = ROOT / "systemd/wallbox2mqtt.service", ROOT / "systemd/wallbox2mqtt@.service"

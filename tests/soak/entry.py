@@ -4,9 +4,9 @@ import logging
 import os
 import sys
 
-from wallbox2mqtt.app import App
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import load, state_dir
+from wallbox2mqtt.daemon.app import App
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hostile import json_values
-from wallbox2mqtt.anonymise import Anonymiser, Document
 from wallbox2mqtt.catalogue import FIELDS, Json
+from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.simulator import capture
 
 HERE = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
 from tests.hostile import json_values
-from wallbox2mqtt.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import (
     AuthError,
@@ -31,8 +31,8 @@ from wallbox2mqtt.errors import (
     ServerError,
     UnauthorizedError,
 )
-from wallbox2mqtt.logs import HIDDEN
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.log import HIDDEN
+from wallbox2mqtt.storage import Store
 
 PASSWORD = "pä:ss wörd"  # noqa: S105 - of nobody
 MINUTE = 60.0

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
 from tests.hostile import json_values
-from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.errors import BudgetSpentError, CloudError
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.storage import Store
 
 
 @pytest.fixture

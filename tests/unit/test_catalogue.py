@@ -26,18 +26,18 @@ from wallbox2mqtt.catalogue import (
     Kind,
     Shape,
     Wish,
-    kinds,
     parse,
+    quantities,
     read_payload,
     request_of,
     status_of,
     wish_of_request,
 )
-from wallbox2mqtt.catalogue import languages as lang
+from wallbox2mqtt.catalogue import payloads as lang
 from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
-from wallbox2mqtt.catalogue.requests import REMOTE_ACTION, Hole, Template, UnfilledError, fill, match
 from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
+from wallbox2mqtt.catalogue.templates import REMOTE_ACTION, Hole, Template, UnfilledError, fill, match
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.simulator import capture
 
@@ -336,7 +336,7 @@ def test_rows_fit_the_captures(name: str) -> None:
 
 
 def row_of(**changes: Any) -> Field:  # noqa: ANN401 - each test breaks another one
-    right: dict[str, Any] = {"detail": "x", "name": "X", "kind": kinds.NUMBER, "meaning": "an x", "example": 1}
+    right: dict[str, Any] = {"detail": "x", "name": "X", "kind": quantities.NUMBER, "meaning": "an x", "example": 1}
     return Field(**(right | changes))
 
 
@@ -428,7 +428,7 @@ def test_kind(shape: Shape) -> None:
 
 @pytest.mark.parametrize(("number", "boolean"), [(0, False), (1, True)])
 def test_a_boolean_given_as_flag_is_a_boolean(number: int, *, boolean: bool) -> None:
-    assert kinds.BOOLEAN.read(number) is boolean
+    assert quantities.BOOLEAN.read(number) is boolean
 
 
 def test_a_flag_given_as_boolean_is_a_number() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.hostile import json_values
 from wallbox2mqtt.catalogue import FIELDS, Field, Json, Shape
-from wallbox2mqtt.documents import (
+from wallbox2mqtt.cloud.documents import (
     LONGEST_KEY,
     LONGEST_TEXT,
     Listed,
@@ -397,7 +397,7 @@ def test_what_is_larger_than_any_field_is_left_out(
 def test_what_is_left_out_is_told_once_a_run() -> None:
     """In a process of its own, because this one may have told it already."""
     program = """
-from wallbox2mqtt.documents import read_detail
+from wallbox2mqtt.cloud.documents import read_detail
 for number in range(3):
     read_detail({"status_id": 161, f"{number}" + "k" * 300: 1, "a": {f"{number}" + "k" * 300: 1}})
     read_detail({"status_id": 161, f"new{number}": "x" * 70_000})
@@ -653,8 +653,8 @@ def test_answers_that_show_nothing(document: Json, form: str | None) -> None:
 
 _NOTHING_IS_IMPORTED = """
 import json, sys
-from wallbox2mqtt import app
-from wallbox2mqtt.documents import read_basic, read_detail, read_sweep
+from wallbox2mqtt.daemon import app
+from wallbox2mqtt.cloud.documents import read_basic, read_detail, read_sweep
 detail, basic, listed = (json.loads(text) for text in sys.argv[1:])
 before = set(sys.modules)
 assert read_detail(detail).values["last_sync"]

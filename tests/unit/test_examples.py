@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from tests.unit.test_discovery import components
+from tests.unit.test_messages import components
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
-from wallbox2mqtt.discovery import bridge
+from wallbox2mqtt.homeassistant import bridge
 from wallbox2mqtt.topics import Topics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

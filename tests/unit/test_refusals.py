@@ -2,9 +2,9 @@
 
 import pytest
 
+from wallbox2mqtt.bridge.refusals import reason_of
 from wallbox2mqtt.catalogue import FIELDS, View, parse
 from wallbox2mqtt.errors import ConflictError, ForbiddenError
-from wallbox2mqtt.refusals import reason_of
 
 ALLOWED = frozenset({"factory_reset"})
 

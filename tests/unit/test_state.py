@@ -1,216 +1,809 @@
-"""What is kept in state_dir: private, whole or not at all, and never a reason to stop."""
+"""The picture: what is published of all that is read and commanded, and when it is not."""
 
 import json
 import logging
-import os
-import stat
-import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostile import json_values
-from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.state import Store
+from tests.fakes import A_DAY
+from wallbox2mqtt.bridge.charger import MAX_FIELDS
+from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.catalogue import STATUSES, Json
+from wallbox2mqtt.cloud.documents import Reading, read_answer, read_detail
+from wallbox2mqtt.simulator import capture
+from wallbox2mqtt.storage import Store
+from wallbox2mqtt.topics import Topics, payload
 
-ACCOUNT = "someone@example.org"
+ONE = 101
+SETTLE_S = 45.0
+LIMIT = "max_charging_current"
+
+
+def iso(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Chart:
+    """A picture, and what it has published. Times are seconds, given by hand."""
+
+    def __init__(self, settle_s: float = SETTLE_S, store: Store | None = None) -> None:
+        self.published: list[tuple[str, str]] = []
+        self.failed: list[str] = []
+        self.picture = Picture(Topics("w"), lambda topic, text: self.published.append((topic, text)), settle_s, store)
+
+    def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
+        document: dict[str, Json] = {"status_id": 161, **values}
+        self.picture.read(ONE, read_detail(document), begun, "detail", server_time)
+
+    def sweep(self, begun: float, /, **values: Json) -> None:
+        self.picture.read(ONE, Reading(values), begun, "sweep", None)
+
+    def write(self, at: float, key: str, value: Json, *, begun: float | None = None, answer: Json = None) -> None:
+        self.writes(at, {key: value}, begun=begun, answer=answer)
+
+    def writes(
+        self, at: float, wished: dict[str, Json], *, begun: float | None = None, answer: Json = None, form: str = "v2"
+    ) -> None:
+        failed = {key: lambda key=key: self.failed.append(key) for key in wished}
+        self.picture.accept(ONE, wished, read_answer(answer, form), at if begun is None else begun, at, failed)
+
+    def of(self, key: str) -> list[str]:
+        """What was published of a field since it was asked last, the other fields stay."""
+        topic = f"w/{ONE}/{key}"
+        found = [text for name, text in self.published if name == topic]
+        self.published = [(name, text) for name, text in self.published if name != topic]
+        return found
+
+    def shown(self, key: str) -> Json:
+        return self.picture.value(ONE, key)
+
+
+def v2(**values: Json) -> Json:
+    return {"data": {"chargerData": dict(values), "users": []}}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "state", ACCOUNT)
+def chart() -> Chart:
+    return Chart()
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
+class TestPublishing:
+    def test_only_what_changed(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1.5, name="A")
+        assert chart.of("charging_power") == ["1.5"]
+        chart.detail(2, charging_power=1.5, name="A")
+        chart.detail(3, charging_power=2, name="A")
+        assert chart.of("charging_power") == ["2"]
+        assert chart.of("name") == ["A"]
+
+    def test_a_number_that_only_changed_its_kind_is_published(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=2)
+        chart.detail(2, charging_power=2.0)
+        assert chart.of("charging_power") == ["2", "2.0"]
+
+    def test_no_flag_is_taken_for_a_number(self, chart: Chart) -> None:
+        chart.detail(1, invented=1)
+        chart.detail(2, invented=True)
+        assert chart.of("invented") == ["1", "true"]
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(None, "None"), ("", "None"), (0, "0"), (False, "false"), ([], "[]"), ({}, "{}"), ([1, "ü"], '[1,"ü"]')],
+        ids=repr,
+    )
+    def test_payloads(self, chart: Chart, value: Json, text: str) -> None:
+        chart.detail(1, invented=value)
+        assert chart.of("invented") == [text]
+
+    def test_every_value_of_the_captures(self, chart: Chart) -> None:
+        chart.picture.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, "detail", None)
+        last = dict(chart.published)
+        assert last[f"w/{ONE}/max_charging_current"] == "32"
+        assert last[f"w/{ONE}/software/currentVersion"] == "5.17.59"
+        assert last[f"w/{ONE}/state_of_charge"] == "None"
+        assert last[f"w/{ONE}/status"] == "Locked - Car connected"
+        assert last[f"w/{ONE}/last_sync"] == "2023-08-18T06:50:26+00:00"
+        assert json.loads(last[f"w/{ONE}/plan/features"])[0] == "DEFAULT_FEATURE"
+        assert len(last) == len(chart.published)
+
+    def test_announce_publishes_everything_as_it_is_shown(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1)
+        chart.write(2, LIMIT, 20)
+        before = dict(chart.published)
+        chart.published.clear()
+        list(chart.picture.announcing())
+        assert dict(chart.published) == before
+        assert len(chart.published) == len(before)
+        assert before[f"w/{ONE}/availability"] == "online"
+
+    def test_announcing_says_what_is_so_by_then(self, chart: Chart) -> None:
+        """A slow broker takes a fleet little by little, and what it was told meanwhile must not be overwritten."""
+        for charger_id in (ONE, ONE + 1, ONE + 2):
+            chart.picture.read(charger_id, Reading({"name": "A"}), 1, "detail", None)
+        chart.published.clear()
+        turns = chart.picture.announcing()
+        assert next(turns) == ONE
+        assert {topic.split("/")[1] for topic, _ in chart.published} == {str(ONE)}
+        chart.picture.read(ONE + 1, Reading({"name": "B"}), 2, "detail", None)
+        chart.picture.forget(ONE + 2)
+        assert list(turns) == [ONE + 1, ONE + 2]
+        names = [(topic, text) for topic, text in chart.published if topic.endswith("name")]
+        assert names == [(f"w/{ONE}/name", "A"), (f"w/{ONE + 1}/name", "B"), (f"w/{ONE + 1}/name", "B")]
+
+    def test_repeat_publishes_what_is_known_of_these(self, chart: Chart) -> None:
+        chart.detail(1, name="A")
+        chart.published.clear()
+        chart.picture.repeat(ONE, ["name", "unknown"])
+        chart.picture.repeat(999, ["name"])
+        assert chart.published == [(f"w/{ONE}/name", "A")]
+
+    def test_forget_gives_the_topics(self, chart: Chart) -> None:
+        chart.detail(1, name="A")
+        topics = chart.picture.forget(ONE)
+        assert {f"w/{ONE}/name", f"w/{ONE}/status", f"w/{ONE}/availability"} <= set(topics)
+        assert set(topics) >= {topic for topic, _ in chart.published}
+        assert len(topics) == len(set(topics))
+        assert chart.picture.view(ONE) == {}
+        assert not chart.picture.has_detail(ONE)
+
+    def test_forget_knows_what_an_earlier_run_may_have_left(self, chart: Chart) -> None:
+        topics = chart.picture.forget(ONE)
+        assert {f"w/{ONE}/availability", f"w/{ONE}/locked", f"w/{ONE}/basic/wifiSignal"} <= set(topics)
+        assert f"w/{ONE}/action" not in topics
+
+    def test_only_a_detail_is_a_detail(self, chart: Chart) -> None:
+        chart.sweep(1, status_id=161)
+        assert not chart.picture.has_detail(ONE)
+        chart.detail(2)
+        assert chart.picture.has_detail(ONE)
 
 
-def test_kept_is_found_again(store: Store, tmp_path: Path) -> None:
-    store.write("tokens", {"a": 1, "b": ["€", None, 0.5]})
-    again = Store(tmp_path / "state", ACCOUNT)
-    assert again.read("tokens") == {"a": 1, "b": ["€", None, 0.5]}
-    store.write("tokens", {})
-    assert again.read("tokens") == {}
+class TestEdition:
+    """It tells who announces chargers which of them to look at again: of hundreds, few at each sweep."""
+
+    @pytest.fixture
+    def edition(self, chart: Chart) -> Callable[[], bool]:
+        """Whether it is another one since it was asked last."""
+        last = [0]
+
+        def changed() -> bool:
+            before, last[0] = last[0], chart.picture.edition(ONE)
+            return before != last[0]
+
+        return changed
+
+    def test_measurements_and_the_same_again_leave_it(self, chart: Chart, edition: Callable[[], bool]) -> None:
+        assert not edition(), "nothing is known"
+        chart.detail(0, charging_power=1.5, added_energy=1, name="A")
+        assert edition()
+        chart.detail(1, charging_power=1.5, added_energy=1, name="A")
+        chart.sweep(2, charging_power=7.2, added_energy=3)
+        assert not edition()
+
+    @pytest.mark.parametrize(
+        "later",
+        [
+            {"charging_power": 0, "name": "B"},
+            {"charging_power": 0, "name": "A", "new": 1},
+            {"charging_power": None, "name": "A"},
+            {"name": "A"},
+        ],
+        ids=["another name", "a new key", "a measurement that is unknown", "a measurement that is gone"],
+    )
+    def test_all_else_changes_it(self, chart: Chart, edition: Callable[[], bool], later: dict[str, Json]) -> None:
+        chart.detail(0, charging_power=0, name="A")
+        edition()
+        chart.detail(1, **later)
+        assert edition()
+        chart.detail(2, **later)
+        assert not edition()
+
+    def test_so_does_the_first_of_each_document(self, chart: Chart, edition: Callable[[], bool]) -> None:
+        chart.sweep(0, charging_power=0)
+        assert edition()
+        for home in ("detail", "basic"):
+            chart.picture.read(ONE, Reading({"charging_power": 0}, complete=True), 1, home, None)
+            assert edition()
+
+    def test_and_a_command(self, chart: Chart, edition: Callable[[], bool]) -> None:
+        chart.detail(0)
+        edition()
+        chart.write(1, LIMIT, 13)
+        assert edition()
 
 
-def test_nothing_kept_is_empty_and_no_warning(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    assert store.read("tokens") == {}
-    assert not caplog.records
+class TestMissingAndWrong:
+    def test_a_key_that_is_gone_is_unknown(self, chart: Chart) -> None:
+        chart.detail(1, name="A", invented=1)
+        chart.detail(2)
+        assert chart.of("name") == ["A", "None"]
+        assert chart.of("invented") == ["1", "None"]
+        chart.detail(3)
+        assert chart.of("name") == []
+        chart.detail(4, name="B")
+        assert chart.of("name") == ["B"]
+
+    @pytest.mark.parametrize("known", [True, False], ids=["known object", "unknown object"])
+    def test_the_leaves_of_an_object_that_became_null(self, chart: Chart, *, known: bool) -> None:
+        value: Json = 1 if known else {"er": 1}
+        key, leaf = ("ecosmart", "mode") if known else ("novelty", "deep")
+        topic = f"{key}/{leaf}" if known else f"{key}/{leaf}/er"
+        chart.detail(1, config_data={key: {leaf: value}})
+        chart.detail(2, config_data={key: None})
+        assert chart.of(topic) == ["1", "None"]
+        chart.detail(3, config_data={key: {leaf: value}})
+        chart.detail(4, config_data={key: None})
+        assert chart.of(topic) == ["1", "None"]
+        assert chart.of(key) == []
+
+    def test_config_data_that_is_null(self, chart: Chart) -> None:
+        chart.detail(1, config_data={"locked": 1, "ecosmart": {"enabled": True, "mode": 0}})
+        assert chart.of("eco_smart") == ["eco"]
+        chart.detail(2, config_data=None)
+        assert chart.of("locked") == ["1", "None"]
+        assert chart.of("eco_smart") == ["None"]
+
+    def test_an_object_in_place_of_a_value_and_back(self, chart: Chart) -> None:
+        chart.detail(1, novelty=1)
+        chart.detail(2, novelty={"inner": 2})
+        assert chart.of("novelty") == ["1", "None"]
+        chart.detail(3, novelty={})
+        assert chart.of("novelty/inner") == ["2", "None"]
+        assert chart.of("novelty") == ["{}"]
+
+    @pytest.mark.parametrize("document", ["sweep", "answer"])
+    def test_missing_elsewhere_is_no_change(self, chart: Chart, document: str) -> None:
+        chart.detail(1, name="A", charging_power=3)
+        if document == "sweep":
+            chart.sweep(2, status_id=194)
+        else:
+            chart.write(2, "locked", 1, answer=v2(locked=1))
+        assert chart.of("charging_power") == ["3"]
+        assert chart.of("name") == ["A"]
+
+    def test_a_wrong_kind_keeps_the_last_value_with_one_warning(
+        self, chart: Chart, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.WARNING)
+        chart.detail(1, charging_power=3)
+        for begun in (2, 3, 4):
+            chart.detail(begun, charging_power="a lot", config_data={"locked": 7})
+        assert chart.of("charging_power") == ["3"]
+        assert chart.of("locked") == []
+        assert [record.getMessage().split("field=")[1].split()[0] for record in caplog.records] == [
+            "charging_power",
+            "locked",
+        ]
+        chart.detail(5, charging_power=4)
+        assert chart.of("charging_power") == ["4"]
+
+    def test_basic_and_detail_do_not_miss_one_anothers_keys(self, chart: Chart) -> None:
+        chart.detail(1, name="A")
+        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, complete=True), 2, "basic", None)
+        chart.detail(3, name="A")
+        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 4, "basic", None)
+        assert chart.of("name") == ["A"]
+        assert chart.of("basic/wifiSignal") == ["50"]
+        assert chart.of("basic/new") == ["1", "None"]
+
+    def test_a_cloud_that_makes_up_keys_does_not_eat_the_memory(self, chart: Chart) -> None:
+        for begun in range(5):
+            chart.detail(begun, **{f"made_up_{begun}_{number}": number for number in range(MAX_FIELDS)})
+        assert len(chart.picture.view(ONE)) <= MAX_FIELDS + 10
+        chart.detail(9, charging_power=1)
+        assert chart.shown("charging_power") == 1
+        assert {topic for topic, _ in chart.published} == {
+            f"w/{ONE}/{key}" for key in [*chart.picture.view(ONE), "availability"]
+        }
 
 
-def test_names_and_accounts_are_apart(store: Store, tmp_path: Path) -> None:
-    other = Store(tmp_path / "state", "other@example.org")
-    store.write("reads", {"a": 1})
-    assert store.read("writes") == {}
-    assert other.read("reads") == {}
-    assert other.path("reads") != store.path("reads")
+class TestRestart:
+    """What goes while the bridge does not run is unknown too: its topic outlives the process."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return Store(tmp_path, "account")
+
+    def test_a_key_that_went_meanwhile_is_unknown(self, store: Store) -> None:
+        Chart(store=store).detail(0, cost=0.5, config_data={"ecosmart": {"enabled": True, "mode": 1}}, new=7)
+        for _ in range(2):
+            again = Chart(store=store)
+            again.detail(0, config_data={})
+            for key in ("cost", "ecosmart/enabled", "ecosmart/mode", "eco_smart", "new"):
+                assert again.of(key) == ["None"], key
+            snapshot = again.picture.snapshot(ONE)
+            assert snapshot is not None
+            assert not {"cost", "new"} & snapshot.values.keys()
+
+    def test_of_each_document_by_itself(self, store: Store) -> None:
+        first = Chart(store=store)
+        first.detail(0, cost=0.5)
+        first.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 1, "basic", None)
+        again = Chart(store=store)
+        again.detail(0, cost=0.6)
+        assert again.of("basic/wifiSignal") == []
+        snapshot = again.picture.snapshot(ONE)
+        assert snapshot is not None
+        assert snapshot.homes == {"detail"}
+        again.picture.read(ONE, Reading({}, complete=True), 1, "basic", None)
+        assert again.of("basic/wifiSignal") == ["None"]
+
+    def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Store) -> None:
+        Chart(store=store).detail(0, new=7)
+        again = Chart(store=store)
+        assert f"w/{ONE}/new" in again.picture.forget(ONE)
+        assert f"w/{ONE}/new" not in Chart(store=store).picture.forget(ONE)
+
+    def test_is_written_only_when_keys_change(self, store: Store) -> None:
+        chart = Chart(store=store)
+        chart.detail(0, cost=0.5)
+        store.path("fields").unlink()
+        chart.detail(1, cost=0.6)
+        assert not store.path("fields").exists()
+        chart.detail(2, cost=0.6, new=1)
+        assert store.path("fields").exists()
+
+    def test_hundreds_alike_take_little_room(self, store: Store) -> None:
+        chart = Chart(store=store)
+        for number in range(1, 301):
+            chart.picture.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, "detail", None)
+        assert store.path("fields").stat().st_size < 20_000
+
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            {"sets": 5, "chargers": {str(ONE): {"detail": 0}}},
+            {"sets": [["cost"], "x", [1, None]], "chargers": {str(ONE): {"detail": 9}, "9" * 5000: {}, "x": 1}},
+            {"sets": [["cost"]], "chargers": {str(ONE): {"detail": True, "basic": -1, "sweep": None}}},
+            {"sets": [["cost"]], "chargers": []},
+        ],
+        ids=["no sets", "no such set", "no numbers", "no chargers"],
+    )
+    def test_what_is_kept_may_be_damaged(self, store: Store, kept: dict[str, Json]) -> None:
+        store.write("fields", kept)
+        chart = Chart(store=store)
+        chart.detail(0)
+        assert chart.of("cost") == []
 
 
-def test_file_names_do_not_tell_the_account(store: Store) -> None:
-    assert "someone" not in str(store.path("tokens"))
+class TestAge:
+    def test_an_older_reading_does_not_overwrite_a_newer_one(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1, name="A")
+        chart.sweep(5, charging_power=5, status_id=194)
+        chart.detail(3, charging_power=3, name="B")
+        assert chart.of("charging_power") == ["1", "5"]
+        assert chart.of("status") == ["Ready", "Charging"]
+        assert chart.of("name") == ["A", "B"]
+
+    def test_gone_from_an_older_detail_is_no_news(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=1)
+        chart.sweep(5, charging_power=5)
+        chart.detail(3)
+        assert chart.of("charging_power") == ["1", "5"]
+
+    def test_a_read_that_began_before_the_write_knows_nothing_of_it(self, chart: Chart) -> None:
+        chart.detail(1, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 20)
+        chart.detail(9, config_data={"max_charging_current": 31})
+        assert chart.of(LIMIT) == ["32", "20"]
+
+    def test_a_writes_answer_is_as_old_as_its_request(self, chart: Chart) -> None:
+        chart.detail(1, name="A", config_data={"locked": 0})
+        chart.sweep(8, locked=1, name="B")
+        chart.write(10, LIMIT, 20, begun=5, answer=v2(maxChargingCurrent=20, locked=0, name="A"))
+        assert chart.of("locked") == ["0", "1"]
+        assert chart.of("name") == ["A", "B"]
+
+    def test_a_basic_document_that_is_older_than_a_writes_answer(self, chart: Chart) -> None:
+        chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, wifiSignal=70))
+        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 9, "basic", None)
+        assert chart.of("basic/wifiSignal") == ["70"]
+
+    def test_the_writes_answer_is_a_reading_of_the_rest(self, chart: Chart) -> None:
+        chart.detail(1, name="A", config_data={"locked": 0})
+        chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, locked=1, name="B", wifiSignal=70))
+        assert (chart.shown("locked"), chart.shown("name"), chart.shown("basic/wifiSignal")) == (1, "B", 70)
 
 
-def test_only_the_owner_may_read(store: Store) -> None:
-    before = os.umask(0)
-    try:
-        store.write("tokens", {"a": 1})
-    finally:
-        os.umask(before)
-    assert mode(store.path("tokens")) == 0o600
-    assert mode(store.path("tokens").parent) == 0o700
+class TestDerived:
+    @pytest.mark.parametrize("status_id", [*STATUSES, 999, None], ids=str)
+    def test_status(self, chart: Chart, status_id: int | None) -> None:
+        chart.detail(1, status_id=status_id)
+        if status_id is None:
+            expected: tuple[Json, ...] = (None, None, None, None)
+        elif status_id in STATUSES:
+            known = STATUSES[status_id]
+            expected = (known.text, known.car_connected, known.charging, known.charging_enabled)
+        else:
+            expected = ("Unknown", None, None, None)
+        keys = ("status", "car_connected", "charging", "charging_enabled")
+        assert tuple(chart.shown(key) for key in keys) == expected
+        assert chart.of("status_id") == [payload(status_id)]
+
+    def test_from_the_sweep_too(self, chart: Chart) -> None:
+        chart.detail(1)
+        chart.sweep(2, status_id=194)
+        assert chart.of("charging") == ["false", "true"]
+
+    def test_not_before_what_it_follows_from_was_read(self, chart: Chart) -> None:
+        """A list without the firmware has its status: what an earlier run has shown of the firmware stays."""
+        chart.sweep(0, status_id=161)
+        assert chart.of("status") == ["Ready"]
+        assert chart.of("firmware") == []
+
+    def test_of_two_documents(self, chart: Chart) -> None:
+        """The update's state comes from the detail, that it is under way from the sweep."""
+        software: Json = {"currentVersion": "1", "latestVersion": "2", "updateAvailable": True}
+        chart.detail(1, config_data={"software": software})
+        chart.sweep(5, status_id=166)
+        chart.detail(
+            3, config_data={"software": {"currentVersion": "1", "latestVersion": "3", "updateAvailable": True}}
+        )
+        told = [json.loads(text) for text in chart.of("firmware")]
+        assert [(state["latest_version"], state["in_progress"]) for state in told] == [
+            ("2", False),
+            ("2", True),
+            ("3", True),
+        ]
+
+    def test_follow_a_command(self, chart: Chart) -> None:
+        chart.detail(1, config_data={"ecosmart": {"enabled": False, "mode": 1, "percentage": 100}})
+        chart.write(2, "ecosmart/enabled", value=True)
+        assert chart.of("eco_smart") == ["off", "full_green"]
+        chart.detail(3, config_data={"ecosmart": {"enabled": False, "mode": 1, "percentage": 100}})
+        assert chart.of("eco_smart") == []
+        chart.detail(3 + SETTLE_S, config_data={"ecosmart": {"enabled": False, "mode": 1, "percentage": 100}})
+        assert chart.of("eco_smart") == ["off"]
+        assert chart.failed == ["ecosmart/enabled"]
 
 
-def test_a_file_that_all_could_read_is_made_private(store: Store) -> None:
-    store.write("tokens", {"a": 1})
-    store.path("tokens").chmod(0o644)
-    store.write("tokens", {"a": 2})
-    assert mode(store.path("tokens")) == 0o600
+class TestAvailability:
+    @pytest.mark.parametrize(("status_id", "out"), [(0, True), (5, True), (163, False), (14, False), (None, False)])
+    def test_by_status(self, chart: Chart, status_id: int | None, *, out: bool) -> None:
+        chart.detail(1, status_id=status_id)
+        assert chart.of("availability") == ["offline" if out else "online"]
+
+    def test_by_the_status_of_a_sweep(self, chart: Chart) -> None:
+        chart.detail(1)
+        chart.sweep(2, status_id=5)
+        chart.sweep(3, status_id=161)
+        assert chart.of("availability") == ["online", "offline", "online"]
+
+    @pytest.mark.parametrize(("age", "out"), [(0, False), (900, False), (901, True), (-3600, False)])
+    def test_by_the_last_sync_against_the_answers_date(self, chart: Chart, age: float, *, out: bool) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY - age))
+        assert chart.of("availability") == ["offline" if out else "online"]
+
+    def test_does_not_age_between_readings(self, chart: Chart) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY - 800))
+        chart.sweep(5000, status_id=161)
+        assert chart.of("availability") == ["online"]
+
+    def test_stays_stale_until_the_next_detail(self, chart: Chart) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY - 2000))
+        chart.sweep(5, status_id=161)
+        assert chart.of("availability") == ["offline"]
+        chart.detail(9, A_DAY, last_sync=iso(A_DAY))
+        assert chart.of("availability") == ["online"]
+
+    @pytest.mark.parametrize("last_sync", [None, "", "soon", 17], ids=repr)
+    def test_an_unknown_last_sync_tells_nothing(self, chart: Chart, last_sync: Json) -> None:
+        chart.detail(1, A_DAY, last_sync=iso(A_DAY))
+        chart.detail(2, A_DAY + 5000, last_sync=last_sync)
+        chart.detail(3, A_DAY + 5000)
+        chart.detail(4, None, last_sync=iso(A_DAY))
+        assert chart.of("availability") == ["online"]
 
 
-def test_nothing_else_is_left_in_the_directory(store: Store) -> None:
-    for number in range(3):
-        store.write("tokens", {"a": number})
-    assert [file.name for file in store.path("tokens").parent.iterdir()] == [store.path("tokens").name]
+class TestNoFlicker:
+    def limits(self, chart: Chart, *reads: tuple[float, Json]) -> None:
+        for begun, value in reads:
+            chart.detail(begun, config_data={"max_charging_current": value})
+
+    def test_the_wish_is_shown_when_it_is_accepted(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    def test_the_old_value_is_held_back_until_the_new_one_was_read(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32), (20, 32), (30, 13))
+        assert chart.of(LIMIT) == ["32", "13"]
+        self.limits(chart, (31, 32))  # from now on it is somebody's who set it back
+        assert chart.of(LIMIT) == ["32"]
+        assert chart.failed == []
+
+    def test_dragged_within_the_lag(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32))
+        chart.write(15, LIMIT, 20)
+        self.limits(chart, (16, 32), (17, 13), (18, 32), (19, 13), (20, 20), (21, 20))
+        assert chart.of(LIMIT) == ["32", "13", "20"]
+
+    def test_there_and_back_within_the_lag(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(15, LIMIT, 32)
+        self.limits(chart, (16, 32), (18, 13), (20, 32), (22, 13), (24, 32))
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        self.limits(chart, (15 + SETTLE_S, 32), (80, 32))
+        assert chart.of(LIMIT) == []
+        assert chart.failed == []
+
+    def test_a_third_value_is_somebody_elses(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32), (12, 10), (13, 10))
+        assert chart.of(LIMIT) == ["32", "13", "10"]
+        assert chart.failed == []
+
+    def test_a_value_of_long_ago_is_somebody_elses(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32), (100, 20))
+        chart.write(200, LIMIT, 13)
+        self.limits(chart, (201, 32))
+        assert chart.of(LIMIT) == ["32", "20", "13", "32"]
+
+    def test_a_value_shown_shortly_before_the_command_is_old(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32), (9, 20))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32), (12, 20), (13, 13))
+        assert chart.of(LIMIT) == ["32", "20", "13"]
+
+    @pytest.mark.parametrize(("begun", "held"), [(54.9, True), (55, False), (500, False)])
+    def test_the_first_read_begun_after_the_time_decides(self, chart: Chart, begun: float, *, held: bool) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (begun, 32))
+        assert chart.of(LIMIT) == ["32", "13", *([] if held else ["32"])]
+        assert chart.failed == ([] if held else [LIMIT])
+        self.limits(chart, (begun + 100, 32))
+        assert chart.failed == [LIMIT]
+
+    def test_confirmed_late_is_confirmed(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (60, 13), (61, 32))
+        assert chart.failed == []
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+
+    def test_only_the_newest_command_can_fail(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(11, LIMIT, 14)
+        self.limits(chart, (100, 32))
+        assert chart.failed == [LIMIT]
+
+    def test_the_newest_of_several_fails_where_the_first_value_has_come_back_before(self, chart: Chart) -> None:
+        """32 was shown longer ago than the time to settle, so it is shown, but the second command is not over yet."""
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(20, LIMIT, 20)
+        self.limits(chart, (56, 32))
+        assert chart.of(LIMIT) == ["32", "13", "20", "32"]
+        assert chart.failed == []
+        self.limits(chart, (65, 32), (70, 32))
+        assert chart.failed == [LIMIT]
+        assert chart.of(LIMIT) == []
+
+    def test_the_newest_of_several_may_still_come(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.write(20, LIMIT, 20)
+        self.limits(chart, (56, 32), (58, 20), (70, 20))
+        assert chart.of(LIMIT) == ["32", "13", "20", "32", "20"]
+        assert chart.failed == []
+
+    def test_without_a_time_to_settle_each_read_counts(self) -> None:
+        chart = Chart(settle_s=0)
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32))
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        assert chart.failed == [LIMIT]
+
+    def test_by_the_sweep_too(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"locked": 1})
+        chart.write(10, "locked", 0)
+        chart.sweep(11, locked=1)
+        chart.sweep(12, locked=0)
+        chart.sweep(13, locked=1)
+        assert chart.of("locked") == ["1", "0", "1"]
+
+    def test_a_field_that_no_document_has_shown(self, chart: Chart) -> None:
+        chart.detail(0)
+        chart.write(10, LIMIT, 13)
+        self.limits(chart, (11, 32))
+        assert chart.of(LIMIT) == ["13", "32"]
+
+    def test_gone_within_the_time_is_a_reading(self, chart: Chart) -> None:
+        self.limits(chart, (0, 32))
+        chart.write(10, LIMIT, 13)
+        chart.detail(11)
+        assert chart.of(LIMIT) == ["32", "13", "None"]
+
+    def test_charging_enabled_is_held_and_the_status_is_not(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.detail(11, status_id=194)
+        chart.detail(12, status_id=193)
+        assert chart.of("charging_enabled") == ["true", "false"]
+        assert chart.of("status_id") == ["194", "193"]
+        assert chart.of("status") == ["Charging"]
+        chart.detail(13, status_id=178)
+        chart.detail(14, status_id=182)
+        assert chart.of("charging_enabled") == []
+        assert chart.of("status_id") == ["178", "182"]
+
+    def test_charging_enabled_is_not_confirmed(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.detail(60, status_id=194)
+        assert chart.of("charging_enabled") == ["true", "false", "true"]
+        assert chart.failed == ["charging_enabled"]
+
+    def test_eco_smart_with_its_parts(self, chart: Chart) -> None:
+        def eco(begun: float, *, enabled: bool, mode: int) -> None:
+            chart.detail(begun, config_data={"ecosmart": {"enabled": enabled, "mode": mode, "percentage": 100}})
+
+        eco(0, enabled=False, mode=0)
+        chart.writes(10, {"ecosmart/enabled": True, "ecosmart/mode": 1, "eco_smart": "full_green"})
+        eco(11, enabled=False, mode=0)
+        assert chart.of("eco_smart") == ["off", "full_green"]
+        assert chart.of("ecosmart/enabled") == ["false", "true"]
+        assert chart.of("ecosmart/mode") == ["0", "1"]
+        eco(12, enabled=True, mode=1)
+        eco(13, enabled=True, mode=1)
+        assert chart.of("eco_smart") == []
+        eco(14, enabled=False, mode=0)
+        assert chart.of("eco_smart") == ["off"]
+        assert chart.failed == []
+
+    def test_a_part_of_eco_smart_overtakes_the_whole(self, chart: Chart) -> None:
+        document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
+        chart.detail(0, config_data=document)
+        chart.writes(10, {"ecosmart/enabled": True, "ecosmart/mode": 0, "eco_smart": "eco"})
+        chart.write(12, "ecosmart/enabled", value=False)
+        chart.detail(13, config_data=document)
+        assert chart.of("eco_smart") == ["off", "eco", "off"]
+        chart.detail(80, config_data=document)
+        assert chart.of("eco_smart") == []
+        assert chart.failed == []
+
+    def test_eco_smart_is_not_confirmed(self, chart: Chart) -> None:
+        document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
+        chart.detail(0, config_data=document)
+        failed = {"eco_smart": lambda: chart.failed.append("eco_smart")}
+        wished: dict[str, Json] = {"ecosmart/enabled": True, "ecosmart/mode": 0, "eco_smart": "eco"}
+        chart.picture.accept(ONE, wished, Reading({}), 10, 10, failed)
+        chart.detail(60, config_data=document)
+        assert chart.failed == ["eco_smart"]
+        assert chart.of("eco_smart") == ["off", "eco", "off"]
 
 
-def test_a_link_is_replaced_and_not_followed(store: Store, tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.write_text("precious", encoding="utf-8")
-    store.path("tokens").parent.mkdir()
-    store.path("tokens").symlink_to(victim)
-    store.write("tokens", {"a": 1})
-    assert victim.read_text(encoding="utf-8") == "precious"
-    assert store.read("tokens") == {"a": 1}
+class TestAnswers:
+    def test_that_show_the_wish(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 13, answer=v2(maxChargingCurrent=13))
+        chart.detail(11, config_data={"max_charging_current": 32})
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    @pytest.mark.parametrize("shown", [32, None], ids=["the old value", "nothing"])
+    def test_that_do_not_show_it(self, chart: Chart, shown: int | None) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 13, answer=v2(maxChargingCurrent=shown))
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    def test_that_clamp_it(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=16))
+        chart.detail(11, config_data={"max_charging_current": 32})
+        chart.detail(12, config_data={"max_charging_current": 16})
+        chart.detail(60, config_data={"max_charging_current": 16})
+        assert chart.of(LIMIT) == ["32", "16"]
+        assert chart.failed == []
+
+    def test_do_not_end_the_hold_of_an_earlier_command(self, chart: Chart) -> None:
+        """The answer of a lock shows the new limit, the status lags behind it all the same."""
+        chart.detail(0, config_data={"max_charging_current": 32, "locked": 0})
+        chart.write(10, LIMIT, 13, answer=v2(maxChargingCurrent=13))
+        chart.write(12, "locked", 1, answer=v2(maxChargingCurrent=13, locked=1))
+        chart.detail(14, config_data={"max_charging_current": 32, "locked": 0})
+        assert chart.of(LIMIT) == ["32", "13"]
+        assert chart.of("locked") == ["0", "1"]
+
+    def test_show_somebody_elses_value_at_once(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32, "locked": 0})
+        chart.write(10, LIMIT, 13)
+        chart.write(12, "locked", 1, answer=v2(maxChargingCurrent=10, locked=1))
+        assert chart.of(LIMIT) == ["32", "13", "10"]
+
+    def test_show_what_an_earlier_command_has_not_done(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32, "locked": 0})
+        chart.write(10, LIMIT, 13)
+        chart.write(10 + SETTLE_S, "locked", 1, answer=v2(maxChargingCurrent=32, locked=1))
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        assert chart.failed == [LIMIT]
+
+    def test_of_a_config_show_what_follows(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"ecosmart": {"enabled": False, "mode": 0}, "energy_price": 0.2})
+        answer: Json = {"energy_price": 0.3, "ecosmart": {"enabled": True, "mode": 1}}
+        chart.writes(10, {"energy_price": 0.3}, answer=answer, form="config")
+        assert chart.of("energy_price") == ["0.2", "0.3"]
+        assert chart.of("eco_smart") == ["off", "full_green"]
+
+    def test_a_wish_is_published_even_where_it_changes_nothing(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.write(10, LIMIT, 32)
+        assert chart.of(LIMIT) == ["32", "32"]
+
+    def test_released_fields_follow_the_next_reading(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.picture.release(ONE, ["charging_enabled", "unknown"])
+        chart.picture.release(999, ["charging_enabled"])
+        chart.detail(12, status_id=194)
+        assert chart.of("charging_enabled") == ["true", "false", "true"]
+        assert chart.failed == []
 
 
-def test_a_link_in_place_of_the_temporary_file_is_not_followed(store: Store, tmp_path: Path) -> None:
-    """Else whoever may write to the directory could have any file overwritten."""
-    victim = tmp_path / "victim"
-    victim.write_text("precious", encoding="utf-8")
-    path = store.path("tokens")
-    path.parent.mkdir()
-    path.with_suffix(f".{os.getpid()}.tmp").symlink_to(victim)
-    store.write("tokens", {"a": 1})
-    assert victim.read_text(encoding="utf-8") == "precious"
+class TestDoubt:
+    def test_from_a_lost_write_to_a_reading_that_must_know_of_it(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        assert chart.picture.is_sure(ONE, [LIMIT])
+        chart.picture.doubt(ONE, [LIMIT], 10)
+        for begun, sure in [(11, False), (10 + SETTLE_S - 0.1, False), (10 + SETTLE_S, True)]:
+            chart.detail(begun, config_data={"max_charging_current": 32})
+            assert chart.picture.is_sure(ONE, ["locked"])
+            assert chart.picture.is_sure(ONE, ["locked", LIMIT]) is sure
+
+    def test_to_a_write_that_was_accepted(self, chart: Chart) -> None:
+        chart.detail(0, config_data={"max_charging_current": 32})
+        chart.picture.doubt(ONE, [LIMIT], 10)
+        chart.write(12, LIMIT, 13)
+        assert chart.picture.is_sure(ONE, [LIMIT])
+
+    def test_of_a_charger_that_nobody_knows(self, chart: Chart) -> None:
+        chart.picture.doubt(ONE, [LIMIT], 10)
+        assert chart.picture.is_sure(ONE, [LIMIT])
 
 
-def test_only_old_litter_is_tidied_up(store: Store) -> None:
-    """What is fresh may be another process', which is writing it now."""
-    path = store.path("tokens")
-    path.parent.mkdir()
-    fresh, old = path.with_suffix(".1.tmp"), path.with_suffix(".2.tmp")
-    for file in (fresh, old):
-        file.write_text("half", encoding="utf-8")
-    os.utime(old, (0, 0))
-    Store(path.parent, ACCOUNT)
-    assert fresh.exists()
-    assert not old.exists()
+LAG = st.floats(0, SETTLE_S - 0.5)
+STEP = st.tuples(st.floats(0.5, 20), st.one_of(st.none(), st.integers(6, 32)))
 
 
-def test_a_temporary_file_left_by_a_crash_is_no_obstacle(store: Store) -> None:
-    path = store.path("tokens")
-    path.parent.mkdir()
-    path.with_suffix(f".{os.getpid()}.tmp").write_text("half", encoding="utf-8")
-    store.write("tokens", {"a": 1})
-    assert store.read("tokens") == {"a": 1}
+@given(start=st.integers(6, 32), steps=st.lists(STEP, max_size=30), lag=LAG)
+@settings(max_examples=300, deadline=None)
+def test_a_lagging_cloud_never_makes_it_flicker(start: int, steps: list[tuple[float, int | None]], lag: float) -> None:
+    """Commands (a number) and reads (None) in any order: each wish is shown once, in order; in the end the truth."""
+    chart = Chart()
+    now, truth, expected = 0.0, [(-1000.0, start)], [str(start)]
 
+    def cloud() -> int:
+        return [value for since, value in truth if since <= now][-1]
 
-def test_readers_never_see_half_a_file(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.write("tokens", {"text": "x" * 100_000})
-    stop = threading.Event()
+    def read() -> None:
+        chart.detail(now, config_data={"max_charging_current": cloud()})
 
-    def write() -> None:
-        while not stop.is_set():
-            store.write("tokens", {"text": "x" * 100_000})
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        for _ in range(100):
-            assert len(str(store.read("tokens")["text"])) == 100_000
-    finally:
-        stop.set()
-        writer.join(10)
-    assert not caplog.records
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"", b" ", b"{", b'{"a": 1', b'{"a": 1}}', b"null", b"[]", b"1", b'"text"', b"\xff\xfe", b"\0" * 100,
-        b"{'a': 1}",
-        b"<html>", b"[" * 100_000, b'{"a":' * 50_000, b'{"a": 1' + b"0" * 5000 + b"}",
-    ],
-    ids=lambda content: repr(content[:12]),
-)  # fmt: skip
-def test_a_damaged_file_is_ignored_with_a_warning(
-    store: Store, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    store.write("tokens", {"a": 1})
-    store.path("tokens").write_bytes(content)
-    assert store.read("tokens") == {}
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert "damaged" in record.message
-    assert record.exc_info is None
-    store.write("tokens", {"a": 2})
-    assert store.read("tokens") == {"a": 2}
-
-
-def test_a_directory_in_place_of_the_file(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.path("tokens").mkdir(parents=True)
-    assert store.read("tokens") == {}
-    store.write("tokens", {"a": 1})
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-
-
-def test_what_cannot_be_kept_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    # below a regular file nobody can write, not even root
-    file = tmp_path / "file"
-    file.touch()
-    store = Store(file / "state", ACCOUNT)
+    read()
+    for pause, wish in steps:
+        now += pause
+        if wish is None:
+            read()
+        else:
+            chart.write(now, LIMIT, wish, answer=v2(maxChargingCurrent=wish))
+            truth.append((now + lag, wish))
+            expected.append(str(wish))
     for _ in range(3):
-        store.write("tokens", {"a": 1})
-    store.write("reads", {"a": 1})
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert all("cannot keep" in record.message and record.exc_info is None for record in caplog.records)
-
-
-def test_what_cannot_be_kept_again_is_said_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file = tmp_path / "state"
-    store = Store(file, ACCOUNT)
-    for _ in range(2):
-        file.touch()
-        store.write("tokens", {"a": 1})
-        file.unlink()
-        store.write("tokens", {"a": 1})
-        store.path("tokens").unlink()
-        file.rmdir()
-    assert len(caplog.records) == 2
-
-
-@given(st.dictionaries(st.text(), json_values))
-def test_any_object_is_kept(tmp_path_factory: pytest.TempPathFactory, content: dict[str, Json]) -> None:
-    store = Store(tmp_path_factory.getbasetemp() / "any", ACCOUNT)
-    store.write("x", content)
-    assert json.dumps(store.read("x")) == json.dumps(content)
-
-
-@given(st.binary(max_size=200))
-def test_any_file_is_read_or_ignored(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    store = Store(tmp_path_factory.getbasetemp() / "any", ACCOUNT)
-    store.write("y", {})
-    store.path("y").write_bytes(content)
-    assert isinstance(store.read("y"), dict)
-
-
-def test_what_root_leaves_is_the_owner_s(tmp_path: Path) -> None:
-    # only root can give files away; everybody else owns what he writes
-    owner = (12345, 12346) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    os.chown(tmp_path, *owner)
-    store = Store(tmp_path, "account")
-    store.write("tokens", {"a": 1})
-    found = store.path("tokens").stat()
-    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, 0o600)
+        now += SETTLE_S
+        read()
+    assert chart.of(LIMIT) == expected
+    assert chart.shown(LIMIT) == cloud()
+    assert chart.failed == []

@@ -5,9 +5,9 @@ them a second time, by hand, because the simulator shares the errors of these ro
 """
 
 from wallbox2mqtt.catalogue.field import Button, Command
-from wallbox2mqtt.catalogue.kinds import Json
-from wallbox2mqtt.catalogue.languages import Anything, Decimal, Either, Limit, Members, Name, View, Whole, Words
-from wallbox2mqtt.catalogue.requests import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION, Hole, Template
+from wallbox2mqtt.catalogue.payloads import Anything, Decimal, Either, Limit, Members, Name, View, Whole, Words
+from wallbox2mqtt.catalogue.quantities import Json
+from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION, Hole, Template
 from wallbox2mqtt.errors import InvalidPayloadError
 
 ALLOW_FACTORY_RESET = "factory_reset"

@@ -6,7 +6,7 @@ Each takes the values of its sources in the order in which its row names them; N
 import json
 from datetime import UTC, datetime
 
-from wallbox2mqtt.catalogue.kinds import Json
+from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.statuses import UPDATING, status_of
 
 

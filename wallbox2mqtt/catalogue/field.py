@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue.kinds import Json, Kind
-from wallbox2mqtt.catalogue.languages import Language, View
-from wallbox2mqtt.catalogue.requests import Request, Template
+from wallbox2mqtt.catalogue.payloads import Language, View
+from wallbox2mqtt.catalogue.quantities import Json, Kind
+from wallbox2mqtt.catalogue.templates import Request, Template
 
 CONFIG = "config_data."
 """Where the detail keeps the charger's settings; their topics leave this part out."""

@@ -6,7 +6,7 @@ Predbat (car plugged in or not). The numbers are the firmware's states, 0xA1 = 1
 
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue.kinds import is_number
+from wallbox2mqtt.catalogue.quantities import is_number
 
 
 @dataclass(frozen=True, slots=True)

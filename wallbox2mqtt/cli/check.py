@@ -7,17 +7,16 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from wallbox2mqtt import heartbeat
-from wallbox2mqtt.cli.findings import Finding, has_fault, show, show_json
-from wallbox2mqtt.cli.probe_broker import Broker
-from wallbox2mqtt.cli.probe_cloud import Account
+from wallbox2mqtt.cli.check_broker import Broker
+from wallbox2mqtt.cli.check_cloud import Account
+from wallbox2mqtt.cli.report import Finding, has_fault, show, show_json
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, state_dir
-from wallbox2mqtt.errors import ConfigError
-from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAULT, EXIT_OK
-from wallbox2mqtt.heartbeat import Beat
-from wallbox2mqtt.precautions import precautions
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.config.warnings import precautions
+from wallbox2mqtt.daemon import heartbeat
+from wallbox2mqtt.daemon.heartbeat import Beat
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
+from wallbox2mqtt.storage import Store
 from wallbox2mqtt.topics import ONLINE, Topics
 
 _CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"

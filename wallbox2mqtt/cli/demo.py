@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from wallbox2mqtt.app import App
 from wallbox2mqtt.catalogue import FIELDS
-from wallbox2mqtt.cli.brokers import HOST, Broker
+from wallbox2mqtt.cli.local_broker import HOST, Broker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.mqtt import Event, Message, Mqtt
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics

@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt import __version__
-from wallbox2mqtt.anonymise import Anonymiser, Document
-from wallbox2mqtt.auth import TokenManager
-from wallbox2mqtt.budget import Budget
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Answer, Cloud, SignInLine
+from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
-from wallbox2mqtt.documents import read_sweep
 from wallbox2mqtt.errors import (
+    EXIT_CONFIG,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
     AuthError,
     BadAnswerError,
     BudgetSpentError,
@@ -28,8 +32,7 @@ from wallbox2mqtt.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
-from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from wallbox2mqtt.state import Store
+from wallbox2mqtt.storage import Store
 
 _TRIES = 5
 _REFUSED_S, _LONGEST_WAIT_S = 60.0, 900.0

@@ -6,9 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from wallbox2mqtt import heartbeat
-from wallbox2mqtt.errors import ConfigError
-from wallbox2mqtt.exits import EXIT_FAULT, EXIT_OK
+from wallbox2mqtt.daemon import heartbeat
+from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, ConfigError
 
 _FORBIDDEN = "nothing is known of the bridge: {} may not be read by this user; sudo helps, or the bridge's user"
 _NOT_HERE = "the bridge does not run, or with another state directory: no heartbeat in {}"
@@ -75,7 +74,7 @@ def _configured(config: Path | None, state_dir: Path | None) -> Path:
     """
     from wallbox2mqtt.config import find, load  # noqa: PLC0415
     from wallbox2mqtt.config import state_dir as configured  # noqa: PLC0415
-    from wallbox2mqtt.state import Store  # noqa: PLC0415
+    from wallbox2mqtt.storage import Store  # noqa: PLC0415
 
     loaded = load(find(config, os.environ), os.environ)
     directory = _allowed(state_dir or configured(loaded, os.environ))

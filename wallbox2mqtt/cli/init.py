@@ -9,15 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wallbox2mqtt.cli.check_broker import Broker
+from wallbox2mqtt.cli.check_cloud import Account
 from wallbox2mqtt.cli.files import write_private
-from wallbox2mqtt.cli.findings import has_fault, show
-from wallbox2mqtt.cli.probe_broker import Broker
-from wallbox2mqtt.cli.probe_cloud import Account
+from wallbox2mqtt.cli.report import has_fault, show
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, load, state_dir
 from wallbox2mqtt.config.keys import KEYS
-from wallbox2mqtt.errors import ConfigError
-from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAULT, EXIT_OK
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
 
 MAX_TRIES = 3
 _ACCOUNT = ("wallbox.email", "wallbox.password")

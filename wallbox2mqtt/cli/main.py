@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from wallbox2mqtt import __version__
-from wallbox2mqtt.cli import texts
-from wallbox2mqtt.errors import ConfigError, Wallbox2MqttError
-from wallbox2mqtt.exits import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED
+from wallbox2mqtt.cli import help as help_texts
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, ConfigError, Wallbox2MqttError
 
 
 def _number(text: str, kind: type[float], least: float, most: float) -> float:
@@ -94,8 +93,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="wallbox2mqtt",
-        description=texts.OVERVIEW,
-        epilog=texts.EPILOGS[""],
+        description=help_texts.OVERVIEW,
+        epilog=help_texts.EPILOGS[""],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wallbox2mqtt {__version__}")
@@ -106,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
-            epilog=texts.EPILOGS.get(name),
+            epilog=help_texts.EPILOGS.get(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(run=run)
@@ -145,11 +144,11 @@ def _run(args: argparse.Namespace) -> int:
     # until the program has handlers of its own there is nothing to put in order
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    from wallbox2mqtt.app import App  # noqa: PLC0415
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
     from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
-    from wallbox2mqtt.logs import HIDDEN, setup  # noqa: PLC0415
-    from wallbox2mqtt.precautions import precautions  # noqa: PLC0415
+    from wallbox2mqtt.config.warnings import precautions  # noqa: PLC0415
+    from wallbox2mqtt.daemon.app import App  # noqa: PLC0415
+    from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
 
     file = find(args.config, os.environ)
     config = load(file, os.environ)
@@ -237,7 +236,7 @@ def _dump(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import dump  # noqa: PLC0415
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
     from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
-    from wallbox2mqtt.logs import HIDDEN, setup  # noqa: PLC0415
+    from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
 
     config = load(find(args.config, os.environ), os.environ)
     setup("warning", os.environ)
@@ -246,7 +245,7 @@ def _dump(args: argparse.Namespace) -> int:
 
 
 def _topics(_args: argparse.Namespace) -> int:
-    from wallbox2mqtt.docs import command_table, topic_table  # noqa: PLC0415
+    from wallbox2mqtt.cli.tables import command_table, topic_table  # noqa: PLC0415
 
     print(topic_table(), command_table(), sep="\n\n")
     return 0

@@ -1,5 +1,5 @@
 """The cloud: the one home of requests."""
 
-from wallbox2mqtt.cloud.door import Answer, Cloud, SignInLine
+from wallbox2mqtt.cloud.client import Answer, Cloud, SignInLine
 
 __all__ = ["Answer", "Cloud", "SignInLine"]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from wallbox2mqtt.config.keys import KEYS, PREFIX, Key
 from wallbox2mqtt.config.model import Config, Secret
-from wallbox2mqtt.config.strict_yaml import YamlError, parse
+from wallbox2mqtt.config.yaml import YamlError, parse
 from wallbox2mqtt.errors import ConfigError
 
 PLACES = (Path("config.yaml"), Path("/etc/wallbox2mqtt/config.yaml"))

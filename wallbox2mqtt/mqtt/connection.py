@@ -19,12 +19,12 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt.client import MAX_INFLIGHT, PulsingClient, no_delay
 from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PulsingClient, no_delay
 from wallbox2mqtt.mqtt.tls import tls_context
 from wallbox2mqtt.topics import OFFLINE, is_topic
-from wallbox2mqtt.watch import Pulse
+from wallbox2mqtt.watchdog import Pulse
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,0 +1,346 @@
+"""Where commands come in: what is taken, refused, or made to wait."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.parts import Parts
+from wallbox2mqtt.bridge.command_handler import MAX_WAITING
+from wallbox2mqtt.catalogue import FIELDS
+from wallbox2mqtt.mqtt import Message, Reply
+from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
+
+ONE, TWO = 101, 102
+READY = (("unplug", None), ("unlock", None))
+
+Make = Callable[..., Parts]
+
+
+@pytest.fixture
+def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+    """Give the parts of a bridge for two chargers; ``read``: it has listed them and read their details."""
+    settings = Settings(reads_per_minute=None, writes_per_minute=None)
+    specs = [ChargerSpec(id=number, begin=READY, changes={"config_data.auto_lock": 0}) for number in (ONE, TWO)]
+    cloud = Simulator(chargers=specs, clock=clock, settings=settings)
+
+    def make_parts(*, read: bool = True, **options: Any) -> Parts:  # noqa: ANN401 - any key of the configuration
+        parts = Parts(cloud, clock, tmp_path, **{"poll_interval": 60, "reads_per_minute": 1, **options})
+        parts.clock.advance(10)
+        if read:
+            parts.settle()
+            for number in (ONE, TWO):
+                parts.plan.want(number)
+            parts.run(180)
+            parts.published.clear()
+            cloud.forget_requests()
+        return parts
+
+    with cloud:
+        yield make_parts
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("key", "reason"),
+        [
+            ("charging_power", "charging_power is read-only; fields that take commands: charging_enabled locked"),
+            ("nonsense", "nonsense is unknown; fields that take commands:"),
+            ("a/b/c/d/e", "a/b/c/d/e is unknown"),
+            ("availability", "availability is unknown"),
+            ("status", "status is read-only"),
+        ],
+    )
+    def test_unknown_and_read_only_fields(self, make: Make, key: str, reason: str) -> None:
+        parts = make()
+        parts.send(f"{ONE}/{key}", "1")
+        ((status, value, why),) = parts.results_of(key)
+        assert (status, value) == ("rejected", None)
+        assert str(why).startswith(reason)
+        assert len(parts.queue) == 0
+
+    @pytest.mark.parametrize(
+        ("payload", "reason"),
+        [
+            ("", "'' is not accepted"),
+            ("abc", "'abc' is not accepted; accepted: 1 0 true false on off lock unlock"),
+            (b"\xff\xfe", "the payload is not UTF-8 text"),
+            (b"1" * 1025, "the payload is larger than 1024 bytes"),
+            (b" " * 1024 + b"1", "the payload is larger than 1024 bytes"),
+            ("1\x00", "'1\\x00' is not accepted"),
+        ],
+        ids=["empty", "word", "UTF-8", "digits", "blanks", "NUL"],
+    )
+    def test_payloads(self, make: Make, payload: str | bytes, reason: str) -> None:
+        parts = make()
+        parts.send(f"{ONE}/locked", payload)
+        ((status, value, why),) = parts.results_of("locked")
+        assert (status, value) == ("rejected", None)
+        assert str(why).startswith(reason)
+
+    def test_the_field_springs_back(self, make: Make) -> None:
+        parts = make()
+        parts.send(f"{ONE}/max_charging_current", "99")
+        assert parts.of(f"{ONE}/max_charging_current") == ["32"]
+
+    def test_every_field_without_a_command(self, make: Make) -> None:
+        parts = make()
+        keys = [key for key, row in FIELDS.items() if row.command is None]
+        for key in keys:
+            parts.send(f"{ONE}/{key}", "1")
+        assert parts.statuses() == {"rejected": len(keys)}
+
+    @pytest.mark.parametrize(("allowed", "status"), [((), "rejected"), (("factory_reset",), "ok")])
+    def test_factory_reset(self, make: Make, allowed: tuple[str, ...], status: str) -> None:
+        parts = make(allowed=allowed)
+        parts.send(f"{ONE}/action", "factory_reset")
+        parts.settle()
+        assert parts.statuses() == {status: 1}
+
+    @pytest.mark.parametrize(("key", "word"), [("action", "update"), ("action", "5"), ("firmware", "install")])
+    def test_an_update_that_is_not_there(self, make: Make, key: str, word: str) -> None:
+        parts = make()
+        parts.send(f"{ONE}/{key}", word)
+        assert parts.results_of(key) == [("rejected", None, "no update is available")]
+
+
+class TestTopics:
+    @pytest.mark.parametrize(
+        "topic",
+        [
+            "999/locked",
+            "007/locked",
+            "-1/locked",
+            "\u0661/locked",
+            "name/locked",
+            "101",
+            f"{10**30}/locked",
+            "bridge/state",
+        ],
+    )
+    def test_of_nobody_make_no_topic(self, make: Make, caplog: pytest.LogCaptureFixture, topic: str) -> None:
+        parts = make()
+        with caplog.at_level(logging.WARNING):
+            parts.send(topic, "1")
+        assert len(caplog.records) == 1
+        assert parts.answers == []
+        assert parts.published == []
+        assert len(parts.intake) == 0
+
+    @pytest.mark.parametrize("topic", ["w/101/locked", "other/101/locked/set", "wallbox/101/locked/set", "set"])
+    def test_that_are_no_commands(self, make: Make, topic: str) -> None:
+        parts = make()
+        parts.intake.take(Message(topic, b"1", retained=False, arrived=0.0))
+        assert parts.answers == []
+
+    def test_a_charger_that_the_configuration_leaves_out(self, make: Make) -> None:
+        parts = make(read=False, chargers=(ONE,))
+        parts.run(1)
+        parts.send(f"{TWO}/locked", "1")
+        parts.run(130)
+        assert parts.answers == []
+        assert parts.sent_writes == []
+
+
+class TestRetained:
+    def test_is_rejected(self, make: Make) -> None:
+        parts = make()
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        assert parts.results_of("locked") == [
+            ("rejected", None, "the message was retained: the broker would replay it at every start")
+        ]
+        assert parts.of(f"{ONE}/locked") == ["0"]
+        parts.settle()
+        assert parts.sent_writes == []
+
+    @pytest.mark.parametrize(("since_s", "status"), [(0, "rejected"), (1.9, "rejected"), (2, "ok"), (1000, "ok")])
+    def test_accepted_only_later_than_two_seconds(self, make: Make, since_s: float, status: str) -> None:
+        parts = make(accept_retained=True)
+        parts.intake.subscribed()
+        parts.clock.advance(since_s)
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.settle()
+        assert parts.statuses() == {status: 1}
+
+    def test_rejected_before_the_broker_confirms_the_subscription(self, make: Make) -> None:
+        """MQTT lets it deliver what it has stored before its SUBACK, of which ``subscribed`` tells."""
+        parts = make(accept_retained=True)
+        parts.clock.advance(1000)
+        parts.intake.disconnected()
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.intake.subscribed()
+        parts.settle()
+        assert parts.statuses() == {"rejected": 1}
+        assert parts.sent_writes == []
+
+    def test_a_live_one_that_waits_survives_a_new_connection(self, make: Make) -> None:
+        parts = make(read=False, accept_retained=True)
+        parts.clock.advance(10)
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.intake.disconnected()
+        parts.intake.subscribed()
+        parts.run(130)
+        assert parts.statuses() == {"ok": 1}
+
+    def test_a_live_one_is_taken_at_once(self, make: Make) -> None:
+        parts = make(accept_retained=True)
+        parts.intake.subscribed()
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert parts.statuses() == {"ok": 1}
+
+    def test_a_replay_that_had_to_wait_is_a_replay(self, make: Make) -> None:
+        parts = make(read=False, accept_retained=True)
+        parts.intake.subscribed()
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.run(130)
+        assert parts.statuses() == {"rejected": 1}
+        assert parts.sent_writes == []
+
+    def test_before_anything_is_known(self, make: Make) -> None:
+        parts = make(read=False)
+        parts.send(f"{ONE}/locked", "1", retained=True)
+        parts.send("999/locked", "1", retained=True)
+        parts.run(130)
+        assert parts.statuses() == {"rejected": 1}
+
+    def test_of_the_bridge(self, make: Make) -> None:
+        parts = make()
+        parts.send("bridge/refresh", "", retained=True)
+        assert not parts.plan.is_wanted
+        parts.send("bridge/refresh", "")
+        assert parts.plan.is_wanted
+
+
+class TestWaiting:
+    def test_for_the_first_detail(self, make: Make) -> None:
+        parts = make(read=False)
+        parts.settle()
+        parts.send(f"{ONE}/max_charging_current", "16")
+        assert parts.plan.is_wanted
+        assert len(parts.intake) == 1
+        assert parts.answers == []
+        parts.run(61)
+        assert parts.results_of("max_charging_current") == [("ok", 16, None)]
+        assert parts.details == [ONE]
+
+    def test_from_before_the_list_on(self, make: Make) -> None:
+        parts = make(read=False)
+        parts.send(f"{ONE}/locked", "1")
+        parts.send("999/locked", "1")
+        assert len(parts.intake) == 2
+        parts.run(70)
+        assert parts.results_of("locked") == [("ok", 1, None)]
+        assert {topic for topic, _, _ in parts.answers} == {f"w/{ONE}/locked/result"}
+
+    def test_of_several_the_newest(self, make: Make) -> None:
+        parts = make(read=False)
+        for number in (10, 11, 12):
+            parts.send(f"{ONE}/max_charging_current", str(number))
+        parts.run(70)
+        assert [(status, value) for status, value, _ in parts.results_of("max_charging_current")] == [
+            ("superseded", 10),
+            ("superseded", 11),
+            ("ok", 12),
+        ]
+        assert len(parts.sent_writes) == 1
+
+    def test_the_detail_is_asked_for_again_where_its_read_failed(self, make: Make) -> None:
+        parts = make(read=False)
+        parts.settle()
+        parts.send(f"{ONE}/locked", "1")
+        parts.cloud.configure(reads_per_minute=0)
+        parts.run(50)
+        parts.cloud.configure(reads_per_minute=None)
+        parts.run(69)
+        assert parts.results_of("locked") == [("ok", 1, None)]
+
+    def test_no_longer_than_the_limit(self, make: Make) -> None:
+        parts = make(read=False, max_age_s=40)
+        parts.settle()
+        parts.send(f"{ONE}/locked", "1")
+        parts.send(f"{ONE}/name", "one\x00two")
+        parts.run(39)
+        assert parts.answers == []
+        parts.run(2)
+        assert parts.statuses() == {"failed": 2}
+        assert parts.results_of("locked") == [("failed", 1, "expired")]
+        assert parts.results_of("name") == [("failed", None, "expired")], "it would have been refused"
+
+    @pytest.mark.parametrize(
+        ("key", "payload", "reason"),
+        [("nonsense", "1", "is unknown"), ("status", "1", "is read-only"), ("locked", b"\xff", "UTF-8")],
+    )
+    def test_what_no_detail_can_make_good_does_not_wait(
+        self, make: Make, key: str, payload: str | bytes, reason: str
+    ) -> None:
+        parts = make(read=False)
+        parts.settle()
+        parts.send(f"{ONE}/{key}", payload)
+        ((status, _, why),) = parts.results_of(key)
+        assert (status, len(parts.intake)) == ("rejected", 0)
+        assert reason in str(why)
+
+    def test_before_the_first_list_nobody_is_a_stranger(self, make: Make) -> None:
+        parts = make(read=False, max_age_s=40)
+        parts.cloud.configure(reads_per_minute=0)
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(41)
+        assert parts.results_of("locked") == [("failed", 1, "expired")]
+        parts.send(f"{ONE}/locked", "0")
+        (waiting,) = parts.intake.drain()
+        assert waiting.wish is not None
+        assert waiting.wish.value == 0
+
+    def test_strangers_end_with_a_warning(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+        parts = make(read=False)
+        parts.send("999/locked", "1")
+        with caplog.at_level(logging.WARNING, "wallbox2mqtt.bridge.command_handler"):
+            parts.run(10)
+        assert [record.name for record in caplog.records if "unknown charger" in record.getMessage()]
+        assert parts.answers == []
+
+    def test_no_more_than_a_thousand(self, make: Make) -> None:
+        parts = make(read=False, chargers=(ONE,))
+        for _ in range(MAX_WAITING):
+            parts.send(f"{ONE}/locked", "1")
+        parts.send(f"{ONE}/name", "A")
+        assert parts.results_of("name") == [("failed", None, "too many commands wait for the first reading")]
+        assert len(parts.intake) == MAX_WAITING
+
+    def test_no_topic_for_strangers_even_then(self, make: Make) -> None:
+        parts = make(read=False)
+        for _ in range(MAX_WAITING + 1):
+            parts.send("999/locked", "1")
+        assert parts.answers == []
+
+    def test_drain_gives_those_of_known_chargers(self, make: Make) -> None:
+        parts = make(read=False, chargers=(ONE,))
+        parts.send(f"{ONE}/locked", "1")
+        assert [ticket.charger_id for ticket in parts.intake.drain()] == [ONE]
+        assert len(parts.intake) == 0
+
+    def test_a_refresh_needs_no_detail(self, make: Make) -> None:
+        parts = make(read=False)
+        parts.settle()
+        parts.send(f"{TWO}/refresh", "")
+        assert len(parts.intake) == 0
+        parts.run(61)
+        assert parts.results_of("refresh") == [("ok", None, None)]
+
+
+def test_the_answer_goes_where_an_mqtt_5_client_wants_it(make: Make) -> None:
+    parts = make()
+    parts.send(f"{ONE}/locked", "1", reply=Reply("me/answers", b"\x01"))
+    parts.send(f"{ONE}/locked", "nonsense", reply=Reply("me/answers", None))
+    parts.settle()
+    told = [(topic, answer["status"], correlation) for topic, answer, correlation in parts.answers]
+    assert told == [
+        (f"w/{ONE}/locked/result", "rejected", None),
+        ("me/answers", "rejected", None),
+        (f"w/{ONE}/locked/result", "ok", None),
+        ("me/answers", "ok", b"\x01"),
+    ]

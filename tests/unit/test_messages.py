@@ -1,0 +1,301 @@
+"""What is announced to Home Assistant: golden payloads, its rules, and that every word of it is understood here."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ha_rules import problems_of
+from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.catalogue import FIELDS, Json, parse
+from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
+from wallbox2mqtt.cloud.documents import read_basic, read_detail
+from wallbox2mqtt.homeassistant import Announcement, Charger, bridge, bridge_node, slug
+from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS
+from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
+from wallbox2mqtt.topics import Topics, payload
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "discovery"
+TOPICS = Topics("wallbox")
+NOTHING: Mapping[str, Json] = {}
+ID = 12345
+
+
+def view_of(spec: ChargerSpec) -> dict[str, Json]:
+    """The fields of a charger after its first detail and its first basic document."""
+    basic: Json = {"data": {"chargerData": dict(capture("basic"))}}
+    picture = Picture(TOPICS, lambda *_: None, 45)
+    picture.read(spec.id, read_detail(dict(spec.detail)), 0, "detail", None)
+    picture.read(spec.id, read_basic(basic), 0, "basic", None)
+    snapshot = picture.snapshot(spec.id)
+    assert snapshot is not None
+    return dict(snapshot.values)
+
+
+def announced(
+    model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING, allowed: frozenset[str] = frozenset()
+) -> tuple[Announcement, dict[str, Json]]:
+    view = {**view_of(ChargerSpec(id=ID, model=model, name="Garage")), **changes}
+    return Charger(TOPICS, ID, view, allowed=allowed).announcement(), view
+
+
+def components(model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING) -> dict[str, Any]:
+    found: dict[str, Any] = announced(model, changes)[0].components
+    return found
+
+
+def pretty(announcement: Announcement) -> str:
+    (text,) = announcement.messages("homeassistant", "device", {}).values()
+    # the version changes with each release, and is no part of what is held here
+    document = json.loads(text)
+    del document["origin"]["sw_version"]
+    if "via_device" not in document["device"]:
+        del document["device"]["sw_version"]
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("name", [*MODELS, "bridge"])
+def test_golden(name: str, *, update_golden: bool) -> None:
+    text = pretty(bridge(TOPICS) if name == "bridge" else announced(name)[0])
+    file = GOLDEN / f"{name}.json"
+    if update_golden:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8"), "if this is meant: pytest --update-golden, and look at the diff"
+
+
+@pytest.mark.parametrize("form", ["device", "entity"])
+@pytest.mark.parametrize("model", MODELS)
+def test_rules_of_home_assistant(model: str, form: str) -> None:
+    announcement, _ = announced(model, allowed=frozenset({ALLOW_FACTORY_RESET}))
+    gone = {"sensor_gone": "sensor"}
+    for topic, text in announcement.messages("homeassistant", form, gone).items():
+        assert text == "" if "sensor_gone" in topic else not problems_of(topic, text), topic
+        assert "object_id" not in text.replace("default_entity_id", "")
+        assert '"retain"' not in text
+
+
+@pytest.mark.parametrize("form", ["device", "entity"])
+@pytest.mark.parametrize("base", ["wallbox", "home/Wallbox 2", "€"])
+def test_rules_of_home_assistant_for_the_bridge(base: str, form: str) -> None:
+    for topic, text in bridge(Topics(base)).messages("homeassistant", form, {}).items():
+        assert not problems_of(topic, text)
+
+
+def test_ids_and_names_are_unique() -> None:
+    assert len(set(COMPONENT_IDS.values())) == len(COMPONENT_IDS)
+    for model in MODELS:
+        parts = announced(model, allowed=frozenset({ALLOW_FACTORY_RESET}))[0].components.values()
+        for key in ("unique_id", "default_entity_id"):
+            values = [part[key] for part in parts]
+            assert sorted(set(map(str, values))) == sorted(map(str, values))
+
+
+@pytest.mark.parametrize(
+    ("name", "unique_id"),
+    [
+        ("sensor_status", "wallbox2mqtt_12345_status"),
+        ("lock_locked", "wallbox2mqtt_12345_locked"),
+        ("number_max_charging_current", "wallbox2mqtt_12345_max_charging_current"),
+        ("sensor_basic_wifi_signal", "wallbox2mqtt_12345_basic_wifi_signal"),
+        ("switch_ecosmart_enabled", "wallbox2mqtt_12345_ecosmart_enabled"),
+        ("button_resume_schedule", "wallbox2mqtt_12345_resume_schedule"),
+        ("button_refresh", "wallbox2mqtt_12345_refresh"),
+        ("update_firmware", "wallbox2mqtt_12345_firmware"),
+    ],
+)
+def test_ids_are_those_of_the_contract(name: str, unique_id: str) -> None:
+    assert components()[name]["unique_id"] == unique_id
+
+
+def sent_by_home_assistant(component: Mapping[str, Any]) -> list[str]:
+    """Every kind of payload that its controls send for an entity."""
+    match component["platform"]:
+        case "lock":
+            return [component["payload_lock"], component["payload_unlock"]]
+        case "switch":
+            return [component["payload_on"], component["payload_off"]]
+        case "select":
+            return list(component["options"])
+        case "number":
+            return [str(component["min"]), str(component["max"])]
+        case "button":
+            return [component["payload_press"]]
+        case "update":
+            return [component["payload_install"]]
+        case "text":
+            return ["Carport"]
+    return []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_topic_is_there_and_every_command_is_understood(model: str) -> None:
+    allowed = frozenset({ALLOW_FACTORY_RESET})
+    announcement, view = announced(model, {"software/updateAvailable": True, "icp_max_current": 16}, allowed)
+    for name, component in announcement.components.items():
+        state = component.get("state_topic")
+        assert state is None or state == TOPICS.availability(ID) or str(state).removeprefix(f"wallbox/{ID}/") in view
+        for text in sent_by_home_assistant(component):
+            command = TOPICS.parse_command(str(component["command_topic"]))
+            assert command is not None, name
+            parse(FIELDS[command.key], text, view, allowed)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_state_is_one_that_home_assistant_takes(model: str) -> None:
+    announcement, view = announced(model)
+    for name, component in announcement.components.items():
+        value = view.get(str(component.get("state_topic")).removeprefix(f"wallbox/{ID}/"))
+        if value is None:
+            continue
+        shown: Any = component
+        match shown["platform"]:
+            case "sensor" if "options" in shown:
+                assert value in shown["options"]
+            case "sensor" if "state_class" in shown or "unit_of_measurement" in shown:
+                float(payload(value))
+            case "select":
+                assert value in shown["options"]
+            case "number":
+                assert isinstance(value, int | float), name
+                assert shown["min"] <= value <= shown["max"]
+            case "binary_sensor" | "switch":
+                assert payload(value) in {shown["payload_on"], shown["payload_off"]}
+            case "lock":
+                assert payload(value) in {shown["state_locked"], shown["state_unlocked"]}
+            case "update":
+                assert json.loads(str(value)).keys() <= {"installed_version", "latest_version", "in_progress"}
+
+
+def test_nothing_tells_of_a_person() -> None:
+    people = {f"wallbox/{ID}/{row.key}" for row in FIELDS.values() if row.person}
+    assert people
+    for model in MODELS:
+        assert not people & {str(part.get("state_topic")) for part in components(model).values()}
+
+
+def test_only_what_a_charger_has() -> None:
+    assert "select_eco_smart" in components("pulsar-plus")
+    assert not {"select_eco_smart", "switch_ecosmart_enabled", "binary_sensor_finished"} & components("old").keys()
+    assert {"switch_home_sharing", "number_icp_max_current"} <= components("old").keys()
+    without = components("old", {"plan/features": '["DEFAULT_FEATURE"]'})
+    assert not {"switch_home_sharing", "number_icp_max_current"} & without.keys()
+
+
+@pytest.mark.parametrize("current", [0, None])
+def test_no_current_of_power_boost_while_it_is_unknown(current: Json) -> None:
+    assert "number_icp_max_current" not in components("old", {"icp_max_current": current})
+
+
+def test_factory_reset_is_a_button_only_where_it_is_allowed() -> None:
+    assert "button_factory_reset" not in components()
+    button = announced(allowed=frozenset({ALLOW_FACTORY_RESET}))[0].components["button_factory_reset"]
+    assert button["enabled_by_default"] is False
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "expected"),
+    [
+        pytest.param("pulsar-plus", {}, (6, 32, 1), id="to the charger's own limit"),
+        pytest.param("pulsar-plus", {"max_available_current": 16, "max_charging_current": 16}, (6, 16, 1), id="16"),
+        pytest.param("quasar", {}, (-32, 32, 1), id="quasar"),
+        pytest.param("pulsar-plus", {"max_charging_current": 40}, (6, 40, 1), id="above the limit"),
+        pytest.param("pulsar-plus", {"max_charging_current": 0}, (0, 32, 1), id="below the limit"),
+        pytest.param("pulsar-plus", {"max_charging_current": None}, (6, 32, 1), id="unknown"),
+    ],
+)
+def test_bounds_of_the_current(model: str, changes: dict[str, Json], expected: tuple[float, float, float]) -> None:
+    number = components(model, changes)["number_max_charging_current"]
+    assert (number["min"], number["max"], number["step"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "unit"), [("EUR", "EUR"), ("EUR/kWh", "EUR"), ("€", None), (None, None), ("euro", None), ("", None)]
+)
+def test_currency(code: Json, unit: str | None) -> None:
+    shown = components(changes={"currency/code": code})
+    cost, price, number = shown["sensor_cost"], shown["sensor_depot_price"], shown["number_energy_price"]
+    assert cost.get("unit_of_measurement") == unit
+    assert cost.get("device_class") == ("monetary" if unit else None)
+    assert price.get("unit_of_measurement") == number.get("unit_of_measurement") == (f"{unit}/kWh" if unit else None)
+
+
+def test_the_state_of_charge_is_enabled_where_it_can_be_known() -> None:
+    assert components("pulsar-plus")["sensor_state_of_charge"]["enabled_by_default"] is False
+    assert "enabled_by_default" not in components("quasar", {"state_of_charge": None})["sensor_state_of_charge"]
+    assert "enabled_by_default" not in components("pulsar-plus", {"state_of_charge": 40})["sensor_state_of_charge"]
+
+
+def test_the_device_names_itself() -> None:
+    announcement, _ = announced("quasar", {"basic/chargerType": "Quasar"})
+    assert announcement.shared["device"] == {
+        "identifiers": ["wallbox2mqtt_12345"],
+        "name": "Garage",
+        "manufacturer": "Wallbox",
+        "model": "Quasar",
+        "model_id": "QSX1-0-2-4-9-002-E",
+        "serial_number": "12345",
+        "sw_version": "6.7.43",
+        "configuration_url": "https://my.wallbox.com/",
+        "via_device": "wallbox2mqtt_bridge_wallbox",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["N" * 65_536, "\u33af" * 65_536, "aB" * 32_768, "\U0001f600" * 65_536, "\ud800" * 65_536, "\0" * 65_536],
+    ids=["letters", "letters of many", "words", "emoji", "surrogates", "control"],
+)
+def test_long_texts_make_no_long_messages(text: str) -> None:
+    keys = ["name", "part_number", "basic/chargerType", "software/currentVersion", "currency/code"]
+    long, _ = announced(changes=dict.fromkeys(keys, text))
+    for form, most in (("device", 50_000), ("entity", 5_000)):
+        for topic, message in long.messages("homeassistant", form, {}).items():
+            assert len(message.encode()) < most
+            assert not problems_of(topic, message)
+    assert len(long.model) <= 100, "it is kept"
+
+
+def test_a_name_that_a_command_may_give_is_shown_as_it_is() -> None:
+    name = "x" * 64
+    device: Any = announced(changes={"name": name})[0].shared["device"]
+    assert device["name"] == name
+    assert components(changes={"name": name})["sensor_status"]["default_entity_id"] == f"sensor.{name}_status"
+
+
+@pytest.mark.parametrize(
+    ("name", "entity_id"),
+    [
+        ("Garage", "sensor.garage_status"),
+        ("Süd  #1", "sensor.sud_1_status"),
+        ("车库", "sensor.wallbox2mqtt_12345_status"),
+        (None, "sensor.wallbox_12345_status"),
+        ("x" * 63 + " y", "sensor." + "x" * 63 + "_status"),
+    ],
+)
+def test_ids_of_entities_follow_the_name(name: Json, entity_id: str) -> None:
+    assert components(changes={"name": name})["sensor_status"]["default_entity_id"] == entity_id
+
+
+def test_the_bridge_comes_back_by_itself() -> None:
+    shown: dict[str, Any] = bridge(TOPICS).components
+    assert "availability" not in shown["binary_sensor_state"]
+    assert all(part["availability"] for name, part in shown.items() if name != "binary_sensor_state")
+    contact = components()["binary_sensor_availability"]
+    assert {"topic": TOPICS.availability(ID)} not in contact["availability"]
+
+
+@pytest.mark.parametrize(("length", "most"), [(1, 64), (64, 64), (100, 100), (5000, 255)])
+def test_a_name_that_is_longer_than_a_command_may_give_is_a_state_all_the_same(length: int, most: int) -> None:
+    assert components(changes={"name": "x" * length})["text_name"]["max"] == most
+
+
+@pytest.mark.parametrize(
+    ("base", "node"),
+    [("wallbox", "wallbox2mqtt_bridge_wallbox"), ("Home/Ladesäule", "wallbox2mqtt_bridge_home_ladesaule")],
+)
+def test_node_of_the_bridge(base: str, node: str) -> None:
+    assert bridge_node(base) == node
+    assert slug("") == ""

@@ -1,0 +1,134 @@
+"""Who is dead or stuck is found, with real threads; ``tests/faults`` holds it of the whole program."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.mosquitto import eventually
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.watchdog import SILENCE_S, PatientLock, Pulse, Watchdog, Worker, beat, patience
+
+SHORT_S = 0.5
+"""A silence that a test can wait for; the watchdog looks each second."""
+
+
+class Work:
+    """Steps that a test can hold up. ``allowed_s``: what the thread asks for before each."""
+
+    def __init__(self, allowed_s: float = SHORT_S) -> None:
+        self.go, self.steps, self.dies = threading.Event(), 0, False
+        self.allowed_s = allowed_s
+        self.go.set()
+
+    def step(self) -> float:
+        self.steps += 1
+        if self.dies:
+            raise SystemExit  # which threading.excepthook keeps to itself
+        beat(self.allowed_s)
+        self.go.wait(30)
+        return 0.01
+
+
+class House:
+    """A worker and who watches over it."""
+
+    def __init__(self, work: Work, last_words: Callable[[], None] = lambda: None) -> None:
+        self.reasons: list[str] = []
+        self.left: list[int] = []
+        self.work = work
+        self.worker = Worker("worker", work, time.sleep, SystemClock())
+        self.dog = Watchdog(self.reasons.append, last_words, self.left.append)
+        self.worker.start()
+        self.dog.watch("worker", self.worker.pulse, self.worker.is_alive)
+        self.dog.start()
+
+    def close(self) -> None:
+        self.work.go.set()
+        self.worker.stop()
+        self.dog.stop()
+        self.dog.join(10)
+        assert not self.dog.is_alive()
+
+
+def test_a_worker_that_works_is_left_alone() -> None:
+    house = House(Work())
+    steps = house.work.steps
+    eventually(lambda: house.work.steps > steps + 100, "it steps")
+    house.close()
+    assert not house.reasons
+    assert not house.left
+
+
+def test_a_stuck_worker_ends_the_program() -> None:
+    house = House(Work())
+    house.work.go.clear()
+    eventually(lambda: house.reasons, "the program is asked to end")
+    assert house.reasons == ["the thread worker is stuck"]
+    house.close()
+    assert not house.left, "main ended it in order"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_worker_ends_the_program_though_it_says_nothing() -> None:
+    house = House(Work(30.0))
+    house.work.dies = True
+    eventually(lambda: house.reasons, "the program is asked to end", 5)
+    assert house.reasons == ["the thread worker is dead"]
+    house.close()
+
+
+def test_where_main_does_not_end_the_program_it_is_left_after_last_words() -> None:
+    said: list[str] = []
+    house = House(Work(), lambda: said.append("offline"))
+    house.work.go.clear()
+    eventually(lambda: house.left, "the program is left")
+    assert house.left == [1]
+    assert said == ["offline"]
+    house.close()
+
+
+def test_a_stuck_main_is_left_even_where_last_words_hang() -> None:
+    house = House(Work(), lambda: time.sleep(30))
+    house.dog.main.beat(SHORT_S)
+    eventually(lambda: house.left, "the program is left")
+    assert house.left == [1]
+    assert not house.reasons, "main is not asked"
+    house.close()
+
+
+def test_who_says_that_it_takes_long_is_waited_for() -> None:
+    pulse = Pulse()
+    seen: list[float] = []
+
+    class Asking:
+        def step(self) -> float:
+            with patience(40.0):
+                seen.append(worker.pulse.allowed_s)
+            seen.append(worker.pulse.allowed_s)
+            return 1.0
+
+    worker = Worker("asking", Asking(), lambda _: worker.stop(), SystemClock())
+    assert worker.pulse.beats == pulse.beats
+    worker.start()
+    worker.join(10)
+    assert seen == [SILENCE_S + 40.0, SILENCE_S]
+    beat()  # of a thread that nobody watches
+
+
+def test_who_waits_for_a_lock_lives() -> None:
+    lock = PatientLock()
+
+    class Waiting:
+        def step(self) -> float:
+            with lock, lock:
+                return 1.0
+
+    worker = Worker("waiting", Waiting(), lambda _: worker.stop(), SystemClock())
+    with lock:
+        worker.start()
+        eventually(lambda: worker.pulse.beats >= 3, "it tells that it lives")
+        assert worker.is_alive()
+    worker.join(10)
+    assert not worker.is_alive()

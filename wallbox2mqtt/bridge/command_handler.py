@@ -1,0 +1,197 @@
+"""Where commands come in: each message on a ``…/set`` topic is understood, refused, or made to wait.
+
+Refusal is the default. A command for a charger of which nothing is known yet waits for the first detail,
+because its limits and its body come from there.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from wallbox2mqtt.bridge.command_queue import Ticket
+from wallbox2mqtt.bridge.reader import Reader
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.catalogue import FIELDS, Field, parse, read_payload
+from wallbox2mqtt.errors import InvalidPayloadError
+from wallbox2mqtt.mqtt import Message, Reply
+from wallbox2mqtt.topics import LONGEST_REPLY, CommandTopic, Topics
+
+_LOG = logging.getLogger(__name__)
+
+REPLAY_S = 2.0
+"""What arrives retained so soon after subscribing was stored before: never a live command."""
+MAX_WAITING = 1000
+
+
+class Intake:
+    """Takes messages from the broker; the main thread calls it."""
+
+    def __init__(
+        self, shared: Shared, topics: Topics, reader: Reader, allowed: frozenset[str], *, accept_retained: bool
+    ) -> None:
+        """Begin with nothing that waits; ``allowed``: the permissions that the configuration gives."""
+        self._topics, self._reader, self._allowed = topics, reader, allowed
+        self._picture, self._plan, self._queue = shared.picture, shared.plan, shared.queue
+        self._results, self._clock, self._max_age_s = shared.results, shared.clock, shared.max_age_s
+        self._accept_retained = accept_retained
+        self._waiting: list[tuple[Message, Ticket]] = []
+        self._subscribed: float | None = None
+
+    def subscribed(self) -> None:
+        """Take note that the broker begins to deliver, first what it has stored."""
+        self._subscribed = self._clock.monotonic()
+
+    def disconnected(self) -> None:
+        """Take note that the connection has ended: a broker may deliver what it has stored before it says SUBACK."""
+        self._subscribed = None
+
+    def __len__(self) -> int:
+        """Give the number of commands that wait for a first detail."""
+        return len(self._waiting)
+
+    def take(self, message: Message) -> None:
+        """Take a message on a command topic."""
+        if message.retained and not self._is_replay(message):
+            # decided now: it may have to wait for its turn, and the connection may end meanwhile
+            message = replace(message, retained=False)
+        topic = self._topics.parse_command(message.topic)
+        if topic is None:
+            return
+        if topic.charger == "bridge":
+            self._take_for_bridge(topic, message)
+            return
+        charger_id = topic.charger_id
+        if charger_id is None or not topic.key:
+            _LOG.warning("ignored a message, this is no command of a charger topic=%.200s", message.topic)
+            return
+        self._sort(message, Ticket(charger_id, topic.key, message.arrived, self._reply(message)))
+
+    def _reply(self, message: Message) -> Reply | None:
+        """Give where the answer is wanted; nowhere where it must not go: the command counts all the same."""
+        reply = message.reply
+        if reply is None:
+            return None
+        if self._topics.may_reply_to(reply.topic) and len(reply.correlation or b"") <= LONGEST_REPLY:
+            return reply
+        _LOG.warning("no answer goes to this response topic topic=%.200s", reply.topic)
+        return None
+
+    def _take_for_bridge(self, topic: CommandTopic, message: Message) -> None:
+        if topic.key != "refresh":
+            _LOG.warning("ignored a message, the bridge knows no such command topic=%.200s", message.topic)
+        elif message.retained:
+            _LOG.warning("ignored a retained message topic=%.200s", message.topic)
+        else:
+            self._reader.want_all()
+
+    def _sort(self, message: Message, ticket: Ticket) -> None:
+        if ticket.charger_id not in self._plan.chargers:
+            if self._plan.was_listed or self._picture.has_detail(ticket.charger_id):
+                _LOG.warning("ignored a command for an unknown charger topic=%.200s", message.topic)
+                return
+        elif message.retained:
+            self._reject(ticket, "the message was retained: the broker would replay it at every start")
+            return
+        elif self._picture.has_detail(ticket.charger_id) or ticket.key == "refresh":
+            self._understand(message, ticket)
+            return
+        elif self._command_of(message, ticket) is None:
+            return
+        else:
+            self._reader.want(ticket.charger_id)
+        if len(self._waiting) >= MAX_WAITING:
+            if ticket.charger_id in self._plan.chargers:
+                self._results.failed(ticket, "too many commands wait for the first reading")
+            else:
+                _LOG.warning("dropped a command, too many wait for the list of chargers topic=%.200s", message.topic)
+            return
+        self._waiting.append((message, ticket))
+
+    def _is_replay(self, message: Message) -> bool:
+        """Tell whether a retained message is of no account."""
+        stored = self._subscribed is None or message.arrived - self._subscribed < REPLAY_S
+        return stored or not self._accept_retained
+
+    def _command_of(self, message: Message, ticket: Ticket) -> tuple[Field, str] | None:
+        """Give the row and the text of a command; None where it is refused, whatever the charger shows."""
+        row = FIELDS.get(ticket.key)
+        if row is None or row.command is None:
+            accepted = " ".join(field.key for field in FIELDS.values() if field.command is not None)
+            problem = "unknown" if row is None else "read-only"
+            self._reject(ticket, f"{ticket.key[:100]} is {problem}; fields that take commands: {accepted}")
+            return None
+        try:
+            return row, read_payload(message.payload)
+        except InvalidPayloadError as error:
+            self._reject(ticket, str(error))
+            return None
+
+    def _understand(self, message: Message, ticket: Ticket) -> None:
+        if (found := self._command_of(message, ticket)) is None:
+            return
+        row, text = found
+        try:
+            ticket.wish = parse(row, text, self._picture.view(ticket.charger_id), self._allowed)
+        except InvalidPayloadError as error:
+            self._reject(ticket, str(error))
+            return
+        if row.command is not None and row.command.request is None:
+            if (superseded := self._reader.refresh(ticket)) is not None:
+                self._results.superseded(superseded)
+            return
+        for superseded in self._queue.add(ticket):
+            self._results.superseded(superseded)
+
+    def _reject(self, ticket: Ticket, reason: str) -> None:
+        self._picture.repeat(ticket.charger_id, [ticket.key])
+        self._results.rejected(ticket, reason)
+
+    def look_again(self, charger_ids: Iterable[int] = ()) -> None:
+        """Sort what waits once more: these chargers' details have been read, or the chargers were listed."""
+        self._expire()
+        waiting, self._waiting = self._waiting, []
+        ready = set(charger_ids)
+        for message, ticket in waiting:
+            listed = self._plan.was_listed and ticket.charger_id not in self._plan.chargers
+            if ticket.charger_id in ready or listed or self._picture.has_detail(ticket.charger_id):
+                self._sort(message, ticket)
+            else:
+                self._waiting.append((message, ticket))
+
+    def ask_again(self) -> None:
+        """Ask once more for the details for which commands wait; the last read of one may have failed."""
+        self._expire()
+        for charger_id in {ticket.charger_id for _, ticket in self._waiting} & set(self._plan.chargers):
+            self._reader.want(charger_id)
+
+    def _expire(self) -> None:
+        now = self._clock.monotonic()
+        old = [entry for entry in self._waiting if now - entry[1].arrived >= self._max_age_s]
+        self._waiting = [entry for entry in self._waiting if entry not in old]
+        for message, ticket in old:
+            if self._may_be_ours(ticket):
+                self._guess(message, ticket)
+                self._results.expired(ticket)
+            else:
+                _LOG.warning("dropped a command for an unknown charger topic=%.200s", message.topic)
+
+    def _may_be_ours(self, ticket: Ticket) -> bool:
+        """Tell whether the charger is known, or may be: nobody knows before the first list."""
+        return ticket.charger_id in self._plan.chargers or not self._plan.was_listed
+
+    def _guess(self, message: Message, ticket: Ticket) -> None:
+        """Understand a command that ends before the first detail, as far as that goes: its result tells the value."""
+        row = FIELDS.get(ticket.key)
+        if row is not None:
+            with contextlib.suppress(InvalidPayloadError):
+                text = read_payload(message.payload)
+                ticket.wish = parse(row, text, self._picture.view(ticket.charger_id), self._allowed)
+
+    def drain(self) -> list[Ticket]:
+        """Take out all that wait."""
+        waiting, self._waiting = self._waiting, []
+        ours = [(message, ticket) for message, ticket in waiting if self._may_be_ours(ticket)]
+        for message, ticket in ours:
+            self._guess(message, ticket)
+        return [ticket for _, ticket in ours]

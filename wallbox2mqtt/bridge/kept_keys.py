@@ -1,0 +1,65 @@
+"""Which keys each document of a charger has had: kept in ``state_dir``, because their topics outlive the process.
+
+A field that goes while the bridge does not run would else keep its last value for good.
+"""
+
+from collections.abc import Mapping
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.storage import Store
+
+_FILE = "fields"
+
+
+class KeptKeys:
+    """The keys by charger and document. Without a store they are known for as long as the process runs."""
+
+    def __init__(self, store: Store | None) -> None:
+        """Take up what the last run knew."""
+        self._store = store
+        self._keys: dict[str, dict[str, frozenset[str]]] = {} if store is None else _taken_up(store.read(_FILE))
+
+    def of(self, charger_id: int) -> Mapping[str, frozenset[str]]:
+        """Give a charger's keys by document."""
+        return self._keys.get(str(charger_id), {})
+
+    def put(self, charger_id: int, home: str, keys: frozenset[str]) -> None:
+        """Take note of all keys that a document of a charger has had; written down when they changed."""
+        kept = self._keys.setdefault(str(charger_id), {})
+        if kept.get(home) != keys:
+            kept[home] = keys
+            self._write()
+
+    def forget(self, charger_id: int) -> None:
+        """Let go of a charger."""
+        if self._keys.pop(str(charger_id), None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        if self._store is None:
+            return
+        # chargers of a kind have the same keys: each set is written once
+        sets: dict[frozenset[str], int] = {}
+        chargers: dict[str, Json] = {
+            charger: {home: sets.setdefault(keys, len(sets)) for home, keys in homes.items()}
+            for charger, homes in self._keys.items()
+        }
+        self._store.write(_FILE, {"sets": [list[Json](sorted(keys)) for keys in sets], "chargers": chargers})
+
+
+def _taken_up(kept: dict[str, Json]) -> dict[str, dict[str, frozenset[str]]]:
+    sets, chargers = kept.get("sets"), kept.get("chargers")
+    known = [_keys(one) for one in sets] if isinstance(sets, list) else []
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for charger, homes in chargers.items() if isinstance(chargers, dict) else ():
+        if isinstance(homes, dict):
+            found[charger] = {
+                home: known[at]
+                for home, at in homes.items()
+                if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < len(known)
+            }
+    return found
+
+
+def _keys(kept: Json) -> frozenset[str]:
+    return frozenset(key for key in kept if isinstance(key, str)) if isinstance(kept, list) else frozenset()

@@ -1,0 +1,261 @@
+"""The reader: spends the read budget on what the plan says, and fills the picture."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wallbox2mqtt.bridge.command_queue import Ticket
+from wallbox2mqtt.bridge.planner import Kind, Target
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.cloud import Answer, Cloud
+from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud.documents import Listed, read_basic, read_detail, read_sweep
+from wallbox2mqtt.errors import (
+    AuthError,
+    BudgetSpentError,
+    CloudError,
+    ForbiddenError,
+    RateLimitedError,
+    UnauthorizedError,
+)
+from wallbox2mqtt.log import Trouble
+
+_LOG = logging.getLogger(__name__)
+
+IDLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who is told, on the reader's thread.
+
+    ``listed``: of the chargers of a good listing, and of those that are gone for good. ``detailed``: of a charger
+    whose detail was read. ``never_let_in``: of credentials that are refused and never worked.
+    """
+
+    listed: Callable[[list[Listed], list[int]], None]
+    detailed: Callable[[int], None]
+    never_let_in: Callable[[AuthError], None]
+
+
+class Reader:
+    """Reads one document after the other, each when it is due. One thread calls ``step``."""
+
+    def __init__(self, shared: Shared, cloud: Cloud, pace: Pace, bridge: Bridge, listener: Listener) -> None:
+        """Begin with a read that is due at once; the cloud is this thread's own line."""
+        self._cloud, self._pace, self._bridge, self._listener = cloud, pace, bridge, listener
+        self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
+        self._picture, self._plan, self._results = shared.picture, shared.plan, shared.results
+        self._clock, self._max_age_s = shared.clock, shared.max_age_s
+        self._condition = threading.Condition()
+        self._due = True
+        self._poked = False
+        self._again: Target | None = None
+        self._not_before = 0.0
+        self._last_begun: float | None = None
+        self._refreshes: dict[int, Ticket] = {}
+        self._trouble = Trouble(_LOG, "read failed", "reads succeed again", shared.clock)
+
+    @property
+    def begun(self) -> float | None:
+        """When the last read began, successful or not; None before the first."""
+        return self._last_begun
+
+    def tick(self) -> None:
+        """Say that a read is due; several before it happens are one. Who still waits for a failed read asks again."""
+        with self._condition:
+            waiting = list(self._refreshes)
+            self._due = True
+            self._wake()
+        for charger_id in waiting:
+            self._plan.want(charger_id)
+
+    def refresh(self, ticket: Ticket) -> Ticket | None:
+        """Read this charger as soon as the budget allows; gives the request for it that this one supersedes."""
+        with self._condition:
+            superseded = self._refreshes.pop(ticket.charger_id, None)
+            self._refreshes[ticket.charger_id] = ticket
+        self.want(ticket.charger_id)
+        return superseded
+
+    def want(self, charger_id: int) -> None:
+        """Read this charger's detail as soon as the budget allows: a command waits for it."""
+        self._plan.want(charger_id)
+        self.poke()
+
+    def want_all(self) -> None:
+        """Read everything as soon as the budget allows."""
+        self._plan.want_all()
+        self.poke()
+
+    def drain(self) -> list[Ticket]:
+        """Take out the requests for a read that wait."""
+        with self._condition:
+            waiting, self._refreshes = list(self._refreshes.values()), {}
+            return waiting
+
+    def poke(self) -> None:
+        """Wake whoever waits."""
+        with self._condition:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._poked = True
+        self._condition.notify_all()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until a read may be due, for so many seconds at most."""
+        with self._condition:
+            if not self._poked:
+                self._clock.wait(self._condition, timeout_s)
+            self._poked = False
+
+    def step(self) -> float:
+        """Read one document if one is due; gives the seconds after which to look again at the latest."""
+        self._expire()
+        wait = self._wait_s()
+        if wait > 0:
+            self._tell_shut_out()
+            return min(wait, IDLE_S)
+        target = self._again or self._plan.next(with_basics=self._cloud.basic_ready_in_s() <= 0)
+        self._read(target)
+        return 0.0
+
+    def _tell_shut_out(self) -> None:
+        """Tell of a refusal that another thread has met, or an earlier run: no read will for a while."""
+        if self._bridge.reason != AuthError.reason and self._tokens.wait_s() > 0:
+            self._bridge.read_failed(AuthError("the credentials were refused"))
+
+    def _expire(self) -> None:
+        now = self._clock.monotonic()
+        with self._condition:
+            old = [t for t in self._refreshes.values() if now - t.arrived >= self._max_age_s]
+            for ticket in old:
+                del self._refreshes[ticket.charger_id]
+        for ticket in old:
+            self._results.expired(ticket)
+
+    def _wait_s(self) -> float:
+        """Give the seconds until the next read: 0 is now, five where nothing is due."""
+        wanted = self._plan.is_wanted or self._again is not None
+        with self._condition:
+            due = self._due
+        if not due and not wanted:
+            return IDLE_S
+        now = self._clock.monotonic()
+        waits = [self._pace.wait_s(), self._reads.ready_in_s(), self._tokens.wait_s(), self._not_before - now]
+        if self._tokens.spends_a_write():
+            waits.append(self._writes.ready_in_s())
+        if self._pace.is_slowed and self._last_begun is not None:
+            # the pace that was refused is not tried again, whoever asks
+            waits.append(self._last_begun + self._pace.interval_s - now)
+        return max(waits)
+
+    def _read(self, target: Target) -> None:
+        begun = self._clock.monotonic()
+        try:
+            answer = self._ask(target)
+            self._take(target, answer)
+        except BudgetSpentError as error:
+            self._not_before = self._clock.monotonic() + error.ready_in_s
+        except CloudError as error:
+            self._began(target, begun)
+            self._failed(target, error)
+        else:
+            self._began(target, begun)
+            self._again = None
+            self._pace.succeeded()
+            self._plan.succeeded(target)
+            self._bridge.read_succeeded()
+            self._trouble.ended()
+            self._told(target, answer)
+
+    def _began(self, target: Target, begun: float) -> None:
+        self._last_begun = begun
+        with self._condition:
+            self._due = False
+        self._plan.asked(target)
+
+    def _ask(self, target: Target) -> Answer:
+        match target.kind:
+            case Kind.LIST:
+                return self._cloud.chargers()
+            case Kind.DETAIL:
+                return self._cloud.detail(target.charger_id)
+            case Kind.BASIC:
+                return self._cloud.basic(target.charger_id)
+
+    def _take(self, target: Target, answer: Answer) -> None:
+        """Put the answer into the picture.
+
+        Raises:
+            BadAnswerError: it is of the wrong shape.
+
+        """
+        match target.kind:
+            case Kind.LIST:
+                listing = read_sweep(answer.body)
+                gone = self._plan.listed(listing)
+                self._listener.listed(listing, gone)
+                ours = set(self._plan.chargers)
+                for listed in listing:
+                    if listed.charger_id in ours:
+                        self._picture.read(listed.charger_id, listed.reading, answer.begun, "sweep", answer.server_time)
+            case Kind.DETAIL:
+                reading = read_detail(answer.body)
+                self._picture.read(target.charger_id, reading, answer.begun, "detail", answer.server_time)
+            case Kind.BASIC:
+                reading = read_basic(answer.body)
+                self._picture.read(target.charger_id, reading, answer.begun, "basic", answer.server_time)
+
+    def _told(self, target: Target, answer: Answer) -> None:
+        """Answer those who waited for this document."""
+        if target.kind is not Kind.DETAIL:
+            return
+        with self._condition:
+            ticket = self._refreshes.get(target.charger_id)
+            # one that came while the document was under way asks for a newer one
+            if ticket is not None and ticket.arrived <= answer.begun:
+                del self._refreshes[target.charger_id]
+            elif ticket is not None:
+                self._plan.want(target.charger_id)
+                ticket = None
+        if ticket is not None:
+            self._results.ok(ticket, answer.http_status)
+        self._listener.detailed(target.charger_id)
+
+    def _failed(self, target: Target, error: CloudError) -> None:
+        again, self._again = self._again, None
+        match error:
+            case UnauthorizedError() if again != target and self._tokens.wait_s() <= 0:
+                # the token is dropped: once more with a new one, when the budget allows
+                self._again = target
+                self._bridge.answered()
+                return
+            case UnauthorizedError() if self._tokens.wait_s() > 0:
+                error = AuthError("fresh tokens are refused again and again", error.http_status)
+            case RateLimitedError():
+                self._refused(target, error)
+            case ForbiddenError():
+                if self._plan.forbidden(target):
+                    self._refused(target, error)
+                else:
+                    self._bridge.answered()
+                return
+            case AuthError() if not self._tokens.worked_before:
+                self._listener.never_let_in(error)
+        self._plan.failed(target, error)
+        self._bridge.read_failed(error)
+        if not isinstance(error, RateLimitedError):
+            self._tell(target, error.reason, error)
+
+    def _refused(self, target: Target, error: CloudError) -> None:
+        self._pace.refused(error.retry_after_s if isinstance(error, RateLimitedError) else None)
+        self._bridge.rate_limited()
+        self._tell(target, RateLimitedError.reason, error, f" backoff_s={self._pace.wait_s():.0f}")
+
+    def _tell(self, target: Target, reason: str, error: CloudError, more: str = "") -> None:
+        which = f"document={target.kind.value} charger={target.charger_id}"
+        self._trouble.occurs(reason, f"reason={reason} {which} error={str(error)!r}{more}")

@@ -1,0 +1,25 @@
+"""What the threads share: the parts with a lock of their own. Between the threads is nothing else but queues."""
+
+from dataclasses import dataclass
+
+from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
+from wallbox2mqtt.bridge.planner import Plan
+from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud.budget import Budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The parts. ``max_age_s``: how old a command may become before it is given up."""
+
+    clock: Clock
+    tokens: TokenManager
+    reads: Budget
+    writes: Budget
+    picture: Picture
+    plan: Plan
+    queue: CommandQueue
+    results: Results
+    max_age_s: float

@@ -1,0 +1,323 @@
+"""The picture: all that is known of the chargers, as it is published. One object with one lock.
+
+Two rules keep it true: an older reading never overwrites a newer one of the same field, whichever document
+it came from; and after an accepted command the field is held, so that readings which cannot know of it yet
+do not make it flicker.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from wallbox2mqtt.bridge.charger import (
+    DERIVED_OF,
+    HELD,
+    MOVING,
+    STATES,
+    Charger,
+    Hold,
+    NotConfirmed,
+    Snapshot,
+    is_stale,
+    same,
+    stamp,
+    welcome,
+)
+from wallbox2mqtt.bridge.kept_keys import KeptKeys
+from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
+from wallbox2mqtt.cloud.documents import Reading
+from wallbox2mqtt.storage import Store
+from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, payload
+
+_LOG = logging.getLogger(__name__)
+
+_MAX_KEY_SETS = 100
+
+Publish = Callable[[str, str], None]
+
+
+class Picture:
+    """What is known, and what of it is published. Every method may be called from any thread."""
+
+    def __init__(self, topics: Topics, publish: Publish, settle_s: float, store: Store | None = None) -> None:
+        """Begin with nothing but the keys that the last run has published.
+
+        Args:
+            topics: of the bridge.
+            publish: takes a topic and a payload and must not block.
+            settle_s: how long after a command the cloud may still show the old value.
+            store: where the keys are kept; None: nowhere.
+
+        """
+        self._kept = KeptKeys(store)
+        self._topics, self._publish, self._settle_s = topics, publish, settle_s
+        self._lock = threading.RLock()
+        self._chargers: dict[int, Charger] = {}
+        self._key_sets: dict[frozenset[str], frozenset[str]] = {}
+
+    def view(self, charger_id: int) -> Mapping[str, Json]:
+        """Give a copy of a charger's fields as they are shown."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return {} if charger is None else dict(charger.values)
+
+    def value(self, charger_id: int, key: str) -> Json:
+        """Give one field as it is shown."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return None if charger is None else charger.values.get(key)
+
+    def has_detail(self, charger_id: int) -> bool:
+        """Tell whether a detail of this charger has been read."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return charger is not None and charger.detailed
+
+    def snapshot(self, charger_id: int) -> Snapshot | None:
+        """Give what a charger has at present; None before its first detail."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            if charger is None or not charger.detailed:
+                return None
+            gone = frozenset[str]().union(*charger.gone.values())
+            values = {key: value for key, value in charger.values.items() if key not in gone}
+            return Snapshot(values, frozenset(charger.homes))
+
+    def edition(self, charger_id: int) -> int:
+        """Give the number that changes when more of a charger may have than measurements; 0: nothing is known of it."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return 0 if charger is None else charger.edition
+
+    def announcing(self) -> Iterator[int]:
+        """Publish everything anew, one charger at each turn with what is shown of it by then; gives which."""
+        with self._lock:
+            charger_ids = list(self._chargers)
+        for charger_id in charger_ids:
+            with self._lock:
+                if (charger := self._chargers.get(charger_id)) is not None:
+                    self._announce(charger_id, charger)
+            yield charger_id
+
+    def _announce(self, charger_id: int, charger: Charger) -> None:
+        if charger.availability is not None:
+            self._publish(self._topics.availability(charger_id), charger.availability)
+        for key, value in charger.values.items():
+            self._publish(self._topics.field(charger_id, key), payload(value))
+
+    def repeat(self, charger_id: int, keys: Iterable[str]) -> None:
+        """Publish these fields again though they did not change, so that a dashboard's control springs back."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            for key in keys:
+                if charger is not None and key in charger.values:
+                    self._publish(self._topics.field(charger_id, key), payload(charger.values[key]))
+
+    def forget(self, charger_id: int) -> list[str]:
+        """Drop a charger that is gone; gives the topics that it had, or may have had in an earlier run."""
+        with self._lock:
+            charger = self._chargers.pop(charger_id, Charger())
+            earlier = [key for keys in self._kept.of(charger_id).values() for key in keys]
+            self._kept.forget(charger_id)
+            keys = dict.fromkeys(["availability", *STATES, *charger.values, *earlier])
+            return [self._topics.field(charger_id, key) for key in keys]
+
+    def read(self, charger_id: int, reading: Reading, begun: float, home: str, server_time: float | None) -> None:
+        """Take a reading: a document that a read brought.
+
+        Args:
+            charger_id: the charger.
+            reading: what the document says.
+            begun: when the request began, monotonic.
+            home: which document it is: detail, basic or sweep.
+            server_time: the answer's Date, seconds since 1970; with a detail it tells a charger out of touch.
+
+        """
+        with self._lock:
+            charger = self._chargers.setdefault(charger_id, Charger())
+            self._warn(charger_id, charger, reading)
+            values = welcome(charger, reading.values)
+            if reading.complete:
+                values |= self._gone(charger_id, charger, values.keys() | reading.wrong.keys(), home)
+            failed = [self._offer(charger_id, charger, key, value, begun) for key, value in values.items()]
+            failed += self._follow(charger_id, charger, values, begun)
+            if home == "detail":
+                charger.edition += int(not charger.detailed)
+                charger.detailed = True
+                charger.stale = is_stale(reading.values.get("last_sync"), server_time)
+            self._update_availability(charger_id, charger)
+        for call in failed:
+            if call is not None:
+                call()
+
+    def accept(
+        self,
+        charger_id: int,
+        wished: Mapping[str, Json],
+        answer: Reading,
+        begun: float,
+        now: float,
+        failed: Mapping[str, NotConfirmed],
+    ) -> None:
+        """Take an accepted write: show what was wished, hold it, and take the answer as a reading of what it shows.
+
+        Args:
+            charger_id: the charger.
+            wished: the fields that the command set, as they are to be shown.
+            answer: what the write's answer shows.
+            begun: when the request began, monotonic.
+            now: monotonic.
+            failed: by field, what to call when the cloud turns out not to show it.
+
+        """
+        with self._lock:
+            charger = self._chargers.setdefault(charger_id, Charger())
+            charger.edition += 1
+            for key, wish in wished.items():
+                charger.doubts.pop(key, None)
+                hold = self._hold(charger, key, wish, now, failed.get(key))
+                told = answer.values.get(key)
+                if told is not None and not self._is_old(hold, told, now):
+                    hold.wish = told  # the wish, or what the charger made of it
+                charger.values[key] = hold.wish
+                charger.read_at[key] = max(begun, charger.read_at.get(key, begun))
+                self._publish(self._topics.field(charger_id, key), payload(hold.wish))
+            followers = {follower for key in wished for follower in DERIVED_OF.get(key, ())}
+            for key in followers - wished.keys():
+                charger.holds.pop(key, None)  # an earlier command's, which this one has overtaken
+            others = {key: value for key, value in answer.values.items() if key not in wished}
+            shown = {
+                key: value
+                for key, value in welcome(charger, others).items()
+                if self._is_new(charger, key, value, begun)
+            }
+            calls = [self._offer(charger_id, charger, key, value, begun) for key, value in shown.items()]
+            unheld = {key: charger.values[key] for key in [*wished, *shown]}
+            self._follow(charger_id, charger, unheld, begun, held=False)
+            self._update_availability(charger_id, charger)
+        for call in calls:
+            if call is not None:
+                call()
+
+    def doubt(self, charger_id: int, keys: Iterable[str], now: float) -> None:
+        """Take note that a write of these fields got no answer: whether they still are as shown is not known."""
+        with self._lock:
+            if (charger := self._chargers.get(charger_id)) is not None:
+                charger.doubts |= dict.fromkeys(keys, now)
+
+    def is_sure(self, charger_id: int, keys: Iterable[str]) -> bool:
+        """Tell whether none of these fields was written without an answer since they were read."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return charger is None or charger.doubts.keys().isdisjoint(keys)
+
+    def release(self, charger_id: int, keys: Iterable[str]) -> None:
+        """Hold these fields no longer: another command changed them in a way that the next reading will tell."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            for key in keys:
+                if charger is not None:
+                    charger.holds.pop(key, None)
+
+    def _hold(self, charger: Charger, key: str, wish: Json, now: float, failed: NotConfirmed | None) -> Hold:
+        old = [(value, until) for value, until in charger.was.get(key, []) if now - until <= self._settle_s]
+        if key in charger.values:
+            old.append((charger.values[key], now))
+        charger.was[key] = old
+        charger.holds[key] = hold = Hold(wish, now, list(old), failed)
+        return hold
+
+    def _is_new(self, charger: Charger, key: str, value: Json, begun: float) -> bool:
+        """Tell whether a write's answer says something new of a field that the write did not set.
+
+        Such an answer is another document than those that are read: that it shows the wish of an earlier command
+        does not mean that they do.
+        """
+        if begun < charger.read_at.get(stamp(key), begun):
+            return False
+        hold = charger.holds.get(key)
+        if hold is None or same(value, hold.wish):
+            return hold is None
+        return begun - hold.since >= self._settle_s or not self._is_old(hold, value, begun)
+
+    def _is_old(self, hold: Hold, value: Json, begun: float) -> bool:
+        return any(same(value, old) and begun - until <= self._settle_s for old, until in hold.old)
+
+    def _offer(self, charger_id: int, charger: Charger, key: str, value: Json, begun: float) -> NotConfirmed | None:
+        """Show a read value unless a newer one or a hold stands against it."""
+        if begun < charger.read_at.get(stamp(key), begun):
+            return None
+        hold = charger.holds.get(key)
+        failed = None
+        if hold is not None:
+            decided, shows_wish = begun - hold.since >= self._settle_s, same(value, hold.wish)
+            was_old, is_old = any(same(value, old) for old, _ in hold.old), self._is_old(hold, value, begun)
+            if not decided and not shows_wish and is_old:
+                return None
+            # a wish that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet; and an
+            # old value that is shown because its own time is over may still turn out to be the end of this command
+            if decided or not (is_old if shows_wish else was_old):
+                del charger.holds[key]
+            if decided and not shows_wish and was_old:
+                failed = hold.failed
+        self._show(charger_id, charger, key, value, begun)
+        return failed
+
+    def _show(self, charger_id: int, charger: Charger, key: str, value: Json, begun: float) -> None:
+        known = key in charger.values
+        before = charger.values.get(key)
+        if key in HELD and known and not same(before, value):
+            kept = [(old, until) for old, until in charger.was.get(key, []) if begun - until <= self._settle_s]
+            charger.was[key] = [*kept, (before, begun)]
+        charger.values[key] = value
+        charger.read_at[stamp(key)] = begun
+        if (lost := charger.doubts.get(key)) is not None and begun - lost >= self._settle_s:
+            del charger.doubts[key]
+        if not known or payload(before) != payload(value):
+            charger.edition += int(not known or key not in MOVING or None in {before, value})
+            self._publish(self._topics.field(charger_id, key), payload(value))
+
+    def _follow(
+        self, charger_id: int, charger: Charger, values: Mapping[str, Json], begun: float, *, held: bool = True
+    ) -> list[NotConfirmed | None]:
+        """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
+        failed = []
+        for key in dict.fromkeys(key for source in values for key in DERIVED_OF.get(source, ())):
+            row, at, view = FIELDS[key], begun, {**charger.values, **values}
+            if key not in charger.values and row.sources[0] not in view:
+                continue  # of what it follows from first nothing was read yet: what an earlier run has shown stays
+            if key not in charger.holds:
+                at, view = max(begun, charger.read_at.get(key, begun)), charger.values
+            elif not held:
+                continue
+            if row.derive is not None:
+                value = row.derive(*(view.get(source) for source in row.sources))
+                failed.append(self._offer(charger_id, charger, key, value, at))
+        return failed
+
+    def _gone(self, charger_id: int, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
+        """Give what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
+        before = self._kept.of(charger_id).get(home, frozenset())
+        keys = before | here
+        # chargers of a kind have the same keys: one set serves them all
+        if len(self._key_sets) >= _MAX_KEY_SETS:
+            self._key_sets.clear()
+        self._kept.put(charger_id, home, self._key_sets.setdefault(keys, keys))
+        charger.edition += int(home not in charger.homes or before != keys or charger.gone.get(home) != before - here)
+        charger.homes.add(home)
+        charger.gone[home] = before - here
+        return dict.fromkeys(before - here)
+
+    def _warn(self, charger_id: int, charger: Charger, reading: Reading) -> None:
+        for key, what in reading.wrong.items():
+            if key not in charger.warned:
+                charger.warned.add(key)
+                _LOG.warning("kept the last value of a field charger=%d field=%s problem=%r", charger_id, key, what)
+
+    def _update_availability(self, charger_id: int, charger: Charger) -> None:
+        out = charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH
+        availability = OFFLINE if out else ONLINE
+        if availability != charger.availability:
+            charger.availability = availability
+            self._publish(self._topics.availability(charger_id), availability)

@@ -1,0 +1,91 @@
+"""The bridge's own topics: does it run, is the cloud there and if not why, how much was asked of it."""
+
+import threading
+
+from wallbox2mqtt import __version__
+from wallbox2mqtt.bridge.state import Publish
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.clock import Clock, iso_utc
+from wallbox2mqtt.errors import AuthError, CloudError
+from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, to_json
+
+FAILURES_UNTIL_OFFLINE = 3
+
+
+class Bridge:
+    """What the bridge says of itself. Published when changed, and anew after each connect."""
+
+    def __init__(self, topics: Topics, publish: Publish, clock: Clock) -> None:
+        """Begin without knowing whether the cloud is there."""
+        self._topics, self._publish, self._clock = topics, publish, clock
+        self._lock = threading.RLock()
+        self._shown: dict[str, str] = {}
+        self._failures = 0
+        self._started = clock.monotonic()
+        self.started = iso_utc(clock.wall())
+        self.reason: str | None = None
+        self.last_read: float | None = None
+        self.last_contact = self._started
+
+    def show(self, name: str, payload: str) -> None:
+        """Publish one of the bridge's topics if it changed."""
+        with self._lock:
+            if self._shown.get(name) != payload:
+                self._shown[name] = payload
+                self._publish(self._topics.bridge(name), payload)
+
+    def announce(self) -> None:
+        """Say that the bridge runs, and publish everything anew."""
+        with self._lock:
+            self._publish(self._topics.state, ONLINE)
+            for name, payload in self._shown.items():
+                self._publish(self._topics.bridge(name), payload)
+
+    def still_here(self) -> None:
+        """Contradict whoever wrote ``offline``: an old connection's will, or another program."""
+        self._publish(self._topics.state, ONLINE)
+
+    def read_succeeded(self) -> None:
+        """Take note of a good read."""
+        with self._lock:
+            self._failures = 0
+            self.last_read = self.last_contact = self._clock.monotonic()
+            self.reason = "ok"
+            self.show("cloud", ONLINE)
+            self.show("cloud_reason", "ok")
+            self.show("last_poll", iso_utc(self._clock.wall()))
+
+    def read_failed(self, error: CloudError) -> None:
+        """Take note of a failed read: three in a row, or a refused sign-in, and the cloud counts as offline."""
+        with self._lock:
+            limited = error.reason == "rate_limited"
+            if not limited:
+                self._failures += 1
+            self.reason = error.reason
+            if isinstance(error, AuthError) or self._failures >= FAILURES_UNTIL_OFFLINE:
+                self.show("cloud", OFFLINE)
+            self.show("cloud_reason", error.reason)
+
+    def answered(self) -> None:
+        """Take note of an answer that is no reading and no fault: of one charger without rights, of an old token."""
+        with self._lock:
+            self.last_contact = self._clock.monotonic()
+
+    def rate_limited(self) -> None:
+        """Take note that the cloud refuses reads as too many: it is there all the same."""
+        with self._lock:
+            self.reason = "rate_limited"
+            self.show("cloud_reason", "rate_limited")
+
+    @property
+    def uptime_s(self) -> int:
+        """Whole seconds since the start."""
+        return int(self._clock.monotonic() - self._started)
+
+    def info(self, **facts: Json) -> None:
+        """Publish what the bridge is and how it is set up."""
+        self.show("info", to_json({"version": __version__, "started": self.started, **facts}))
+
+    def health(self, **figures: Json) -> None:
+        """Publish how the bridge is."""
+        self.show("health", to_json({"uptime_s": self.uptime_s, **figures}))

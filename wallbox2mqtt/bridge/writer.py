@@ -1,0 +1,193 @@
+"""The writer: sends commands, one at a time, urgent ones first, within the write budget."""
+
+import logging
+
+from wallbox2mqtt.bridge.command_queue import Ticket
+from wallbox2mqtt.bridge.refusals import reason_of
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.catalogue import FIELDS, Json, Wish, request_of
+from wallbox2mqtt.catalogue.templates import Request, UnfilledError
+from wallbox2mqtt.cloud import Answer, Cloud
+from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud.documents import read_answer
+from wallbox2mqtt.errors import (
+    AnswerLostError,
+    BudgetSpentError,
+    CloudError,
+    ConflictError,
+    ForbiddenError,
+    NotSentError,
+    RateLimitedError,
+    UnauthorizedError,
+)
+
+_LOG = logging.getLogger(__name__)
+
+AGAIN_S = 2.0
+"""Before the second try of a request that may be sent twice."""
+MAX_TRIES = 2
+_IDLE_S = 5.0
+
+
+class Writer:
+    """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
+
+    def __init__(self, shared: Shared, cloud: Cloud) -> None:
+        """Begin with nothing under way; the cloud is this thread's own line."""
+        self._cloud, self._clock, self._max_age_s = cloud, shared.clock, shared.max_age_s
+        self._tokens, self._writes = shared.tokens, shared.writes
+        self._queue, self._results = shared.queue, shared.results
+        self._picture, self._plan = shared.picture, shared.plan
+        self._pace = Pace(0.0, shared.writes.interval_s, shared.clock)
+        self.under_way: Ticket | None = None
+
+    @property
+    def refused(self) -> int:
+        """Writes that the cloud refused as too many."""
+        return self._pace.refused_total
+
+    @property
+    def backoff_s(self) -> float:
+        """Seconds for which no command is sent, after a refusal."""
+        return self._pace.wait_s()
+
+    def step(self) -> float:
+        """Send one command if one may be sent; gives the seconds after which to look again at the latest."""
+        now = self._clock.monotonic()
+        self._expire(now)
+        self._answer_fulfilled()
+        ticket, wait = self._pick(now)
+        if ticket is None:
+            return wait
+        # named before it is taken: whoever stops the program finds it here or in the queue
+        self.under_way = ticket
+        if self._queue.take(ticket):
+            self._send(ticket)
+        self.under_way = None
+        return 0.0
+
+    def _expire(self, now: float) -> None:
+        for ticket in self._queue.waiting():
+            if now - ticket.arrived >= self._max_age_s and self._queue.take(ticket):
+                self._fail(ticket, "expired", None)
+
+    def _answer_fulfilled(self) -> None:
+        """Answer what is so already, unless a command that waits before it will change that."""
+        changing: dict[int, set[str]] = {}
+        for ticket in sorted(self._queue.waiting(), key=lambda waiting: waiting.order):
+            wish, before = ticket.wish, changing.setdefault(ticket.charger_id, set())
+            if wish is None:
+                continue
+            if before & wish.touches or not self._is_fulfilled(ticket.charger_id, wish):
+                before |= wish.touches
+            elif self._queue.take(ticket):
+                self._picture.repeat(ticket.charger_id, wish.sets)
+                self._results.ok(ticket)
+
+    def _is_fulfilled(self, charger_id: int, wish: Wish) -> bool:
+        """Tell whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
+        if not self._picture.is_sure(charger_id, wish.touches):
+            return False
+        return wish.is_fulfilled(self._picture.view(charger_id))
+
+    def _pick(self, now: float) -> tuple[Ticket | None, float]:
+        """Give the command to send now, or None and the seconds until one may be."""
+        waiting = self._queue.waiting()
+        if not waiting:
+            return None, _IDLE_S
+        oldest = min(ticket.arrived for ticket in waiting)
+        wait = min(_IDLE_S, max(0.0, oldest + self._max_age_s - now))
+        if (held := self._pace.wait_s()) > 0:
+            return None, min(wait, held)
+        first = next((ticket for ticket in waiting if ticket.not_before <= now), None)
+        if first is None:
+            return None, min(wait, *(ticket.not_before - now for ticket in waiting))
+        # a token that costs a write of its own is only fetched when the command can follow it
+        spare = int(self._tokens.spends_a_write())
+        if not first.urgent:
+            spare += 1
+        ready = self._writes.ready_in_s(spare)
+        return (first, 0.0) if ready <= 0 else (None, min(wait, ready))
+
+    def _send(self, ticket: Ticket) -> None:
+        wish = ticket.wish
+        if wish is None:
+            return
+        try:
+            sending = request_of(wish, self._picture.view(ticket.charger_id))
+        except UnfilledError as error:
+            self._fail(ticket, str(error), None)
+            return
+        if sending is None:
+            return
+        request, body = sending
+        sent = False
+        try:
+            # by itself: what goes wrong with a token is not an answer to the command
+            self._writes.check()
+            self._tokens.token()
+            sent = True
+            answer = self._cloud.write(request, ticket.charger_id, body)
+        except BudgetSpentError:
+            self._put_back(ticket)
+        except CloudError as error:
+            _LOG.info("command failed charger=%d field=%s error=%r", ticket.charger_id, ticket.key, str(error))
+            self._failed(ticket, error, lost=sent and not request.repeatable)
+        else:
+            self._accepted(ticket, wish, request, answer)
+
+    def _accepted(self, ticket: Ticket, wish: Wish, request: Request, answer: Answer) -> None:
+        self._pace.succeeded()
+        self._plan.commanded(ticket.charger_id)
+        shown = _shown(wish)
+        failed = {key: lambda: self._results.not_confirmed(ticket) for key in wish.claims & shown.keys()}
+        reading = read_answer(answer.body, request.answer)
+        now = self._clock.monotonic()
+        self._picture.accept(ticket.charger_id, shown, reading, answer.begun, now, failed)
+        if not shown:
+            # its reading is to show what became of it, whatever another command wished before
+            self._picture.release(ticket.charger_id, wish.claims)
+            self._picture.repeat(ticket.charger_id, [ticket.key])
+        self._results.ok(ticket, answer.http_status)
+
+    def _failed(self, ticket: Ticket, error: CloudError, *, lost: bool) -> None:
+        """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
+        if isinstance(error, AnswerLostError) and ticket.wish is not None:
+            self._picture.doubt(ticket.charger_id, ticket.wish.sets, self._clock.monotonic())
+        match error:
+            case RateLimitedError():
+                self._pace.refused(error.retry_after_s)
+                self._put_back(ticket)
+            case UnauthorizedError() if not ticket.renewed:
+                ticket.renewed = True
+                self._put_back(ticket)
+            case AnswerLostError() if lost:
+                self._fail(ticket, f"{error}: its effect is unknown, it is not sent again", error.http_status)
+            case NotSentError() | AnswerLostError() if ticket.tries + 1 < MAX_TRIES:
+                self._again(ticket)
+            case ForbiddenError() | ConflictError():
+                view = self._picture.view(ticket.charger_id)
+                self._fail(ticket, reason_of(error, ticket.wish, view), error.http_status)
+            case _:
+                self._fail(ticket, str(error), error.http_status)
+
+    def _again(self, ticket: Ticket) -> None:
+        ticket.tries += 1
+        ticket.not_before = self._clock.monotonic() + AGAIN_S
+        self._put_back(ticket)
+
+    def _put_back(self, ticket: Ticket) -> None:
+        if not self._queue.put_back(ticket):
+            self._results.superseded(ticket)
+
+    def _fail(self, ticket: Ticket, reason: str, http_status: int | None) -> None:
+        if ticket.wish is not None:
+            self._picture.repeat(ticket.charger_id, {ticket.key, *ticket.wish.sets})
+        self._results.failed(ticket, reason, http_status)
+
+
+def _shown(wish: Wish) -> dict[str, Json]:
+    """Give the fields that are shown as wished once the write is accepted."""
+    if wish.field.command is None or not wish.field.command.shows:
+        return {}
+    return {key: value for key, value in wish.sets.items() if FIELDS[key].has_state}

@@ -1,0 +1,145 @@
+"""From a payload to a wish, from a wish to a request's body, and back (the simulator's side)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from wallbox2mqtt.catalogue.field import Field
+from wallbox2mqtt.catalogue.payloads import View
+from wallbox2mqtt.catalogue.quantities import Json
+from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
+from wallbox2mqtt.catalogue.templates import Request, Template, UnfilledError, fill, match
+from wallbox2mqtt.errors import InvalidPayloadError
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A command that was understood. ``value``: what its result shows. ``sets``: fields and their wished values.
+
+    ``claims``: the fields for which it competes with other waiting commands.
+    """
+
+    field: Field
+    value: Json
+    sets: Mapping[str, Json]
+    claims: frozenset[str]
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """All fields that it sets or competes for."""
+        return self.claims | self.sets.keys()
+
+    def without(self, taken: frozenset[str]) -> "Wish | None":
+        """Give what is left of the wish when newer commands take these fields: None when nothing is."""
+        left = self.claims - taken
+        if left == self.claims:
+            return self
+        if not left:
+            return None
+        return replace(self, sets={key: v for key, v in self.sets.items() if key in left}, claims=left)
+
+    def is_fulfilled(self, view: View) -> bool:
+        """Tell whether every field for which it competes has its wished value, so that nothing need be sent."""
+        command = self.field.command
+        if command is None or command.request is None or command.always_sent:
+            return False
+        return all(key in view and view[key] == self.sets[key] for key in self.claims)
+
+
+def parse(field: Field, text: str, view: View, allowed: frozenset[str]) -> Wish:
+    """Understand a payload for a field of a charger.
+
+    Args:
+        field: the row of the topic.
+        text: the payload without the white space around it.
+        view: the charger's fields as last known.
+        allowed: the permissions that the configuration gives.
+
+    Raises:
+        InvalidPayloadError: the field takes no commands, or not this one, or not in this state.
+
+    """
+    command = field.command
+    if command is None:
+        msg = f"{field.key} is read-only"
+        raise InvalidPayloadError(msg)
+    value = command.language.parse(text, view)
+    if command.guard is not None:
+        command.guard(value, view, allowed)
+    if isinstance(value, dict):
+        sets = {CONFIG_FIELDS[name].key: part for name, part in value.items()}
+        claims = frozenset(sets)
+    else:
+        sets = dict(dict(command.effects).get(value, ())) | {field.key: value}
+        claims = frozenset({dict(command.claims).get(value, field.key)})
+    wish = Wish(field, value, sets, claims)
+    try:
+        request_of(wish, view)
+    except UnfilledError as error:
+        raise InvalidPayloadError(str(error)) from None
+    return wish
+
+
+def _template(field: Field, keys: Mapping[str, Json]) -> Template:
+    if field.command is not None and field.command.body is not None:
+        return field.command.body
+    merged: dict[str, Template] = {}
+    for key in keys:
+        merged |= FIELDS[key].config or {}
+    return merged
+
+
+def request_of(wish: Wish, view: View) -> tuple[Request, Json] | None:
+    """Give the request of a wish with its body filled, or None for a wish that only asks for a read.
+
+    Raises:
+        UnfilledError: the body needs a value that is not known.
+
+    """
+    command = wish.field.command
+    if command is None or command.request is None:
+        return None
+    body = fill(_template(wish.field, wish.sets), {**view, **wish.sets})
+    if command.as_given and isinstance(body, dict):
+        body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in wish.sets}
+    return command.request, body
+
+
+def wish_of_request(method: str, path: str, body: Json) -> dict[str, Json]:
+    """Give the fields that a request sets: the inverse of ``request_of``, for the simulator.
+
+    Args:
+        method: of the request.
+        path: with ``{id}`` in place of the charger's number, without slashes around it.
+        body: the request's body.
+
+    Raises:
+        ValueError: no command makes such a request.
+
+    """
+    rows = [row for row in FIELDS.values() if row.command is not None and row.command.request is not None]
+    asked = [
+        row
+        for row in rows
+        if row.command
+        and row.command.request
+        and (row.command.request.method, row.command.request.path) == (method, path)
+    ]
+    if any(row.key == "config" for row in asked) and isinstance(body, dict) and body:
+        if unknown := body.keys() - CONFIG_FIELDS.keys():
+            msg = f"unknown keys {sorted(unknown)}"
+            raise ValueError(msg)
+        return {k: v for name, part in body.items() for k, v in _match_config(name, part).items()}
+    problems = []
+    for row in asked:
+        if row.command is not None and row.command.body is not None:
+            try:
+                return match(row.command.body, body)
+            except ValueError as error:
+                problems.append(str(error))
+    msg = f"no command makes {method} {path} with this body: {'; '.join(problems) or 'no such request'}"
+    raise ValueError(msg)
+
+
+def _match_config(name: str, value: Json) -> dict[str, Json]:
+    row = CONFIG_FIELDS[name]
+    return match({name: (row.config or {})[name]}, {name: value})

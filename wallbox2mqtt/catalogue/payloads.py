@@ -1,0 +1,294 @@
+"""What a command accepts: small languages, each with a parser and a sentence that says what it takes.
+
+Refusal is the default: a payload that is not exactly of the language raises, nothing is guessed or coerced
+(a peer reads ``abc`` on its lock topic as 0, which unlocks). Limits may depend on the charger, so parsers
+are given a view of it: its fields as last known.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.errors import InvalidPayloadError
+
+View = Mapping[str, Json]
+"""A charger's fields as last known, by key; a missing key is an unknown value."""
+
+MAX_PAYLOAD_BYTES = 1024
+_WHITE_SPACE = " \t\r\n\v\f"
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
+
+
+class Language(Protocol):
+    """What a command accepts."""
+
+    def accepts(self, view: View) -> str:
+        """Say what is accepted by a charger, in words that finish the sentence «accepted: …»."""
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the wish that the text names, in the form in which the field shows it.
+
+        Raises:
+            InvalidPayloadError: the text is not of the language.
+
+        """
+
+
+def is_quasar(view: View) -> bool:
+    """Tell whether a charger can discharge the car: part numbers of the Quasar begin with QS."""
+    return str(view.get("part_number")).startswith("QS")
+
+
+def read_payload(payload: bytes) -> str:
+    """Give the text of a payload without the white space around it.
+
+    Raises:
+        InvalidPayloadError: it is larger than 1 kB or no UTF-8.
+
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        msg = f"the payload is larger than {MAX_PAYLOAD_BYTES} bytes"
+        raise InvalidPayloadError(msg)
+    try:
+        return payload.decode().strip(_WHITE_SPACE)
+    except UnicodeDecodeError:
+        msg = "the payload is not UTF-8 text"
+        raise InvalidPayloadError(msg) from None
+
+
+def _refuse(language: Language, text: str, view: View) -> NoReturn:
+    shown = text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - what fits into a line of a log
+    msg = f"{shown!r} is not accepted; accepted: {language.accepts(view)}"
+    raise InvalidPayloadError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Some words, in any case; each stands for a value."""
+
+    values: tuple[tuple[str, Json], ...]
+
+    def accepts(self, view: View) -> str:  # noqa: ARG002 - the words are the same for all chargers
+        """List the words."""
+        return " ".join(word for word, _ in self.values)
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the value of the word."""
+        # only ASCII is folded: the Kelvin sign, lower-cased, is a «k» and would make a «lock» of something else
+        for word, value in self.values:
+            if text.isascii() and text.lower() == word:
+                return value
+        _refuse(self, text, view)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The largest number that a charger accepts: the first of these fields that is known, else ``default``.
+
+    ``mirrored``: a bidirectional charger accepts the negative range too (Quasar: discharge).
+    ``widened``: how far the limit goes where the charger already shows more than ``default``.
+    """
+
+    default: int
+    fields: tuple[str, ...] = ()
+    mirrored: bool = False
+    widened: tuple[str, int] | None = None
+
+    def of(self, view: View) -> int:
+        """Give the limit of a charger."""
+        for key in self.fields:
+            value = view.get(key)
+            if isinstance(value, int | float) and is_number(value) and value > 0:
+                return int(value)
+        if self.widened is not None:
+            key, wide = self.widened
+            value = view.get(key)
+            if isinstance(value, int | float) and is_number(value) and abs(value) > self.default:
+                return wide
+        return self.default
+
+    def is_mirrored(self, view: View) -> bool:
+        """Tell whether the charger accepts the negative range."""
+        return self.mirrored and is_quasar(view)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number in plain digits."""
+
+    minimum: int
+    maximum: Limit | None
+    unit: str = ""
+
+    def accepts(self, view: View) -> str:
+        """Name the range of this charger."""
+        unit = f" {self.unit}" if self.unit else ""
+        if self.maximum is None:
+            return f"a whole number from {self.minimum}"
+        top = self.maximum.of(view)
+        mirror = f" or from {-top} to {-self.minimum}" if self.maximum.is_mirrored(view) else ""
+        return f"a whole number from {self.minimum} to {top}{mirror}{unit}"
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the number."""
+        if not _WHOLE.fullmatch(text) or len(text) > 9:  # noqa: PLR2004 - no limit is that large
+            _refuse(self, text, view)
+        number = int(text)
+        size = abs(number) if self.maximum is not None and self.maximum.is_mirrored(view) else number
+        if size < self.minimum or (self.maximum is not None and size > self.maximum.of(view)):
+            _refuse(self, text, view)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Decimal:
+    """A number in plain digits, with a point and few decimals at most."""
+
+    minimum: int
+    maximum: int
+    places: int
+
+    def accepts(self, view: View) -> str:  # noqa: ARG002 - the range is the same for all chargers
+        """Name the range."""
+        return f"a number from {self.minimum} to {self.maximum} with at most {self.places} decimals"
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the number, as an int where it has no point."""
+        if not _DECIMAL.fullmatch(text) or len(text.partition(".")[2]) > self.places:
+            _refuse(self, text, view)
+        number = float(text) if "." in text else int(text[:9])
+        if not self.minimum <= number <= self.maximum or len(text) > 9:  # noqa: PLR2004 - «-5.0000» is the longest
+            _refuse(self, text, view)
+        return number + 0  # -0.0 becomes 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Printable text."""
+
+    longest: int
+
+    def accepts(self, view: View) -> str:  # noqa: ARG002 - the length is the same for all chargers
+        """Name the length."""
+        return f"1 to {self.longest} printable characters"
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the text."""
+        if not text.isprintable() or not 1 <= len(text) <= self.longest:
+            _refuse(self, text, view)
+        return text
+
+
+class Anything:
+    """Whatever is sent; the message itself is the wish."""
+
+    def accepts(self, view: View) -> str:  # noqa: ARG002 - the same for all chargers
+        """Say so."""
+        return "anything"
+
+    def parse(self, text: str, view: View) -> Json:  # noqa: ARG002 - no text is looked at
+        """Give nothing."""
+        return None
+
+
+class _Digits(str):
+    """A JSON number as it was written, so that its value is checked like a number of a plain payload."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A JSON object of one or more of these keys, each with the language of its value (numbers only)."""
+
+    languages: tuple[tuple[str, Language], ...]
+
+    def accepts(self, view: View) -> str:
+        """List the keys with what each takes."""
+        keys = "; ".join(f'"{key}": {language.accepts(view)}' for key, language in self.languages)
+        return f"a JSON object of one or more of {keys}"
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the object."""
+        languages = dict(self.languages)
+        wish: dict[str, Json] = {}
+        for key, digits in self._pairs(text, view):
+            if key not in languages or key in wish or not isinstance(digits, _Digits):
+                _refuse(self, text, view)
+            try:
+                wish[key] = languages[key].parse(str(digits), view)
+            except InvalidPayloadError as error:
+                msg = f"{key}: {error}"
+                raise InvalidPayloadError(msg) from None
+        if not wish:
+            _refuse(self, text, view)
+        return wish
+
+    def _pairs(self, text: str, view: View) -> Iterable[tuple[str, object]]:
+        try:
+            pairs = json.loads(
+                text,
+                parse_int=_Digits,
+                parse_float=_Digits,
+                parse_constant=lambda word: word,
+                object_pairs_hook=_Pairs,
+            )
+        except (ValueError, RecursionError):
+            _refuse(self, text, view)
+        if not isinstance(pairs, _Pairs):
+            _refuse(self, text, view)
+        return pairs
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object in order, the doubled ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A plain language, or a JSON object where the payload begins with a brace."""
+
+    plain: Language
+    members: Members
+
+    def accepts(self, view: View) -> str:
+        """Name both."""
+        return f"{self.plain.accepts(view)}, or {self.members.accepts(view)}"
+
+    def parse(self, text: str, view: View) -> Json:
+        """Give the number, or the object."""
+        if text.startswith("{"):
+            return self.members.parse(text, view)
+        try:
+            return self.plain.parse(text, view)
+        except InvalidPayloadError:
+            _refuse(self, text, view)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers between which a charger accepts some, and the step between two of them."""
+
+    least: float
+    most: float
+    step: float
+
+
+def range_of(language: Language, view: View) -> Range | None:
+    """Give the range that a slider can show; None where the language has no such range.
+
+    A mirrored range has a gap around 0 that a slider cannot show.
+    """
+    match language:
+        case Either(plain=plain):
+            return range_of(plain, view)
+        case Whole(minimum=least, maximum=Limit() as limit):
+            most = limit.of(view)
+            return Range(-most if limit.is_mirrored(view) else least, most, 1)
+        case Decimal(minimum=least, maximum=most, places=places):
+            return Range(least, most, 10**-places)
+    return None

@@ -1,0 +1,122 @@
+"""A command's request as data: a body template with holes, so that the client fills it and the simulator matches it.
+
+A hole names the field whose wished value goes there; what is not wished is filled with the field as it is
+when the request is sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from wallbox2mqtt.catalogue.quantities import Json, is_number
+
+Template: TypeAlias = "Json | Hole | Mapping[str, Template]"
+
+
+class UnfilledError(Exception):
+    """Raised when a hole stays empty: the field is not wished and its present value is not known."""
+
+    def __init__(self, field: str) -> None:
+        """Name the field."""
+        super().__init__(f"set {field} first")
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A place in a body. ``wire``: pairs of (value as the field shows it, value in the body) where they differ.
+
+    ``default``: what goes there when the value is not known. ``sign``: the name of a 0/1 field that gives
+    a magnitude its sign, positive when 1, negative when 0.
+    """
+
+    field: str
+    wire: tuple[tuple[Json, Json], ...] | None = None
+    default: Json = None
+    sign: str | None = None
+
+    def fill(self, values: Mapping[str, Json]) -> Json:
+        """Give the value for the body.
+
+        Raises:
+            UnfilledError: the value is not known, and there is no default.
+
+        """
+        value = values.get(self.field)
+        if value is None:
+            value = self.default
+        if value is None:
+            raise UnfilledError(self.field)
+        if self.wire is not None:
+            return dict(self.wire)[value]
+        if self.sign is not None and isinstance(value, int | float):
+            if not value:
+                raise UnfilledError(self.field)
+            return abs(value) if values.get(self.sign) == 1 else -abs(value)
+        return value
+
+    def match(self, value: Json) -> Json:
+        """Give the field's value that this value in a body stands for.
+
+        Raises:
+            ValueError: it stands for none.
+
+        """
+        if self.wire is not None:
+            for shown, wire in self.wire:
+                if wire == value and type(wire) is type(value):
+                    return shown
+            msg = f"{value!r} is none of {[wire for _, wire in self.wire]}"
+            raise ValueError(msg)
+        return abs(value) if self.sign is not None and isinstance(value, int | float) and is_number(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A write's method and path; ``{id}`` is the charger's number. ``repeatable``: twice does what once does."""
+
+    method: str
+    path: str
+    repeatable: bool = True
+    answer: str | None = None
+    """Which of a row's paths finds its value in the answer: ``v2``, ``config``, or None: the answer shows nothing."""
+
+
+PUT_CHARGER = Request("PUT", "v2/charger/{id}", answer="v2")
+POST_CONFIG = Request("POST", "chargers/config/{id}", answer="config")
+REMOTE_ACTION = Request("POST", "v3/chargers/{id}/remote-action", repeatable=False)
+PUT_ECO_SMART = Request("PUT", "v4/chargers/{id}/eco-smart")
+
+
+def fill(template: Template, values: Mapping[str, Json]) -> Json:
+    """Fill every hole of a body.
+
+    Raises:
+        UnfilledError: a value is not known.
+
+    """
+    if isinstance(template, Hole):
+        return template.fill(values)
+    if isinstance(template, Mapping):
+        return {key: fill(part, values) for key, part in template.items()}
+    return template
+
+
+def match(template: Template, body: Json) -> dict[str, Json]:
+    """Give the fields that a body sets: the inverse of ``fill``.
+
+    Raises:
+        ValueError: the body is not one that this template makes.
+
+    """
+    if isinstance(template, Hole):
+        return {template.field: template.match(body)}
+    if isinstance(template, Mapping):
+        if not isinstance(body, dict) or body.keys() != template.keys():
+            msg = f"expected the keys {sorted(template)}"
+            raise ValueError(msg)
+        return {k: v for key, part in template.items() for k, v in match(part, body[key]).items()}
+    if template != body:
+        msg = f"expected {template!r}"
+        raise ValueError(msg)
+    return {}

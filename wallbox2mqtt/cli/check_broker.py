@@ -1,0 +1,158 @@
+"""Trying the broker: can it be reached, may the bridge publish and listen there, is Home Assistant around."""
+
+import queue
+import secrets
+import time
+from collections.abc import Iterator
+
+from wallbox2mqtt.cli.report import Finding, Verdict
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.config import Config, MqttConfig
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
+from wallbox2mqtt.topics import Topics
+
+CONNECT_S, BACK_S = 10.0, 3.0
+_WHAT = "broker"
+_NEXT = (
+    ("protocol version", "set mqtt.protocol: 3.1.1"),
+    ("user name", "check mqtt.username and mqtt.password"),
+    ("authorized", "check mqtt.username and mqtt.password; some brokers also want a certain client id"),
+    ("certificate", "name the authority that signed the broker's certificate in mqtt.tls.ca_file"),
+    ("secure connection", "is this the broker's port for TLS? It is mostly 8883; else mqtt.tls.enabled: false"),
+    ("refused", "is the broker running, and at this port? mqtt.host, mqtt.port"),
+    ("name", "mqtt.host is no name that this machine can look up"),
+)
+_ELSE = "check mqtt.host and mqtt.port, and the network between the two machines"
+
+
+class Broker:
+    """A broker to try, as a client of its own, so that the running bridge keeps its connection."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        """Prepare.
+
+        Raises:
+            ConfigError: a certificate file cannot be used.
+
+        """
+        self._mqtt_config = config.mqtt
+        self._prefix, self._discovery = config.home_assistant.prefix, config.home_assistant.discovery
+        self._topics = Topics(config.mqtt.base_topic)
+        self._birth = f"{self._prefix}/status"
+        mark = secrets.token_hex(4)
+        self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
+        self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{mark}/config"
+        self._mark = mark.encode()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
+        self._mqtt = Mqtt(
+            _as_guest(config.mqtt),
+            filters=[*self._needed, *self._own.values(), self._announcement, *_shown(self._topics)],
+            on_event=self._events.put,
+            clock=clock,
+        )
+        self.retained: dict[str, str] = {}
+        self._seen: set[str] = set()
+        self._refused = ""
+        self.is_connected = False
+
+    def try_out(self) -> Iterator[Finding]:
+        """Connect, publish and receive, look for Home Assistant."""
+        self._mqtt.start()
+        try:
+            event = self._connected()
+            where = f"{self._mqtt_config.host}:{self._mqtt_config.port}"
+            if not isinstance(event, Connected):
+                yield _not_connected(where, event, tls=self._mqtt_config.tls.enabled)
+                return
+            self.is_connected = True
+            yield Finding(_WHAT, "ok", f"{where}, MQTT {self._mqtt_config.protocol}, connected")
+            yield from self._rights(event)
+            yield self._home_assistant()
+        finally:
+            self._mqtt.stop(timeout_s=1.0)
+
+    def _connected(self) -> Connected | Disconnected | None:
+        ends = time.monotonic() + CONNECT_S
+        while (left := ends - time.monotonic()) > 0:
+            try:
+                event = self._events.get(timeout=left)
+            except queue.Empty:
+                return None
+            if isinstance(event, Connected | Disconnected):
+                return event
+            self._take(event)
+        return None
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Refused):
+            self._refused = event.reason
+        elif isinstance(event, Message):
+            self._seen.add(event.topic)
+            if event.retained:
+                self.retained[event.topic] = event.payload.decode(errors="replace")
+
+    def _rights(self, event: Connected) -> Iterator[Finding]:
+        for denied in set(event.denied) & set(self._needed):
+            yield Finding(
+                "rights", "fault", f"may not subscribe to {denied}", "give the bridge's user read rights on it"
+            )
+        for topic in self._own.values():
+            self._mqtt.publish(topic, self._mark.decode(), retain=False)
+        if self._discovery != "off":
+            # nothing, not retained, for a device that does not exist: whoever listens for announcements ignores it
+            self._mqtt.publish(self._announcement, "", retain=False)
+        wanted = {*self._own.values(), *([self._announcement] if self._discovery != "off" else [])}
+        ends = time.monotonic() + BACK_S
+        while wanted - self._seen and (left := ends - time.monotonic()) > 0:
+            try:
+                self._take(self._events.get(timeout=left))
+            except queue.Empty:
+                break
+        for topic in self._own.values():
+            yield self._right(topic, f"{self._topics.base}/#", must_come_back=True)
+        if self._discovery != "off":
+            yield self._right(self._announcement, f"{self._prefix}/device/#", must_come_back=False)
+
+    def _right(self, topic: str, rights: str, *, must_come_back: bool) -> Finding:
+        """Judge a topic by whether the message came back, and by what the broker said of it (only MQTT 5 says)."""
+        told = self._mqtt_config.protocol == "5"
+        verdict: Verdict
+        if topic in self._seen:
+            return Finding("rights", "ok", f"{topic}: published and received back")
+        if self._refused:
+            verdict, text = "fault", f"{topic}: may not be published ({self._refused})"
+        elif told and not must_come_back:
+            return Finding("rights", "ok", f"{topic}: may be published")
+        else:
+            verdict, text = "fault" if must_come_back else "warning", f"{topic}: published, but it did not come back"
+        return Finding("rights", verdict, text, f"give the bridge's user write and read rights on {rights}")
+
+    def _home_assistant(self) -> Finding:
+        what = "home assistant"
+        if self._discovery == "off":
+            return Finding(what, "ok", "home_assistant.discovery is off")
+        if self._birth in self._seen:
+            return Finding(what, "ok", f"seen at {self._birth}")
+        text = f"not seen at {self._birth}; it tells of itself only when it starts"
+        hint = "if entities are missing: does its MQTT integration use this broker, and the discovery prefix"
+        return Finding(what, "warning", text, f"{hint} {self._prefix}?")
+
+
+def _shown(topics: Topics) -> list[str]:
+    """Name the topics by which a running bridge shows its chargers."""
+    keys = ("name", "availability", "basic/chargerType", "software/currentVersion")
+    return [topics.bridge("info"), *(f"{topics.base}/+/{key}" for key in keys)]
+
+
+def _as_guest(config: MqttConfig) -> MqttConfig:
+    kept = {name: getattr(config, name) for name in config.__struct_fields__}
+    return MqttConfig(**kept | {"client_id": f"{config.client_id}-check-{secrets.token_hex(3)}"})
+
+
+def _not_connected(where: str, event: Disconnected | None, *, tls: bool) -> Finding:
+    if event is None:
+        hint = "" if tls else "; a port for TLS answers like that: then mqtt.tls.enabled: true"
+        return Finding(_WHAT, "fault", f"{where}: no answer within {CONNECT_S:.0f} s", f"{_ELSE}{hint}")
+    words = event.reason.lower()
+    return Finding(_WHAT, "fault", f"{where}: {event.reason}", next((to for word, to in _NEXT if word in words), _ELSE))

@@ -1,0 +1,116 @@
+"""Trying the account: the sign-in and the list of chargers, within the budget that the bridge has too."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
+from wallbox2mqtt.cli.report import Finding
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Cloud, SignInLine
+from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.documents import Listed, read_sweep
+from wallbox2mqtt.config import WallboxConfig
+from wallbox2mqtt.errors import AuthError, CloudError, RateLimitedError
+from wallbox2mqtt.storage import Store
+
+LONGEST_WAIT_S = 130.0
+_SIGN_IN, _CHARGERS = "sign-in", "chargers"
+_NO_CHARGERS = "add the charger to this account in the Wallbox app, or use the account that has it"
+_NEXT = {
+    "unreachable": "check this machine's way to the internet: DNS, firewall, proxy (https_proxy)",
+    "timeout": "the cloud is slow or blocked: try again, or raise wallbox.timeout",
+    "http_5xx": "the cloud is in trouble: try again later",
+    "bad_answer": "something else answers in the cloud's place (a proxy, a portal), or the vendor changed its API",
+    "rate_limited": "too many requests, also by other clients of this account: wait 15 minutes, or ask less often",
+    "auth_failed": "check wallbox.email and wallbox.password by signing in at my.wallbox.com",
+}
+
+
+class Account:
+    """An account to try. Spends one read, and a write for the old sign-in; what it spends, the bridge will know."""
+
+    def __init__(self, config: WallboxConfig, state_dir: Path, clock: Clock, wait_note: Callable[[str], None]) -> None:
+        """Take up token and budget of the last run; ``wait_note`` is told when something has to be waited for."""
+        store = Store(state_dir, config.account)
+        self._config, self._clock, self._wait_note = config, clock, wait_note
+        self._reads = Budget("reads", config.reads_per_minute, clock, store)
+        self._writes = Budget("writes", config.writes_per_minute, clock, store)
+        door = SignInLine(config, clock, config.password, self._writes)
+        self._tokens = TokenManager(door, clock, store, config.sign_in, config.password)
+        self._cloud = Cloud(config, self._tokens, self._reads, self._writes, clock)
+        self.listed: list[Listed] = []
+        self.is_refused = False
+
+    def try_out(self) -> Iterator[Finding]:
+        """Sign in, and list the chargers."""
+        sign_in = self._sign_in()
+        yield sign_in
+        if sign_in.verdict != "fault":
+            yield from self._chargers()
+
+    def kept(self) -> str:
+        """Say which sign-in is in use, and how long its token lives, without asking the cloud."""
+        tokens = self._tokens
+        return f"{tokens.way} sign-in, the token lives for {_length(tokens.life_s)}"
+
+    def _sign_in(self) -> Finding:
+        if (wait := self._tokens.wait_s()) > 0:
+            self.is_refused = True
+            text = f"the cloud refused these credentials; the next try is allowed in {_length(wait)}"
+            return Finding(_SIGN_IN, "fault", text, _NEXT["auth_failed"])
+        if self._tokens.spends_a_write() and not self._waited(self._writes.ready_in_s):
+            return Finding(_SIGN_IN, "warning", "not tried: the budget of writes is spent", "try again in a minute")
+        try:
+            self._tokens.token()
+        except CloudError as error:
+            self.is_refused = isinstance(error, AuthError)
+            return Finding(_SIGN_IN, "fault", str(error), _NEXT.get(error.reason, ""))
+        return Finding(_SIGN_IN, "ok", self.kept())
+
+    def _chargers(self) -> Iterator[Finding]:
+        if not self._waited(self._reads.ready_in_s):
+            yield Finding(_CHARGERS, "warning", "not listed: the budget of reads is spent", "try again later")
+            return
+        try:
+            self.listed = read_sweep(self._cloud.chargers().body)
+        except RateLimitedError as error:
+            yield Finding(_CHARGERS, "warning", str(error), _NEXT[error.reason])
+            return
+        except CloudError as error:
+            yield Finding(_CHARGERS, "fault", str(error), _NEXT.get(error.reason, ""))
+            return
+        if not self.listed:
+            yield Finding(_CHARGERS, "fault", "the account has none", _NO_CHARGERS)
+        for charger in self.listed:
+            yield _charger(charger)
+        for missing in set(self._config.chargers) - {charger.charger_id for charger in self.listed}:
+            text = f"{missing} is in wallbox.chargers, but not in the account"
+            yield Finding(_CHARGERS, "fault", text, "take it out, or share it with this account")
+
+    def _waited(self, ready_in_s: Callable[[], float]) -> bool:
+        """Wait for the budget; False when it would take too long."""
+        if ready_in_s() > LONGEST_WAIT_S:
+            return False
+        condition = threading.Condition()
+        while (wait := ready_in_s()) > 0:
+            self._wait_note(f"waiting {wait:.0f} s: the budget of the account allows no request before")
+            with condition:
+                self._clock.wait(condition, wait)
+        return True
+
+
+def _charger(charger: Listed) -> Finding:
+    values = charger.reading.values
+    status = values.get("status_id")
+    where = "offline" if status in OUT_OF_TOUCH else "online"
+    firmware = values.get("software/currentVersion") or "unknown"
+    text = f"{charger.charger_id} {charger.name!r} {charger.model or 'unknown model'}, firmware {firmware}, {where}"
+    if where == "offline":
+        return Finding(_CHARGERS, "warning", text, "bring it back to its Wi-Fi or cable: the cloud hears nothing of it")
+    return Finding(_CHARGERS, "ok", text)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes

@@ -1,0 +1,326 @@
+"""The TokenManager: one token for all threads, renewed before it ends. It knows nothing of HTTP.
+
+Both of the cloud's sign-ins are known: the present one (``modern``) and that of the API document
+(``legacy``). How long a token lives is what its answer says, measured against the clock of the server
+that said it, because ours may be wrong.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeGuard
+
+from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.config import Secret
+from wallbox2mqtt.errors import (
+    AnswerLostError,
+    AuthError,
+    BadAnswerError,
+    CloudTimeoutError,
+    RequestRefusedError,
+    ServerError,
+    UnauthorizedError,
+)
+from wallbox2mqtt.log import HIDDEN, Trouble
+from wallbox2mqtt.storage import Store, age_s, number
+from wallbox2mqtt.watchdog import PatientLock
+
+_LOG = logging.getLogger(__name__)
+
+Way = Literal["modern", "legacy"]
+WAYS: tuple[Way, Way] = ("modern", "legacy")
+
+UNTOLD_LIFE_S = 60.0
+_GONE = frozenset({404, 405, 410})
+"""Answers that say that this sign-in is not offered: the other one is tried."""
+_MILLISECONDS = 1e11
+"""Times since 1970 above this are milliseconds: as seconds they would be in the year 5138."""
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 60.0, 3600.0
+_FILE = "tokens"
+_NONE = Secret("")
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAnswer:
+    """The answer of a sign-in or a refresh: its JSON, and the server's time (seconds since 1970), if told."""
+
+    body: Json
+    server_time: float | None
+
+
+class Door(Protocol):
+    """The requests that bring tokens. Refused credentials or tokens raise UnauthorizedError."""
+
+    def sign_in(self, way: Way) -> SignInAnswer:
+        """Sign in with the account's credentials."""
+
+    def refresh(self, token: Secret) -> SignInAnswer:
+        """Trade a refresh token for a new pair (modern only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a sign-in gave; times are the clock's monotonic seconds. Handed out whole, replaced, never changed."""
+
+    token: Secret
+    ends: float
+    renew: float
+    refresh_token: Secret | None
+    refresh_ends: float
+
+
+class TokenManager:
+    """Hands out a token that is good now. One renewal happens however many threads ask."""
+
+    def __init__(self, door: Door, clock: Clock, store: Store, sign_in: str, password: Secret) -> None:
+        """Take up the token of the last run."""
+        self._door, self._clock, self._store = door, clock, store
+        self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
+        self._password = password
+        self._lock = PatientLock()
+        self._grant: Grant | None = None
+        self._refusals, self._not_before = 0, 0.0
+        self._rejections = 0
+        self._trouble = Trouble(
+            _LOG, "no token for the refresh token, signing in", "refresh tokens are accepted", clock
+        )
+        self.sign_ins = 0
+        self.way: Way = self._ways[0]
+        self.worked_before = False
+        self._take_up(store.read(_FILE))
+
+    def token(self) -> Secret:
+        """Give a token that is good now.
+
+        Raises:
+            AuthError: the credentials are refused, or the wait after a refusal lasts.
+            CloudError: the sign-in did not succeed for another reason.
+
+        """
+        grant = self._grant
+        if grant is not None and self._clock.monotonic() < grant.renew:
+            return grant.token
+        with self._lock:
+            grant = self._grant  # another thread may have renewed it while this one waited for the lock
+            if grant is None or self._clock.monotonic() >= grant.renew:
+                grant = self._renewed(grant)
+            return grant.token
+
+    def rejected(self, token: Secret, *, by_read: bool = True) -> None:
+        """Take note that the cloud answered 401 to this token; a newer one stays.
+
+        The first time it is dropped. A token fresh from a sign-in that is refused as well is kept: it may be this one
+        request that is not let in. Only when the reads after it are refused too does that count like refused
+        credentials; else signing in would go on for ever. ``by_read``: whether a read was refused, or a command.
+        """
+        with self._lock:
+            grant = self._grant
+            if grant is None or grant.token != token:
+                return
+            before, self._rejections = self._rejections, self._rejections + int(by_read or not self._rejections)
+            if before == 0:
+                # without the token: another thread may hear the same refusal of it a moment later
+                keep = grant.refresh_token is not None and self._refusals == 0
+                self._grant = Grant(_NONE, 0.0, 0.0, grant.refresh_token, grant.refresh_ends) if keep else None
+            elif before > 1 and by_read:
+                self._grant = None
+                self._refused()
+
+    def accepted(self, token: Secret) -> None:
+        """Take note that a request with this token was let in."""
+        if self._rejections or self._refusals:
+            with self._lock:
+                if self._grant is not None and self._grant.token == token:
+                    self._rejections = 0
+                    if self._refusals:
+                        self._refusals, self._not_before = 0, 0.0
+                        self._keep()
+
+    def spends_a_write(self) -> bool:
+        """Tell whether the next ``token()`` will use the API document's sign-in, which counts as a write."""
+        grant = self._grant
+        return self.way == "legacy" and (grant is None or self._clock.monotonic() >= grant.renew)
+
+    def wait_s(self) -> float:
+        """Give the seconds until the credentials may be tried again; 0 when they may now."""
+        return max(0.0, self._not_before - self._clock.monotonic())
+
+    @property
+    def life_s(self) -> float:
+        """Seconds for which the present token is good; 0 without one."""
+        grant = self._grant
+        return 0.0 if grant is None else max(0.0, grant.ends - self._clock.monotonic())
+
+    def _renewed(self, grant: Grant | None) -> Grant:
+        now = self._clock.monotonic()
+        if now < self._not_before:
+            msg = f"the cloud refused the credentials; the next try is in {self._not_before - now:.0f} s"
+            raise AuthError(msg)
+        if grant is not None and grant.refresh_token is not None and now < grant.refresh_ends:
+            try:
+                renewed = self._granted(self._door.refresh(grant.refresh_token), "modern")
+            except (UnauthorizedError, RequestRefusedError, AnswerLostError) as error:
+                self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
+                if not isinstance(error, ServerError | CloudTimeoutError):
+                    self._grant = None  # else it may be good again when the server is
+            else:
+                self._trouble.ended()
+                return renewed
+        return self._signed_in()
+
+    def _signed_in(self) -> Grant:
+        others = [way for way in self._ways if way != self.way]
+        for way in (self.way, *others):
+            try:
+                return self._granted(self._door.sign_in(way), way)
+            except UnauthorizedError as error:
+                self._refused()
+                msg = f"the cloud refused the credentials (sign-in {way}): check e-mail and password"
+                raise AuthError(msg, error.http_status) from None
+            except RequestRefusedError as error:
+                if error.http_status not in _GONE:
+                    raise
+                _LOG.info("this sign-in is not offered way=%s http_status=%s", way, error.http_status)
+        msg = f"the cloud offers none of the sign-ins {' '.join(self._ways)}"
+        raise BadAnswerError(msg)
+
+    def _refused(self) -> None:
+        self._refusals += 1
+        wait = min(_FIRST_WAIT_S * 2 ** min(self._refusals - 1, 10), _LONGEST_WAIT_S)
+        self._not_before = self._clock.monotonic() + wait
+        self._keep()
+
+    def _granted(self, answer: SignInAnswer, way: Way) -> Grant:
+        asked = self._clock.monotonic()
+        words = _words(answer.body)
+        token = words.get("token" if way == "modern" else "jwt")
+        if not _is_header_text(token):
+            msg = f"the answer of the sign-in {way} has no token"
+            raise BadAnswerError(msg)
+        # the Date header has whole seconds: what it cut off would make the token live longer than it does
+        server = self._clock.wall() if answer.server_time is None else answer.server_time + 1.0
+        life = _life_s(token, words.get("ttl"), server)
+        refresh = words.get("refresh_token")
+        refresh_life = _until_s(words.get("refresh_token_ttl"), server)
+        grant = Grant(
+            token=Secret(token),
+            ends=asked + life,
+            renew=asked + life - min(30.0, life / 10),
+            refresh_token=Secret(refresh) if way == "modern" and _is_header_text(refresh) else None,
+            refresh_ends=asked + (_LONGEST_WAIT_S * 24 if refresh_life is None else refresh_life),
+        )
+        self._grant, self.way, self.worked_before = grant, way, True
+        _hide(grant)
+        self.sign_ins += 1
+        self._keep()
+        _LOG.debug("new token way=%s life_s=%.0f", way, life)
+        return grant
+
+    def _keep(self) -> None:
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        kept: dict[str, Json] = {"way": self.way, "saved": wall, "worked": self.worked_before}
+        if self._grant is not None:
+            kept |= {
+                "token": self._grant.token.reveal(),
+                "life_s": self._grant.ends - now,
+                "renew_s": self._grant.renew - now,
+            }
+            if self._grant.refresh_token is not None:
+                kept |= {
+                    "refresh_token": self._grant.refresh_token.reveal(),
+                    "refresh_life_s": self._grant.refresh_ends - now,
+                }
+        if self._refusals:
+            salt = os.urandom(16)
+            kept |= {
+                "refusals": self._refusals,
+                "wait_s": self._not_before - now,
+                "salt": salt.hex(),
+                "password": self._fingerprint(salt),
+            }
+        self._store.write(_FILE, kept)
+
+    def _fingerprint(self, salt: bytes) -> str:
+        """Tell whether a refusal was of this very password, without keeping it: slow to guess from."""
+        return hashlib.pbkdf2_hmac("sha256", self._password.reveal().encode(), salt, 100_000).hex()
+
+    def _take_up(self, kept: dict[str, Json]) -> None:
+        now = self._clock.monotonic()
+        age = age_s(kept, self._clock.wall())
+        self.worked_before = kept.get("worked") is True
+        if (way := next((way for way in self._ways if way == kept.get("way")), None)) is not None:
+            self.way = way
+        token, refresh = kept.get("token"), kept.get("refresh_token")
+        if _is_header_text(token):
+            self._grant = Grant(
+                token=Secret(token),
+                ends=now + number(kept, "life_s", 0.0) - age,
+                renew=now + number(kept, "renew_s", 0.0) - age,
+                refresh_token=Secret(refresh) if _is_header_text(refresh) else None,
+                refresh_ends=now + number(kept, "refresh_life_s", 0.0) - age,
+            )
+            _hide(self._grant)
+        salt, refusals = kept.get("salt"), number(kept, "refusals", 0.0)
+        if refusals > 0 and isinstance(salt, str) and _is_hex(salt):
+            same = self._fingerprint(bytes.fromhex(salt)) == kept.get("password")
+            if same:
+                self._refusals = int(min(refusals, 100))
+                self._not_before = now + min(number(kept, "wait_s"), _LONGEST_WAIT_S) - age
+                if (wait := self._not_before - now) > 0:
+                    _LOG.warning("the cloud has refused these credentials before, it is asked again in_s=%.0f", wait)
+
+
+def _hide(grant: Grant) -> None:
+    HIDDEN.add(grant.token.reveal(), grant.refresh_token.reveal() if grant.refresh_token is not None else "")
+
+
+def _words(body: Json) -> dict[str, Json]:
+    """Give the answer's words: those of ``data.attributes`` (modern) or its own (legacy)."""
+    if not isinstance(body, dict):
+        return {}
+    data = body.get("data")
+    attributes = data.get("attributes") if isinstance(data, dict) else None
+    return attributes if isinstance(attributes, dict) else body
+
+
+def _life_s(token: str, ttl: Json, server: float) -> float:
+    """Give how long a token lives from now: by its ttl, else by the JWT's ``exp``, else 60 s."""
+    for end in (ttl, _jwt_exp(token)):
+        life = _until_s(end, server)
+        if life is not None:
+            return life
+    return UNTOLD_LIFE_S
+
+
+def _until_s(end: Json, server: float) -> float | None:
+    """Give the seconds until an absolute time; None where it is no time that lies ahead."""
+    if not isinstance(end, int | float) or not is_number(end):
+        return None
+    left = (end / 1000 if end > _MILLISECONDS else end) - server
+    return max(0.0, left) if left > -2.0 else None  # noqa: PLR2004 - the second added above, and rounding
+
+
+def _jwt_exp(token: str) -> Json:
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return None
+    return claims.get("exp") if isinstance(claims, dict) else None
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_header_text(token: Json) -> TypeGuard[str]:
+    """A token goes into a header as it is; a line break in it would make two headers of one."""
+    return isinstance(token, str) and token != "" and token.isascii() and token.isprintable() and " " not in token

@@ -1,0 +1,91 @@
+"""How often to read, and what a refusal does to it. Kept in ``state_dir``: a restart asks no sooner."""
+
+import threading
+
+from wallbox2mqtt.catalogue.quantities import Json
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.storage import Store, age_s, number
+
+LONGEST_WAIT_S = 15 * 60.0
+_SLOW_FOR_S = 3600.0
+_FILE = "pace"
+
+
+class Pace:
+    """The interval between reads: the larger of the wish and what the budget allows, longer after refusals.
+
+    An unspent read cannot be saved for later, so there is no slower pace for quiet times.
+    """
+
+    def __init__(self, wish_s: float, budget_interval_s: float, clock: Clock, store: Store | None = None) -> None:
+        """Take up what the last run was told; without a store, begin unrefused."""
+        self._base_s = max(wish_s, budget_interval_s)
+        self._clock, self._store = clock, store
+        self._lock = threading.Lock()
+        self._slowness, self._slow_until = 1.0, 0.0
+        self._refusals, self._not_before = 0, 0.0
+        self.refused_total = 0
+        if store is not None:
+            self._take_up(store.read(_FILE))
+
+    @property
+    def interval_s(self) -> float:
+        """The interval at present. A pace that was refused is not tried again for an hour."""
+        with self._lock:
+            return self._interval_s()
+
+    def _interval_s(self) -> float:
+        if self._slowness > 1.0 and self._clock.monotonic() >= self._slow_until:
+            self._slowness = 1.0
+        return self._base_s * self._slowness
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether a refusal has made the pace slower than it was."""
+        return self.interval_s > self._base_s
+
+    def wait_s(self) -> float:
+        """Give the seconds for which nothing is read after a refusal; 0 when reading may go on."""
+        with self._lock:
+            return max(0.0, self._not_before - self._clock.monotonic())
+
+    def refused(self, retry_after_s: float | None) -> None:
+        """Take note of a refusal; ``retry_after_s``: what the cloud asked for."""
+        with self._lock:
+            now = self._clock.monotonic()
+            interval = self._interval_s()
+            self._refusals += 1
+            self.refused_total += 1
+            doubled = self._base_s * 2.0 ** min(self._refusals, 20)
+            wait = doubled if retry_after_s is None else max(retry_after_s, 0.0)
+            self._not_before = now + min(wait, LONGEST_WAIT_S)
+            self._slowness = max(1.0, min(interval * 2, LONGEST_WAIT_S) / self._base_s)
+            self._slow_until = now + _SLOW_FOR_S
+            self._keep()
+
+    def succeeded(self) -> None:
+        """Take note of a read that was let in: the next refusal begins at the shortest wait again."""
+        with self._lock:
+            if self._refusals:
+                self._refusals = 0
+                self._keep()
+
+    def _keep(self) -> None:
+        if self._store is None:
+            return
+        now = self._clock.monotonic()
+        kept: dict[str, Json] = {
+            "saved": self._clock.wall(),
+            "refusals": self._refusals,
+            "wait_s": self._not_before - now,
+            "interval_s": self._base_s * self._slowness,
+            "slow_for_s": self._slow_until - now,
+        }
+        self._store.write(_FILE, kept)
+
+    def _take_up(self, kept: dict[str, Json]) -> None:
+        now, age = self._clock.monotonic(), age_s(kept, self._clock.wall())
+        self._refusals = int(min(max(number(kept, "refusals"), 0), 20))
+        self._not_before = now + min(number(kept, "wait_s"), LONGEST_WAIT_S) - age
+        self._slowness = max(1.0, min(number(kept, "interval_s"), LONGEST_WAIT_S) / self._base_s)
+        self._slow_until = now + min(number(kept, "slow_for_s"), _SLOW_FOR_S) - age

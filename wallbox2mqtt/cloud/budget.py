@@ -1,0 +1,142 @@
+"""The budget of an account is law: in no 60 s does the cloud see more requests than it allows.
+
+Counted from the end of one request to the start of the next, so that it holds at the cloud's end of the
+line too, however long a request was under way. Kept in ``state_dir``, so that a crash loop cannot hammer.
+"""
+
+import math
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.errors import BudgetSpentError
+from wallbox2mqtt.storage import Store
+
+MINUTE_S = 60.0
+_HOUR_S = 3600.0
+_FINE_S, _COARSE_S, _FEW = 0.001, 1.0, 60
+_ROUNDING_S = 1e-6
+_GRAIN_S = 0.02
+"""A cloud that counts «within 60 s» inclusively, or whose clock is a little slower, must not be met."""
+
+
+class Budget:
+    """The reads, or the writes, of an account: so many a minute; a fraction makes the window longer."""
+
+    def __init__(self, name: str, per_minute: float, clock: Clock, store: Store) -> None:
+        """Take up the requests of the last minute before this start."""
+        self._name, self._clock, self._store = name, clock, store
+        self.slots = max(1, int(per_minute))
+        self.window_s = MINUTE_S if per_minute >= 1 else MINUTE_S / per_minute
+        self._lock = threading.Lock()
+        self._running = 0
+        self._ends: deque[float] = deque(self._kept(), maxlen=self.slots)
+        self._minutes: deque[tuple[int, int]] = deque()
+        self.total = 0
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between requests that are spread evenly."""
+        return self.window_s / self.slots
+
+    def ready_in_s(self, spare: int = 0) -> float:
+        """Give the seconds until a request may start that leaves so many free: 0 is now."""
+        with self._lock:
+            return self._ready_in_s(spare)
+
+    def _ready_in_s(self, spare: int) -> float:
+        free = self.slots - self._running - min(spare, self.slots - 1)
+        if free <= 0:
+            return self.window_s
+        if len(self._ends) < free:
+            return 0.0
+        # the request that must have left the window before this one may start
+        ready = self._ends[-free] + self.window_s + _GRAIN_S - self._clock.monotonic()
+        # less than a microsecond is the rounding of a sum, not a wait
+        return ready if ready > _ROUNDING_S else 0.0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count the request that this encloses.
+
+        Raises:
+            BudgetSpentError: it may not start yet.
+
+        """
+        with self._lock:
+            self._check()
+            self._running += 1
+            self._count()
+            self._keep()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._ends.append(self._clock.monotonic())
+                self._keep()
+
+    def check(self) -> None:
+        """Make sure that a request may start now.
+
+        Raises:
+            BudgetSpentError: it may not.
+
+        """
+        with self._lock:
+            self._check()
+
+    def _check(self) -> None:
+        if (ready := self._ready_in_s(0)) > 0:
+            raise BudgetSpentError(ready)
+
+    def last_hour(self) -> int:
+        """Give the number of requests of the last 60 minutes."""
+        with self._lock:
+            self._forget()
+            return sum(count for _, count in self._minutes)
+
+    def _count(self) -> None:
+        self.total += 1
+        minute = int(self._clock.monotonic() // MINUTE_S)
+        last, count = self._minutes.pop() if self._minutes and self._minutes[-1][0] == minute else (minute, 0)
+        self._minutes.append((last, count + 1))
+        self._forget()
+
+    def _forget(self) -> None:
+        oldest = int((self._clock.monotonic() - _HOUR_S) // MINUTE_S)
+        while self._minutes and self._minutes[0][0] <= oldest:
+            self._minutes.popleft()
+
+    def _keep(self) -> None:
+        """Write down when the requests ended, rounded up; large budgets by the second, to keep it quick."""
+        now = self._clock.monotonic()
+        offset = self._clock.wall() - now
+        grain = _FINE_S if len(self._ends) <= _FEW else _COARSE_S
+        recent = (end for end in self._ends if now - end < self.window_s + _GRAIN_S)
+        counted = Counter(math.ceil((end + offset) / grain) for end in recent)
+        ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
+        self._store.write(self._name, {"ends": ends, "running": self._running})
+
+    def _kept(self) -> list[float]:
+        """Give the ends of the last window's requests in this process' time; what is in the future ended now."""
+        kept = self._store.read(self._name)
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        ends, running = kept.get("ends"), kept.get("running")
+        times = [end for entry in (ends if isinstance(ends, list) else []) for end in self._times(entry)]
+        if isinstance(running, int) and not isinstance(running, bool):
+            # a request was under way when the process died: it may have arrived as late as that
+            times += [wall] * min(max(running, 0), self.slots)
+        return sorted(now - max(0.0, wall - end) for end in times if wall - end < self.window_s + _GRAIN_S)[
+            -self.slots :
+        ]
+
+    def _times(self, entry: Json) -> list[float]:
+        """Give the times of an entry, which is (time, count); none where it is something else."""
+        match entry:
+            case [int() | float() as end, int() as count] if is_number(end) and is_number(count):
+                return [float(end)] * min(max(count, 0), self.slots)
+        return []

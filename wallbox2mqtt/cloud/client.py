@@ -1,0 +1,240 @@
+"""The cloud's door: every request passes here, within its budget, and every fault becomes one of our errors.
+
+Source of the requests: the project's API document; the present sign-in and the list: public clients.
+"""
+
+import base64
+import json
+import math
+from dataclasses import dataclass
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from wallbox2mqtt import __version__
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.quantities import is_charger_id
+from wallbox2mqtt.catalogue.templates import Request
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.responses import check_status, decoded, http_time, is_success, translated
+from wallbox2mqtt.cloud.transport import Deadline, UnfitAnswerError, new_session, read_body
+from wallbox2mqtt.config import Secret, WallboxConfig
+from wallbox2mqtt.errors import BadAnswerError, BudgetSpentError, ForbiddenError, MethodError, UnauthorizedError
+from wallbox2mqtt.log import HIDDEN
+from wallbox2mqtt.watchdog import LOOK_UP_S, patience
+
+LONGEST_TIMEOUT_S = 86_400.0
+"""A day: sockets refuse to wait for centuries, which the configuration may ask for."""
+FRESH_S = 20.0
+"""A connection idle for longer may be dead without our knowing, and a remote action must not get lost on it."""
+_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitAnswerError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is one. ``begun``: when its request began, monotonic; ``server_time``: its Date, since 1970."""
+
+    body: Json
+    http_status: int
+    begun: float
+    server_time: float | None
+
+
+class _Authorization(AuthBase):
+    """Sets the header; as an AuthBase, because requests would put ``.netrc`` over a plain header."""
+
+    def __init__(self, scheme: str, value: str) -> None:
+        self._header = f"{scheme} {value}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+class _Line:
+    """One keep-alive line to the cloud, for one thread."""
+
+    def __init__(self, config: WallboxConfig, clock: Clock) -> None:
+        self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
+        self._deadline = Deadline()
+        self._session = new_session(self._deadline)
+        self._session.headers.update(
+            {
+                "Accept": "application/json, text/plain, */*",
+                "User-Agent": f"wallbox2mqtt/{__version__}",
+                "Content-Type": "application/json;charset=utf-8",
+            }
+        )
+        self._used = -math.inf
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        auth: AuthBase,
+        *,
+        body: Json = None,
+        headers: dict[str, str] | None = None,
+        body_matters: bool = True,
+    ) -> Answer:
+        """Send a request and read its whole answer within one deadline.
+
+        Raises:
+            CloudError: one of its leaves, for every way in which this can fail.
+
+        """
+        if self._clock.monotonic() - self._used > FRESH_S:
+            self._session.close()
+        begun = self._clock.monotonic()
+        self._deadline.set(self._timeout_s)
+        try:
+            with patience(self._timeout_s + LOOK_UP_S):
+                response = self._session.request(
+                    method,
+                    url,
+                    data=None if body is None else json.dumps(body).encode(),
+                    auth=auth,
+                    headers=headers,
+                    timeout=self._timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    raw = self._read(response, keep=body_matters and is_success(response.status_code))
+        except _FAULTS as error:
+            # the connection may be in the middle of that answer
+            self._session.close()
+            raise translated(error, connected=self._deadline.connected) from None
+        finally:
+            self._used = self._clock.monotonic()
+        server_time = http_time(response.headers.get("Date"))
+        now = self._clock.wall() if server_time is None else server_time
+        try:
+            check_status(response.status_code, response.headers.get("Retry-After"), now)
+        except BadAnswerError:
+            # what comes next on this connection may belong to what was not asked, and is no answer to the next request
+            self._session.close()
+            raise
+        return Answer(_document(raw, keep=body_matters), response.status_code, begun, server_time)
+
+    def _read(self, response: requests.Response, *, keep: bool) -> bytes:
+        """Read the answer. What the status says counts, whatever becomes of a text that is not needed."""
+        try:
+            return read_body(response)
+        except _FAULTS:
+            if keep:
+                raise
+            self._session.close()
+            return b""
+
+
+def _document(raw: bytes, *, keep: bool) -> Json:
+    try:
+        return decoded(raw)
+    except BadAnswerError:
+        if keep:
+            raise
+        return None
+
+
+def _checked(charger_id: object) -> int:
+    """Give the id if it is one: nothing else enters a path, whatever the types said on the way."""
+    if not is_charger_id(charger_id):
+        msg = f"not the id of a charger: {type(charger_id).__name__}"
+        raise ValueError(msg)
+    return charger_id
+
+
+class SignInLine:
+    """The requests that bring tokens; the TokenManager's door."""
+
+    def __init__(self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget) -> None:
+        """Use a line of its own: whichever thread needs a token sends through it, one at a time."""
+        self._line = _Line(config, clock)
+        self._api, self._user_api = config.api_url, config.user_api_url
+        # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
+        pair = f"{config.email}:{password.reveal()}".encode()
+        encoded = base64.b64encode(pair).decode()
+        # the password itself is hidden by whoever read it; in the header it is not to be recognised
+        HIDDEN.keep(encoded.rstrip("="))
+        self._basic = _Authorization("Basic", encoded)
+        self._writes = writes
+
+    def sign_in(self, way: Way) -> SignInAnswer:
+        """Sign in with the account's credentials."""
+        if way == "modern":
+            return self._ask("GET", f"{self._user_api}/users/signin", self._basic, {"Partner": "wallbox"})
+        with self._writes.request():
+            return self._ask("POST", f"{self._api}/auth/token/user", self._basic)
+
+    def refresh(self, token: Secret) -> SignInAnswer:
+        """Trade a refresh token for a new pair."""
+        bearer = _Authorization("Bearer", token.reveal())
+        return self._ask("GET", f"{self._user_api}/users/refresh-token", bearer, {"Partner": "wallbox"})
+
+    def _ask(self, method: str, url: str, auth: AuthBase, headers: dict[str, str] | None = None) -> SignInAnswer:
+        try:
+            answer = self._line.send(method, url, auth, headers=headers)
+        except ForbiddenError as error:
+            # only here does 403 mean that the credentials are bad
+            raise UnauthorizedError(str(error), error.http_status) from None
+        return SignInAnswer(answer.body, answer.server_time)
+
+
+class Cloud:
+    """The data requests, for one thread. Each counts in its budget from the first one on."""
+
+    def __init__(
+        self, config: WallboxConfig, tokens: TokenManager, reads: Budget, writes: Budget, clock: Clock
+    ) -> None:
+        """Take a line of its own to the cloud."""
+        self._line = _Line(config, clock)
+        self._api, self._tokens = config.api_url, tokens
+        self._reads, self._writes = reads, writes
+        self._basic_by_put = False
+
+    def chargers(self) -> Answer:
+        """Read the list of chargers: all of the account, with the values that change."""
+        return self._send("GET", "v3/chargers/groups", self._reads)
+
+    def detail(self, charger_id: int) -> Answer:
+        """Read a charger's status document."""
+        return self._send("GET", f"chargers/status/{_checked(charger_id)}", self._reads)
+
+    def basic_ready_in_s(self) -> float:
+        """Give the seconds until a basic document may be read: by PUT it must leave the write for urgent commands."""
+        return self._writes.ready_in_s(spare=1) if self._basic_by_put else 0.0
+
+    def basic(self, charger_id: int) -> Answer:
+        """Read a charger's basic document; by the API document's PUT without a body, once GET was refused (405)."""
+        path = f"v2/charger/{_checked(charger_id)}"
+        if self._basic_by_put:
+            return self._send("PUT", path, self._writes)
+        try:
+            return self._send("GET", path, self._reads)
+        except MethodError:
+            self._basic_by_put = True
+            if (ready := self.basic_ready_in_s()) > 0:
+                raise BudgetSpentError(ready) from None
+            return self._send("PUT", path, self._writes)
+
+    def write(self, request: Request, charger_id: int, body: Json) -> Answer:
+        """Send a command. Its answer's body is None where there is none that could be read."""
+        path = request.path.format(id=_checked(charger_id))
+        return self._send(request.method, path, self._writes, body=body, body_matters=False)
+
+    def _send(self, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True) -> Answer:
+        budget.check()  # before a token is fetched for nothing, which may cost a write
+        token = self._tokens.token()
+        bearer = _Authorization("Bearer", token.reveal())
+        with budget.request():
+            try:
+                answer = self._line.send(method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters)
+            except UnauthorizedError:
+                self._tokens.rejected(token, by_read=budget is self._reads)
+                raise
+        self._tokens.accepted(token)
+        return answer

@@ -1,0 +1,270 @@
+"""Reading the cloud's documents: from any JSON to fields by key, by the catalogue's rows.
+
+A document of the wrong shape raises; a known field of the wrong kind is left out and named; a field that
+nobody knows is taken as it is, unless it is larger than any field can be.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
+from wallbox2mqtt.catalogue.quantities import is_charger_id
+from wallbox2mqtt.errors import BadAnswerError
+from wallbox2mqtt.topics import safe_part, to_json
+
+_LOG = logging.getLogger(__name__)
+
+_CONFIG_DATA = CONFIG.rstrip(".")
+MAX_CHARGERS = 5000
+"""More in a list are left out: a cloud gone mad could name 200,000 in one answer, and each of them costs memory."""
+_DEEPEST = 20
+"""Deeper levels become JSON text; the vendor's documents have four."""
+LONGEST_KEY = 200
+"""Characters, with all levels. Longer ones are left out before anything keeps them: a row of the catalogue has 30."""
+LONGEST_TEXT = 64 * 1024
+"""Characters of a value, a list as its JSON. A longer one is left out: nobody reads it, and it would be kept."""
+_MOST_SHARED, _LONGEST_SHARED = 1024, 512
+"""How many texts of values are kept once for all chargers, and of how many characters at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a document says of one charger.
+
+    ``values``: by key; lists and empty objects as JSON text. ``wrong``: known fields of the wrong kind, with
+    what was found. ``complete``: a key that such a document once had and that is missing now is unknown.
+    """
+
+    values: dict[str, Json]
+    wrong: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One charger of the list of chargers."""
+
+    charger_id: int
+    name: str
+    model: str
+    reading: Reading
+
+
+_SWEEP = {row.sweep: row for row in FIELDS.values() if row.sweep}
+_V2 = {row.v2: row for row in FIELDS.values() if row.v2}
+_CONFIG = {
+    row.detail.removeprefix(CONFIG): row
+    for row in FIELDS.values()
+    if row.detail is not None and row.detail.startswith(CONFIG)
+}
+_PARENTS = {key.rpartition("/")[0] for key in FIELDS if "/" in key}
+_PARENTS |= {parent.rpartition("/")[0] for parent in _PARENTS if "/" in parent}
+
+
+# Not sys.intern: CPython 3.12 keeps whatever was interned for ever (gh-113993), be it the time of each read.
+@lru_cache(maxsize=4096)
+def _key(prefix: str, name: str) -> str:
+    """Give the key of a name in a document: one text for all chargers and readings, which hold hundreds of each."""
+    key = prefix + safe_part(name, top=not prefix)
+    row = FIELDS.get(key)
+    return key if row is None else row.key
+
+
+@lru_cache(maxsize=_MOST_SHARED)
+def _shared(text: str) -> str:
+    """Give the one text for all that are equal: chargers of a fleet have most of their texts in common."""
+    return text
+
+
+_told: set[str] = set()
+
+
+def _leave_out(key: str, why: str) -> None:
+    """Say of a field that nobody knows that it is left out: once a run, because the next answer may have others."""
+    if why not in _told:
+        _told.add(why)
+        _LOG.warning("left out an unknown field, and will not tell of others field=%r problem=%r", key[:60], why)
+
+
+class _Reader:
+    """Collects a document's values; the rows say which of them are of the wrong kind."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Json] = {}
+        self.wrong: dict[str, str] = {}
+
+    def take(self, row: Field, value: Json) -> None:
+        """Take a known field."""
+        try:
+            read = row.kind.read(value)
+            if row.convert is not None:
+                read = row.convert(read)
+        except TypeError as error:
+            self.wrong[row.key] = str(error)
+        else:
+            self._put(row.key, read)
+
+    def _put(self, key: str, value: Json) -> None:
+        try:
+            text = to_json(value) if isinstance(value, list | dict) else value
+        except RecursionError:
+            # what could just be read from JSON is too deep to be written as JSON
+            self._refuse(key, "nested too deeply")
+            return
+        if not isinstance(text, str):
+            self.values[key] = text
+        elif len(text) <= LONGEST_TEXT:
+            self.values[key] = _shared(text) if len(text) <= _LONGEST_SHARED else text
+        else:
+            self._refuse(key, f"longer than {LONGEST_TEXT} characters")
+
+    def _refuse(self, key: str, why: str) -> None:
+        # only rows are named: whoever remembers what was wrong would remember every key that was ever made up
+        if key in FIELDS:
+            self.wrong[key] = why
+        else:
+            _leave_out(key, why)
+
+    def walk(self, node: Mapping[str, Json], prefix: str, *, depth: int = 0) -> None:
+        """Take every value of an object, known or not."""
+        for name, value in node.items():
+            if len(prefix) + len(name) > LONGEST_KEY:
+                _leave_out(prefix + name[:LONGEST_KEY], f"a name of more than {LONGEST_KEY} characters")
+                continue
+            key = _key(prefix, name)
+            # «locked+» or the like is not the known field whose topic it gets
+            row = FIELDS.get(key) if key == prefix + name else None
+            if row is not None:
+                self.take(row, value)
+            elif key in _PARENTS and not isinstance(value, dict):
+                self._no_object(key, value)
+            elif isinstance(value, dict) and value and depth < _DEEPEST:
+                self.walk(value, f"{key}/", depth=depth + 1)
+            elif key not in self.values:
+                self._put(key, value)
+
+    def _no_object(self, key: str, value: Json) -> None:
+        """An object whose members are known is something else: null makes them unknown, the rest is wrong."""
+        if value is None:
+            return
+        for leaf in FIELDS:
+            if leaf.startswith(f"{key}/"):
+                self.wrong[leaf] = f"{key} is no object but {type(value).__name__}"
+
+    def reading(self, *, complete: bool) -> Reading:
+        return Reading(self.values, self.wrong, complete)
+
+
+def read_detail(document: Json) -> Reading:
+    """Read ``chargers/status/{id}``: every value, ``config_data`` lifted; a name in both places counts at the top.
+
+    Raises:
+        BadAnswerError: it is no object, its ``config_data`` is none, or it is another document altogether.
+
+    """
+    if not isinstance(document, dict):
+        msg = f"the status is no object but {type(document).__name__}"
+        raise BadAnswerError(msg)
+    config = document.get(_CONFIG_DATA)
+    if config is not None and not isinstance(config, dict):
+        msg = f"config_data is no object but {type(config).__name__}"
+        raise BadAnswerError(msg)
+    top = {name: value for name, value in document.items() if name != _CONFIG_DATA}
+    if top and config is None and not any(safe_part(name, top=True) in FIELDS for name in top):
+        # each of them in a log: a name may have a megabyte
+        msg = f"the answer is no status: {[name[:40] for name in sorted(top)[:5]]}"
+        raise BadAnswerError(msg)
+    reader = _Reader()
+    reader.walk(top, "")
+    reader.walk({name: value for name, value in (config or {}).items() if name not in top}, "")
+    return reader.reading(complete=True)
+
+
+def _charger_data(document: Json) -> dict[str, Json] | None:
+    data = document.get("data") if isinstance(document, dict) else None
+    charger = data.get("chargerData") if isinstance(data, dict) else None
+    return charger if isinstance(charger, dict) else None
+
+
+def read_basic(document: Json) -> Reading:
+    """Read ``v2/charger/{id}``: the values of ``chargerData`` below ``basic/``; its users are people.
+
+    Raises:
+        BadAnswerError: there is no ``chargerData``.
+
+    """
+    charger = _charger_data(document)
+    if charger is None:
+        msg = "the basic document has no data.chargerData"
+        raise BadAnswerError(msg)
+    reader = _Reader()
+    reader.walk(charger, "basic/")
+    return reader.reading(complete=True)
+
+
+def read_sweep(document: Json) -> list[Listed]:
+    """Read ``v3/chargers/groups``: the chargers of all groups, each once, with the values that rows name.
+
+    Raises:
+        BadAnswerError: there is no list of groups.
+
+    """
+    result = document.get("result") if isinstance(document, dict) else None
+    groups = result.get("groups") if isinstance(result, dict) else None
+    if not isinstance(groups, list):
+        msg = "the list of chargers has no result.groups"
+        raise BadAnswerError(msg)
+    listed: dict[int, Listed] = {}
+    for charger in _chargers(groups):
+        charger_id = charger.get("id")
+        if is_charger_id(charger_id) and charger_id not in listed and len(listed) < MAX_CHARGERS:
+            listed[charger_id] = _listed(charger_id, charger)
+    return list(listed.values())
+
+
+def _chargers(groups: list[Json]) -> Iterator[dict[str, Json]]:
+    for group in groups:
+        chargers = group.get("chargers") if isinstance(group, dict) else None
+        for charger in chargers if isinstance(chargers, list) else []:
+            if isinstance(charger, dict):
+                yield charger
+
+
+def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
+    name, model = charger.get("name"), charger.get("chargerType")
+    return Listed(
+        charger_id,
+        name if isinstance(name, str) else "",
+        model if isinstance(model, str) else "",
+        _part(charger, _SWEEP),
+    )
+
+
+def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> Reading:
+    """Read only what has a row, at the row's path. Null is no news: the list has it where the detail has a value."""
+    reader = _Reader()
+    for path, row in rows.items():
+        value: Json = dict(node)
+        for name in path.split("."):
+            if not isinstance(value, dict) or name not in value:
+                break
+            value = value[name]
+        else:
+            if value is not None:
+                reader.take(row, value)
+    return reader.reading(complete=False)
+
+
+def read_answer(document: Json, form: str | None) -> Reading:
+    """Read what a write's answer shows; ``form`` as the request's row names it. Anything else shows nothing."""
+    if form == "v2" and (charger := _charger_data(document)) is not None:
+        shown = _part(charger, _V2)
+        basic = read_basic(document)
+        return Reading(basic.values | shown.values, basic.wrong | shown.wrong)
+    if form == "config" and isinstance(document, dict):
+        # an answer under «data», as one public script has it, and the plain one that all others have
+        inner = document.get("data")
+        return _part(inner if isinstance(inner, dict) else document, _CONFIG)
+    return Reading({})

@@ -1,0 +1,382 @@
+"""The program: puts the parts together, drives the times, watches over the threads, and stops in order.
+
+Main runs the schedule and handles what the others report; the reader and the writer talk to the cloud, paho's
+thread to the broker. Between them are queues, the picture, the budgets and the TokenManager, each with its lock.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from wallbox2mqtt.bridge.command_handler import Intake
+from wallbox2mqtt.bridge.command_queue import CommandQueue, Results, Ticket
+from wallbox2mqtt.bridge.planner import Plan
+from wallbox2mqtt.bridge.reader import Listener, Reader
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.writer import Writer
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Cloud, SignInLine
+from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.daemon.broker_events import Reception
+from wallbox2mqtt.daemon.health import LifeSigns
+from wallbox2mqtt.daemon.scheduler import Timetable
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
+from wallbox2mqtt.homeassistant.announcer import Announcer
+from wallbox2mqtt.log import TopicHandler, Trouble
+from wallbox2mqtt.mqtt import Event, Message, Mqtt
+from wallbox2mqtt.mqtt.inbox import Inbox
+from wallbox2mqtt.storage import Store
+from wallbox2mqtt.topics import OFFLINE, Topics
+from wallbox2mqtt.watchdog import Watchdog, Worker
+
+_LOG = logging.getLogger(__name__)
+
+HEALTH_S = 60.0
+_LAST_WORDS_S = 2.0
+_LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class _DetailRead:
+    """A charger's detail was read."""
+
+    charger_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ChargersListed:
+    """The chargers were listed; these are gone for good."""
+
+    gone: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """The program is to end."""
+
+    code: int
+    reason: str
+
+
+class App:
+    """The bridge, from its configuration to its exit code."""
+
+    def __init__(self, config: Config, state_dir: Path, clock: Clock) -> None:
+        """Put the parts together; nothing is sent yet.
+
+        Raises:
+            ConfigError: a certificate file cannot be used.
+
+        """
+        wallbox, commands = config.wallbox, config.commands
+        self._config, self._clock = config, clock
+        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
+        self._exit: _Exit | None = None
+        self._timetable = Timetable(clock)
+        self._topics = Topics(config.mqtt.base_topic)
+        birth_topic = f"{config.home_assistant.prefix}/status"
+        self._mqtt = self._new_mqtt(birth_topic)
+        store = Store(state_dir, wallbox.account)
+        self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s, store)
+        self._bridge = Bridge(self._topics, self._mqtt.show, clock)
+        self._shared = self._new_shared(store)
+        self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
+        self._interval_s = self._pace.interval_s
+        self._reader = self._new_reader()
+        self._writer = Writer(self._shared, self._new_cloud())
+        allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
+        self._intake = Intake(
+            self._shared, self._topics, self._reader, allowed, accept_retained=commands.accept_retained
+        )
+        self._announcer = Announcer(config.home_assistant, self._topics, self._mqtt, self._shared, store, allowed)
+        self._workers = [
+            Worker("reader", self._reader, self._reader.wait, clock),
+            Worker("writer", self._writer, self._shared.queue.wait, clock),
+        ]
+        self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
+        self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
+        self._reception = Reception(
+            topics=self._topics,
+            birth_topic=birth_topic,
+            client_id=config.mqtt.client_id,
+            mqtt=self._mqtt,
+            announcer=self._announcer,
+            bridge=self._bridge,
+            picture=self._picture,
+            intake=self._intake,
+            clock=clock,
+        )
+        self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
+        lost = "dropped results of commands, too many wait for the broker"
+        self._lost = Trouble(_LOG, lost, "all results reach the broker again", clock)
+        self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
+
+    def _new_mqtt(self, birth_topic: str) -> Mqtt:
+        return Mqtt(
+            self._config.mqtt,
+            will_topic=self._topics.state,
+            filters=[*self._topics.command_filters(), self._topics.state, birth_topic],
+            on_event=self._events.put,
+            clock=self._clock,
+        )
+
+    def _new_shared(self, store: Store) -> Shared:
+        wallbox, clock = self._config.wallbox, self._clock
+        writes = Budget("writes", wallbox.writes_per_minute, clock, store)
+        door = SignInLine(wallbox, clock, wallbox.password, writes)
+        return Shared(
+            clock=clock,
+            tokens=TokenManager(door, clock, store, wallbox.sign_in, wallbox.password),
+            reads=Budget("reads", wallbox.reads_per_minute, clock, store),
+            writes=writes,
+            picture=self._picture,
+            plan=Plan(wallbox.chargers, clock, store, self._is_charging, self._config.commands.settle_s),
+            queue=CommandQueue(clock),
+            results=Results(self._topics, self._mqtt.publish_result, clock),
+            max_age_s=self._config.commands.max_age_s,
+        )
+
+    def _is_charging(self, charger_id: int) -> bool:
+        return self._picture.value(charger_id, "charging") is True
+
+    def _new_cloud(self) -> Cloud:
+        shared = self._shared
+        return Cloud(self._config.wallbox, shared.tokens, shared.reads, shared.writes, self._clock)
+
+    def _new_reader(self) -> Reader:
+        listener = Listener(
+            listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
+            detailed=lambda charger: self._events.put(_DetailRead(charger)),
+            never_let_in=lambda error: self.stop(EXIT_CONFIG, str(error)),
+        )
+        return Reader(self._shared, self._new_cloud(), self._pace, self._bridge, listener)
+
+    def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
+        """End the program soon; may be called from any thread and from a signal handler."""
+        wish = _Exit(code, reason)
+        # at once, not behind the thousands of messages that may wait; the event only wakes main up
+        self._exit = self._exit or wish
+        self._events.put(wish)
+
+    def run(self) -> int:
+        """Run until stopped; gives the exit code."""
+        self._prepare_process()
+        if self._log_topic is not None:
+            logging.getLogger().addHandler(self._log_topic)
+        self._show_info()
+        self._set_timetable()
+        self._mqtt.start()
+        for worker in self._workers:
+            worker.start()
+            self._watchdog.watch(worker.name, worker.pulse, worker.is_alive)
+        self._watchdog.watch("of the broker's connection", self._mqtt.pulse, self._mqtt.is_alive)
+        self._watchdog.start()
+        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
+        _LOG.info(
+            "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
+        )
+        try:
+            while self._exit is None:
+                self._watchdog.main.beat()
+                self._check_times()
+                self._timetable.run()
+                wait = min(self._reception.go_on(), self._timetable.idle_s)
+                with contextlib.suppress(queue.Empty):
+                    self._handle(self._events.get(timeout=wait))
+            return self._exit.code
+        finally:
+            self._end()
+
+    def _prepare_process(self) -> None:
+        os.environ["TZ"] = "UTC"  # see Timetable
+        time.tzset()
+
+        def died(args: threading.ExceptHookArgs) -> None:
+            name = args.thread.name if args.thread is not None else "unknown"
+            error = args.exc_value
+            trace = (args.exc_type, error, args.exc_traceback) if error is not None else None
+            _LOG.critical("a thread died thread=%s", name, exc_info=trace)
+            self.stop(EXIT_FAILED, f"the thread {name} died")
+
+        threading.excepthook = died
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self.stop())
+
+    def _set_timetable(self) -> None:
+        real_s = self._clock.real_s
+        jobs = {self._tick: real_s(self._interval_s), self._show_health: real_s(HEALTH_S), self._look_around: 1.0}
+        self._timetable.set(jobs)
+
+    def _tick(self) -> None:
+        self._intake.ask_again()
+        self._reader.tick()
+
+    def _look_around(self) -> None:
+        """Each second: commands that wait for a first reading, and who watches over the threads."""
+        self._intake.look_again()
+        self._announcer.look()
+        self._show_counts()
+        self._show_flood()
+        self._show_log()
+        self._life.look()
+        if not self._watchdog.is_alive():
+            self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
+
+    def _check_times(self) -> None:
+        """Begin the timetable anew after a jump of the wall clock, and when the pace changes."""
+        jumped = self._timetable.has_jumped()
+        slower = self._pace.interval_s != self._interval_s
+        if jumped:
+            _LOG.warning("the wall clock jumped, the timetable begins anew")
+        if jumped or slower:
+            self._interval_s = self._pace.interval_s
+            self._set_timetable()
+            self._show_info()
+
+    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit) -> None:
+        match event:
+            case _DetailRead():
+                self._announcer.look()
+                self._intake.look_again([event.charger_id])
+            case _ChargersListed():
+                self._show_info()
+                self._announcer.look()
+                self._forget(event.gone)
+                self._intake.look_again()
+            case _Exit():
+                pass  # it was taken note of when it was said
+            case _:
+                self._reception.handle(event)
+
+    def _forget(self, gone: tuple[int, ...]) -> None:
+        for charger_id in gone:
+            _LOG.warning("the charger is gone from the account, its topics are removed charger=%d", charger_id)
+            for topic in self._picture.forget(charger_id):
+                self._mqtt.show(topic, "")
+
+    def _show_info(self) -> None:
+        chargers: list[Json] = list(self._shared.plan.chargers)
+        self._bridge.info(
+            chargers=chargers,
+            reads_per_minute=_plain(self._config.wallbox.reads_per_minute),
+            writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
+            interval_s=_plain(round(self._interval_s, 3)),
+            protocol=self._config.mqtt.protocol,
+        )
+
+    def _show_counts(self) -> None:
+        self._bridge.show("reads_last_hour", str(self._shared.reads.last_hour()))
+        self._bridge.show("writes_last_hour", str(self._shared.writes.last_hour()))
+
+    def _show_log(self) -> None:
+        # it keeps some lines itself: a broker that is too slow for the rest need not be told more
+        if self._log_topic is not None and self._mqtt.keeps_up:
+            topic = self._topics.bridge("log")
+            self._log_topic.drain(lambda line: self._mqtt.publish(topic, line, retain=False), self._clock.wall())
+
+    def _show_flood(self) -> None:
+        for trouble, dropped in ((self._flood, self._events.dropped()), (self._lost, self._mqtt.dropped_results())):
+            if dropped:
+                trouble.occurs("messages", f"count={dropped}")
+            else:
+                trouble.ended()
+
+    def _show_health(self) -> None:
+        self._bridge.health(
+            reads=self._shared.reads.total,
+            writes=self._shared.writes.total,
+            sign_ins=self._shared.tokens.sign_ins,
+            refused=self._pace.refused_total + self._writer.refused,
+            backoff_s=round(max(self._pace.wait_s(), self._writer.backoff_s)),
+            commands_waiting=len(self._shared.queue) + len(self._intake),
+            reconnects=max(0, self._mqtt.connects - 1),
+            rss_mib=_rss_mib(),
+        )
+
+    def _end(self) -> None:
+        """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
+        self._watchdog.ease()
+        reason = self._exit.reason if self._exit is not None else "a fault of its own"
+        asked = self._exit is not None and self._exit.code == EXIT_OK
+        _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
+        self._life.end(reason)
+        try:
+            self._answer_all()
+            self._say_offline()
+        finally:
+            self._watchdog.stop()
+
+    def _answer_all(self) -> None:
+        self._stop_workers()
+        self._take_what_has_arrived()
+        waiting, under_way = self._take_out()
+        for ticket in [*waiting, *self._reader.drain(), *self._intake.drain()]:
+            self._shared.results.failed(ticket, "stopping")
+        for ticket in under_way:
+            self._shared.results.failed(ticket, "stopping: it was under way, its effect is unknown")
+        self._show_log()
+        if self._log_topic is not None:
+            logging.getLogger().removeHandler(self._log_topic)
+
+    def _stop_workers(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+        self._reader.poke()
+        self._shared.queue.poke()
+        for worker in self._workers:
+            # who is not at the cloud ends at once, and has answered what it took; who is, is abandoned
+            worker.join(_LAST_STEP_S)
+
+    def _take_out(self) -> tuple[list[Ticket], list[Ticket]]:
+        """Take out the commands that wait for the writer; gives them, and those that it has under way.
+
+        The writer ends its last step meanwhile: it may still take one from the queue, or put one back. At each
+        moment a command is in one of the two places, so that looking at both twice finds it.
+        """
+        waiting, under_way = [], []
+        for _ in range(2):
+            under_way.append(self._writer.under_way)
+            waiting += self._shared.queue.drain()
+        return waiting, [ticket for ticket in under_way if ticket is not None]
+
+    def _take_what_has_arrived(self) -> None:
+        """Take the commands that wait for main, as many as there is time for."""
+        self._events.close()
+        ends = time.monotonic() + _LAST_ANSWERS_S
+        with contextlib.suppress(queue.Empty):
+            while time.monotonic() < ends:
+                if isinstance(event := self._events.get(), Message):
+                    self._reception.handle(event)
+        if left := len(self._events):
+            _LOG.warning("no time to answer what came in a flood messages=%d", left)
+
+    def _say_offline(self) -> None:
+        self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
+
+
+def _plain(number: float) -> int | float:
+    return int(number) if float(number).is_integer() else number
+
+
+def _rss_mib() -> float:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if sys.platform != "win32" else 0.0

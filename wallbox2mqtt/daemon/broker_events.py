@@ -1,0 +1,124 @@
+"""What the broker tells and delivers: connections and their ends, births, commands, ``offline`` in our name.
+
+After each connection and each birth of a consumer everything is announced anew, from what is in memory.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+
+from wallbox2mqtt.bridge.command_handler import Intake
+from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.homeassistant.announcer import Announcer
+from wallbox2mqtt.log import Trouble
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
+from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics
+
+_LOG = logging.getLogger(__name__)
+
+_BIRTH_DELAY_S = (2.0, 10.0)
+_IDLE_S, _ANNOUNCING_S = 1.0, 0.05
+
+
+class Reception:
+    """Handles the broker's events. Main calls it."""
+
+    def __init__(  # noqa: PLR0913 - the broker, and all who speak to it
+        self,
+        *,
+        topics: Topics,
+        birth_topic: str,
+        client_id: str,
+        mqtt: Mqtt,
+        announcer: Announcer,
+        bridge: Bridge,
+        picture: Picture,
+        intake: Intake,
+        clock: Clock,
+    ) -> None:
+        """Begin without a connection; ``birth_topic``: where Home Assistant, or openHAB, says that it has started."""
+        self._topics, self._birth_topic, self._client_id = topics, birth_topic, client_id
+        self._mqtt, self._announcer, self._bridge = mqtt, announcer, bridge
+        self._picture, self._intake, self._clock = picture, intake, clock
+        self._birth_due: float | None = None
+        self._announcing: Iterator[int] | None = None
+        absent = "not connected to the broker, trying again"
+        self._absent = Trouble(_LOG, absent, "connected again", clock)
+        denied = "the broker refuses subscriptions, commands will not arrive"
+        self._denied = Trouble(_LOG, denied, "the broker takes all subscriptions", clock)
+
+    def handle(self, event: Event) -> None:
+        """Handle what the broker, or the connection to it, has brought."""
+        match event:
+            case Message():
+                self._message(event)
+            case Connected():
+                self._connected(event)
+            case Disconnected():
+                self._disconnected(event)
+            case Refused():
+                _LOG.error("the broker refuses what is published, nobody will see it reason=%r", event.reason)
+
+    def go_on(self) -> float:
+        """Announce one more charger, where the broker takes it; gives the real seconds for which main may wait.
+
+        A fleet has more topics than are to wait at once, and neither commands nor the end are to wait for it.
+        """
+        if self._announcing is not None:
+            if not self._mqtt.keeps_up:
+                return _ANNOUNCING_S
+            if next(self._announcing, None) is None:
+                self._announcing = None
+            return 0.0
+        if self._birth_due is None:
+            return _IDLE_S
+        # what is on its way still comes first: once more when that is out, for who came late
+        left = self._birth_due - time.monotonic()
+        if left > 0 or not self._mqtt.keeps_up:
+            return min(max(left, _ANNOUNCING_S), _IDLE_S)
+        self._birth_due = None
+        self._announce()
+        return 0.0
+
+    def _message(self, message: Message) -> None:
+        if message.topic == self._topics.state:
+            if message.payload == OFFLINE.encode():
+                self._bridge.still_here()
+        elif message.topic == self._birth_topic:
+            if message.payload == ONLINE.encode() and not message.retained and self._birth_due is None:
+                delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
+                self._birth_due = time.monotonic() + self._clock.real_s(delay)
+        else:
+            self._intake.take(message)
+
+    def _connected(self, event: Connected) -> None:
+        if self._mqtt.connects == 1:
+            _LOG.info("connected to the broker")
+        self._absent.ended()
+        if event.denied:
+            self._denied.occurs("subscription", f"filters={','.join(event.denied)}", logging.ERROR)
+        else:
+            self._denied.ended()
+        self._intake.subscribed()
+        self._announce()
+        self._mqtt.flush_results()
+
+    def _announce(self) -> None:
+        self._announcer.announce()
+        self._bridge.announce()
+        self._announcing = self._picture.announcing()
+        self.go_on()
+
+    def _disconnected(self, event: Disconnected) -> None:
+        self._announcing = None
+        self._intake.disconnected()
+        if event.twin:
+            reason = "another client uses the same client id, the two end each other's connection"
+            help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"
+            details = f"reason={reason!r} client_id={self._client_id} help={help_!r}"
+            self._absent.occurs("twin", details, logging.ERROR)
+        else:
+            self._absent.occurs(event.reason, f"reason={event.reason!r}")

@@ -1,0 +1,31 @@
+"""Home Assistant's MQTT discovery, worked out from the rows: what is announced of a charger and of the bridge.
+
+Only data in, only data out. One unknown key at the root throws a whole device away, so nothing is passed
+through; the keys are Home Assistant's (its pages on MQTT discovery and on each platform).
+"""
+
+from wallbox2mqtt.homeassistant.bridge_device import bridge
+from wallbox2mqtt.homeassistant.charger_device import Charger
+from wallbox2mqtt.homeassistant.entities import basic_keys
+from wallbox2mqtt.homeassistant.messages import (
+    MIGRATE,
+    Announcement,
+    bridge_node,
+    charger_node,
+    label_of,
+    slug,
+    topics_of,
+)
+
+__all__ = [
+    "MIGRATE",
+    "Announcement",
+    "Charger",
+    "basic_keys",
+    "bridge",
+    "bridge_node",
+    "charger_node",
+    "label_of",
+    "slug",
+    "topics_of",
+]

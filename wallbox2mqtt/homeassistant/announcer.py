@@ -1,0 +1,244 @@
+"""When devices are announced to Home Assistant, and what becomes of those that change, go, or move.
+
+What was announced is kept, per account and base topic: leaving something out removes nothing, so whoever
+announced it has to take it back. The main thread calls all of this.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.config import HomeAssistantConfig
+from wallbox2mqtt.homeassistant import (
+    MIGRATE,
+    Announcement,
+    Charger,
+    basic_keys,
+    bridge,
+    bridge_node,
+    charger_node,
+    label_of,
+    topics_of,
+)
+from wallbox2mqtt.mqtt import Mqtt
+from wallbox2mqtt.storage import Store
+from wallbox2mqtt.topics import Topics
+
+_LOG = logging.getLogger(__name__)
+
+MIGRATION_S = 1.5
+"""Home Assistant's time to let go of a device before its new form is announced."""
+_FILE = "discovery"
+
+
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    """How a device stands at the broker. ``components``: their platforms by id; ``model``: empty is unknown."""
+
+    prefix: str
+    form: str
+    components: Mapping[str, str]
+    model: str
+
+    def topics(self, node: str) -> list[str]:
+        return topics_of(self.prefix, self.form, node, self.components)
+
+
+@dataclass(slots=True)
+class _Migration:
+    """A device between its two forms: ``new`` follows at ``due``, monotonic seconds."""
+
+    due: float
+    new: Announcement
+
+
+class Announcer:
+    """Announces the bridge and each charger of which a detail was read."""
+
+    def __init__(
+        self,
+        config: HomeAssistantConfig,
+        topics: Topics,
+        mqtt: Mqtt,
+        shared: Shared,
+        store: Store,
+        allowed: frozenset[str],
+    ) -> None:
+        """Take up what was announced before; ``allowed``: the permissions that the configuration gives."""
+        self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
+        self._mqtt, self._picture, self._plan = mqtt, shared.picture, shared.plan
+        self._store, self._clock, self._allowed = store, shared.clock, allowed
+        self._announced = _announced(store.read(_FILE).get(topics.base))
+        self._sent: dict[str, int] = {}
+        self._editions: dict[int, int] = {}
+        self._migrations: dict[str, _Migration] = {}
+
+    def announce(self) -> None:
+        """Announce everything anew: after each connect, and when Home Assistant has started."""
+        self._sent.clear()
+        self._editions.clear()
+        self._migrations.clear()
+        if not self._mqtt.online:
+            return
+        if self._form == "off":
+            for node in list(self._announced):
+                self._clear(node)
+            return
+        self._offer(bridge(self._topics))
+        self.look()
+
+    def look(self) -> None:
+        """Announce what has changed since; called each second, and when a charger has been read."""
+        if self._form == "off" or not self._mqtt.online:
+            return
+        self._go_on()
+        chargers = self._plan.chargers
+        if self._plan.was_listed:
+            ours = {bridge_node(self._topics.base), *map(charger_node, chargers)}
+            for node in self._announced.keys() - ours:
+                self._clear(node)
+        editions = {charger_id: self._picture.edition(charger_id) for charger_id in chargers}
+        changed = [charger_id for charger_id in chargers if editions[charger_id] != self._editions.get(charger_id, 0)]
+        if not changed:
+            return
+        names = {charger_id: label_of(str(self._picture.value(charger_id, "name") or "")) for charger_id in chargers}
+        often = Counter(names.values())
+        for charger_id in changed:
+            self._editions[charger_id] = editions[charger_id]
+            self._look_at(charger_id, _label(charger_id, names[charger_id], often))
+
+    def _look_at(self, charger_id: int, label: str) -> None:
+        snapshot = self._picture.snapshot(charger_id)
+        if snapshot is None:
+            return
+        before = self._announced.get(charger_node(charger_id))
+        unread = before is not None and "basic" not in snapshot.homes
+        charger = Charger(
+            self._topics,
+            charger_id,
+            snapshot.values,
+            expected=basic_keys(before.components) if before is not None and unread else frozenset(),
+            model=before.model if before is not None else "",
+            allowed=self._allowed,
+            label=label,
+        )
+        if charger.is_whole:
+            self._offer(charger.announcement())
+
+    def _offer(self, new: Announcement) -> None:
+        """Announce a device, in the way that what stands at the broker asks for."""
+        node = new.node
+        if node in self._migrations:
+            self._migrations[node].new = new
+            return
+        before = self._announced.get(node)
+        if before is not None and before.prefix != self._prefix:
+            self._clear(node)
+            before = None
+        form = before.form if before is not None else self._form
+        gone = {} if before is None else _without(before.components, new.platforms)
+        if form == self._form or gone:
+            self._publish(new, form, gone)
+        if form != self._form:
+            _LOG.info("discovery changes its form device=%s from=%s to=%s", node, form, self._form)
+            for topic in self._announced[node].topics(node):
+                self._mqtt.publish(topic, MIGRATE)
+            self._migrations[node] = _Migration(self._clock.monotonic() + MIGRATION_S, new)
+
+    def _publish(self, new: Announcement, form: str, gone: Mapping[str, str]) -> None:
+        # first what may stand there, then what does: a crash in between must not leave anything behind
+        self._remember(new.node, _Announced(self._prefix, form, {**gone, **new.platforms}, new.model))
+        for topic, text in new.messages(self._prefix, form, gone).items():
+            # a device is 30 kB: what was sent is remembered by its hash
+            if self._sent.get(topic) != hash(text):
+                self._sent[topic] = hash(text)
+                self._mqtt.publish(topic, text)
+        self._remember(new.node, _Announced(self._prefix, form, new.platforms, new.model))
+
+    def _go_on(self) -> None:
+        """Announce the new form of what Home Assistant has had time to let go of, and clear the old one."""
+        now = self._clock.monotonic()
+        for node in [node for node, migration in self._migrations.items() if now >= migration.due]:
+            migration, before = self._migrations.pop(node), self._announced[node]
+            for topic, text in migration.new.messages(self._prefix, self._form, {}).items():
+                self._sent[topic] = hash(text)
+                self._mqtt.publish(topic, text)
+            for topic in before.topics(node):
+                self._mqtt.publish(topic, "")
+            new = migration.new
+            self._remember(node, _Announced(self._prefix, self._form, new.platforms, new.model))
+
+    def _clear(self, node: str) -> None:
+        """Take a device back."""
+        for topic in self._announced[node].topics(node):
+            self._sent.pop(topic, None)
+            self._mqtt.publish(topic, "")
+        self._migrations.pop(node, None)
+        self._remember(node, None)
+
+    def _remember(self, node: str, announced: _Announced | None) -> None:
+        if self._announced.get(node) == announced:
+            return
+        if announced is None:
+            del self._announced[node]
+        else:
+            self._announced[node] = self._sharing(announced)
+        # another base topic of this account, before or beside this one, has an entry of its own
+        self._store.write(_FILE, {**self._store.read(_FILE), self._topics.base: _kept(self._announced)})
+
+    def _sharing(self, new: _Announced) -> _Announced:
+        """Let a device share its components with another of the same kind: a fleet has hundreds of few kinds."""
+        same = (one.components for one in self._announced.values() if one.components == new.components)
+        return replace(new, components=next(same, new.components))
+
+
+def _label(charger_id: int, name: str, often: Mapping[str, int]) -> str:
+    """Give what the ids of entities begin with; chargers of one name are told apart by their numbers."""
+    own = name or "wallbox"
+    return f"{own}_{charger_id}" if own == "wallbox" or often[own] > 1 else own
+
+
+def _without(components: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    return {name: platform for name, platform in components.items() if name not in present}
+
+
+def _kept(announced: Mapping[str, _Announced]) -> dict[str, Json]:
+    """Give what is kept: the components of each kind of device once, and the devices with the number of their kind."""
+    numbers: dict[int, int] = {}
+    kinds: list[Json] = []
+    devices: dict[str, Json] = {}
+    for node, one in announced.items():
+        if id(one.components) not in numbers:
+            numbers[id(one.components)] = len(kinds)
+            kinds.append(dict(one.components))
+        number = numbers[id(one.components)]
+        devices[node] = {"prefix": one.prefix, "form": one.form, "kind": number, "model": one.model}
+    return {"kinds": kinds, "devices": devices}
+
+
+def _announced(kept: Json) -> dict[str, _Announced]:
+    """Read what was kept; what is not of its form is left out."""
+    match kept:
+        case {"kinds": list(found), "devices": dict(devices)}:
+            kinds = [_platforms(components) for components in found]
+        case _:
+            return {}
+    announced: dict[str, _Announced] = {}
+    for node, entry in devices.items():
+        match entry:
+            case {
+                "prefix": str(prefix),
+                "form": "device" | "entity" as form,
+                "kind": int(number),
+                "model": str(model),
+            } if 0 <= number < len(kinds):
+                announced[node] = _Announced(prefix, form, kinds[number], model)
+    return announced
+
+
+def _platforms(components: Json) -> dict[str, str]:
+    items = components.items() if isinstance(components, dict) else ()
+    return {name: platform for name, platform in items if isinstance(platform, str)}

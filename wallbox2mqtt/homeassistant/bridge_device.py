@@ -1,0 +1,43 @@
+"""What is announced of the bridge itself."""
+
+from wallbox2mqtt import __version__
+from wallbox2mqtt.errors import CLOUD_REASONS
+from wallbox2mqtt.homeassistant.entities import connectivity
+from wallbox2mqtt.homeassistant.messages import ORIGIN, Announcement, Component, bridge_node, common, slug
+from wallbox2mqtt.topics import Topics
+
+
+def bridge(topics: Topics) -> Announcement:
+    """Give what is announced of the bridge itself. Its connection must not hide itself when it is lost."""
+    node = bridge_node(topics.base)
+    name = "wallbox2mqtt" if topics.base == "wallbox" else f"wallbox2mqtt {topics.base}"
+    diagnostic: Component = {"entity_category": "diagnostic"}
+    while_it_runs: Component = {"availability": [{"topic": topics.state}]}
+
+    def entity(platform: str, key: str, title: str, facts: Component) -> tuple[str, Component]:
+        base = common(platform, node, key, slug(name), title)
+        return f"{platform}_{key}", base | diagnostic | {"state_topic": topics.bridge(key)} | facts
+
+    count: Component = {"state_class": "measurement", "icon": "mdi:counter", **while_it_runs}
+    reasons: Component = {"device_class": "enum", "options": list(CLOUD_REASONS), "icon": "mdi:cloud-question"}
+    refresh = common("button", node, "refresh", slug(name), "Refresh") | diagnostic | while_it_runs
+    components = dict(
+        [
+            entity("binary_sensor", "state", "Broker connection", connectivity(topics.state)),
+            entity("binary_sensor", "cloud", "Cloud connection", connectivity(topics.bridge("cloud")) | while_it_runs),
+            entity("sensor", "cloud_reason", "Cloud reason", reasons | while_it_runs),
+            entity("sensor", "last_poll", "Last poll", {"device_class": "timestamp", **while_it_runs}),
+            entity("sensor", "reads_last_hour", "Reads in the last hour", count),
+            entity("sensor", "writes_last_hour", "Writes in the last hour", count),
+        ]
+    )
+    press: Component = {"command_topic": topics.bridge("refresh/set"), "payload_press": "refresh"}
+    components["button_refresh"] = refresh | press | {"icon": "mdi:refresh"}
+    device: Component = {
+        "identifiers": [node],
+        "name": name,
+        "manufacturer": "wallbox2mqtt",
+        "model": "MQTT bridge",
+        "sw_version": __version__,
+    }
+    return Announcement(node, {"device": device, "origin": ORIGIN, "qos": 1}, components)

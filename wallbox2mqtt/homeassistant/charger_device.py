@@ -1,0 +1,123 @@
+"""What is announced of a charger."""
+
+import re
+from dataclasses import dataclass
+
+from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, View, is_quasar
+from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS, connectivity, platform_of, specifics
+from wallbox2mqtt.homeassistant.messages import (
+    LONGEST_TEXT,
+    ORIGIN,
+    Announcement,
+    Component,
+    bridge_node,
+    charger_node,
+    common,
+    label_of,
+    object_id,
+    only_set,
+)
+from wallbox2mqtt.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Charger:
+    """What it takes to announce a charger.
+
+    ``view``: the fields that its newest documents have. ``expected``: keys of fields whose document has not been
+    read since the start but which it had before, ``model`` likewise. ``allowed``: the permissions of the
+    configuration. ``label``: what ids of entities begin with.
+    """
+
+    topics: Topics
+    id: int
+    view: View
+    expected: frozenset[str] = frozenset()
+    model: str = ""
+    allowed: frozenset[str] = frozenset()
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that its owner gave it."""
+        return str(self.view.get("name") or f"Wallbox {self.id}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the settings are there; a document without them says nothing of what the charger has."""
+        return any(row.detail is not None and row.detail.startswith(CONFIG) and row.key in self.view for row in ROWS)
+
+    def announcement(self) -> Announcement:
+        """Give what is announced of it."""
+        components = [self._entity(row) for row in ROWS if self._has(row)]
+        buttons = [
+            self._button(row, button)
+            for row in FIELDS.values()
+            for button in row.buttons
+            if button.permission is None or button.permission in self.allowed
+        ]
+        shared: Component = {
+            "device": self._device(),
+            "origin": ORIGIN,
+            "qos": 1,
+            "availability_mode": "all",
+            "availability": [*self._reachable, {"topic": self.topics.availability(self.id)}],
+        }
+        return Announcement(charger_node(self.id), shared, dict([*components, self._contact(), *buttons]))
+
+    def _has(self, row: Field) -> bool:
+        key = row.sources[0] if row.sources else row.key
+        if key in self.expected:
+            return True
+        if row.feature is not None and f'"{row.feature}"' not in str(self.view.get("plan/features")):
+            return False
+        if row.unused is not None:
+            return self.view.get(key) not in {None, row.unused}
+        return key in self.view
+
+    @property
+    def _reachable(self) -> list[Json]:
+        return [{"topic": self.topics.state}, {"topic": self.topics.bridge("cloud")}]
+
+    def _device(self) -> Component:
+        told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
+        facts: Component = {
+            "identifiers": [charger_node(self.id)],
+            "name": self.name,
+            "manufacturer": "Wallbox",
+            "model": told or self.model or ("Quasar" if is_quasar(self.view) else None),
+            "model_id": self.view.get("part_number"),
+            "serial_number": str(self.id),
+            "sw_version": self.view.get("software/currentVersion"),
+            "configuration_url": "https://my.wallbox.com/",
+            "via_device": bridge_node(self.topics.base),
+        }
+        return {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items() if value}
+
+    def _entity(self, row: Field) -> tuple[str, Component]:
+        platform = platform_of(row)
+        enabled = row.enabled and not (row.quasar and self.view.get(row.key) is None and not is_quasar(self.view))
+        component = self._common(platform, object_id(row.key), row.name, row.icon, row.category, enabled=enabled)
+        component["state_topic"] = self.topics.field(self.id, row.key)
+        if row.command is not None:
+            component["command_topic"] = self.topics.command(self.id, row.key)
+        return COMPONENT_IDS[row.key], component | specifics(row, self.view)
+
+    def _common(
+        self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool
+    ) -> Component:
+        return common(platform, charger_node(self.id), unique, self.label or label_of(self.name), name) | only_set(
+            icon=icon, entity_category=category, enabled_by_default=None if enabled else False
+        )
+
+    def _button(self, row: Field, button: Button) -> tuple[str, Component]:
+        word = button.word
+        base = self._common("button", word, button.name, button.icon, button.category, enabled=button.enabled)
+        press: Component = {"command_topic": self.topics.command(self.id, row.key), "payload_press": word}
+        return f"button_{word}", base | press | only_set(device_class=button.device_class)
+
+    def _contact(self) -> tuple[str, Component]:
+        """The charger's own contact with the cloud; it must not hide itself when it is lost."""
+        base = self._common("binary_sensor", "availability", "Connection", None, "diagnostic", enabled=True)
+        contact = connectivity(self.topics.availability(self.id)) | {"availability": self._reachable}
+        return "binary_sensor_availability", base | contact

@@ -1,0 +1,136 @@
+"""Entities: which platform suits a row, and what that platform needs to know. Tables go by kind, never by field."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from wallbox2mqtt.catalogue import FIELDS, Field, Json, Name, Shape, View, range_of
+from wallbox2mqtt.homeassistant.messages import Component, object_id, only_set
+from wallbox2mqtt.topics import OFFLINE, ONLINE, payload
+
+_FINEST_STEP = 0.001
+"""Home Assistant refuses a finer one."""
+_LONGEST_STATE = 255
+"""Characters that a state can have in Home Assistant."""
+_CURRENCY = re.compile(r"[A-Z]{3}(?=$|/)")
+_SETTABLE = {Shape.BOOLEAN: "switch", Shape.FLAG: "switch", Shape.NUMBER: "number", Shape.TEXT: "text"}
+
+# a list's text may be longer than the 255 characters that a state can have
+ROWS = tuple(row for row in FIELDS.values() if row.has_state and not row.person and row.kind.shape is not Shape.LIST)
+"""The rows that are announced of a charger that has them."""
+
+
+def platform_of(row: Field) -> str:
+    """Give the platform that suits a row."""
+    if row.command is not None:
+        special = {"lock": "lock", "firmware": "update"}.get(row.kind.device_class or "")
+        return special or ("select" if row.words else _SETTABLE[row.kind.shape])
+    truth = row.on_off is not None or row.kind.shape in {Shape.BOOLEAN, Shape.FLAG}
+    return "binary_sensor" if truth else "sensor"
+
+
+COMPONENT_IDS: Mapping[str, str] = {row.key: f"{platform_of(row)}_{object_id(row.key)}" for row in ROWS}
+"""The ids of the rows' components. They name the platform: under one id no entity can change it."""
+
+
+def currency_of(view: View) -> str | None:
+    """Give the charger's currency (ISO 4217); the cloud also says things like ``EUR/kWh``."""
+    found = _CURRENCY.match(str(view.get("currency/code")))
+    return found.group() if found else None
+
+
+def specifics(row: Field, view: View) -> Component:
+    """Give what the platform of a row needs to know beyond names and topics."""
+    return _PLATFORMS[platform_of(row)](row, view)
+
+
+def connectivity(topic: str) -> Component:
+    """Give a binary sensor of a topic that says online or offline."""
+    return {"device_class": "connectivity", "state_topic": topic, "payload_on": ONLINE, "payload_off": OFFLINE}
+
+
+def _binary_sensor(row: Field, _: View) -> Component:
+    on, off = row.on_off or _truth(row)
+    return {"payload_on": payload(on), "payload_off": payload(off)} | only_set(device_class=row.kind.device_class)
+
+
+def _truth(row: Field) -> tuple[Json, Json]:
+    return (1, 0) if row.kind.shape is Shape.FLAG else (True, False)
+
+
+def _lock(row: Field, _: View) -> Component:
+    on, off = (payload(value) for value in _truth(row))
+    return {"payload_lock": on, "payload_unlock": off, "state_locked": on, "state_unlocked": off}
+
+
+def _switch(row: Field, _: View) -> Component:
+    on, off = (payload(value) for value in _truth(row))
+    return {"payload_on": on, "payload_off": off}
+
+
+def _select(row: Field, _: View) -> Component:
+    return {"options": list(row.words)}
+
+
+def _text(row: Field, view: View) -> Component:
+    language = row.command.language if row.command is not None else None
+    longest = language.longest if isinstance(language, Name) else _LONGEST_STATE
+    # a longer state is an error in Home Assistant's log
+    return {"min": 1, "max": min(max(longest, len(str(view.get(row.key)))), _LONGEST_STATE)}
+
+
+def _update(row: Field, _: View) -> Component:
+    return {"device_class": row.kind.device_class, "payload_install": "install"}
+
+
+def _number(row: Field, view: View) -> Component:
+    span = range_of(row.command.language, view) if row.command is not None else None
+    least, most, step = (span.least, span.most, span.step) if span is not None else (0, 100, 1)
+    value = view.get(row.key)
+    if isinstance(value, int | float):
+        # a state out of range is an error in Home Assistant's log
+        least, most = min(least, value), max(most, value)
+    mode = "slider" if step >= 1 else "box"
+    bounds: Component = {"min": least, "max": most, "step": max(step, _FINEST_STEP), "mode": mode}
+    unit, device_class, _ = _measure(row, view)
+    return bounds | only_set(unit_of_measurement=unit, device_class=device_class)
+
+
+def _sensor(row: Field, view: View) -> Component:
+    if row.words:
+        return {"device_class": "enum", "options": list(row.words)}
+    unit, device_class, state_class = _measure(row, view)
+    return only_set(
+        device_class=device_class,
+        unit_of_measurement=unit,
+        state_class=state_class,
+        suggested_display_precision=row.kind.precision,
+    )
+
+
+def _measure(row: Field, view: View) -> tuple[str | None, str | None, str | None]:
+    """Give unit, device class and state class; none of them where the unit's currency is not known."""
+    kind = row.kind
+    if kind.unit is None or "{currency}" not in kind.unit:
+        return kind.unit, kind.device_class, kind.state_class
+    currency = currency_of(view)
+    if currency is None:
+        return None, None, None
+    return kind.unit.format(currency=currency), kind.device_class, kind.state_class
+
+
+_PLATFORMS: Mapping[str, Callable[[Field, View], Component]] = {
+    "binary_sensor": _binary_sensor,
+    "lock": _lock,
+    "number": _number,
+    "select": _select,
+    "sensor": _sensor,
+    "switch": _switch,
+    "text": _text,
+    "update": _update,
+}
+
+
+def basic_keys(names: Iterable[str]) -> frozenset[str]:
+    """Give the keys of the basic document that these components show."""
+    names = frozenset(names)
+    return frozenset(row.key for row in ROWS if row.basic is not None and COMPONENT_IDS[row.key] in names)

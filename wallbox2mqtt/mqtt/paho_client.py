@@ -1,0 +1,81 @@
+"""paho's client, with what it lacks: a sign of life, an end without a farewell, and a socket that does not wait."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode
+
+from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
+
+MAX_INFLIGHT = 20
+"""Messages that may wait for their acknowledgement at once: paho's own default, and mosquitto's."""
+
+
+class PulsingClient(Client):
+    """paho's client. Its thread tells that it lives, and why there is no connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+        """Begin alive and without a problem."""
+        self.pulse = Pulse()
+        self.problem = ""
+        self.on_turn: Callable[[], None] = lambda: None
+        super().__init__(*args, **kwargs)
+
+    def loop_misc(self) -> MQTTErrorCode:
+        """Called by paho's loop each second at least, after what has arrived was handled and without a lock."""
+        self.pulse.beat()
+        self.on_turn()
+        return super().loop_misc()
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages the broker has not acknowledged, or not been sent; those of earlier connections too."""
+        return len(self._out_messages)
+
+    def limit_inflight(self, most: int) -> None:
+        """Let so many messages be under way; paho does not heed what the broker says of it."""
+        self._max_inflight_messages = min(most, MAX_INFLIGHT)
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Called by paho's loop; waits for names, connections and handshakes."""
+        self.pulse.beat(SILENCE_S + LOOK_UP_S)
+        try:
+            return super().reconnect()
+        except OSError as error:
+            self.problem = _words(error)
+            raise
+        except (ValueError, LookupError) as error:
+            # a host's name that cannot be one, an answer to the websocket that paho cannot take apart;
+            # anything but an OSError would end its thread
+            self.problem = f"unreachable: {error}"
+            raise OSError(self.problem) from error
+
+    def cut(self) -> None:
+        """End the connection as a cut cable does: after a farewell the broker would not publish the will."""
+        if (plain := _plain(self.socket())) is not None:
+            with contextlib.suppress(OSError):
+                # that of TLS takes away what paho's thread may be reading with
+                socket.socket.shutdown(plain, socket.SHUT_RDWR)
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no secure connection: {error.reason or 'TLS failed'}"
+    return f"unreachable: {error.strerror or str(error) or type(error).__name__}"
+
+
+def no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
+    """Send at once: with Nagle's algorithm the second of two small messages waits 40 ms for an ACK."""
+    if (plain := _plain(sock)) is not None:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _plain(sock: Any) -> socket.socket | None:  # noqa: ANN401 - a socket or paho's websocket
+    plain = getattr(sock, "_socket", sock)
+    return plain if getattr(plain, "family", None) in {socket.AF_INET, socket.AF_INET6} else None
