@@ -22,10 +22,10 @@ from wallbox2mqtt.catalogue import (
     STATUS_TEXTS,
     Command,
     Field,
+    Intent,
     Json,
     Kind,
     Shape,
-    Wish,
     parse,
     quantities,
     read_payload,
@@ -37,7 +37,7 @@ from wallbox2mqtt.catalogue import payloads as lang
 from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
 from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
-from wallbox2mqtt.catalogue.templates import REMOTE_ACTION, Hole, Template, UnfilledError, fill, match
+from wallbox2mqtt.catalogue.templates import REMOTE_ACTION, Placeholder, Template, UnfilledError, fill, match
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.simulator import capture
 
@@ -58,7 +58,7 @@ def exact(value: Json) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def understood(key: str, payload: bytes | str, view: Mapping[str, Json] = VIEW) -> Wish:
+def understood(key: str, payload: bytes | str, view: Mapping[str, Json] = VIEW) -> Intent:
     text = read_payload(payload if isinstance(payload, bytes) else payload.encode(errors="surrogatepass"))
     return parse(FIELDS[key], text, view, ALLOWED)
 
@@ -289,8 +289,8 @@ def test_command_row(row: Field) -> None:
         assert command.body is not None or row.key == "config" or row.config is not None
 
 
-def holes(template: Template) -> list[Hole]:
-    if isinstance(template, Hole):
+def holes(template: Template) -> list[Placeholder]:
+    if isinstance(template, Placeholder):
         return [template]
     return [hole for part in template.values() for hole in holes(part)] if isinstance(template, Mapping) else []
 
@@ -359,7 +359,7 @@ def row_of(**changes: Any) -> Field:  # noqa: ANN401 - each test breaks another 
         pytest.param({"name": ""}, "no meaning or name", id="nameless"),
         pytest.param({"meaning": ""}, "no meaning or name", id="meaningless"),
         pytest.param({"config_key": "x"}, "a config key goes with a body", id="config-without-body"),
-        pytest.param({"config": {"x": Hole("x")}}, "a config key goes with a body", id="config-without-key"),
+        pytest.param({"config": {"x": Placeholder("x")}}, "a config key goes with a body", id="config-without-key"),
         pytest.param({"example": "one"}, "the example is not of its kind", id="example-of-another-kind"),
         pytest.param({"example": True}, "the example is not of its kind", id="boolean-for-number"),
         pytest.param({"words": (2,)}, "the example is not of its kind", id="example-is-no-word"),
@@ -478,7 +478,7 @@ def test_the_table_has_every_command_and_every_word() -> None:
         key: {p.strip().lower() for row in GOLDEN if row["topic"] == key for p in row["payloads"]} for key in COMMANDS
     }
     for key, command in SENT.items():
-        words = {word for word, _ in command.language.values} if isinstance(command.language, lang.Words) else set()
+        words = {word for word, _ in command.language.values} if isinstance(command.language, lang.Choice) else set()
         assert told[key], f"{key} is not in the table"
         assert words <= told[key], f"{key}: words that are not in the table"
 
@@ -523,9 +523,9 @@ def test_refresh_makes_no_request() -> None:
 
 def test_empty_holes_are_told() -> None:
     with pytest.raises(UnfilledError, match="set locked first"):
-        fill({"locked": Hole("locked")}, {})
+        fill({"locked": Placeholder("locked")}, {})
     with pytest.raises(ValueError, match="expected the keys"):
-        match({"locked": Hole("locked")}, {})
+        match({"locked": Placeholder("locked")}, {})
 
 
 # --- refusal is the default

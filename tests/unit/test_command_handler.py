@@ -292,8 +292,8 @@ class TestWaiting:
         assert parts.results_of("locked") == [("failed", 1, "expired")]
         parts.send(f"{ONE}/locked", "0")
         (waiting,) = parts.intake.drain()
-        assert waiting.wish is not None
-        assert waiting.wish.value == 0
+        assert waiting.intent is not None
+        assert waiting.intent.value == 0
 
     def test_strangers_end_with_a_warning(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
         parts = make(read=False)
@@ -320,7 +320,7 @@ class TestWaiting:
     def test_drain_gives_those_of_known_chargers(self, make: Make) -> None:
         parts = make(read=False, chargers=(ONE,))
         parts.send(f"{ONE}/locked", "1")
-        assert [ticket.charger_id for ticket in parts.intake.drain()] == [ONE]
+        assert [command.charger_id for command in parts.intake.drain()] == [ONE]
         assert len(parts.intake) == 0
 
     def test_a_refresh_needs_no_detail(self, make: Make) -> None:

@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from wallbox2mqtt.bridge.command_queue import CommandQueue, Results, Ticket
-from wallbox2mqtt.catalogue import FIELDS, View, parse
+from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand, Results
+from wallbox2mqtt.catalogue import FIELDS, Values, parse
 from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.topics import Topics
 
 ONE, OTHER = 101, 102
-VIEW: View = {"icp_max_current": 20, "home_sharing": 1, "software/updateAvailable": True}
+VIEW: Values = {"icp_max_current": 20, "home_sharing": 1, "software/updateAvailable": True}
 
 
-def ticket(command: str, charger_id: int = ONE) -> Ticket:
+def ticket(command: str, charger_id: int = ONE) -> QueuedCommand:
     """A command written as «field text»."""
     key, _, text = command.partition(" ")
-    wish = parse(FIELDS[key], text, VIEW, frozenset({"factory_reset"}))
-    return Ticket(charger_id, key, arrived=0.0, wish=wish)
+    intent = parse(FIELDS[key], text, VIEW, frozenset({"factory_reset"}))
+    return QueuedCommand(charger_id, key, arrived=0.0, intent=intent)
 
 
-def told(waiting: list[Ticket]) -> list[str]:
-    return [f"{one.key} {one.wish.value if one.wish else None}" for one in waiting]
+def told(waiting: list[QueuedCommand]) -> list[str]:
+    return [f"{one.key} {one.intent.value if one.intent else None}" for one in waiting]
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ class TestSuperseding:
         config = ticket('config {"max_charging_current": 13, "energy_price": 1, "currency_id": 2}')
         queue.add(config)
         queue.add(ticket("max_charging_current 20"))
-        assert config.wish is not None
-        assert dict(config.wish.sets) == {"energy_price": 1, "currency/id": 2}
-        assert config.wish.value == {"max_charging_current": 13, "energy_price": 1, "currency_id": 2}
+        assert config.intent is not None
+        assert dict(config.intent.sets) == {"energy_price": 1, "currency/id": 2}
+        assert config.intent.value == {"max_charging_current": 13, "energy_price": 1, "currency_id": 2}
         queue.add(ticket("energy_price 3"))
         last = ticket('config {"currency_id": 1}')
         assert queue.add(last) == [config]
@@ -138,7 +138,7 @@ class TestPutBack:
         assert queue.add(new) == []
         assert not queue.put_back(old)
         assert queue.waiting() == [new]
-        assert old.wish is not None, "its result tells what was wished"
+        assert old.intent is not None, "its result tells what was wished"
 
     def test_a_config_loses_what_newer_ones_set(self, queue: CommandQueue) -> None:
         config = ticket('config {"max_charging_current": 13, "energy_price": 1}')
@@ -146,8 +146,8 @@ class TestPutBack:
         queue.take(config)
         queue.add(ticket("max_charging_current 20"))
         assert queue.put_back(config)
-        assert config.wish is not None
-        assert dict(config.wish.sets) == {"energy_price": 1}
+        assert config.intent is not None
+        assert dict(config.intent.sets) == {"energy_price": 1}
 
     def test_an_older_one_that_waits_takes_nothing(self, queue: CommandQueue) -> None:
         config = ticket('config {"max_charging_current": 13, "energy_price": 1}')
@@ -156,8 +156,8 @@ class TestPutBack:
         queue.add(price)
         queue.take(price)
         assert queue.put_back(price)
-        assert price.wish is not None
-        assert dict(price.wish.sets) == {"energy_price": 2}
+        assert price.intent is not None
+        assert dict(price.intent.sets) == {"energy_price": 2}
 
     def test_a_newer_one_is_not_given_up_for_an_older(self, queue: CommandQueue) -> None:
         old, new = ticket("max_charging_current 13"), ticket("max_charging_current 20")
@@ -166,7 +166,7 @@ class TestPutBack:
             queue.take(one)
         assert queue.put_back(old)
         assert queue.put_back(new)
-        assert new.wish is not None
+        assert new.intent is not None
 
     def test_nor_for_a_newer_one_that_inherited_an_old_place(self, queue: CommandQueue) -> None:
         queue.add(ticket("energy_price 1"))

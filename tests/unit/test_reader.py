@@ -175,7 +175,7 @@ class TestRefresh:
         parts = make(2)
         parts.settle()
         parts.send(f"{TWO}/refresh", "")
-        assert [ticket.charger_id for ticket in parts.reader.drain()] == [TWO]
+        assert [command.charger_id for command in parts.reader.drain()] == [TWO]
         assert parts.reader.drain() == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from wallbox2mqtt.bridge.refusals import reason_of
-from wallbox2mqtt.catalogue import FIELDS, View, parse
+from wallbox2mqtt.catalogue import FIELDS, Values, parse
 from wallbox2mqtt.errors import ConflictError, ForbiddenError
 
 ALLOWED = frozenset({"factory_reset"})
@@ -44,7 +44,7 @@ ALLOWED = frozenset({"factory_reset"})
     ],
     ids=["locked", "locked before OCPP", "paused", "resumed", "OCPP", "else", "unknown", "lock", "current"],
 )
-def test_reasons(key: str, text: str, view: View, reason: str) -> None:
+def test_reasons(key: str, text: str, view: Values, reason: str) -> None:
     wish = parse(FIELDS[key], text, view, ALLOWED)
     assert reason_of(ForbiddenError("the cloud answered 403", 403), wish, view) == f"the cloud answered 403: {reason}"
 

@@ -601,5 +601,5 @@ class TestEnd:
         parts.settle()
         parts.send(f"{ONE}/locked", "1")
         parts.settle()
-        assert [ticket.key for ticket in parts.queue.drain()] == ["locked"]
+        assert [command.key for command in parts.queue.drain()] == ["locked"]
         assert parts.writer.under_way is None

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from wallbox2mqtt.bridge.command_queue import Ticket
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Field, parse, read_payload
@@ -35,7 +35,7 @@ class Intake:
         self._picture, self._plan, self._queue = shared.picture, shared.plan, shared.queue
         self._results, self._clock, self._max_age_s = shared.results, shared.clock, shared.max_age_s
         self._accept_retained = accept_retained
-        self._waiting: list[tuple[Message, Ticket]] = []
+        self._waiting: list[tuple[Message, QueuedCommand]] = []
         self._subscribed: float | None = None
 
     def subscribed(self) -> None:
@@ -65,7 +65,7 @@ class Intake:
         if charger_id is None or not topic.key:
             _LOG.warning("ignored a message, this is no command of a charger topic=%.200s", message.topic)
             return
-        self._sort(message, Ticket(charger_id, topic.key, message.arrived, self._reply(message)))
+        self._sort(message, QueuedCommand(charger_id, topic.key, message.arrived, self._reply(message)))
 
     def _reply(self, message: Message) -> Reply | None:
         """Give where the answer is wanted; nowhere where it must not go: the command counts all the same."""
@@ -85,113 +85,113 @@ class Intake:
         else:
             self._reader.want_all()
 
-    def _sort(self, message: Message, ticket: Ticket) -> None:
-        if ticket.charger_id not in self._plan.chargers:
-            if self._plan.was_listed or self._picture.has_detail(ticket.charger_id):
+    def _sort(self, message: Message, command: QueuedCommand) -> None:
+        if command.charger_id not in self._plan.chargers:
+            if self._plan.was_listed or self._picture.has_detail(command.charger_id):
                 _LOG.warning("ignored a command for an unknown charger topic=%.200s", message.topic)
                 return
         elif message.retained:
-            self._reject(ticket, "the message was retained: the broker would replay it at every start")
+            self._reject(command, "the message was retained: the broker would replay it at every start")
             return
-        elif self._picture.has_detail(ticket.charger_id) or ticket.key == "refresh":
-            self._understand(message, ticket)
+        elif self._picture.has_detail(command.charger_id) or command.key == "refresh":
+            self._understand(message, command)
             return
-        elif self._command_of(message, ticket) is None:
+        elif self._command_of(message, command) is None:
             return
         else:
-            self._reader.want(ticket.charger_id)
+            self._reader.want(command.charger_id)
         if len(self._waiting) >= MAX_WAITING:
-            if ticket.charger_id in self._plan.chargers:
-                self._results.failed(ticket, "too many commands wait for the first reading")
+            if command.charger_id in self._plan.chargers:
+                self._results.failed(command, "too many commands wait for the first reading")
             else:
                 _LOG.warning("dropped a command, too many wait for the list of chargers topic=%.200s", message.topic)
             return
-        self._waiting.append((message, ticket))
+        self._waiting.append((message, command))
 
     def _is_replay(self, message: Message) -> bool:
         """Tell whether a retained message is of no account."""
         stored = self._subscribed is None or message.arrived - self._subscribed < REPLAY_S
         return stored or not self._accept_retained
 
-    def _command_of(self, message: Message, ticket: Ticket) -> tuple[Field, str] | None:
+    def _command_of(self, message: Message, command: QueuedCommand) -> tuple[Field, str] | None:
         """Give the row and the text of a command; None where it is refused, whatever the charger shows."""
-        row = FIELDS.get(ticket.key)
+        row = FIELDS.get(command.key)
         if row is None or row.command is None:
             accepted = " ".join(field.key for field in FIELDS.values() if field.command is not None)
             problem = "unknown" if row is None else "read-only"
-            self._reject(ticket, f"{ticket.key[:100]} is {problem}; fields that take commands: {accepted}")
+            self._reject(command, f"{command.key[:100]} is {problem}; fields that take commands: {accepted}")
             return None
         try:
             return row, read_payload(message.payload)
         except InvalidPayloadError as error:
-            self._reject(ticket, str(error))
+            self._reject(command, str(error))
             return None
 
-    def _understand(self, message: Message, ticket: Ticket) -> None:
-        if (found := self._command_of(message, ticket)) is None:
+    def _understand(self, message: Message, command: QueuedCommand) -> None:
+        if (found := self._command_of(message, command)) is None:
             return
         row, text = found
         try:
-            ticket.wish = parse(row, text, self._picture.view(ticket.charger_id), self._allowed)
+            command.intent = parse(row, text, self._picture.view(command.charger_id), self._allowed)
         except InvalidPayloadError as error:
-            self._reject(ticket, str(error))
+            self._reject(command, str(error))
             return
         if row.command is not None and row.command.request is None:
-            if (superseded := self._reader.refresh(ticket)) is not None:
+            if (superseded := self._reader.refresh(command)) is not None:
                 self._results.superseded(superseded)
             return
-        for superseded in self._queue.add(ticket):
+        for superseded in self._queue.add(command):
             self._results.superseded(superseded)
 
-    def _reject(self, ticket: Ticket, reason: str) -> None:
-        self._picture.repeat(ticket.charger_id, [ticket.key])
-        self._results.rejected(ticket, reason)
+    def _reject(self, command: QueuedCommand, reason: str) -> None:
+        self._picture.repeat(command.charger_id, [command.key])
+        self._results.rejected(command, reason)
 
     def look_again(self, charger_ids: Iterable[int] = ()) -> None:
         """Sort what waits once more: these chargers' details have been read, or the chargers were listed."""
         self._expire()
         waiting, self._waiting = self._waiting, []
         ready = set(charger_ids)
-        for message, ticket in waiting:
-            listed = self._plan.was_listed and ticket.charger_id not in self._plan.chargers
-            if ticket.charger_id in ready or listed or self._picture.has_detail(ticket.charger_id):
-                self._sort(message, ticket)
+        for message, command in waiting:
+            listed = self._plan.was_listed and command.charger_id not in self._plan.chargers
+            if command.charger_id in ready or listed or self._picture.has_detail(command.charger_id):
+                self._sort(message, command)
             else:
-                self._waiting.append((message, ticket))
+                self._waiting.append((message, command))
 
     def ask_again(self) -> None:
         """Ask once more for the details for which commands wait; the last read of one may have failed."""
         self._expire()
-        for charger_id in {ticket.charger_id for _, ticket in self._waiting} & set(self._plan.chargers):
+        for charger_id in {command.charger_id for _, command in self._waiting} & set(self._plan.chargers):
             self._reader.want(charger_id)
 
     def _expire(self) -> None:
         now = self._clock.monotonic()
         old = [entry for entry in self._waiting if now - entry[1].arrived >= self._max_age_s]
         self._waiting = [entry for entry in self._waiting if entry not in old]
-        for message, ticket in old:
-            if self._may_be_ours(ticket):
-                self._guess(message, ticket)
-                self._results.expired(ticket)
+        for message, command in old:
+            if self._may_be_ours(command):
+                self._guess(message, command)
+                self._results.expired(command)
             else:
                 _LOG.warning("dropped a command for an unknown charger topic=%.200s", message.topic)
 
-    def _may_be_ours(self, ticket: Ticket) -> bool:
+    def _may_be_ours(self, command: QueuedCommand) -> bool:
         """Tell whether the charger is known, or may be: nobody knows before the first list."""
-        return ticket.charger_id in self._plan.chargers or not self._plan.was_listed
+        return command.charger_id in self._plan.chargers or not self._plan.was_listed
 
-    def _guess(self, message: Message, ticket: Ticket) -> None:
+    def _guess(self, message: Message, command: QueuedCommand) -> None:
         """Understand a command that ends before the first detail, as far as that goes: its result tells the value."""
-        row = FIELDS.get(ticket.key)
+        row = FIELDS.get(command.key)
         if row is not None:
             with contextlib.suppress(InvalidPayloadError):
                 text = read_payload(message.payload)
-                ticket.wish = parse(row, text, self._picture.view(ticket.charger_id), self._allowed)
+                command.intent = parse(row, text, self._picture.view(command.charger_id), self._allowed)
 
-    def drain(self) -> list[Ticket]:
+    def drain(self) -> list[QueuedCommand]:
         """Take out all that wait."""
         waiting, self._waiting = self._waiting, []
-        ours = [(message, ticket) for message, ticket in waiting if self._may_be_ours(ticket)]
-        for message, ticket in ours:
-            self._guess(message, ticket)
-        return [ticket for _, ticket in ours]
+        ours = [(message, command) for message, command in waiting if self._may_be_ours(command)]
+        for message, command in ours:
+            self._guess(message, command)
+        return [command for _, command in ours]

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wallbox2mqtt.catalogue import Json, Wish
+from wallbox2mqtt.catalogue import Intent, Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.topics import Topics, to_json
@@ -16,7 +16,7 @@ PublishResult = Callable[[str, str, bytes | None], None]
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class QueuedCommand:
     """A command from its arrival to its result.
 
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
@@ -28,7 +28,7 @@ class Ticket:
     key: str
     arrived: float
     reply: Reply | None = None
-    wish: Wish | None = None
+    intent: Intent | None = None
     order: int = field(default_factory=lambda: next(_ORDER))
     seen: int = field(default_factory=lambda: next(_ORDER))
     tries: int = 0
@@ -40,7 +40,7 @@ class Ticket:
     @property
     def urgent(self) -> bool:
         """Whether it passes the others."""
-        return self.wish is not None and self.wish.field.command is not None and self.wish.field.command.urgent
+        return self.intent is not None and self.intent.field.command is not None and self.intent.field.command.urgent
 
 
 class Results:
@@ -52,45 +52,45 @@ class Results:
         self._lock = threading.Lock()
         self.answered = 0
 
-    def ok(self, ticket: Ticket, http_status: int | None = None) -> None:
+    def ok(self, command: QueuedCommand, http_status: int | None = None) -> None:
         """It is done, or was so already."""
-        self._answer(ticket, "ok", None, http_status)
+        self._answer(command, "ok", None, http_status)
 
-    def rejected(self, ticket: Ticket, reason: str) -> None:
+    def rejected(self, command: QueuedCommand, reason: str) -> None:
         """It was refused here; nothing was sent."""
-        self._answer(ticket, "rejected", reason, None)
+        self._answer(command, "rejected", reason, None)
 
-    def failed(self, ticket: Ticket, reason: str, http_status: int | None = None) -> None:
+    def failed(self, command: QueuedCommand, reason: str, http_status: int | None = None) -> None:
         """It was sent, or should have been, and did not succeed."""
-        self._answer(ticket, "failed", reason, http_status)
+        self._answer(command, "failed", reason, http_status)
 
-    def expired(self, ticket: Ticket) -> None:
+    def expired(self, command: QueuedCommand) -> None:
         """It became too old before it could be sent."""
-        self._answer(ticket, "failed", "expired", None)
+        self._answer(command, "failed", "expired", None)
 
-    def superseded(self, ticket: Ticket) -> None:
+    def superseded(self, command: QueuedCommand) -> None:
         """A newer command took its place."""
-        self._answer(ticket, "superseded", "a newer command took its place", None)
+        self._answer(command, "superseded", "a newer command took its place", None)
 
-    def not_confirmed(self, ticket: Ticket) -> None:
+    def not_confirmed(self, command: QueuedCommand) -> None:
         """It was accepted, but the charger does not show it; said once, however many of its fields it is true of."""
         with self._lock:
-            if ticket.unconfirmed:
+            if command.unconfirmed:
                 return
-            ticket.unconfirmed = True
-        self._send(ticket, "failed", "not confirmed", None)
+            command.unconfirmed = True
+        self._send(command, "failed", "not confirmed", None)
 
-    def _answer(self, ticket: Ticket, status: str, reason: str | None, http_status: int | None) -> None:
+    def _answer(self, command: QueuedCommand, status: str, reason: str | None, http_status: int | None) -> None:
         with self._lock:
-            if ticket.answered:
+            if command.answered:
                 return
-            ticket.answered = True
+            command.answered = True
             self.answered += 1
-        self._send(ticket, status, reason, http_status)
+        self._send(command, status, reason, http_status)
 
-    def _send(self, ticket: Ticket, status: str, reason: str | None, http_status: int | None) -> None:
-        took = (self._clock.monotonic() - ticket.arrived) * 1000
-        value = None if ticket.wish is None or status == "rejected" else ticket.wish.value
+    def _send(self, command: QueuedCommand, status: str, reason: str | None, http_status: int | None) -> None:
+        took = (self._clock.monotonic() - command.arrived) * 1000
+        value = None if command.intent is None or status == "rejected" else command.intent.value
         result: dict[str, Json] = {
             "status": status,
             "value": value,
@@ -99,9 +99,9 @@ class Results:
             "took_ms": max(0, round(took)),
         }
         text = to_json(result)
-        self._publish(self._topics.result(ticket.charger_id, ticket.key), text, None)
-        if ticket.reply is not None:
-            self._publish(ticket.reply.topic, text, ticket.reply.correlation)
+        self._publish(self._topics.result(command.charger_id, command.key), text, None)
+        if command.reply is not None:
+            self._publish(command.reply.topic, text, command.reply.correlation)
 
 
 class CommandQueue:
@@ -111,7 +111,7 @@ class CommandQueue:
         """Begin empty."""
         self._clock = clock
         self._condition = threading.Condition()
-        self._waiting: list[Ticket] = []
+        self._waiting: list[QueuedCommand] = []
         self._poked = False
 
     def __len__(self) -> int:
@@ -119,59 +119,59 @@ class CommandQueue:
         with self._condition:
             return len(self._waiting)
 
-    def add(self, ticket: Ticket) -> list[Ticket]:
+    def add(self, command: QueuedCommand) -> list[QueuedCommand]:
         """Let a command wait; gives those that it supersedes."""
         with self._condition:
-            superseded = self._supersede(ticket)
-            self._insert(ticket)
+            superseded = self._supersede(command)
+            self._insert(command)
             self._wake()
             return superseded
 
-    def put_back(self, ticket: Ticket) -> bool:
+    def put_back(self, command: QueuedCommand) -> bool:
         """Let a command wait again at its place; False where a newer one has taken it meanwhile."""
         with self._condition:
-            left = ticket.wish
+            left = command.intent
             for newer in self._waiting:
-                if newer.charger_id == ticket.charger_id and newer.seen > ticket.seen and newer.wish and left:
-                    left = left.without(newer.wish.claims)
-            if ticket.wish is not None and left is None:
+                if newer.charger_id == command.charger_id and newer.seen > command.seen and newer.intent and left:
+                    left = left.without(newer.intent.claims)
+            if command.intent is not None and left is None:
                 return False
-            ticket.wish = left
-            self._insert(ticket)
+            command.intent = left
+            self._insert(command)
             return True
 
-    def _supersede(self, new: Ticket) -> list[Ticket]:
+    def _supersede(self, new: QueuedCommand) -> list[QueuedCommand]:
         superseded = []
         for old in self._waiting:
-            if old.charger_id != new.charger_id or old.wish is None or new.wish is None:
+            if old.charger_id != new.charger_id or old.intent is None or new.intent is None:
                 continue
-            left = old.wish.without(new.wish.claims)
+            left = old.intent.without(new.intent.claims)
             if left is None:
                 superseded.append(old)
                 new.order = min(new.order, old.order)
             else:
-                old.wish = left
-        self._waiting = [ticket for ticket in self._waiting if ticket not in superseded]
+                old.intent = left
+        self._waiting = [command for command in self._waiting if command not in superseded]
         return superseded
 
-    def _insert(self, ticket: Ticket) -> None:
-        self._waiting.append(ticket)
+    def _insert(self, command: QueuedCommand) -> None:
+        self._waiting.append(command)
         self._waiting.sort(key=lambda waiting: (not waiting.urgent, waiting.order))
 
-    def waiting(self) -> list[Ticket]:
+    def waiting(self) -> list[QueuedCommand]:
         """Give those that wait, in the order in which they are to be sent."""
         with self._condition:
             return list(self._waiting)
 
-    def take(self, ticket: Ticket) -> bool:
+    def take(self, command: QueuedCommand) -> bool:
         """Take one out; False where it has been superseded since."""
         with self._condition:
-            if ticket not in self._waiting:
+            if command not in self._waiting:
                 return False
-            self._waiting.remove(ticket)
+            self._waiting.remove(command)
             return True
 
-    def drain(self) -> list[Ticket]:
+    def drain(self) -> list[QueuedCommand]:
         """Take all out."""
         with self._condition:
             waiting, self._waiting = self._waiting, []

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wallbox2mqtt.bridge.command_queue import Ticket
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.planner import Kind, Target
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import Bridge
@@ -55,7 +55,7 @@ class Reader:
         self._again: Target | None = None
         self._not_before = 0.0
         self._last_begun: float | None = None
-        self._refreshes: dict[int, Ticket] = {}
+        self._refreshes: dict[int, QueuedCommand] = {}
         self._trouble = Trouble(_LOG, "read failed", "reads succeed again", shared.clock)
 
     @property
@@ -72,12 +72,12 @@ class Reader:
         for charger_id in waiting:
             self._plan.want(charger_id)
 
-    def refresh(self, ticket: Ticket) -> Ticket | None:
+    def refresh(self, command: QueuedCommand) -> QueuedCommand | None:
         """Read this charger as soon as the budget allows; gives the request for it that this one supersedes."""
         with self._condition:
-            superseded = self._refreshes.pop(ticket.charger_id, None)
-            self._refreshes[ticket.charger_id] = ticket
-        self.want(ticket.charger_id)
+            superseded = self._refreshes.pop(command.charger_id, None)
+            self._refreshes[command.charger_id] = command
+        self.want(command.charger_id)
         return superseded
 
     def want(self, charger_id: int) -> None:
@@ -90,7 +90,7 @@ class Reader:
         self._plan.want_all()
         self.poke()
 
-    def drain(self) -> list[Ticket]:
+    def drain(self) -> list[QueuedCommand]:
         """Take out the requests for a read that wait."""
         with self._condition:
             waiting, self._refreshes = list(self._refreshes.values()), {}
@@ -132,10 +132,10 @@ class Reader:
         now = self._clock.monotonic()
         with self._condition:
             old = [t for t in self._refreshes.values() if now - t.arrived >= self._max_age_s]
-            for ticket in old:
-                del self._refreshes[ticket.charger_id]
-        for ticket in old:
-            self._results.expired(ticket)
+            for command in old:
+                del self._refreshes[command.charger_id]
+        for command in old:
+            self._results.expired(command)
 
     def _wait_s(self) -> float:
         """Give the seconds until the next read: 0 is now, five where nothing is due."""
@@ -215,15 +215,15 @@ class Reader:
         if target.kind is not Kind.DETAIL:
             return
         with self._condition:
-            ticket = self._refreshes.get(target.charger_id)
+            command = self._refreshes.get(target.charger_id)
             # one that came while the document was under way asks for a newer one
-            if ticket is not None and ticket.arrived <= answer.begun:
+            if command is not None and command.arrived <= answer.begun:
                 del self._refreshes[target.charger_id]
-            elif ticket is not None:
+            elif command is not None:
                 self._plan.want(target.charger_id)
-                ticket = None
-        if ticket is not None:
-            self._results.ok(ticket, answer.http_status)
+                command = None
+        if command is not None:
+            self._results.ok(command, answer.http_status)
         self._listener.detailed(target.charger_id)
 
     def _failed(self, target: Target, error: CloudError) -> None:

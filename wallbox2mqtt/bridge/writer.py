@@ -2,10 +2,10 @@
 
 import logging
 
-from wallbox2mqtt.bridge.command_queue import Ticket
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.refusals import reason_of
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.catalogue import FIELDS, Json, Wish, request_of
+from wallbox2mqtt.catalogue import FIELDS, Intent, Json, request_of
 from wallbox2mqtt.catalogue.templates import Request, UnfilledError
 from wallbox2mqtt.cloud import Answer, Cloud
 from wallbox2mqtt.cloud.backoff import Pace
@@ -39,7 +39,7 @@ class Writer:
         self._queue, self._results = shared.queue, shared.results
         self._picture, self._plan = shared.picture, shared.plan
         self._pace = Pace(0.0, shared.writes.interval_s, shared.clock)
-        self.under_way: Ticket | None = None
+        self.under_way: QueuedCommand | None = None
 
     @property
     def refused(self) -> int:
@@ -56,52 +56,52 @@ class Writer:
         now = self._clock.monotonic()
         self._expire(now)
         self._answer_fulfilled()
-        ticket, wait = self._pick(now)
-        if ticket is None:
+        command, wait = self._pick(now)
+        if command is None:
             return wait
         # named before it is taken: whoever stops the program finds it here or in the queue
-        self.under_way = ticket
-        if self._queue.take(ticket):
-            self._send(ticket)
+        self.under_way = command
+        if self._queue.take(command):
+            self._send(command)
         self.under_way = None
         return 0.0
 
     def _expire(self, now: float) -> None:
-        for ticket in self._queue.waiting():
-            if now - ticket.arrived >= self._max_age_s and self._queue.take(ticket):
-                self._fail(ticket, "expired", None)
+        for command in self._queue.waiting():
+            if now - command.arrived >= self._max_age_s and self._queue.take(command):
+                self._fail(command, "expired", None)
 
     def _answer_fulfilled(self) -> None:
         """Answer what is so already, unless a command that waits before it will change that."""
         changing: dict[int, set[str]] = {}
-        for ticket in sorted(self._queue.waiting(), key=lambda waiting: waiting.order):
-            wish, before = ticket.wish, changing.setdefault(ticket.charger_id, set())
-            if wish is None:
+        for command in sorted(self._queue.waiting(), key=lambda waiting: waiting.order):
+            intent, before = command.intent, changing.setdefault(command.charger_id, set())
+            if intent is None:
                 continue
-            if before & wish.touches or not self._is_fulfilled(ticket.charger_id, wish):
-                before |= wish.touches
-            elif self._queue.take(ticket):
-                self._picture.repeat(ticket.charger_id, wish.sets)
-                self._results.ok(ticket)
+            if before & intent.touches or not self._is_fulfilled(command.charger_id, intent):
+                before |= intent.touches
+            elif self._queue.take(command):
+                self._picture.repeat(command.charger_id, intent.sets)
+                self._results.ok(command)
 
-    def _is_fulfilled(self, charger_id: int, wish: Wish) -> bool:
+    def _is_fulfilled(self, charger_id: int, intent: Intent) -> bool:
         """Tell whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
-        if not self._picture.is_sure(charger_id, wish.touches):
+        if not self._picture.is_sure(charger_id, intent.touches):
             return False
-        return wish.is_fulfilled(self._picture.view(charger_id))
+        return intent.is_fulfilled(self._picture.view(charger_id))
 
-    def _pick(self, now: float) -> tuple[Ticket | None, float]:
+    def _pick(self, now: float) -> tuple[QueuedCommand | None, float]:
         """Give the command to send now, or None and the seconds until one may be."""
         waiting = self._queue.waiting()
         if not waiting:
             return None, _IDLE_S
-        oldest = min(ticket.arrived for ticket in waiting)
+        oldest = min(command.arrived for command in waiting)
         wait = min(_IDLE_S, max(0.0, oldest + self._max_age_s - now))
         if (held := self._pace.wait_s()) > 0:
             return None, min(wait, held)
-        first = next((ticket for ticket in waiting if ticket.not_before <= now), None)
+        first = next((command for command in waiting if command.not_before <= now), None)
         if first is None:
-            return None, min(wait, *(ticket.not_before - now for ticket in waiting))
+            return None, min(wait, *(command.not_before - now for command in waiting))
         # a token that costs a write of its own is only fetched when the command can follow it
         spare = int(self._tokens.spends_a_write())
         if not first.urgent:
@@ -109,14 +109,14 @@ class Writer:
         ready = self._writes.ready_in_s(spare)
         return (first, 0.0) if ready <= 0 else (None, min(wait, ready))
 
-    def _send(self, ticket: Ticket) -> None:
-        wish = ticket.wish
-        if wish is None:
+    def _send(self, command: QueuedCommand) -> None:
+        intent = command.intent
+        if intent is None:
             return
         try:
-            sending = request_of(wish, self._picture.view(ticket.charger_id))
+            sending = request_of(intent, self._picture.view(command.charger_id))
         except UnfilledError as error:
-            self._fail(ticket, str(error), None)
+            self._fail(command, str(error), None)
             return
         if sending is None:
             return
@@ -127,67 +127,67 @@ class Writer:
             self._writes.check()
             self._tokens.token()
             sent = True
-            answer = self._cloud.write(request, ticket.charger_id, body)
+            answer = self._cloud.write(request, command.charger_id, body)
         except BudgetSpentError:
-            self._put_back(ticket)
+            self._put_back(command)
         except CloudError as error:
-            _LOG.info("command failed charger=%d field=%s error=%r", ticket.charger_id, ticket.key, str(error))
-            self._failed(ticket, error, lost=sent and not request.repeatable)
+            _LOG.info("command failed charger=%d field=%s error=%r", command.charger_id, command.key, str(error))
+            self._failed(command, error, lost=sent and not request.repeatable)
         else:
-            self._accepted(ticket, wish, request, answer)
+            self._accepted(command, intent, request, answer)
 
-    def _accepted(self, ticket: Ticket, wish: Wish, request: Request, answer: Answer) -> None:
+    def _accepted(self, command: QueuedCommand, intent: Intent, request: Request, answer: Answer) -> None:
         self._pace.succeeded()
-        self._plan.commanded(ticket.charger_id)
-        shown = _shown(wish)
-        failed = {key: lambda: self._results.not_confirmed(ticket) for key in wish.claims & shown.keys()}
+        self._plan.commanded(command.charger_id)
+        shown = _shown(intent)
+        failed = {key: lambda: self._results.not_confirmed(command) for key in intent.claims & shown.keys()}
         reading = read_answer(answer.body, request.answer)
         now = self._clock.monotonic()
-        self._picture.accept(ticket.charger_id, shown, reading, answer.begun, now, failed)
+        self._picture.accept(command.charger_id, shown, reading, answer.begun, now, failed)
         if not shown:
             # its reading is to show what became of it, whatever another command wished before
-            self._picture.release(ticket.charger_id, wish.claims)
-            self._picture.repeat(ticket.charger_id, [ticket.key])
-        self._results.ok(ticket, answer.http_status)
+            self._picture.release(command.charger_id, intent.claims)
+            self._picture.repeat(command.charger_id, [command.key])
+        self._results.ok(command, answer.http_status)
 
-    def _failed(self, ticket: Ticket, error: CloudError, *, lost: bool) -> None:
+    def _failed(self, command: QueuedCommand, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
-        if isinstance(error, AnswerLostError) and ticket.wish is not None:
-            self._picture.doubt(ticket.charger_id, ticket.wish.sets, self._clock.monotonic())
+        if isinstance(error, AnswerLostError) and command.intent is not None:
+            self._picture.doubt(command.charger_id, command.intent.sets, self._clock.monotonic())
         match error:
             case RateLimitedError():
                 self._pace.refused(error.retry_after_s)
-                self._put_back(ticket)
-            case UnauthorizedError() if not ticket.renewed:
-                ticket.renewed = True
-                self._put_back(ticket)
+                self._put_back(command)
+            case UnauthorizedError() if not command.renewed:
+                command.renewed = True
+                self._put_back(command)
             case AnswerLostError() if lost:
-                self._fail(ticket, f"{error}: its effect is unknown, it is not sent again", error.http_status)
-            case NotSentError() | AnswerLostError() if ticket.tries + 1 < MAX_TRIES:
-                self._again(ticket)
+                self._fail(command, f"{error}: its effect is unknown, it is not sent again", error.http_status)
+            case NotSentError() | AnswerLostError() if command.tries + 1 < MAX_TRIES:
+                self._again(command)
             case ForbiddenError() | ConflictError():
-                view = self._picture.view(ticket.charger_id)
-                self._fail(ticket, reason_of(error, ticket.wish, view), error.http_status)
+                view = self._picture.view(command.charger_id)
+                self._fail(command, reason_of(error, command.intent, view), error.http_status)
             case _:
-                self._fail(ticket, str(error), error.http_status)
+                self._fail(command, str(error), error.http_status)
 
-    def _again(self, ticket: Ticket) -> None:
-        ticket.tries += 1
-        ticket.not_before = self._clock.monotonic() + AGAIN_S
-        self._put_back(ticket)
+    def _again(self, command: QueuedCommand) -> None:
+        command.tries += 1
+        command.not_before = self._clock.monotonic() + AGAIN_S
+        self._put_back(command)
 
-    def _put_back(self, ticket: Ticket) -> None:
-        if not self._queue.put_back(ticket):
-            self._results.superseded(ticket)
+    def _put_back(self, command: QueuedCommand) -> None:
+        if not self._queue.put_back(command):
+            self._results.superseded(command)
 
-    def _fail(self, ticket: Ticket, reason: str, http_status: int | None) -> None:
-        if ticket.wish is not None:
-            self._picture.repeat(ticket.charger_id, {ticket.key, *ticket.wish.sets})
-        self._results.failed(ticket, reason, http_status)
+    def _fail(self, command: QueuedCommand, reason: str, http_status: int | None) -> None:
+        if command.intent is not None:
+            self._picture.repeat(command.charger_id, {command.key, *command.intent.sets})
+        self._results.failed(command, reason, http_status)
 
 
-def _shown(wish: Wish) -> dict[str, Json]:
+def _shown(intent: Intent) -> dict[str, Json]:
     """Give the fields that are shown as wished once the write is accepted."""
-    if wish.field.command is None or not wish.field.command.shows:
+    if intent.field.command is None or not intent.field.command.shows:
         return {}
-    return {key: value for key, value in wish.sets.items() if FIELDS[key].has_state}
+    return {key: value for key, value in intent.sets.items() if FIELDS[key].has_state}

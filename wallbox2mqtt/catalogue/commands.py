@@ -5,9 +5,16 @@ them a second time, by hand, because the simulator shares the errors of these ro
 """
 
 from wallbox2mqtt.catalogue.field import Button, Command
-from wallbox2mqtt.catalogue.payloads import Anything, Decimal, Either, Limit, Members, Name, View, Whole, Words
+from wallbox2mqtt.catalogue.payloads import Anything, Choice, Decimal, Either, Integer, JsonObject, Limit, Name, Values
 from wallbox2mqtt.catalogue.quantities import Json
-from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION, Hole, Template
+from wallbox2mqtt.catalogue.templates import (
+    POST_CONFIG,
+    PUT_CHARGER,
+    PUT_ECO_SMART,
+    REMOTE_ACTION,
+    Placeholder,
+    Template,
+)
 from wallbox2mqtt.errors import InvalidPayloadError
 
 ALLOW_FACTORY_RESET = "factory_reset"
@@ -15,40 +22,40 @@ ALLOW_FACTORY_RESET = "factory_reset"
 
 ON_OFF = (("1", True), ("0", False), ("true", True), ("false", False), ("on", True), ("off", False))
 ONE_ZERO = tuple((word, int(value)) for word, value in ON_OFF)
-SWITCH = Words(ON_OFF)
-FLAG_SWITCH = Words(ONE_ZERO)
+SWITCH = Choice(ON_OFF)
+FLAG_SWITCH = Choice(ONE_ZERO)
 
 ACTIONS = {"resume": 1, "pause": 2, "reboot": 3, "factory_reset": 4, "update": 5, "resume_schedule": 9}
 """The remote actions of the API document."""
 
-MAX_CURRENT = Whole(6, Limit(32, ("max_available_current", "max_available_power"), mirrored=True), "A")
-HOUSE_CURRENT = Whole(1, Limit(64, widened=("icp_max_current", 255)), "A")
+MAX_CURRENT = Integer(6, Limit(32, ("max_available_current", "max_available_power"), mirrored=True), "A")
+HOUSE_CURRENT = Integer(1, Limit(64, widened=("icp_max_current", 255)), "A")
 PRICE = Decimal(-5, 5, 4)
-CURRENCY = Whole(1, None)
-ZERO_ONE = Whole(0, Limit(1))
+CURRENCY = Integer(1, None)
+ZERO_ONE = Integer(0, Limit(1))
 
-PRICE_CONFIG: dict[str, Template] = {"energy_price": Hole("energy_price")}
-CURRENCY_CONFIG: dict[str, Template] = {"currency_id": Hole("currency/id")}
-CURRENT_CONFIG: dict[str, Template] = {"max_charging_current": Hole("max_charging_current")}
+PRICE_CONFIG: dict[str, Template] = {"energy_price": Placeholder("energy_price")}
+CURRENCY_CONFIG: dict[str, Template] = {"currency_id": Placeholder("currency/id")}
+CURRENT_CONFIG: dict[str, Template] = {"max_charging_current": Placeholder("max_charging_current")}
 POWER_BOOST_CONFIG: dict[str, Template] = {
-    "home_sharing": Hole("home_sharing"),
-    "icp_max_current": Hole("icp_max_current", sign="home_sharing"),
+    "home_sharing": Placeholder("home_sharing"),
+    "icp_max_current": Placeholder("icp_max_current", sign="home_sharing"),
 }
 
-_ENABLED = Hole("ecosmart/enabled", wire=((True, 1), (False, 0)), default=False)
+_ENABLED = Placeholder("ecosmart/enabled", wire=((True, 1), (False, 0)), default=False)
 _ECO_SMART_BODY: Template = {
     "data": {
         "attributes": {
-            "percentage": Hole("ecosmart/percentage", default=100),
+            "percentage": Placeholder("ecosmart/percentage", default=100),
             "enabled": _ENABLED,
-            "mode": Hole("ecosmart/mode", default=0),
+            "mode": Placeholder("ecosmart/mode", default=0),
         },
         "type": "eco_smart",
     }
 }
 
 
-def _may_act(wish: Json, view: View, allowed: frozenset[str]) -> None:
+def _may_act(wish: Json, view: Values, allowed: frozenset[str]) -> None:
     """A factory reset needs permission, an update something to install."""
     if wish == "factory_reset" and ALLOW_FACTORY_RESET not in allowed:
         msg = "factory_reset is not allowed; commands.allow_factory_reset: true would allow it"
@@ -59,25 +66,25 @@ def _may_act(wish: Json, view: View, allowed: frozenset[str]) -> None:
 
 
 LOCK = Command(
-    language=Words((*ONE_ZERO, ("lock", 1), ("unlock", 0))),
+    language=Choice((*ONE_ZERO, ("lock", 1), ("unlock", 0))),
     request=PUT_CHARGER,
-    body={"locked": Hole("locked")},
+    body={"locked": Placeholder("locked")},
     urgent=True,
 )
 MAX_CHARGING_CURRENT = Command(
-    language=MAX_CURRENT, request=PUT_CHARGER, body={"maxChargingCurrent": Hole("max_charging_current")}
+    language=MAX_CURRENT, request=PUT_CHARGER, body={"maxChargingCurrent": Placeholder("max_charging_current")}
 )
-RENAME = Command(language=Name(64), request=PUT_CHARGER, body={"name": Hole("name")})
+RENAME = Command(language=Name(64), request=PUT_CHARGER, body={"name": Placeholder("name")})
 CHARGING_ENABLED = Command(
     language=SWITCH,
     request=REMOTE_ACTION,
-    body={"action": Hole("charging_enabled", wire=((True, ACTIONS["resume"]), (False, ACTIONS["pause"])))},
+    body={"action": Placeholder("charging_enabled", wire=((True, ACTIONS["resume"]), (False, ACTIONS["pause"])))},
     urgent=True,
 )
 ACTION = Command(
-    language=Words((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
+    language=Choice((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
     request=REMOTE_ACTION,
-    body={"action": Hole("action", wire=tuple(ACTIONS.items()))},
+    body={"action": Placeholder("action", wire=tuple(ACTIONS.items()))},
     claims=(
         ("resume", "charging_enabled"),
         ("pause", "charging_enabled"),
@@ -103,19 +110,19 @@ BUTTONS = (
 )
 REFRESH_BUTTON = Button(word="refresh", name="Refresh", icon="mdi:refresh", category="diagnostic")
 INSTALL = Command(
-    language=Words((("install", "install"),)),
+    language=Choice((("install", "install"),)),
     request=REMOTE_ACTION,
-    body={"action": Hole("firmware", wire=(("install", ACTIONS["update"]),))},
+    body={"action": Placeholder("firmware", wire=(("install", ACTIONS["update"]),))},
     guard=_may_act,
     shows=False,
 )
 ENERGY_PRICE = Command(
-    language=Either(PRICE, Members((("energy_price", PRICE), ("currency_id", CURRENCY)))), request=POST_CONFIG
+    language=Either(PRICE, JsonObject((("energy_price", PRICE), ("currency_id", CURRENCY)))), request=POST_CONFIG
 )
 HOME_SHARING = Command(language=FLAG_SWITCH, request=POST_CONFIG)
 ICP_MAX_CURRENT = Command(language=HOUSE_CURRENT, request=POST_CONFIG)
 SETTINGS = Command(
-    language=Members(
+    language=JsonObject(
         (
             ("energy_price", PRICE),
             ("currency_id", CURRENCY),
@@ -128,7 +135,7 @@ SETTINGS = Command(
     as_given=True,
 )
 ECO_SMART = Command(
-    language=Words(tuple((word, word) for word in ("off", "eco", "full_green"))),
+    language=Choice(tuple((word, word) for word in ("off", "eco", "full_green"))),
     request=PUT_ECO_SMART,
     body=_ECO_SMART_BODY,
     effects=(
@@ -139,5 +146,5 @@ ECO_SMART = Command(
 )
 ECO_SMART_ENABLED = Command(language=SWITCH, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
 ECO_SMART_MODE = Command(language=ZERO_ONE, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
-ECO_SMART_PERCENTAGE = Command(language=Whole(0, Limit(100)), request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+ECO_SMART_PERCENTAGE = Command(language=Integer(0, Limit(100)), request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
 REFRESH = Command(language=Anything(), request=None, shows=False)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue.payloads import Language, View
+from wallbox2mqtt.catalogue.payloads import Language, Values
 from wallbox2mqtt.catalogue.quantities import Json, Kind
 from wallbox2mqtt.catalogue.templates import Request, Template
 
@@ -13,7 +13,7 @@ CONFIG = "config_data."
 
 _KEY = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 
-Guard = Callable[[Json, View, frozenset[str]], None]
+Guard = Callable[[Json, Values, frozenset[str]], None]
 """Raises InvalidPayloadError where a charger in this state, or without this permission, must not get the wish."""
 
 

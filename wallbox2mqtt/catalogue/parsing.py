@@ -1,10 +1,10 @@
-"""From a payload to a wish, from a wish to a request's body, and back (the simulator's side)."""
+"""From a payload to an intent, from an intent to a request's body, and back (the simulator's side)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.catalogue.field import Field
-from wallbox2mqtt.catalogue.payloads import View
+from wallbox2mqtt.catalogue.payloads import Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.templates import Request, Template, UnfilledError, fill, match
@@ -12,7 +12,7 @@ from wallbox2mqtt.errors import InvalidPayloadError
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Intent:
     """A command that was understood. ``value``: what its result shows. ``sets``: fields and their wished values.
 
     ``claims``: the fields for which it competes with other waiting commands.
@@ -28,8 +28,8 @@ class Wish:
         """All fields that it sets or competes for."""
         return self.claims | self.sets.keys()
 
-    def without(self, taken: frozenset[str]) -> "Wish | None":
-        """Give what is left of the wish when newer commands take these fields: None when nothing is."""
+    def without(self, taken: frozenset[str]) -> "Intent | None":
+        """Give what is left of the intent when newer commands take these fields: None when nothing is."""
         left = self.claims - taken
         if left == self.claims:
             return self
@@ -37,7 +37,7 @@ class Wish:
             return None
         return replace(self, sets={key: v for key, v in self.sets.items() if key in left}, claims=left)
 
-    def is_fulfilled(self, view: View) -> bool:
+    def is_fulfilled(self, view: Values) -> bool:
         """Tell whether every field for which it competes has its wished value, so that nothing need be sent."""
         command = self.field.command
         if command is None or command.request is None or command.always_sent:
@@ -45,7 +45,7 @@ class Wish:
         return all(key in view and view[key] == self.sets[key] for key in self.claims)
 
 
-def parse(field: Field, text: str, view: View, allowed: frozenset[str]) -> Wish:
+def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Intent:
     """Understand a payload for a field of a charger.
 
     Args:
@@ -71,12 +71,12 @@ def parse(field: Field, text: str, view: View, allowed: frozenset[str]) -> Wish:
     else:
         sets = dict(dict(command.effects).get(value, ())) | {field.key: value}
         claims = frozenset({dict(command.claims).get(value, field.key)})
-    wish = Wish(field, value, sets, claims)
+    intent = Intent(field, value, sets, claims)
     try:
-        request_of(wish, view)
+        request_of(intent, view)
     except UnfilledError as error:
         raise InvalidPayloadError(str(error)) from None
-    return wish
+    return intent
 
 
 def _template(field: Field, keys: Mapping[str, Json]) -> Template:
@@ -88,19 +88,19 @@ def _template(field: Field, keys: Mapping[str, Json]) -> Template:
     return merged
 
 
-def request_of(wish: Wish, view: View) -> tuple[Request, Json] | None:
-    """Give the request of a wish with its body filled, or None for a wish that only asks for a read.
+def request_of(intent: Intent, view: Values) -> tuple[Request, Json] | None:
+    """Give the request of an intent with its body filled, or None for an intent that only asks for a read.
 
     Raises:
         UnfilledError: the body needs a value that is not known.
 
     """
-    command = wish.field.command
+    command = intent.field.command
     if command is None or command.request is None:
         return None
-    body = fill(_template(wish.field, wish.sets), {**view, **wish.sets})
+    body = fill(_template(intent.field, intent.sets), {**view, **intent.sets})
     if command.as_given and isinstance(body, dict):
-        body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in wish.sets}
+        body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in intent.sets}
     return command.request, body
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 from wallbox2mqtt.catalogue.quantities import Json, is_number
 from wallbox2mqtt.errors import InvalidPayloadError
 
-View = Mapping[str, Json]
+Values = Mapping[str, Json]
 """A charger's fields as last known, by key; a missing key is an unknown value."""
 
 MAX_PAYLOAD_BYTES = 1024
@@ -26,10 +26,10 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 class Language(Protocol):
     """What a command accepts."""
 
-    def accepts(self, view: View) -> str:
+    def accepts(self, view: Values) -> str:
         """Say what is accepted by a charger, in words that finish the sentence «accepted: …»."""
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the wish that the text names, in the form in which the field shows it.
 
         Raises:
@@ -38,7 +38,7 @@ class Language(Protocol):
         """
 
 
-def is_quasar(view: View) -> bool:
+def is_quasar(view: Values) -> bool:
     """Tell whether a charger can discharge the car: part numbers of the Quasar begin with QS."""
     return str(view.get("part_number")).startswith("QS")
 
@@ -60,23 +60,23 @@ def read_payload(payload: bytes) -> str:
         raise InvalidPayloadError(msg) from None
 
 
-def _refuse(language: Language, text: str, view: View) -> NoReturn:
+def _refuse(language: Language, text: str, view: Values) -> NoReturn:
     shown = text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - what fits into a line of a log
     msg = f"{shown!r} is not accepted; accepted: {language.accepts(view)}"
     raise InvalidPayloadError(msg)
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Choice:
     """Some words, in any case; each stands for a value."""
 
     values: tuple[tuple[str, Json], ...]
 
-    def accepts(self, view: View) -> str:  # noqa: ARG002 - the words are the same for all chargers
+    def accepts(self, view: Values) -> str:  # noqa: ARG002 - the words are the same for all chargers
         """List the words."""
         return " ".join(word for word, _ in self.values)
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the value of the word."""
         # only ASCII is folded: the Kelvin sign, lower-cased, is a «k» and would make a «lock» of something else
         for word, value in self.values:
@@ -98,7 +98,7 @@ class Limit:
     mirrored: bool = False
     widened: tuple[str, int] | None = None
 
-    def of(self, view: View) -> int:
+    def of(self, view: Values) -> int:
         """Give the limit of a charger."""
         for key in self.fields:
             value = view.get(key)
@@ -111,20 +111,20 @@ class Limit:
                 return wide
         return self.default
 
-    def is_mirrored(self, view: View) -> bool:
+    def is_mirrored(self, view: Values) -> bool:
         """Tell whether the charger accepts the negative range."""
         return self.mirrored and is_quasar(view)
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Integer:
     """A whole number in plain digits."""
 
     minimum: int
     maximum: Limit | None
     unit: str = ""
 
-    def accepts(self, view: View) -> str:
+    def accepts(self, view: Values) -> str:
         """Name the range of this charger."""
         unit = f" {self.unit}" if self.unit else ""
         if self.maximum is None:
@@ -133,7 +133,7 @@ class Whole:
         mirror = f" or from {-top} to {-self.minimum}" if self.maximum.is_mirrored(view) else ""
         return f"a whole number from {self.minimum} to {top}{mirror}{unit}"
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the number."""
         if not _WHOLE.fullmatch(text) or len(text) > 9:  # noqa: PLR2004 - no limit is that large
             _refuse(self, text, view)
@@ -152,11 +152,11 @@ class Decimal:
     maximum: int
     places: int
 
-    def accepts(self, view: View) -> str:  # noqa: ARG002 - the range is the same for all chargers
+    def accepts(self, view: Values) -> str:  # noqa: ARG002 - the range is the same for all chargers
         """Name the range."""
         return f"a number from {self.minimum} to {self.maximum} with at most {self.places} decimals"
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the number, as an int where it has no point."""
         if not _DECIMAL.fullmatch(text) or len(text.partition(".")[2]) > self.places:
             _refuse(self, text, view)
@@ -172,11 +172,11 @@ class Name:
 
     longest: int
 
-    def accepts(self, view: View) -> str:  # noqa: ARG002 - the length is the same for all chargers
+    def accepts(self, view: Values) -> str:  # noqa: ARG002 - the length is the same for all chargers
         """Name the length."""
         return f"1 to {self.longest} printable characters"
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the text."""
         if not text.isprintable() or not 1 <= len(text) <= self.longest:
             _refuse(self, text, view)
@@ -186,11 +186,11 @@ class Name:
 class Anything:
     """Whatever is sent; the message itself is the wish."""
 
-    def accepts(self, view: View) -> str:  # noqa: ARG002 - the same for all chargers
+    def accepts(self, view: Values) -> str:  # noqa: ARG002 - the same for all chargers
         """Say so."""
         return "anything"
 
-    def parse(self, text: str, view: View) -> Json:  # noqa: ARG002 - no text is looked at
+    def parse(self, text: str, view: Values) -> Json:  # noqa: ARG002 - no text is looked at
         """Give nothing."""
         return None
 
@@ -202,17 +202,17 @@ class _Digits(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class JsonObject:
     """A JSON object of one or more of these keys, each with the language of its value (numbers only)."""
 
     languages: tuple[tuple[str, Language], ...]
 
-    def accepts(self, view: View) -> str:
+    def accepts(self, view: Values) -> str:
         """List the keys with what each takes."""
         keys = "; ".join(f'"{key}": {language.accepts(view)}' for key, language in self.languages)
         return f"a JSON object of one or more of {keys}"
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the object."""
         languages = dict(self.languages)
         wish: dict[str, Json] = {}
@@ -228,7 +228,7 @@ class Members:
             _refuse(self, text, view)
         return wish
 
-    def _pairs(self, text: str, view: View) -> Iterable[tuple[str, object]]:
+    def _pairs(self, text: str, view: Values) -> Iterable[tuple[str, object]]:
         try:
             pairs = json.loads(
                 text,
@@ -253,13 +253,13 @@ class Either:
     """A plain language, or a JSON object where the payload begins with a brace."""
 
     plain: Language
-    members: Members
+    members: JsonObject
 
-    def accepts(self, view: View) -> str:
+    def accepts(self, view: Values) -> str:
         """Name both."""
         return f"{self.plain.accepts(view)}, or {self.members.accepts(view)}"
 
-    def parse(self, text: str, view: View) -> Json:
+    def parse(self, text: str, view: Values) -> Json:
         """Give the number, or the object."""
         if text.startswith("{"):
             return self.members.parse(text, view)
@@ -278,7 +278,7 @@ class Range:
     step: float
 
 
-def range_of(language: Language, view: View) -> Range | None:
+def range_of(language: Language, view: Values) -> Range | None:
     """Give the range that a slider can show; None where the language has no such range.
 
     A mirrored range has a gap around 0 that a slider cannot show.
@@ -286,7 +286,7 @@ def range_of(language: Language, view: View) -> Range | None:
     match language:
         case Either(plain=plain):
             return range_of(plain, view)
-        case Whole(minimum=least, maximum=Limit() as limit):
+        case Integer(minimum=least, maximum=Limit() as limit):
             most = limit.of(view)
             return Range(-most if limit.is_mirrored(view) else least, most, 1)
         case Decimal(minimum=least, maximum=most, places=places):

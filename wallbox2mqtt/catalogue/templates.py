@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from wallbox2mqtt.catalogue.quantities import Json, is_number
 
-Template: TypeAlias = "Json | Hole | Mapping[str, Template]"
+Template: TypeAlias = "Json | Placeholder | Mapping[str, Template]"
 
 
 class UnfilledError(Exception):
@@ -23,7 +23,7 @@ class UnfilledError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Placeholder:
     """A place in a body. ``wire``: pairs of (value as the field shows it, value in the body) where they differ.
 
     ``default``: what goes there when the value is not known. ``sign``: the name of a 0/1 field that gives
@@ -95,7 +95,7 @@ def fill(template: Template, values: Mapping[str, Json]) -> Json:
         UnfilledError: a value is not known.
 
     """
-    if isinstance(template, Hole):
+    if isinstance(template, Placeholder):
         return template.fill(values)
     if isinstance(template, Mapping):
         return {key: fill(part, values) for key, part in template.items()}
@@ -109,7 +109,7 @@ def match(template: Template, body: Json) -> dict[str, Json]:
         ValueError: the body is not one that this template makes.
 
     """
-    if isinstance(template, Hole):
+    if isinstance(template, Placeholder):
         return {template.field: template.match(body)}
     if isinstance(template, Mapping):
         if not isinstance(body, dict) or body.keys() != template.keys():

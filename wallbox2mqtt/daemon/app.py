@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt.bridge.command_handler import Intake
-from wallbox2mqtt.bridge.command_queue import CommandQueue, Results, Ticket
+from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand, Results
 from wallbox2mqtt.bridge.planner import Plan
 from wallbox2mqtt.bridge.reader import Listener, Reader
 from wallbox2mqtt.bridge.shared import Shared
@@ -325,10 +325,10 @@ class App:
         self._stop_workers()
         self._take_what_has_arrived()
         waiting, under_way = self._take_out()
-        for ticket in [*waiting, *self._reader.drain(), *self._intake.drain()]:
-            self._shared.results.failed(ticket, "stopping")
-        for ticket in under_way:
-            self._shared.results.failed(ticket, "stopping: it was under way, its effect is unknown")
+        for command in [*waiting, *self._reader.drain(), *self._intake.drain()]:
+            self._shared.results.failed(command, "stopping")
+        for command in under_way:
+            self._shared.results.failed(command, "stopping: it was under way, its effect is unknown")
         self._show_log()
         if self._log_topic is not None:
             logging.getLogger().removeHandler(self._log_topic)
@@ -342,7 +342,7 @@ class App:
             # who is not at the cloud ends at once, and has answered what it took; who is, is abandoned
             worker.join(_LAST_STEP_S)
 
-    def _take_out(self) -> tuple[list[Ticket], list[Ticket]]:
+    def _take_out(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
         """Take out the commands that wait for the writer; gives them, and those that it has under way.
 
         The writer ends its last step meanwhile: it may still take one from the queue, or put one back. At each
@@ -352,7 +352,7 @@ class App:
         for _ in range(2):
             under_way.append(self._writer.under_way)
             waiting += self._shared.queue.drain()
-        return waiting, [ticket for ticket in under_way if ticket is not None]
+        return waiting, [command for command in under_way if command is not None]
 
     def _take_what_has_arrived(self) -> None:
         """Take the commands that wait for main, as many as there is time for."""

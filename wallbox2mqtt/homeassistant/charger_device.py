@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, View, is_quasar
+from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, Values, is_quasar
 from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS, connectivity, platform_of, specifics
 from wallbox2mqtt.homeassistant.messages import (
     LONGEST_TEXT,
@@ -31,7 +31,7 @@ class Charger:
 
     topics: Topics
     id: int
-    view: View
+    view: Values
     expected: frozenset[str] = frozenset()
     model: str = ""
     allowed: frozenset[str] = frozenset()

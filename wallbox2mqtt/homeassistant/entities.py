@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from wallbox2mqtt.catalogue import FIELDS, Field, Json, Name, Shape, View, range_of
+from wallbox2mqtt.catalogue import FIELDS, Field, Json, Name, Shape, Values, range_of
 from wallbox2mqtt.homeassistant.messages import Component, object_id, only_set
 from wallbox2mqtt.topics import OFFLINE, ONLINE, payload
 
@@ -32,13 +32,13 @@ COMPONENT_IDS: Mapping[str, str] = {row.key: f"{platform_of(row)}_{object_id(row
 """The ids of the rows' components. They name the platform: under one id no entity can change it."""
 
 
-def currency_of(view: View) -> str | None:
+def currency_of(view: Values) -> str | None:
     """Give the charger's currency (ISO 4217); the cloud also says things like ``EUR/kWh``."""
     found = _CURRENCY.match(str(view.get("currency/code")))
     return found.group() if found else None
 
 
-def specifics(row: Field, view: View) -> Component:
+def specifics(row: Field, view: Values) -> Component:
     """Give what the platform of a row needs to know beyond names and topics."""
     return _PLATFORMS[platform_of(row)](row, view)
 
@@ -48,7 +48,7 @@ def connectivity(topic: str) -> Component:
     return {"device_class": "connectivity", "state_topic": topic, "payload_on": ONLINE, "payload_off": OFFLINE}
 
 
-def _binary_sensor(row: Field, _: View) -> Component:
+def _binary_sensor(row: Field, _: Values) -> Component:
     on, off = row.on_off or _truth(row)
     return {"payload_on": payload(on), "payload_off": payload(off)} | only_set(device_class=row.kind.device_class)
 
@@ -57,32 +57,32 @@ def _truth(row: Field) -> tuple[Json, Json]:
     return (1, 0) if row.kind.shape is Shape.FLAG else (True, False)
 
 
-def _lock(row: Field, _: View) -> Component:
+def _lock(row: Field, _: Values) -> Component:
     on, off = (payload(value) for value in _truth(row))
     return {"payload_lock": on, "payload_unlock": off, "state_locked": on, "state_unlocked": off}
 
 
-def _switch(row: Field, _: View) -> Component:
+def _switch(row: Field, _: Values) -> Component:
     on, off = (payload(value) for value in _truth(row))
     return {"payload_on": on, "payload_off": off}
 
 
-def _select(row: Field, _: View) -> Component:
+def _select(row: Field, _: Values) -> Component:
     return {"options": list(row.words)}
 
 
-def _text(row: Field, view: View) -> Component:
+def _text(row: Field, view: Values) -> Component:
     language = row.command.language if row.command is not None else None
     longest = language.longest if isinstance(language, Name) else _LONGEST_STATE
     # a longer state is an error in Home Assistant's log
     return {"min": 1, "max": min(max(longest, len(str(view.get(row.key)))), _LONGEST_STATE)}
 
 
-def _update(row: Field, _: View) -> Component:
+def _update(row: Field, _: Values) -> Component:
     return {"device_class": row.kind.device_class, "payload_install": "install"}
 
 
-def _number(row: Field, view: View) -> Component:
+def _number(row: Field, view: Values) -> Component:
     span = range_of(row.command.language, view) if row.command is not None else None
     least, most, step = (span.least, span.most, span.step) if span is not None else (0, 100, 1)
     value = view.get(row.key)
@@ -95,7 +95,7 @@ def _number(row: Field, view: View) -> Component:
     return bounds | only_set(unit_of_measurement=unit, device_class=device_class)
 
 
-def _sensor(row: Field, view: View) -> Component:
+def _sensor(row: Field, view: Values) -> Component:
     if row.words:
         return {"device_class": "enum", "options": list(row.words)}
     unit, device_class, state_class = _measure(row, view)
@@ -107,7 +107,7 @@ def _sensor(row: Field, view: View) -> Component:
     )
 
 
-def _measure(row: Field, view: View) -> tuple[str | None, str | None, str | None]:
+def _measure(row: Field, view: Values) -> tuple[str | None, str | None, str | None]:
     """Give unit, device class and state class; none of them where the unit's currency is not known."""
     kind = row.kind
     if kind.unit is None or "{currency}" not in kind.unit:
@@ -118,7 +118,7 @@ def _measure(row: Field, view: View) -> tuple[str | None, str | None, str | None
     return kind.unit.format(currency=currency), kind.device_class, kind.state_class
 
 
-_PLATFORMS: Mapping[str, Callable[[Field, View], Component]] = {
+_PLATFORMS: Mapping[str, Callable[[Field, Values], Component]] = {
     "binary_sensor": _binary_sensor,
     "lock": _lock,
     "number": _number,
