@@ -2,8 +2,9 @@
 
 import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given, settings
@@ -259,8 +260,7 @@ _steps = st.lists(
 @settings(deadline=None)
 @given(per_minute=st.sampled_from([0.4, 1, 1.7, 2, 3, 5]) | st.floats(0.1, 10), steps=_steps)
 def test_never_more_in_a_minute(per_minute: float, steps: list[tuple[str, float]]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        life = _Life(Store(Path(directory), "x"), per_minute)
+    with tempfile.TemporaryDirectory() as directory, _Life(Store(Path(directory), "x"), per_minute) as life:
         for step in steps:
             life.step(*step)
         requests = life.requests
@@ -278,7 +278,14 @@ class _Life:
     def __init__(self, store: Store, per_minute: float) -> None:
         self.clock, self.store, self.per_minute = FakeClock(), store, per_minute
         self.requests: list[tuple[float, float]] = []
+        self._dying = ExitStack()  # a request that nobody holds would be ended by the garbage collector
         self.restart()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dying.close()
 
     def restart(self) -> None:
         self.budget = Budget("reads", self.per_minute, self.clock, self.store)
@@ -293,10 +300,11 @@ class _Life:
     def crash(self, takes_s: float) -> None:
         """Dies in the middle of a request, which may arrive until the next start."""
         try:
-            self.budget.request().__enter__()
+            self._dying.enter_context(self.budget.request())
         except BudgetSpentError:
             return
         self._pass(takes_s)
+        assert self.store.read("reads")["running"] == 1, "a request that ended was no crash"
         self.restart()
 
     def _pass(self, takes_s: float) -> None:
