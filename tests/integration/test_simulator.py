@@ -1,13 +1,14 @@
 """The simulated cloud by HTTP: sign-ins, endpoints, rules, limit, lag."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from tests.fakes import Caller, FakeClock
 from wallbox2mqtt import simulator
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import EMAIL, MODELS, MOVES, PASSWORD, ChargerSpec, Settings, Simulator, capture
+from wallbox2mqtt.simulator.faults import FaultKind
 from wallbox2mqtt.simulator.limiter import Limiter
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -338,6 +340,7 @@ WRITES: list[tuple[str, str, Json, str, Json]] = [
     ("PUT", "v2/charger/101", {"name": "Garáž"}, "name", "Garáž"),
     ("PUT", "v2/charger/101", {"name": "Carport"}, "config_data.name", "Carport"),
     ("POST", "chargers/config/101", {"energy_price": 0.31}, "config_data.energy_price", 0.31),
+    ("POST", "chargers/config/101", {"energy_price": 36.5}, "config_data.energy_price", 36.5),
     ("POST", "chargers/config/101", {"energyCost": -0.05}, "config_data.energyCost.value", -0.05),
     ("POST", "chargers/config/101/", {"energy_price": 1, "currency_id": 48}, "config_data.currency.code", "GBP"),
     ("POST", "chargers/config/101", {"currency_id": 7}, "config_data.currency.id", 7),
@@ -393,7 +396,7 @@ class TestWrites:
             ("PUT", "v2/charger/101", b'{"name":"\xff"}'),
             ("PUT", "v2/charger/101", b"[" * 100_000),
             ("POST", "chargers/config/101", b'{"energy_price":NaN}'),
-            ("POST", "chargers/config/101", {"energy_price": 5.1}),
+            ("POST", "chargers/config/101", {"energy_price": 1_000_001}),
             ("POST", "chargers/config/101", {"currency_id": 0}),
             ("POST", "chargers/config/101", {"icp_max_current": 0}),
             ("POST", "chargers/config/101", {"icp_max_current": 256}),
@@ -514,6 +517,111 @@ class TestRules:
         assert caller.call("GET", f"chargers/status/{ONE}").json()["config_data"]["locked"] == 0
 
 
+class TestAnswersOfWrites:
+    def test_basic_is_whole(self, start: Start, clock: FakeClock) -> None:
+        cloud, caller = start(lag_s=10)
+        cloud.charger(ONE).do("plug", 10)
+        clock.advance(5)
+        before = caller.call("GET", f"v2/charger/{ONE}").json()["data"]["chargerData"]
+        answer = caller.call("PUT", f"v2/charger/{ONE}", {"locked": 1}).json()["data"]["chargerData"]
+        assert answer == {**before, "locked": 1}  # the status as it was reported
+        assert {"status", "maxChargingCurrent", "ocppConnectionStatus", "resume", "wifiSignal"} <= answer.keys()
+        assert before["lastSync"]["date"] == "2026-10-05 12:00:05.000000"
+        clock.advance(10)
+        assert caller.call("GET", f"v2/charger/{ONE}").json()["data"]["chargerData"]["status"] == 210
+
+    @pytest.mark.parametrize(("answers", "limit"), [("wish", 20), ("outcome", 18)])
+    def test_clamped(self, start: Start, answers: str, limit: int) -> None:
+        cloud, caller = start(answers=answers)
+        cloud.charger(ONE).do("clamp", 18)
+        basic = caller.call("PUT", f"v2/charger/{ONE}", {"maxChargingCurrent": 20}).json()
+        config = caller.call("POST", f"chargers/config/{ONE}", {"max_charging_current": 20}).json()
+        assert basic["data"]["chargerData"]["maxChargingCurrent"] == limit
+        assert config["max_charging_current"] == limit
+        shown = caller.call("GET", f"chargers/status/{ONE}").json()["config_data"]
+        assert shown["max_charging_current"] == 18
+        cloud.charger(ONE).do("clamp", None)
+        caller.call("PUT", f"v2/charger/{ONE}", {"maxChargingCurrent": 20})
+        assert caller.call("GET", f"chargers/config/{ONE}").json()["max_charging_current"] == 20
+
+    @pytest.mark.parametrize("status", [403, 405, 429])
+    def test_a_put_without_a_body_is_refused(self, start: Start, status: int) -> None:
+        _, caller = start(read_by_put=status)
+        assert caller.call("PUT", f"v2/charger/{ONE}").status_code == status
+        assert caller.call("PUT", f"v2/charger/{ONE}", {"locked": 1}).status_code == 200
+
+    def test_a_put_without_a_body_counts_as_a_write(self, start: Start) -> None:
+        _, caller = start(writes_per_minute=1)
+        assert caller.call("PUT", f"v2/charger/{ONE}").status_code == 200
+        assert caller.call("PUT", f"v2/charger/{ONE}", {"locked": 1}).status_code == 429
+
+
+class TestAccount:
+    def listed(self, caller: Caller) -> list[int]:
+        groups = caller.call("GET", "v3/chargers/groups").json()["result"]["groups"]
+        return [charger["id"] for group in groups for charger in group["chargers"]]
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_a_charger_leaves_and_comes_back(self, start: Start, status: int) -> None:
+        cloud, caller = start()
+        cloud.remove(ONE, status)
+        assert self.listed(caller) == [OTHER]
+        codes = {
+            caller.call("GET", f"chargers/status/{ONE}").status_code,
+            caller.call("PUT", f"v2/charger/{ONE}", {"locked": 1}).status_code,
+            caller.call("POST", f"v3/chargers/{ONE}/remote-action", {"action": 3}).status_code,
+        }
+        assert codes == {status}
+        assert caller.call("GET", f"chargers/status/{OTHER}").status_code == 200
+        cloud.set_access(ONE)
+        assert self.listed(caller) == [ONE, OTHER]
+        assert caller.call("GET", f"chargers/status/{ONE}").status_code == 200
+
+    def test_a_charger_is_replaced(self, start: Start) -> None:
+        cloud, caller = start()
+        cloud.remove(ONE)
+        cloud.add(ChargerSpec(id=103))
+        assert self.listed(caller) == [OTHER, 103]
+        assert caller.call("GET", "chargers/status/103").json()["config_data"]["charger_id"] == 103
+
+    def test_an_empty_account(self, start: Start) -> None:
+        cloud, caller = start()
+        for number in cloud.chargers:
+            cloud.remove(number)
+        assert self.listed(caller) == []
+        with Simulator(chargers=0) as empty, Caller(empty.url) as somebody:
+            somebody.sign_in()
+            assert self.listed(somebody) == []
+
+    def test_listed_but_not_readable(self, start: Start) -> None:
+        cloud, caller = start()
+        cloud.set_access(ONE, documents=403)
+        assert self.listed(caller) == [ONE, OTHER]
+        assert caller.call("GET", f"chargers/status/{ONE}").status_code == 403
+
+    def test_a_guest_of_one_charger(self, start: Start) -> None:
+        cloud, caller = start()
+        cloud.set_access(ONE, may_write=False)
+        assert caller.call("PUT", f"v2/charger/{ONE}", {"locked": 1}).status_code == 403
+        assert caller.call("POST", f"v3/chargers/{ONE}/remote-action", {"action": 3}).status_code == 403
+        assert caller.call("PUT", f"v2/charger/{ONE}").json()["data"]["users"][0]["profile"] == "user"
+        assert caller.call("PUT", f"v2/charger/{OTHER}", {"locked": 1}).status_code == 200
+
+    def test_list_and_detail_disagree(self, start: Start) -> None:
+        cloud, caller = start()
+        entry = {**cloud.charger(ONE).listed(), "status": 185}
+        cloud.charger(ONE).serve("listed", entry)
+        groups = caller.call("GET", "v3/chargers/groups").json()["result"]["groups"]
+        assert groups[0]["chargers"][0]["status"] == 185
+        assert caller.call("GET", f"chargers/status/{ONE}").json()["status_id"] == 161
+
+    @pytest.mark.parametrize("changes", [{"documents": 500}, {"listed": 1}, {"unknown": 1}], ids=str)
+    def test_wrong_access_is_refused(self, start: Start, changes: dict[str, object]) -> None:
+        cloud, _ = start()
+        with pytest.raises(ValueError, match=r"documents|listed|unknown"):
+            cloud.set_access(ONE, **changes)
+
+
 class TestLimit:
     @pytest.mark.parametrize("most", [1, 3, 7])
     def test_is_never_off_by_one(self, start: Start, clock: FakeClock, most: int) -> None:
@@ -569,7 +677,7 @@ class TestLimit:
         _, caller = start(reads_per_minute=0)
         assert caller.call("GET", "v3/chargers/groups").status_code == 429
 
-    @pytest.mark.parametrize("refusal", ["429", "429 seconds", "429 date", "403"])
+    @pytest.mark.parametrize("refusal", ["429", "429 seconds", "429 date", "429 zero", "403"])
     def test_forms_of_the_refusal(self, start: Start, clock: FakeClock, refusal: str) -> None:
         _, caller = start(reads_per_minute=1, refusal=refusal)
         caller.call("GET", "v3/chargers/groups")
@@ -580,6 +688,8 @@ class TestLimit:
         match refusal:
             case "429 seconds":
                 assert wait == "40"
+            case "429 zero":
+                assert wait == "0"
             case "429 date":
                 assert parsedate_to_datetime(str(wait)).timestamp() == clock.wall() + 39.5
             case _:
@@ -687,7 +797,9 @@ def test_no_capture_was_edited() -> None:
 
 def test_the_page_of_the_documentation_names_all_there_is() -> None:
     page = (FIXTURES.parent.parent / "docs" / "simulator.md").read_text(encoding="utf-8")
-    assert [word for word in (*MODELS, *MOVES) if f"`{word}`" not in page] == []
+    settings = [field.name for field in dataclasses.fields(Settings)]
+    words = (*MODELS, *MOVES, *settings, *get_args(FaultKind))
+    assert [word for word in words if f"`{word}`" not in page] == []
 
 
 @pytest.mark.parametrize("spec", [{"id": 0}, {"id": 1, "model": "tesla"}], ids=str)

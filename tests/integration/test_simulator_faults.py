@@ -153,6 +153,32 @@ class TestFaults:
         cloud.clear_faults()
         assert caller.sign_in().status_code == 200
 
+    def test_headers_and_gateways(self, cloud: Simulator, caller: Caller) -> None:
+        limit = {"body": "message", "text": "Limit Exceeded", "headers": {"Retry-After": "0"}}
+        cloud.fault(Fault(kind="status", status=403, path="users/signin", **limit))  # type: ignore[arg-type]
+        answer = caller.sign_in()
+        assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (
+            403,
+            {"message": "Limit Exceeded"},
+            "0",
+        )
+        assert caller.sign_in().status_code == 200
+
+    def test_numbers_as_text(self, cloud: Simulator, caller: Caller) -> None:
+        cloud.fault(Fault(kind="numbers_as_text"))
+        detail = caller.call("GET", STATUS).json()
+        assert (detail["status_id"], detail["finished"], detail["config_data"]["locked"]) == ("161", True, "0")
+
+    def test_fields_of_a_list_are_those_of_its_chargers(self, cloud: Simulator, caller: Caller) -> None:
+        cloud.fault(Fault(kind="wrong_types", path="v3/chargers/groups", fields={"status": 185, "chargingTime": -1}))
+        groups = caller.call("GET", "v3/chargers/groups").json()["result"]["groups"]
+        assert [(one["status"], one["chargingTime"]) for one in groups[0]["chargers"]] == [(185, -1)] * 2
+
+    def test_only_requests_without_a_body(self, cloud: Simulator, caller: Caller) -> None:
+        cloud.fault(Fault(kind="status", status=403, path=LOCK, method="PUT", has_body=False, count=None))
+        assert caller.call("PUT", LOCK, {"locked": 1}).status_code == 200
+        assert caller.call("PUT", LOCK).status_code == 403
+
     @pytest.mark.parametrize("how", [{"kind": "fire"}, {"kind": "hang", "count": 0}], ids=str)
     def test_that_cannot_be(self, how: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"kind|count"):
@@ -196,9 +222,22 @@ class TestControl:
         self.post(caller, "fault", {"clear": True})
         assert caller.call("GET", STATUS).status_code == 200
 
+    def test_access_and_new_chargers(self, cloud: Simulator, caller: Caller) -> None:
+        shown = self.post(caller, f"access/{ONE}", {"listed": False, "documents": 404}).json()
+        assert shown["chargers"][0]["access"] == {"listed": False, "documents": 404, "may_write": True}
+        assert caller.call("GET", STATUS).status_code == 404
+        assert self.post(caller, f"access/{ONE}", {}).status_code == 200
+        assert caller.call("GET", STATUS).status_code == 200
+        assert self.post(caller, "add", {"id": 103, "model": "quasar"}).status_code == 200
+        assert cloud.charger(103).detail()["status_id"] == 161
+
     @pytest.mark.parametrize(
         ("path", "body", "status"),
         [
+            ("access/101", {"documents": 500}, 400),
+            ("access/999", {}, 404),
+            ("add", {"id": 101}, 400),
+            ("add", {}, 400),
             ("charger/101", {"do": "fly"}, 400),
             ("charger/101", {}, 400),
             ("charger/101", [], 400),

@@ -1,6 +1,6 @@
 """A simulated Wallbox cloud for this bridge's tests and demo, and for anybody else's client (docs/simulator.md)."""
 
-from wallbox2mqtt.simulator.charger import SimulatedCharger, Truth
+from wallbox2mqtt.simulator.charger import Access, SimulatedCharger, Truth
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import Seen
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture, fleet
@@ -13,6 +13,7 @@ __all__ = [
     "MODELS",
     "MOVES",
     "PASSWORD",
+    "Access",
     "ChargerSpec",
     "Fault",
     "Seen",

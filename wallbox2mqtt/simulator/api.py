@@ -13,6 +13,8 @@ from wallbox2mqtt.simulator.limiter import Limiter
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import move
 from wallbox2mqtt.simulator.paths import Document, Json
+from wallbox2mqtt.simulator.render import config
+from wallbox2mqtt.simulator.settings import ON as OK
 from wallbox2mqtt.simulator.settings import Settings
 from wallbox2mqtt.simulator.state import ChargerState
 from wallbox2mqtt.simulator.transitions import apply_due
@@ -31,7 +33,7 @@ class Api:
     def __init__(
         self,
         account: SimulatedAccount,
-        chargers: Mapping[int, SimulatedCharger],
+        chargers: Callable[[], Mapping[int, SimulatedCharger]],
         clock: Clock,
         settings: Callable[[], Settings],
     ) -> None:
@@ -81,8 +83,12 @@ class Api:
         """Look up the charger of the path."""
 
         def handle(request: ApiRequest) -> ApiAnswer:
-            charger = self._chargers.get(request.charger or 0)
-            return error_answer(404, "no such charger") if charger is None else handler(request, charger)
+            charger = self._chargers().get(request.charger or 0)
+            if charger is None:
+                return error_answer(404, "no such charger")
+            if charger.access.documents != OK:
+                return error_answer(charger.access.documents, "the account has no such charger")
+            return handler(request, charger)
 
         return handle
 
@@ -93,7 +99,9 @@ class Api:
 
     def _list(self, _: ApiRequest) -> ApiAnswer:
         groups: dict[str, list[Document]] = {}
-        for charger in self._chargers.values():
+        for charger in self._chargers().values():
+            if not charger.access.listed:
+                continue
             entry = charger.listed(charger.read())
             groups.setdefault(charger.spec.group, []).append(entry)
             if self._settings().list_twice:
@@ -109,13 +117,13 @@ class Api:
         return json_answer(charger.detail(charger.read()))
 
     def _get_config(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return json_answer(charger.config(charger.read()))
+        return json_answer(config(charger.detail(charger.read())))
 
     def _get_basic(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return self._basic(charger.basic(charger.read(), self._month()))
+        return self._basic(charger, charger.basic(charger.read(), self._month()))
 
-    def _basic(self, document: Document) -> ApiAnswer:
-        profile = "super-admin" if self._settings().may_write else "user"
+    def _basic(self, charger: SimulatedCharger, document: Document) -> ApiAnswer:
+        profile = "super-admin" if self._may_write(charger) else "user"
         user = {"id": USER_ID, "avatar": None, "name": "Demo", "surname": "User", "email": self._account.email}
         users = [{**user, "profile": profile, "assigned": True, "createdByUser": False}]
         return json_answer({"data": {"chargerData": document, "users": users}})
@@ -127,18 +135,24 @@ class Api:
 
     def _put_basic(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         if not request.body:  # the API document's way to read
-            return self._get_basic(request, charger)
+            refusal = self._settings().read_by_put
+            return self._get_basic(request, charger) if refusal == OK else error_answer(refusal, "no body")
         written = self._write(request, charger, "write basic")
         if isinstance(written, ApiAnswer):
             return written
-        document = charger.basic(charger.expected(), self._month())
-        return self._basic({**document, **written.values})
+        # the settings as they will be, but the status as it was reported [?]
+        document = {
+            **charger.basic(charger.expected(), self._month()),
+            "status": paths.get(charger.detail(), "status_id"),
+        }
+        return self._basic(charger, {**document, **written.values} if self._settings().answers == "wish" else document)
 
     def _post_config(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         written = self._write(request, charger, "write config")
         if isinstance(written, ApiAnswer):
             return written
-        return json_answer(charger.config(writes.apply(charger.expected(), written)))
+        detail = charger.detail(charger.expected())
+        return json_answer(config(writes.wished(detail, written) if self._settings().answers == "wish" else detail))
 
     def _eco_smart(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         if not paths.has(charger.expected().document, "config_data.ecosmart"):
@@ -164,15 +178,18 @@ class Api:
         if isinstance(number, bool) or not isinstance(number, int) or number not in ACTIONS:
             return error_answer(400, f"no such action: {number!r}")
         refusal = ACTIONS[number].refuses(charger.expected())
-        if refusal is not None and self._settings().may_write:
+        if refusal is not None and self._may_write(charger):
             return error_answer(refusal.status, refusal.text)
         refused = self._accept(charger, lambda state: apply_due(ACTIONS[number].does(state)))
         return refused or json_answer({"action": number})
 
+    def _may_write(self, charger: SimulatedCharger) -> bool:
+        return self._settings().may_write and charger.access.may_write
+
     def _accept(self, charger: SimulatedCharger, change: Callable[[ChargerState], ChargerState]) -> ApiAnswer | None:
         """Hand an accepted command to the charger; return the refusal of any other."""
         settings = self._settings()
-        if not settings.may_write:
+        if not self._may_write(charger):
             return error_answer(403, "the user has no rights")
         state = charger.state()
         if state.last_seen is None and not state.busy:

@@ -22,6 +22,25 @@ _PAST = 10_000
 _JUMP_S = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What the account may do with a charger.
+
+    ``listed``: the list of chargers has it. ``documents``: 200, or the status that refuses its documents and its
+    commands. ``may_write`` False: the account is a guest there, every write is answered with 403.
+    """
+
+    listed: bool = True
+    documents: int = 200
+    may_write: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the status."""
+        if self.documents not in {200, 403, 404}:
+            msg = f"documents: 200, 403 or 404, not {self.documents}"
+            raise ValueError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """The energy that the cloud shows, and since when it is true (monotonic seconds of the clock)."""
@@ -37,6 +56,7 @@ class SimulatedCharger:
         """Start in the state of the model's capture, then make the moves of the specification."""
         self.id = spec.id
         self.spec = spec
+        self.access = Access()
         self._clock = clock
         self._settings = settings
         self._lock = threading.RLock()
@@ -60,7 +80,7 @@ class SimulatedCharger:
             self._past.append(move(advance(self._past[-1], now), word, value))
 
     def serve(self, kind: str, document: Mapping[str, Json] | None) -> None:
-        """Show this document as it is in place of ``detail`` or ``basic`` (None: the living one again)."""
+        """Show this document as it is in place of ``detail``, ``basic`` or ``listed`` (None: the living one again)."""
         with self._lock:
             if document is None:
                 self._served.pop(kind, None)
@@ -103,17 +123,13 @@ class SimulatedCharger:
         """Return the status document, of the present or of a state."""
         return self._served.get("detail") or render.detail(self.state() if state is None else state, self.spec)
 
-    def config(self, state: ChargerState | None = None) -> Document:
-        """Return the settings, of the present or of a state."""
-        return render.config(self.detail(state))
-
     def basic(self, state: ChargerState | None = None, month: Document | None = None) -> Document:
         """Return ``chargerData``, of the present or of a state; ``month``: other totals of the month."""
         return self._served.get("basic") or render.basic(self.detail(state), self.spec, month)
 
     def listed(self, state: ChargerState | None = None) -> Document:
         """Return what the list of chargers says, of the present or of a state."""
-        return render.listed(self.detail(state), self.spec)
+        return self._served.get("listed") or render.listed(self.detail(state), self.spec)
 
     def truth(self, when: float) -> Truth:
         """Return the energy that the cloud showed at a time of the clock, not later than now."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wallbox2mqtt.simulator import statuses
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import HTML_TYPE, ApiAnswer, ApiRequest, error_answer, json_answer
+from wallbox2mqtt.simulator.models import READY, ChargerSpec
 from wallbox2mqtt.simulator.moves import MOVES
 from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.settings import changed
@@ -31,6 +32,7 @@ class Control:
             "limit": self._settings,
             "settings": self._settings,
             "fault": self._fault,
+            "add": self._add,
         }
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -43,6 +45,8 @@ class Control:
                 return _page()
             case "GET", ["state"]:
                 return json_answer(self._state())
+            case "POST", ["access", number] if number.isdecimal() and int(number) in self._simulator.chargers:
+                return self._do(request, lambda body: self._simulator.set_access(int(number), **body))
             case "POST", ["charger", number] if number.isdecimal() and int(number) in self._simulator.chargers:
                 return self._do(request, lambda body: self._charger(int(number), body))
             case "POST", [name] if name in self._posts:
@@ -79,6 +83,9 @@ class Control:
         if isinstance(deed, str):
             deeds[deed]()
 
+    def _add(self, body: dict[str, Json]) -> None:
+        self._simulator.add(changed(ChargerSpec(id=1, begin=READY), {"id": None, **body}))
+
     def _fault(self, body: dict[str, Json]) -> None:
         if body.get("clear"):
             self._simulator.clear_faults()
@@ -104,6 +111,7 @@ def _summary(simulator: "Simulator", number: int) -> dict[str, object]:
     return {
         "id": number,
         "model": charger.spec.model,
+        "access": dataclasses.asdict(charger.access),
         "status": statuses.TEXTS.get(charger.state().status_id, "Unknown"),
         "detail": detail,
     }

@@ -92,11 +92,11 @@ def _name(value: Json, _: ChargerState) -> Json:
     return value
 
 
-_DEAREST = 5  # the range of Home Assistant; [?] what the cloud refuses is not public
+_LOWEST_PRICE, _HIGHEST_PRICE = -1000, 1_000_000  # [?] what the cloud refuses is not public; 36.5 HUF is a price
 
 
 def _price(value: Json, _: ChargerState) -> Json:
-    if not paths.is_number(value) or not -_DEAREST <= value <= _DEAREST:
+    if not paths.is_number(value) or not _LOWEST_PRICE <= value <= _HIGHEST_PRICE:
         raise _refuse(value, "a price")
     return value
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.messages import HTML_TYPE, ApiAnswer, ApiRequest, json_answer
-from wallbox2mqtt.simulator.paths import Json
+from wallbox2mqtt.simulator.paths import Document
 
 FaultKind = Literal[
     "delay",
@@ -28,6 +28,7 @@ FaultKind = Literal[
     "huge",
     "deep",
     "nan",
+    "numbers_as_text",
     "duplicate_keys",
     "invalid_utf8",
 ]
@@ -45,11 +46,13 @@ class Fault:
 
     ``delay``: the answer comes ``seconds`` late. ``drip``: a byte each ``seconds``. ``hang``: no answer until the
     simulator stops. ``reset``: the connection is reset. ``status``: answers ``status`` with a ``body`` of HTML,
-    JSON or nothing. ``redirect``: to ``location``. ``truncated``: half of the JSON in a proper answer;
-    ``cut``: the connection ends in the middle of the body. ``wrong_types``: ``fields`` (path: value) are put
-    into the answer. The other kinds are what they say.
+    of JSON with ``text``, of ``{"message": text}`` as gateways have it, or nothing. ``redirect``: to ``location``.
+    ``truncated``: half of the JSON in a proper answer; ``cut``: the connection ends in the middle of the body.
+    ``wrong_types``: ``fields`` (path: value) are put into the answer, of the list of chargers into each charger.
+    The other kinds are what they say. ``headers`` are added to the answer.
 
     ``effect``: with hang, reset, status and redirect, the request has its effect all the same.
+    ``has_body``: only requests that have a body, or have none.
     Seconds are real ones, as the time-outs of clients are.
     """
 
@@ -59,10 +62,13 @@ class Fault:
     count: int | None = 1
     seconds: float = 1.0
     status: int = 503
-    body: Literal["html", "json", "empty"] = "html"
+    body: Literal["html", "json", "message", "empty"] = "html"
+    text: str = "on demand"
+    headers: dict[str, str] = field(default_factory=dict)
     location: str = "http://redirected.invalid/"
     fields: dict[str, Any] = field(default_factory=dict)
     effect: bool = False
+    has_body: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the kind and the count."""
@@ -80,6 +86,8 @@ class Fault:
 
     def applies_to(self, request: ApiRequest) -> bool:
         """Return whether the fault applies to a request."""
+        if self.has_body is not None and self.has_body != bool(request.body):
+            return False
         return self.method in {"*", request.method} and fnmatch.fnmatchcase(request.path, self.path.strip("/"))
 
 
@@ -122,7 +130,8 @@ class Faults:
 def corrupt(fault: Fault, answer: ApiAnswer) -> ApiAnswer:
     """Return the answer as the fault corrupts it; faults of time and connection leave it as it is."""
     corruption = _CORRUPTIONS.get(fault.kind)
-    return answer if corruption is None else corruption(fault, answer)
+    corrupted = answer if corruption is None else corruption(fault, answer)
+    return replace(corrupted, headers={**corrupted.headers, **fault.headers})
 
 
 def _status(fault: Fault, _: ApiAnswer) -> ApiAnswer:
@@ -130,16 +139,35 @@ def _status(fault: Fault, _: ApiAnswer) -> ApiAnswer:
         case "html":
             return ApiAnswer(fault.status, HTML, HTML_TYPE)
         case "json":
-            return json_answer({"error": True, "code": fault.status, "msg": "on demand"}, fault.status)
+            return json_answer({"error": True, "code": fault.status, "msg": fault.text}, fault.status)
+        case "message":
+            return json_answer({"message": fault.text}, fault.status)
         case _:
             return ApiAnswer(fault.status)
 
 
 def _wrong_types(fault: Fault, answer: ApiAnswer) -> ApiAnswer:
-    document: Mapping[str, Json] = json.loads(answer.body)
+    document: Document = json.loads(answer.body)
+    groups = paths.get(document, "result.groups")
+    if isinstance(groups, list):
+        for group in groups:
+            if isinstance(group, dict) and isinstance(chargers := group["chargers"], list):
+                group["chargers"] = [dict(_with_fields(one, fault)) for one in chargers if isinstance(one, dict)]
+    else:
+        document = _with_fields(document, fault)
+    return replace(json_answer(document, answer.status), headers=answer.headers)
+
+
+def _with_fields(document: Document, fault: Fault) -> Document:
     for path, value in fault.fields.items():
         document = paths.put(document, path, value)
-    return replace(json_answer(document, answer.status), headers=answer.headers)
+    return document
+
+
+def _numbers_as_text(_: Fault, answer: ApiAnswer) -> ApiAnswer:
+    """Write each number as text."""
+    document = json.loads(answer.body, parse_int=str, parse_float=str)
+    return replace(answer, body=json.dumps(document, ensure_ascii=False).encode())
 
 
 def _nan(_: Fault, answer: ApiAnswer) -> ApiAnswer:
@@ -167,6 +195,7 @@ _CORRUPTIONS: Mapping[str, Callable[[Fault, ApiAnswer], ApiAnswer]] = {
     "huge": lambda _, answer: replace(answer, body=b'{"padding":"' + b"x" * HUGE_BYTES + b'"}'),
     "deep": lambda _, answer: replace(answer, body=b"[" * DEPTH + b"]" * DEPTH),
     "nan": _nan,
+    "numbers_as_text": _numbers_as_text,
     "duplicate_keys": _duplicate_keys,
     "invalid_utf8": lambda _, answer: replace(answer, body=answer.body.replace(b'"', b'"\xff', 1)),
 }

@@ -44,6 +44,8 @@ def _refused(settings: Settings, wait_s: float, wall: float) -> ApiAnswer:
             status, headers["Retry-After"] = 429, str(math.ceil(wait_s))
         case "429 date":
             status, headers["Retry-After"] = 429, formatdate(math.ceil(wall + wait_s), usegmt=True)
+        case "429 zero":
+            status, headers["Retry-After"] = 429, "0"
         case _:
             status = 429
     answer = error_answer(status, "Too many requests", headers)

@@ -90,6 +90,11 @@ def _error(state: ChargerState, value: Json) -> ChargerState:
     return replace(state, error=int(_number(value, _ERROR)))
 
 
+def _clamp(state: ChargerState, value: Json) -> ChargerState:
+    """Accept larger limits than so many A, but make this one of them; null ends it."""
+    return replace(state, most_a=None if value is None else int(_number(value, 0)))
+
+
 def _ocpp(state: ChargerState, value: Json) -> ChargerState:
     """Let an OCPP back end run it (true), or no longer (false)."""
     mode, status = ("wallbox", _OCPP_OFF) if value is False else ("ocpp", _OCPP_CONNECTED)
@@ -141,6 +146,7 @@ MOVES: Mapping[str, Move] = {
     "offline": _offline,
     "online": _online,
     "error": _error,
+    "clamp": _clamp,
     "ocpp": _ocpp,
     "update": _update,
     "schedules": _schedules,

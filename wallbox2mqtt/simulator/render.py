@@ -109,6 +109,7 @@ def basic(status: Document, spec: ChargerSpec, month: Document | None = None) ->
         document = paths.put(document, path, paths.get(status, source))
     document = paths.put(document, "chargerType", MODELS[spec.model].charger_type)
     document = paths.put(document, "lastConnection", _epoch(paths.get(status, "last_sync")))
+    document = paths.put(document, "lastSync.date", f"{paths.get(status, 'last_sync')}.000000")
     return document if month is None else paths.put(document, "resume", {**_resume(document), **month})
 
 

@@ -27,6 +27,8 @@ class Settings:
 
     Rules: ``may_write`` False is a user without rights. ``out_of_touch``: what a command to a charger that is
     offline or busy gets (not public: both are possible). ``get_basic`` False: GET v2/charger answers 405.
+    ``read_by_put``: 200, or the status (403, 405, 429) that refuses a PUT v2/charger without a body.
+    ``answers``: a write's answer shows the wish, or what the charger made of it.
 
     Documents: ``list_twice`` lists each charger in two groups. ``month_totals``: numbers and null at the start of
     a month, by the calendar or always or never.
@@ -40,13 +42,15 @@ class Settings:
     refresh_refusal: int = 401
     reads_per_minute: int | None = 3
     writes_per_minute: int | None = 5
-    refusal: Literal["429", "429 seconds", "429 date", "403"] = "429"
+    refusal: Literal["429", "429 seconds", "429 date", "429 zero", "403"] = "429"
     lag_s: float = 0.0
     stale_reads: int = 0
     report_every_s: float | None = None
     may_write: bool = True
+    answers: Literal["wish", "outcome"] = "wish"
     out_of_touch: Literal["ignored", "forbidden"] = "ignored"
     get_basic: bool = True
+    read_by_put: int = ON
     list_twice: bool = False
     month_totals: Literal["calendar", "text", "empty"] = "calendar"
 
@@ -54,6 +58,7 @@ class Settings:
         """Check the values."""
         checks = {
             f"a sign-in is one of {sorted(_SIGN_IN)}": {self.modern_sign_in, self.legacy_sign_in} <= _SIGN_IN,
+            "a PUT without a body is refused with 403, 405 or 429": self.read_by_put in {ON, 403, 405, 429},
             "a refresh is refused with 401 or 403": self.refresh_refusal in {401, 403},
             "lives and steps are longer than 0 s": min(
                 self.token_life_s, self.refresh_life_s, 1.0 if self.report_every_s is None else self.report_every_s

@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Self
 
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.simulator.account import SimulatedAccount
 from wallbox2mqtt.simulator.api import Api
-from wallbox2mqtt.simulator.charger import SimulatedCharger
+from wallbox2mqtt.simulator.charger import Access, SimulatedCharger
 from wallbox2mqtt.simulator.control import PREFIX, Control
 from wallbox2mqtt.simulator.faults import Fault, Faults, corrupt
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, RequestLog, Seen
@@ -45,13 +44,11 @@ class Simulator:
         self._settings = Settings() if settings is None else settings
         self._settings_lock = threading.Lock()
         specs = fleet(chargers) if isinstance(chargers, int) else chargers
-        living = {spec.id: SimulatedCharger(spec, self.clock, lambda: self._settings) for spec in specs}
-        if len(living) != len(specs):
-            msg = "two chargers have the same id"
-            raise ValueError(msg)
-        self.chargers: Mapping[int, SimulatedCharger] = MappingProxyType(living)
+        self.chargers: Mapping[int, SimulatedCharger] = {}
+        for spec in specs:
+            self.add(spec)
         self._account = SimulatedAccount(email, password, self.clock, lambda: self._settings)
-        self._api = Api(self._account, self.chargers, self.clock, lambda: self._settings)
+        self._api = Api(self._account, lambda: self.chargers, self.clock, lambda: self._settings)
         self._control = Control(self)
         self._faults = Faults()
         self._log = RequestLog(self.clock)
@@ -126,6 +123,34 @@ class Simulator:
     def charger(self, number: int) -> SimulatedCharger:
         """Return a charger, to move it and to look at it."""
         return self.chargers[number]
+
+    def add(self, spec: ChargerSpec) -> SimulatedCharger:
+        """Add a charger to the account.
+
+        Raises:
+            ValueError: there is one with this id.
+
+        """
+        if spec.id in self.chargers:
+            msg = f"two chargers have the same id {spec.id}"
+            raise ValueError(msg)
+        charger = SimulatedCharger(spec, self.clock, lambda: self._settings)
+        self.chargers = {**self.chargers, spec.id: charger}
+        return charger
+
+    def remove(self, number: int, status: int = 403) -> None:
+        """Take a charger out of the account: not listed, and its documents are refused with 403 or 404."""
+        self.set_access(number, listed=False, documents=status)
+
+    def set_access(self, number: int, /, **changes: object) -> None:
+        """Change what the account may do with a charger; without changes it may do everything again.
+
+        Raises:
+            ValueError: there is no such change, or not with this value.
+
+        """
+        charger = self.chargers[number]
+        charger.access = changed(charger.access, changes) if changes else Access()
 
     def revoke_tokens(self) -> None:
         """End all access tokens now."""

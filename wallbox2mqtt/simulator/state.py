@@ -54,8 +54,8 @@ class ChargerState:
     ``at``: time of the clock, of which ``wall_offset`` makes seconds since 1970. ``wanted_kwh``: what the car still
     takes, of ``capacity_kwh``. ``by_hand``: started by action 1, so schedule and Eco-Smart do not count.
     ``sun_kw``: surplus for Eco-Smart, ``house_a``: what the house draws, for Power Boost. ``error``: a status that
-    it is in whatever else is. ``offline``: the status that the cloud shows while out of touch, beside
-    ``last_seen``, what it knew before; the charger itself goes on.
+    it is in whatever else is. ``most_a``: a larger limit is accepted, and this one takes effect. ``offline``: the
+    status that the cloud shows while out of touch, beside ``last_seen``, what it knew before; the charger goes on.
     """
 
     at: float
@@ -74,6 +74,7 @@ class ChargerState:
     busy: tuple[Phase, ...] = ()
     error: int | None = None
     offline: int | None = None
+    most_a: int | None = None
     last_seen: "ChargerState | None" = None
     finished: bool = True
 

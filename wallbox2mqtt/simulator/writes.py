@@ -53,13 +53,28 @@ def _keys(endpoint: Endpoint, body: Json) -> Document:
     return keys
 
 
-def apply(state: ChargerState, write: Write) -> ChargerState:
-    """Return the charger after an accepted write; what a model does not have is not added."""
-    document = state.document
+def wished(document: Document, write: Write) -> Document:
+    """Return a status document with all that a write asks for; what a model does not have is not added."""
     for path, value in write.changes.items():
         if paths.has(document, path):
             document = paths.put(document, path, value)
+    return document
+
+
+def apply(state: ChargerState, write: Write) -> ChargerState:
+    """Return the charger after an accepted write."""
+    document = wished(state.document, write)
+    document = _clamped(document, state.most_a)
     unlocks = write.values.get("locked") == 0
     if unlocks and runs_ocpp(state):  # accepted without effect (cloud-api.md 0, point 10)
         document = paths.put(document, "config_data.locked", paths.get(state.document, "config_data.locked"))
     return apply_due(replace(state, document=document, idle_since=state.at if unlocks else state.idle_since))
+
+
+def _clamped(document: Document, most_a: int | None) -> Document:
+    """Return the document with the limit that the charger makes of a larger one."""
+    for path in ("config_data.max_charging_current", "config_data.max_charging_value"):
+        limit = paths.number(document, path)
+        if most_a is not None and abs(limit) > most_a:
+            document = paths.put(document, path, most_a if limit > 0 else -most_a)
+    return document
