@@ -26,7 +26,14 @@ _SHARED_BY_ENTITIES = {"device", "origin", "availability", "availability_mode", 
 _PLATFORMS: dict[str, tuple[set[str], set[str]]] = {
     "sensor": (
         {"state_topic"},
-        {"device_class", "state_class", "unit_of_measurement", "options", "suggested_display_precision"},
+        {
+            "device_class",
+            "state_class",
+            "unit_of_measurement",
+            "options",
+            "suggested_display_precision",
+            "value_template",
+        },
     ),
     "binary_sensor": ({"state_topic", "payload_on", "payload_off"}, {"device_class"}),
     "lock": (

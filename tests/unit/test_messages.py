@@ -184,9 +184,86 @@ def test_only_what_a_charger_has() -> None:
     assert not {"switch_home_sharing", "number_icp_max_current"} & without.keys()
 
 
-@pytest.mark.parametrize("current", [0, None])
-def test_no_current_of_power_boost_while_it_is_unknown(current: Json) -> None:
-    assert "number_icp_max_current" not in components("old", {"icp_max_current": current})
+def test_no_current_of_power_boost_while_it_is_unknown() -> None:
+    assert "number_icp_max_current" not in components("old", {"icp_max_current": None})
+
+
+def test_the_current_of_power_boost_can_be_set_from_0() -> None:
+    """A state out of range is an error in Home Assistant, so the range begins with 0 as long as it is 0."""
+    assert components("old", {"icp_max_current": 0})["number_icp_max_current"]["min"] == 0
+    assert components("old", {"icp_max_current": 25})["number_icp_max_current"]["min"] == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_charger_has_few_everyday_entities(model: str) -> None:
+    """With the five that follow from sessions, commands and reasons there are at most 32."""
+    parts: dict[str, Any] = announced(model)[0].components
+    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 3
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "enabled"),
+    [
+        ("sensor_last_sync", {}, False),
+        ("sensor_current_mode", {}, False),
+        ("sensor_depot_price", {}, False),
+        ("sensor_max_available_power", {}, False),
+        ("button_pause", {}, False),
+        ("button_resume", {}, False),
+        ("binary_sensor_ocpp_status", {"ocpp_status": 1}, False),
+        ("binary_sensor_ocpp_status", {"ocpp_status": None}, False),
+        ("binary_sensor_ocpp_status", {"ocpp_status": 4}, True),
+        ("sensor_added_discharged_energy", {"added_discharged_energy": 0}, False),
+        ("sensor_added_discharged_energy", {"added_discharged_energy": 1.2}, True),
+        ("sensor_added_discharged_energy", {"part_number": "QSX", "added_discharged_energy": 0}, True),
+    ],
+)
+def test_what_a_charger_does_not_use_is_disabled_at_first(
+    name: str, changes: dict[str, Json], *, enabled: bool
+) -> None:
+    assert components("pulsar-plus", changes)[name].get("enabled_by_default", True) is enabled
+
+
+@pytest.mark.parametrize("name", ["sensor_last_poll", "sensor_reads_last_hour", "sensor_writes_last_hour"])
+def test_counters_of_the_bridge_are_disabled_at_first(name: str) -> None:
+    assert bridge(TOPICS).components[name]["enabled_by_default"] is False
+
+
+@pytest.mark.parametrize("key", ["energy_price", "max_charging_current", "icp_max_current"])
+def test_a_number_has_a_sensor_beside_it_for_statistics(key: str) -> None:
+    parts = components("pulsar-plus", {"icp_max_current": 25})
+    sensor, number = parts[f"sensor_{key}"], parts[f"number_{key}"]
+    assert sensor["state_topic"] == number["state_topic"]
+    assert sensor["unit_of_measurement"] == number["unit_of_measurement"]
+    assert sensor["state_class"] == "measurement"
+    assert sensor["enabled_by_default"] is False
+    assert sensor["unique_id"] != number["unique_id"]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "template"),
+    [
+        ("sensor_basic_resume_total_energy", "kWh", "{{ value | float / 1000 if is_number(value) else value }}"),
+        ("sensor_charging_time", "min", "{{ value | float / 60 if is_number(value) else value }}"),
+        ("sensor_live_refresh_time", "s", None),
+        ("sensor_added_energy", "kWh", None),
+    ],
+)
+def test_units_are_those_that_people_read(name: str, unit: str, template: str | None) -> None:
+    sensor = components()[name]
+    assert (sensor["unit_of_measurement"], sensor.get("value_template")) == (unit, template)
+
+
+@pytest.mark.parametrize("name", ["sensor_cost", "sensor_added_range", "sensor_added_energy"])
+def test_what_begins_anew_with_each_session_is_summed_up(name: str) -> None:
+    """Of «total» without a reset's time Home Assistant's statistics subtract what a session had at its end."""
+    sensor = components()[name]
+    assert sensor["state_class"] == "total_increasing"
+    assert sensor.get("device_class") != "monetary"
+
+
+def test_the_battery_of_the_car_is_not_shown_as_the_chargers_own() -> None:
+    assert "device_class" not in components("quasar")["sensor_state_of_charge"]
 
 
 def test_factory_reset_is_a_button_only_where_it_is_allowed() -> None:
@@ -218,7 +295,7 @@ def test_currency(code: Json, unit: str | None) -> None:
     shown = components(changes={"currency/code": code})
     cost, price, number = shown["sensor_cost"], shown["sensor_depot_price"], shown["number_energy_price"]
     assert cost.get("unit_of_measurement") == unit
-    assert cost.get("device_class") == ("monetary" if unit else None)
+    assert cost.get("state_class") == ("total_increasing" if unit else None)
     assert price.get("unit_of_measurement") == number.get("unit_of_measurement") == (f"{unit}/kWh" if unit else None)
 
 

@@ -95,8 +95,8 @@ ACTION = Command(
     shows=False,
 )
 BUTTONS = (
-    Button(word="resume", name="Resume", icon="mdi:play"),
-    Button(word="pause", name="Pause", icon="mdi:pause"),
+    Button(word="resume", name="Resume", icon="mdi:play", enabled=False),
+    Button(word="pause", name="Pause", icon="mdi:pause", enabled=False),
     Button(word="resume_schedule", name="Back to schedule", icon="mdi:calendar-clock"),
     Button(word="reboot", name="Reboot", device_class="restart", category="config"),
     Button(

@@ -70,7 +70,8 @@ class Field:
     Assistant from the start, ``person``: tells of a person, so announced to nobody, ``example``, ``buttons``.
     ``private``: tells who, where or which one, so it is replaced in a copy for a bug report.
     ``on_off``: the numbers that mean yes and no. ``feature``: what the account's plan must have. ``unused``: the
-    value of a charger that does not use it. ``quasar``: other chargers do not know it.
+    value of a charger that does not use it. ``quasar``: other chargers do not know it. What a charger does not use or
+    know is disabled in Home Assistant at first.
     """
 
     name: str

@@ -31,13 +31,17 @@ class Shape(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of quantity. ``precision``: digits after the point that make sense on a dashboard."""
+    """A kind of quantity. ``precision``: digits after the point that make sense on a dashboard.
+
+    ``read_in``: the unit in which people read it, and how many of ``unit`` make one of it.
+    """
 
     shape: Shape
     unit: str | None = None
     device_class: str | None = None
     state_class: str | None = None
     precision: int | None = None
+    read_in: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a kind that cannot be: only numbers have a unit or a state class."""
@@ -89,15 +93,18 @@ def is_charger_id(value: object) -> TypeGuard[int]:
 
 POWER_KW = Kind(Shape.NUMBER, "kW", "power", "measurement", 2)
 ENERGY_KWH = Kind(Shape.NUMBER, "kWh", "energy", "total_increasing", 2)
-ENERGY_WH = Kind(Shape.NUMBER_OR_TEXT, "Wh", "energy", "total_increasing", 0)
+ENERGY_WH = Kind(Shape.NUMBER_OR_TEXT, "Wh", "energy", "total_increasing", 1, read_in=("kWh", 1000))
 CURRENT_A = Kind(Shape.NUMBER, "A", "current", "measurement", 0)
 LIMIT_A = Kind(Shape.NUMBER, "A", "current", None, 0)
-DURATION_S = Kind(Shape.NUMBER, "s", "duration", None, 0)
-DISTANCE_KM = Kind(Shape.NUMBER, "km", "distance", None, 0)
+DURATION_S = Kind(Shape.NUMBER, "s", "duration", None, 0, read_in=("min", 60))
+INTERVAL_S = Kind(Shape.NUMBER, "s", "duration", None, 0)
+DISTANCE_KM = Kind(Shape.NUMBER, "km", "distance", "total_increasing", 0)
 SPEED_KMH = Kind(Shape.NUMBER, "km/h", "speed", "measurement", 0)
-MONEY = Kind(Shape.NUMBER, "{currency}", "monetary", "total", 2)
+MONEY = Kind(Shape.NUMBER, "{currency}", None, "total_increasing", 2)
+"""Money that starts anew. Home Assistant's class ``monetary`` allows ``total`` only, which subtracts at each reset."""
 PRICE = Kind(Shape.NUMBER, "{currency}/kWh", None, "measurement", 3)
-CHARGE_PERCENT = Kind(Shape.NUMBER, "%", "battery", "measurement", 0)
+CHARGE_PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0)
+"""Without the class ``battery``: Home Assistant would show the car's as the charger's own."""
 PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0)
 COUNT = Kind(Shape.NUMBER_OR_TEXT, None, None, "total_increasing", 0)
 TIMESTAMP = Kind(Shape.TEXT, device_class="timestamp")

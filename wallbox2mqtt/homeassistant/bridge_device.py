@@ -18,7 +18,8 @@ def bridge(topics: Topics) -> Announcement:
         base = common(platform, node, key, slug(name), title)
         return f"{platform}_{key}", base | diagnostic | {"state_topic": topics.bridge(key)} | facts
 
-    count: Component = {"state_class": "measurement", "icon": "mdi:counter", **while_it_runs}
+    disabled: Component = {"enabled_by_default": False}
+    count: Component = {"state_class": "measurement", "icon": "mdi:counter", **while_it_runs, **disabled}
     reasons: Component = {"device_class": "enum", "options": list(CLOUD_REASONS), "icon": "mdi:cloud-question"}
     refresh = common("button", node, "refresh", slug(name), "Refresh") | diagnostic | while_it_runs
     components = dict(
@@ -26,7 +27,7 @@ def bridge(topics: Topics) -> Announcement:
             entity("binary_sensor", "state", "Broker connection", connectivity(topics.state)),
             entity("binary_sensor", "cloud", "Cloud connection", connectivity(topics.bridge("cloud")) | while_it_runs),
             entity("sensor", "cloud_reason", "Cloud reason", reasons | while_it_runs),
-            entity("sensor", "last_poll", "Last poll", {"device_class": "timestamp", **while_it_runs}),
+            entity("sensor", "last_poll", "Last poll", {"device_class": "timestamp", **while_it_runs, **disabled}),
             entity("sensor", "reads_last_hour", "Reads in the last hour", count),
             entity("sensor", "writes_last_hour", "Writes in the last hour", count),
         ]

@@ -4,7 +4,15 @@ import re
 from dataclasses import dataclass
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, Values, is_quasar
-from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS, connectivity, platform_of, specifics
+from wallbox2mqtt.homeassistant.entities import (
+    COMPONENT_IDS,
+    ROWS,
+    connectivity,
+    has_statistics,
+    platform_of,
+    specifics,
+    statistics_of,
+)
 from wallbox2mqtt.homeassistant.messages import (
     LONGEST_TEXT,
     ORIGIN,
@@ -49,7 +57,9 @@ class Charger:
 
     def announcement(self) -> Announcement:
         """Give what is announced of it."""
-        components = [self._entity(row) for row in ROWS if self._has(row)]
+        rows = [row for row in ROWS if self._has(row)]
+        components = [self._entity(row) for row in rows]
+        statistics = [self._statistics(row) for row in rows if has_statistics(row)]
         buttons = [
             self._button(row, button)
             for row in FIELDS.values()
@@ -63,7 +73,7 @@ class Charger:
             "availability_mode": "all",
             "availability": [*self._reachable, {"topic": self.topics.availability(self.id)}],
         }
-        return Announcement(charger_node(self.id), shared, dict([*components, self._contact(), *buttons]))
+        return Announcement(charger_node(self.id), shared, dict([*components, *statistics, self._contact(), *buttons]))
 
     def _has(self, row: Field) -> bool:
         key = row.sources[0] if row.sources else row.key
@@ -71,9 +81,14 @@ class Charger:
             return True
         if row.feature is not None and f'"{row.feature}"' not in str(self.view.get("plan/features")):
             return False
-        if row.unused is not None:
-            return self.view.get(key) not in {None, row.unused}
-        return key in self.view
+        # 0 is a current that can be changed, null is none
+        return key in self.view and not (row.feature is not None and self.view[key] is None)
+
+    def _is_used(self, row: Field) -> bool:
+        """Return whether the charger uses what the row shows, as far as that depends on the charger."""
+        if row.quasar and is_quasar(self.view):
+            return True
+        return not (row.quasar or row.unused is not None) or self.view.get(row.key) not in {None, row.unused}
 
     @property
     def _reachable(self) -> list[Json]:
@@ -96,12 +111,19 @@ class Charger:
 
     def _entity(self, row: Field) -> tuple[str, Component]:
         platform = platform_of(row)
-        enabled = row.enabled and not (row.quasar and self.view.get(row.key) is None and not is_quasar(self.view))
+        enabled = row.enabled and self._is_used(row)
         component = self._common(platform, object_id(row.key), row.name, row.icon, row.category, enabled=enabled)
         component["state_topic"] = self.topics.field(self.id, row.key)
         if row.command is not None:
             component["command_topic"] = self.topics.command(self.id, row.key)
         return COMPONENT_IDS[row.key], component | specifics(row, self.view)
+
+    def _statistics(self, row: Field) -> tuple[str, Component]:
+        """Return the sensor beside a number: Home Assistant keeps statistics of sensors only."""
+        unique = object_id(row.key)
+        component = self._common("sensor", f"{unique}_sensor", row.name, row.icon, "diagnostic", enabled=False)
+        component["state_topic"] = self.topics.field(self.id, row.key)
+        return f"sensor_{unique}", component | statistics_of(row, self.view)
 
     def _common(
         self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool

@@ -43,6 +43,18 @@ def specifics(row: Field, view: Values) -> Component:
     return _PLATFORMS[platform_of(row)](row, view)
 
 
+def has_statistics(row: Field) -> bool:
+    """Return whether an everyday number has a sensor beside it: Home Assistant keeps statistics of sensors only."""
+    return row.enabled and platform_of(row) == "number"
+
+
+def statistics_of(row: Field, view: Values) -> Component:
+    """Return what the sensor beside a number needs to know beyond names and topics."""
+    component = _sensor(row, view)
+    # without its unit a statistic would begin in another one than it goes on in
+    return component | {"state_class": "measurement"} if "unit_of_measurement" in component else component
+
+
 def connectivity(topic: str) -> Component:
     """Give a binary sensor of a topic that says online or offline."""
     return {"device_class": "connectivity", "state_topic": topic, "payload_on": ONLINE, "payload_off": OFFLINE}
@@ -99,12 +111,17 @@ def _sensor(row: Field, view: Values) -> Component:
     if row.words:
         return {"device_class": "enum", "options": list(row.words)}
     unit, device_class, state_class = _measure(row, view)
-    return only_set(
+    component = only_set(
         device_class=device_class,
         unit_of_measurement=unit,
         state_class=state_class,
         suggested_display_precision=row.kind.precision,
     )
+    if row.kind.read_in is None:
+        return component
+    unit, size = row.kind.read_in
+    scaled = f"{{{{ value | float / {size} if is_number(value) else value }}}}"
+    return component | {"unit_of_measurement": unit, "value_template": scaled}
 
 
 def _measure(row: Field, view: Values) -> tuple[str | None, str | None, str | None]:
