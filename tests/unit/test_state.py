@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import A_DAY
 from wallbox2mqtt.bridge.charger import MAX_FIELDS
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.catalogue import STATUSES, Json
 from wallbox2mqtt.cloud.documents import Reading, read_answer, read_detail
@@ -39,10 +40,13 @@ class Chart:
 
     def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
         document: dict[str, Json] = {"status_id": 161, **values}
-        self.picture.read(ONE, read_detail(document), begun, "detail", server_time)
+        self._failed(self.picture.read(ONE, read_detail(document), begun, "detail", server_time))
 
     def sweep(self, begun: float, /, **values: Json) -> None:
-        self.picture.read(ONE, Reading(values), begun, "sweep", None)
+        self._failed(self.picture.read(ONE, Reading(values), begun, "sweep", None))
+
+    def _failed(self, commands: list[QueuedCommand]) -> None:
+        self.failed += [command.key for command in commands]
 
     def write(self, at: float, key: str, value: Json, *, begun: float | None = None, answer: Json = None) -> None:
         self.writes(at, {key: value}, begun=begun, answer=answer)
@@ -50,8 +54,9 @@ class Chart:
     def writes(
         self, at: float, wished: dict[str, Json], *, begun: float | None = None, answer: Json = None, form: str = "v2"
     ) -> None:
-        failed = {key: lambda key=key: self.failed.append(key) for key in wished}
-        self.picture.accept(ONE, wished, read_answer(answer, form), at if begun is None else begun, at, failed)
+        commands = {key: QueuedCommand(ONE, key, at) for key in wished}
+        reading = read_answer(answer, form)
+        self._failed(self.picture.accept(ONE, wished, reading, at if begun is None else begun, at, commands))
 
     def of(self, key: str) -> list[str]:
         """What was published of a field since it was asked last, the other fields stay."""
@@ -680,9 +685,8 @@ class TestNoFlicker:
     def test_eco_smart_is_not_confirmed(self, chart: Chart) -> None:
         document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
         chart.detail(0, config_data=document)
-        failed = {"eco_smart": lambda: chart.failed.append("eco_smart")}
         wished: dict[str, Json] = {"ecosmart/enabled": True, "ecosmart/mode": 0, "eco_smart": "eco"}
-        chart.picture.accept(ONE, wished, Reading({}), 10, 10, failed)
+        chart.picture.accept(ONE, wished, Reading({}), 10, 10, {"eco_smart": QueuedCommand(ONE, "eco_smart", 10)})
         chart.detail(60, config_data=document)
         assert chart.failed == ["eco_smart"]
         assert chart.of("eco_smart") == ["off", "eco", "off"]

@@ -1,9 +1,11 @@
 """What is known of one charger: its fields, when they were read, and what a command holds."""
 
-from collections.abc import Callable, Mapping
+import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
 from wallbox2mqtt.topics import payload
 
@@ -12,8 +14,6 @@ STALE_S = 15 * 60.0
 
 MAX_FIELDS = 1000
 """Fields of one charger; known documents have 150. A cloud that makes up new keys each time must not eat the memory."""
-
-NotConfirmed = Callable[[], None]
 
 _DERIVED = [row for row in FIELDS.values() if row.derive is not None]
 DERIVED_OF: dict[str, list[str]] = {}
@@ -40,18 +40,45 @@ MOVING = frozenset(row.key for row in FIELDS.values() if row.kind.state_class is
 """Measurements: that one has another value makes no charger another one to those who announce it."""
 
 
+class Verdict(enum.Enum):
+    """What becomes of a value that is read of a field that a command has set."""
+
+    SHOW = "show"
+    KEEP = "keep what is shown"
+    FAILED = "show it, the command had no effect"
+
+
 @dataclass(slots=True)
 class Hold:
     """A field that a command set and the cloud has not shown yet.
 
-    ``old``: values it may still show, and until when they were true. ``failed``: called when it turns out that
-    the command had no effect; None: nobody asks.
+    ``old``: values that the cloud may still show, and until when they were true. ``command``: the one to answer if
+    it turns out to have had no effect. ``over``: no later reading is held back.
     """
 
     wish: Json
     since: float
     old: list[tuple[Json, float]]
-    failed: NotConfirmed | None
+    command: QueuedCommand | None
+    over: bool = False
+
+    def judge(self, value: Json, begun: float, settle_s: float, *, confirms: bool) -> Verdict:
+        """Decide on a value; one that ``confirms`` comes from a read, not from the answer to another write."""
+        settled = begun - self.since >= settle_s
+        was_old, is_old = any(same(value, old) for old, _ in self.old), self.is_old(value, begun, settle_s)
+        if same(value, self.wish):
+            # a wish that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet
+            self.over = confirms and (settled or not is_old)
+            return Verdict.SHOW if confirms else Verdict.KEEP
+        if is_old and not settled:
+            return Verdict.KEEP
+        # an old value that is shown because its own time is over may still turn out to be the end of this command
+        self.over = settled or not was_old
+        return Verdict.FAILED if settled and was_old else Verdict.SHOW
+
+    def is_old(self, value: Json, begun: float, settle_s: float) -> bool:
+        """Return whether a reading may show this value only because the cloud lags behind."""
+        return any(same(value, old) and begun - until <= settle_s for old, until in self.old)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +100,7 @@ class Charger:
     the field had its effect. ``edition``: how often more of it than measurements has changed.
     """
 
+    id: int
     values: dict[str, Json] = field(default_factory=dict)
     read_at: dict[str, float] = field(default_factory=dict)
     homes: set[str] = field(default_factory=set)

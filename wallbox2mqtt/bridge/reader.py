@@ -11,7 +11,7 @@ from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import Bridge
 from wallbox2mqtt.cloud import Answer, Cloud
 from wallbox2mqtt.cloud.backoff import Pace
-from wallbox2mqtt.cloud.documents import Listed, read_basic, read_detail, read_sweep
+from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.errors import (
     AuthError,
     BudgetSpentError,
@@ -202,13 +202,15 @@ class Reader:
                 ours = set(self._plan.chargers)
                 for listed in listing:
                     if listed.charger_id in ours:
-                        self._picture.read(listed.charger_id, listed.reading, answer.begun, "sweep", answer.server_time)
+                        self._show(listed.charger_id, listed.reading, "sweep", answer)
             case Kind.DETAIL:
-                reading = read_detail(answer.body)
-                self._picture.read(target.charger_id, reading, answer.begun, "detail", answer.server_time)
+                self._show(target.charger_id, read_detail(answer.body), "detail", answer)
             case Kind.BASIC:
-                reading = read_basic(answer.body)
-                self._picture.read(target.charger_id, reading, answer.begun, "basic", answer.server_time)
+                self._show(target.charger_id, read_basic(answer.body), "basic", answer)
+
+    def _show(self, charger_id: int, reading: Reading, home: str, answer: Answer) -> None:
+        for command in self._picture.read(charger_id, reading, answer.begun, home, answer.server_time):
+            self._results.not_confirmed(command)
 
     def _told(self, target: Target, answer: Answer) -> None:
         """Answer those who waited for this document."""

@@ -17,13 +17,14 @@ from wallbox2mqtt.bridge.charger import (
     STATES,
     Charger,
     Hold,
-    NotConfirmed,
     Snapshot,
+    Verdict,
     is_stale,
     same,
     stamp,
     welcome,
 )
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.kept_keys import KeptKeys
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
 from wallbox2mqtt.cloud.documents import Reading
@@ -97,14 +98,14 @@ class Picture:
         for charger_id in charger_ids:
             with self._lock:
                 if (charger := self._chargers.get(charger_id)) is not None:
-                    self._announce(charger_id, charger)
+                    self._announce(charger)
             yield charger_id
 
-    def _announce(self, charger_id: int, charger: Charger) -> None:
+    def _announce(self, charger: Charger) -> None:
         if charger.availability is not None:
-            self._publish(self._topics.availability(charger_id), charger.availability)
+            self._publish(self._topics.availability(charger.id), charger.availability)
         for key, value in charger.values.items():
-            self._publish(self._topics.field(charger_id, key), payload(value))
+            self._publish(self._topics.field(charger.id, key), payload(value))
 
     def repeat(self, charger_id: int, keys: Iterable[str]) -> None:
         """Publish these fields again though they did not change, so that a dashboard's control springs back."""
@@ -117,14 +118,16 @@ class Picture:
     def forget(self, charger_id: int) -> list[str]:
         """Drop a charger that is gone; gives the topics that it had, or may have had in an earlier run."""
         with self._lock:
-            charger = self._chargers.pop(charger_id, Charger())
+            charger = self._chargers.pop(charger_id, Charger(charger_id))
             earlier = [key for keys in self._kept.of(charger_id).values() for key in keys]
             self._kept.forget(charger_id)
             keys = dict.fromkeys(["availability", *STATES, *charger.values, *earlier])
             return [self._topics.field(charger_id, key) for key in keys]
 
-    def read(self, charger_id: int, reading: Reading, begun: float, home: str, server_time: float | None) -> None:
-        """Take a reading: a document that a read brought.
+    def read(
+        self, charger_id: int, reading: Reading, begun: float, home: str, server_time: float | None
+    ) -> list[QueuedCommand]:
+        """Take a document that a read brought; return the commands that turn out to have had no effect.
 
         Args:
             charger_id: the charger.
@@ -135,21 +138,18 @@ class Picture:
 
         """
         with self._lock:
-            charger = self._chargers.setdefault(charger_id, Charger())
-            self._warn(charger_id, charger, reading)
+            charger = self._chargers.setdefault(charger_id, Charger(charger_id))
+            self._warn(charger, reading)
             values = welcome(charger, reading.values)
             if reading.complete:
-                values |= self._gone(charger_id, charger, values.keys() | reading.wrong.keys(), home)
-            failed = [self._offer(charger_id, charger, key, value, begun) for key, value in values.items()]
-            failed += self._follow(charger_id, charger, values, begun)
+                values |= self._gone(charger, values.keys() | reading.wrong.keys(), home)
+            unconfirmed = self._take(charger, values, begun, confirms=True)
             if home == "detail":
                 charger.edition += int(not charger.detailed)
                 charger.detailed = True
                 charger.stale = is_stale(reading.values.get("last_sync"), server_time)
-            self._update_availability(charger_id, charger)
-        for call in failed:
-            if call is not None:
-                call()
+            self._update_availability(charger)
+            return unconfirmed
 
     def accept(
         self,
@@ -158,8 +158,8 @@ class Picture:
         answer: Reading,
         begun: float,
         now: float,
-        failed: Mapping[str, NotConfirmed],
-    ) -> None:
+        commands: Mapping[str, QueuedCommand],
+    ) -> list[QueuedCommand]:
         """Take an accepted write: show what was wished, hold it, and take the answer as a reading of what it shows.
 
         Args:
@@ -168,17 +168,20 @@ class Picture:
             answer: what the write's answer shows.
             begun: when the request began, monotonic.
             now: monotonic.
-            failed: by field, what to call when the cloud turns out not to show it.
+            commands: by field, the command that fails when the cloud turns out not to show it.
+
+        Returns:
+            Earlier commands that turn out to have had no effect.
 
         """
         with self._lock:
-            charger = self._chargers.setdefault(charger_id, Charger())
+            charger = self._chargers.setdefault(charger_id, Charger(charger_id))
             charger.edition += 1
             for key, wish in wished.items():
                 charger.doubts.pop(key, None)
-                hold = self._hold(charger, key, wish, now, failed.get(key))
+                hold = self._hold(charger, key, wish, now, commands.get(key))
                 told = answer.values.get(key)
-                if told is not None and not self._is_old(hold, told, now):
+                if told is not None and not hold.is_old(told, now, self._settle_s):
                     hold.wish = told  # the wish, or what the charger made of it
                 charger.values[key] = hold.wish
                 charger.read_at[key] = max(begun, charger.read_at.get(key, begun))
@@ -187,18 +190,10 @@ class Picture:
             for key in followers - wished.keys():
                 charger.holds.pop(key, None)  # an earlier command's, which this one has overtaken
             others = {key: value for key, value in answer.values.items() if key not in wished}
-            shown = {
-                key: value
-                for key, value in welcome(charger, others).items()
-                if self._is_new(charger, key, value, begun)
-            }
-            calls = [self._offer(charger_id, charger, key, value, begun) for key, value in shown.items()]
-            unheld = {key: charger.values[key] for key in [*wished, *shown]}
-            self._follow(charger_id, charger, unheld, begun, held=False)
-            self._update_availability(charger_id, charger)
-        for call in calls:
-            if call is not None:
-                call()
+            unconfirmed = self._take(charger, welcome(charger, others), begun, confirms=False)
+            unconfirmed += self._follow(charger, {key: charger.values[key] for key in wished}, begun, confirms=False)
+            self._update_availability(charger)
+            return unconfirmed
 
     def doubt(self, charger_id: int, keys: Iterable[str], now: float) -> None:
         """Take note that a write of these fields got no answer: whether they still are as shown is not known."""
@@ -220,51 +215,38 @@ class Picture:
                 if charger is not None:
                     charger.holds.pop(key, None)
 
-    def _hold(self, charger: Charger, key: str, wish: Json, now: float, failed: NotConfirmed | None) -> Hold:
+    def _hold(self, charger: Charger, key: str, wish: Json, now: float, command: QueuedCommand | None) -> Hold:
         old = [(value, until) for value, until in charger.was.get(key, []) if now - until <= self._settle_s]
         if key in charger.values:
             old.append((charger.values[key], now))
         charger.was[key] = old
-        charger.holds[key] = hold = Hold(wish, now, list(old), failed)
+        charger.holds[key] = hold = Hold(wish, now, list(old), command)
         return hold
 
-    def _is_new(self, charger: Charger, key: str, value: Json, begun: float) -> bool:
-        """Tell whether a write's answer says something new of a field that the write did not set.
+    def _take(
+        self, charger: Charger, values: Mapping[str, Json], begun: float, *, confirms: bool
+    ) -> list[QueuedCommand]:
+        """Show what a document says and what follows from it; return the commands that had no effect."""
+        failed = [self._offer(charger, key, value, begun, confirms=confirms) for key, value in values.items()]
+        told = [command for command in failed if command is not None]
+        return told + self._follow(charger, values, begun, confirms=confirms)
 
-        Such an answer is another document than those that are read: that it shows the wish of an earlier command
-        does not mean that they do.
-        """
-        if begun < charger.read_at.get(stamp(key), begun):
-            return False
-        hold = charger.holds.get(key)
-        if hold is None or same(value, hold.wish):
-            return hold is None
-        return begun - hold.since >= self._settle_s or not self._is_old(hold, value, begun)
-
-    def _is_old(self, hold: Hold, value: Json, begun: float) -> bool:
-        return any(same(value, old) and begun - until <= self._settle_s for old, until in hold.old)
-
-    def _offer(self, charger_id: int, charger: Charger, key: str, value: Json, begun: float) -> NotConfirmed | None:
-        """Show a read value unless a newer one or a hold stands against it."""
+    def _offer(self, charger: Charger, key: str, value: Json, begun: float, *, confirms: bool) -> QueuedCommand | None:
+        """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
         if begun < charger.read_at.get(stamp(key), begun):
             return None
-        hold = charger.holds.get(key)
         failed = None
-        if hold is not None:
-            decided, shows_wish = begun - hold.since >= self._settle_s, same(value, hold.wish)
-            was_old, is_old = any(same(value, old) for old, _ in hold.old), self._is_old(hold, value, begun)
-            if not decided and not shows_wish and is_old:
+        if (hold := charger.holds.get(key)) is not None:
+            verdict = hold.judge(value, begun, self._settle_s, confirms=confirms)
+            if verdict is Verdict.KEEP:
                 return None
-            # a wish that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet; and an
-            # old value that is shown because its own time is over may still turn out to be the end of this command
-            if decided or not (is_old if shows_wish else was_old):
+            if hold.over:
                 del charger.holds[key]
-            if decided and not shows_wish and was_old:
-                failed = hold.failed
-        self._show(charger_id, charger, key, value, begun)
+            failed = hold.command if verdict is Verdict.FAILED else None
+        self._show(charger, key, value, begun)
         return failed
 
-    def _show(self, charger_id: int, charger: Charger, key: str, value: Json, begun: float) -> None:
+    def _show(self, charger: Charger, key: str, value: Json, begun: float) -> None:
         known = key in charger.values
         before = charger.values.get(key)
         if key in HELD and known and not same(before, value):
@@ -276,11 +258,11 @@ class Picture:
             del charger.doubts[key]
         if not known or payload(before) != payload(value):
             charger.edition += int(not known or key not in MOVING or None in {before, value})
-            self._publish(self._topics.field(charger_id, key), payload(value))
+            self._publish(self._topics.field(charger.id, key), payload(value))
 
     def _follow(
-        self, charger_id: int, charger: Charger, values: Mapping[str, Json], begun: float, *, held: bool = True
-    ) -> list[NotConfirmed | None]:
+        self, charger: Charger, values: Mapping[str, Json], begun: float, *, confirms: bool
+    ) -> list[QueuedCommand]:
         """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
         failed = []
         for key in dict.fromkeys(key for source in values for key in DERIVED_OF.get(source, ())):
@@ -289,35 +271,33 @@ class Picture:
                 continue  # of what it follows from first nothing was read yet: what an earlier run has shown stays
             if key not in charger.holds:
                 at, view = max(begun, charger.read_at.get(key, begun)), charger.values
-            elif not held:
-                continue
             if row.derive is not None:
                 value = row.derive(*(view.get(source) for source in row.sources))
-                failed.append(self._offer(charger_id, charger, key, value, at))
-        return failed
+                failed.append(self._offer(charger, key, value, at, confirms=confirms))
+        return [command for command in failed if command is not None]
 
-    def _gone(self, charger_id: int, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
+    def _gone(self, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
         """Give what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
-        before = self._kept.of(charger_id).get(home, frozenset())
+        before = self._kept.of(charger.id).get(home, frozenset())
         keys = before | here
         # chargers of a kind have the same keys: one set serves them all
         if len(self._key_sets) >= _MAX_KEY_SETS:
             self._key_sets.clear()
-        self._kept.put(charger_id, home, self._key_sets.setdefault(keys, keys))
+        self._kept.put(charger.id, home, self._key_sets.setdefault(keys, keys))
         charger.edition += int(home not in charger.homes or before != keys or charger.gone.get(home) != before - here)
         charger.homes.add(home)
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)
 
-    def _warn(self, charger_id: int, charger: Charger, reading: Reading) -> None:
+    def _warn(self, charger: Charger, reading: Reading) -> None:
         for key, what in reading.wrong.items():
             if key not in charger.warned:
                 charger.warned.add(key)
-                _LOG.warning("kept the last value of a field charger=%d field=%s problem=%r", charger_id, key, what)
+                _LOG.warning("kept the last value of a field charger=%d field=%s problem=%r", charger.id, key, what)
 
-    def _update_availability(self, charger_id: int, charger: Charger) -> None:
+    def _update_availability(self, charger: Charger) -> None:
         out = charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH
         availability = OFFLINE if out else ONLINE
         if availability != charger.availability:
             charger.availability = availability
-            self._publish(self._topics.availability(charger_id), availability)
+            self._publish(self._topics.availability(charger.id), availability)

@@ -140,15 +140,17 @@ class Writer:
         self._pace.succeeded()
         self._plan.commanded(command.charger_id)
         shown = _shown(intent)
-        failed = {key: lambda: self._results.not_confirmed(command) for key in intent.claims & shown.keys()}
+        commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)
         now = self._clock.monotonic()
-        self._picture.accept(command.charger_id, shown, reading, answer.begun, now, failed)
+        unconfirmed = self._picture.accept(command.charger_id, shown, reading, answer.begun, now, commands)
         if not shown:
             # its reading is to show what became of it, whatever another command wished before
             self._picture.release(command.charger_id, intent.claims)
             self._picture.repeat(command.charger_id, [command.key])
         self._results.ok(command, answer.http_status)
+        for earlier in unconfirmed:
+            self._results.not_confirmed(earlier)
 
     def _failed(self, command: QueuedCommand, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
