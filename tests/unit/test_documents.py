@@ -424,14 +424,6 @@ def test_no_text_of_the_cloud_is_kept_for_ever() -> None:
         assert sys.intern(same) is same, "another one was interned before"
 
 
-def test_equal_texts_of_a_fleet_are_one() -> None:
-    one, two = (read_detail(json.loads('{"status_id":161,"new":{"of a fleet":"the same text"}}')) for _ in range(2))
-    (key,), (other) = (reading.values.keys() - {"status_id"} for reading in (one, two))
-    assert key in other
-    assert next(iter(other)) is key
-    assert one.values[key] is two.values[key]
-
-
 @given(json_values)
 @example({"status_id": [], "config_data": {"software": {"currentVersion": {}}}})
 def test_any_json_is_read_or_refused(document: Json) -> None:

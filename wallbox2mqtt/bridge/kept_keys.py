@@ -27,7 +27,8 @@ class KeptKeys:
         """Take note of all keys that a document of a charger has had; written down when they changed."""
         kept = self._keys.setdefault(str(charger_id), {})
         if kept.get(home) != keys:
-            kept[home] = keys
+            # chargers of a kind have the same keys: in memory as in the file each set is there once
+            kept[home] = next((one for homes in self._keys.values() for one in homes.values() if one == keys), keys)
             self._write()
 
     def forget(self, charger_id: int) -> None:

@@ -33,8 +33,6 @@ from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, payload
 
 _LOG = logging.getLogger(__name__)
 
-_MAX_KEY_SETS = 100
-
 Publish = Callable[[str, str], None]
 
 
@@ -55,7 +53,6 @@ class Picture:
         self._topics, self._publish, self._settle_s = topics, publish, settle_s
         self._lock = threading.RLock()
         self._chargers: dict[int, Charger] = {}
-        self._key_sets: dict[frozenset[str], frozenset[str]] = {}
 
     def view(self, charger_id: int) -> Mapping[str, Json]:
         """Give a copy of a charger's fields as they are shown."""
@@ -279,12 +276,10 @@ class Picture:
     def _gone(self, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
         """Give what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
         before = self._kept.of(charger.id).get(home, frozenset())
-        keys = before | here
-        # chargers of a kind have the same keys: one set serves them all
-        if len(self._key_sets) >= _MAX_KEY_SETS:
-            self._key_sets.clear()
-        self._kept.put(charger.id, home, self._key_sets.setdefault(keys, keys))
-        charger.edition += int(home not in charger.homes or before != keys or charger.gone.get(home) != before - here)
+        self._kept.put(charger.id, home, before | here)
+        charger.edition += int(
+            home not in charger.homes or not here <= before or charger.gone.get(home) != before - here
+        )
         charger.homes.add(home)
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)

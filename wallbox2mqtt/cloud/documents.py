@@ -7,7 +7,6 @@ nobody knows is taken as it is, unless it is larger than any field can be.
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id
@@ -25,8 +24,6 @@ LONGEST_KEY = 200
 """Characters, with all levels. Longer ones are left out before anything keeps them: a row of the catalogue has 30."""
 LONGEST_TEXT = 64 * 1024
 """Characters of a value, a list as its JSON. A longer one is left out: nobody reads it, and it would be kept."""
-_MOST_SHARED, _LONGEST_SHARED = 1024, 512
-"""How many texts of values are kept once for all chargers, and of how many characters at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +58,6 @@ _CONFIG = {
 }
 _PARENTS = {key.rpartition("/")[0] for key in FIELDS if "/" in key}
 _PARENTS |= {parent.rpartition("/")[0] for parent in _PARENTS if "/" in parent}
-
-
-# Not sys.intern: CPython 3.12 keeps whatever was interned for ever (gh-113993), be it the time of each read.
-@lru_cache(maxsize=4096)
-def _key(prefix: str, name: str) -> str:
-    """Give the key of a name in a document: one text for all chargers and readings, which hold hundreds of each."""
-    key = prefix + safe_part(name, top=not prefix)
-    row = FIELDS.get(key)
-    return key if row is None else row.key
-
-
-@lru_cache(maxsize=_MOST_SHARED)
-def _shared(text: str) -> str:
-    """Give the one text for all that are equal: chargers of a fleet have most of their texts in common."""
-    return text
 
 
 _told: set[str] = set()
@@ -113,12 +95,10 @@ class _Reader:
             # what could just be read from JSON is too deep to be written as JSON
             self._refuse(key, "nested too deeply")
             return
-        if not isinstance(text, str):
-            self.values[key] = text
-        elif len(text) <= LONGEST_TEXT:
-            self.values[key] = _shared(text) if len(text) <= _LONGEST_SHARED else text
-        else:
+        if isinstance(text, str) and len(text) > LONGEST_TEXT:
             self._refuse(key, f"longer than {LONGEST_TEXT} characters")
+        else:
+            self.values[key] = text
 
     def _refuse(self, key: str, why: str) -> None:
         # only rows are named: whoever remembers what was wrong would remember every key that was ever made up
@@ -133,7 +113,7 @@ class _Reader:
             if len(prefix) + len(name) > LONGEST_KEY:
                 _leave_out(prefix + name[:LONGEST_KEY], f"a name of more than {LONGEST_KEY} characters")
                 continue
-            key = _key(prefix, name)
+            key = prefix + safe_part(name, top=not prefix)
             # «locked+» or the like is not the known field whose topic it gets
             row = FIELDS.get(key) if key == prefix + name else None
             if row is not None:
