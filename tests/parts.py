@@ -15,10 +15,8 @@ from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.bridge.status import Bridge
 from wallbox2mqtt.bridge.writer import Writer
-from wallbox2mqtt.cloud import Cloud, SignInLine
-from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.backoff import Pace
-from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import AuthError
 from wallbox2mqtt.mqtt import Message, Reply
@@ -71,10 +69,8 @@ class Parts:
         store, topics = Store(directory, "account"), Topics("w")
         self.picture = Picture(topics, lambda topic, text: self.published.append((topic, text)), settle_s, store)
         self.bridge = Bridge(topics, lambda topic, text: self.published.append((topic, text)), clock)
-        self.reads = Budget("reads", config.reads_per_minute, clock, store)
-        self.writes = Budget("writes", config.writes_per_minute, clock, store)
-        door = SignInLine(config, clock, config.password, self.writes)
-        self.tokens = TokenManager(door, clock, store, config.sign_in, config.password)
+        account = Account(config, clock, store)
+        self.reads, self.writes, self.tokens = account.reads, account.writes, account.tokens
         self.plan = Plan(
             config.chargers, clock, store, lambda one: self.picture.value(one, "charging") is True, settle_s
         )
@@ -97,9 +93,8 @@ class Parts:
             detailed=self._detailed,
             never_let_in=self.shut_out.append,
         )
-        lines = [Cloud(config, self.tokens, self.reads, self.writes, clock) for _ in range(2)]
-        self.reader = Reader(self.shared, lines[0], self.pace, self.bridge, listener)
-        self.writer = Writer(self.shared, lines[1])
+        self.reader = Reader(self.shared, account.client(), self.pace, self.bridge, listener)
+        self.writer = Writer(self.shared, account.client())
         self.intake = Intake(self.shared, topics, self.reader, frozenset(allowed), accept_retained=accept_retained)
         self.intake.subscribed()
         self._ticked = clock.monotonic()

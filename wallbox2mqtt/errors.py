@@ -4,8 +4,8 @@ Wallbox2MqttError
 ├── ConfigError                the user must act: exit code 78
 ├── InvalidPayloadError        a command that is refused; nothing was sent
 ├── BrokerError                the demo has no broker: the user must act
+├── BudgetSpentError           a request to the cloud that was not sent: wait until the budget allows it
 └── CloudError                 a request to the cloud that did not succeed
-    ├── BudgetSpentError       it was not even sent: wait until the budget allows it
     ├── AuthError              credentials are refused: do not hammer
     ├── UnauthorizedError      the token is refused: get a new one, once
     ├── RateLimitedError       too many requests: wait
@@ -41,6 +41,15 @@ class BrokerError(Wallbox2MqttError):
     """Raised when the demo's broker could not be started; the text says what to do."""
 
 
+class BudgetSpentError(Wallbox2MqttError):
+    """Raised when a request may not start yet; nothing was sent. ``ready_in_s``: seconds until it may."""
+
+    def __init__(self, ready_in_s: float) -> None:
+        """Keep the wait."""
+        super().__init__(f"the budget allows no request for {ready_in_s:.1f} s")
+        self.ready_in_s = ready_in_s
+
+
 class CloudError(Wallbox2MqttError):
     """Raised when a request to the cloud did not succeed.
 
@@ -54,17 +63,6 @@ class CloudError(Wallbox2MqttError):
         """Keep the status beside the message."""
         super().__init__(message)
         self.http_status = http_status
-
-
-class BudgetSpentError(CloudError):
-    """Raised when a request may not start yet; nothing was sent. ``ready_in_s``: seconds until it may."""
-
-    reason = "ok"
-
-    def __init__(self, ready_in_s: float) -> None:
-        """Keep the wait."""
-        super().__init__(f"the budget allows no request for {ready_in_s:.1f} s")
-        self.ready_in_s = ready_in_s
 
 
 class AuthError(CloudError):
@@ -142,11 +140,7 @@ class BadAnswerError(AnswerLostError):
     reason = "bad_answer"
 
 
-def _reasons(error: type[CloudError]) -> set[str]:
-    return {error.reason}.union(*(_reasons(kind) for kind in error.__subclasses__()))
-
-
-CLOUD_REASONS: tuple[str, ...] = ("ok", *sorted(_reasons(CloudError) - {"ok"}))
+CLOUD_REASONS = ("ok", "auth_failed", "bad_answer", "http_5xx", "rate_limited", "timeout", "unreachable")
 """All words that ``bridge/cloud_reason`` can show."""
 
 # Exit codes: what systemd, Docker and scripts go by. Those of sysexits.h where it has one.

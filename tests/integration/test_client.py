@@ -25,9 +25,9 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import FIELDS, parse, request_of
 from wallbox2mqtt.catalogue.templates import PUT_CHARGER, REMOTE_ACTION
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.cloud import Answer, Cloud, SignInLine
-from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
-from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud import Account, Answer, Cloud
+from wallbox2mqtt.cloud.auth import SignInAnswer, Way
+from wallbox2mqtt.cloud.client import SignInClient
 from wallbox2mqtt.cloud.responses import check_status, decoded, http_time
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
@@ -60,7 +60,7 @@ TWO_MIB = 2 * 1024 * 1024
 VIEW = {row.key: row.example for row in FIELDS.values() if row.has_state} | {"software/updateAvailable": True}
 
 
-class FixedDoor:
+class FixedTokens:
     """A sign-in without a network: token-1, token-2 …."""
 
     def __init__(self) -> None:
@@ -83,17 +83,20 @@ class Setup:
     ) -> None:
         self.clock = FakeClock()
         self.config = WallboxConfig(
-            email=EMAIL, password=Secret(PASSWORD), timeout=timeout, api_url=url, user_api_url=url
+            email=EMAIL,
+            password=Secret(PASSWORD),
+            timeout=timeout,
+            api_url=url,
+            user_api_url=url,
+            reads_per_minute=reads,
+            writes_per_minute=writes,
         )
-        self.store = Store(directory, EMAIL)
-        self.reads = Budget("reads", reads, self.clock, self.store)
-        self.writes = Budget("writes", writes, self.clock, self.store)
-        self.door = FixedDoor()
-        self.tokens = TokenManager(self.door, self.clock, self.store, "modern", Secret(PASSWORD))
-        self.cloud = Cloud(self.config, self.tokens, self.reads, self.writes, self.clock)
+        self.tokens = FixedTokens()
+        account = Account(self.config, self.clock, Store(directory, EMAIL), self.tokens)
+        self.reads, self.writes, self.cloud = account.reads, account.writes, account.client()
 
-    def sign_in_line(self) -> SignInLine:
-        return SignInLine(self.config, self.clock, Secret(PASSWORD), self.writes)
+    def sign_in_client(self) -> SignInClient:
+        return SignInClient(self.config, self.clock, Secret(PASSWORD), self.writes)
 
     def read(self) -> Answer:
         return self.cloud.detail(12345)
@@ -205,10 +208,10 @@ CREDENTIALS = "Basic " + base64.b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode
     ],
 )
 def test_sign_in(
-    make: Make, ask: Callable[[SignInLine], SignInAnswer], request_line: str, authorization: str, partner: str | None
+    make: Make, ask: Callable[[SignInClient], SignInAnswer], request_line: str, authorization: str, partner: str | None
 ) -> None:
     wire, setup = make(reply(200, {"jwt": "x"}, Date="Mon, 05 Oct 2026 12:00:00 GMT"))
-    assert ask(setup.sign_in_line()) == SignInAnswer({"jwt": "x"}, A_DAY)
+    assert ask(setup.sign_in_client()) == SignInAnswer({"jwt": "x"}, A_DAY)
     (seen,) = wire.seen
     assert f"{seen.method} {seen.path}" == request_line
     assert seen.body == b""
@@ -305,7 +308,7 @@ def test_the_text_of_a_redirect_is_limited(make: Make) -> None:
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials(make: Make, status: int) -> None:
     _, setup = make(otherwise=reply(status))
-    line = setup.sign_in_line()
+    line = setup.sign_in_client()
     asks: list[Callable[[], SignInAnswer]] = [
         lambda: line.sign_in("modern"),
         lambda: line.sign_in("legacy"),
@@ -786,7 +789,7 @@ from tests.integration.test_client import Setup
 setup = Setup(sys.argv[1], Path(sys.argv[2]), timeout=10)
 setup.read()
 setup.write()
-setup.sign_in_line().sign_in("modern")
+setup.sign_in_client().sign_in("modern")
 """
 
 
@@ -823,12 +826,12 @@ def test_no_token_is_fetched_for_a_request_that_may_not_start(make: Make) -> Non
         pass
     with pytest.raises(BudgetSpentError):
         setup.write()
-    assert setup.door.asked == 0
+    assert setup.tokens.asked == 0
 
 
 def test_the_old_sign_in_counts_as_a_write(make: Make) -> None:
     wire, setup = make(otherwise=reply(200, {"jwt": "x"}), writes=1)
-    line = setup.sign_in_line()
+    line = setup.sign_in_client()
     line.sign_in("legacy")
     with pytest.raises(BudgetSpentError):
         line.sign_in("legacy")
@@ -899,7 +902,7 @@ def test_other_refusals_leave_the_token(make: Make, status: int) -> None:
     _, setup = make(reply(status))
     fails(setup.read)
     setup.read()
-    assert setup.door.asked == 1
+    assert setup.tokens.asked == 1
 
 
 def test_secrets_are_in_no_message(make: Make, caplog: pytest.LogCaptureFixture) -> None:
@@ -913,7 +916,7 @@ def test_secrets_are_in_no_message(make: Make, caplog: pytest.LogCaptureFixture)
         send(b"HTTP/1.1 200 OK\r\n", then_close=True),
     ]
     _, setup = make(*acts)
-    line = setup.sign_in_line()
+    line = setup.sign_in_client()
     texts = []
     for _ in acts:
         caught = fails(lambda: line.sign_in("modern"))
@@ -927,7 +930,7 @@ def test_secrets_are_in_no_message(make: Make, caplog: pytest.LogCaptureFixture)
 def test_the_credentials_are_recognised_in_a_header(make: Make) -> None:
     """Nothing logs it. If something did, it would be hidden."""
     _, setup = make()
-    setup.sign_in_line()
+    setup.sign_in_client()
     assert HIDDEN.clean(f"Authorization: {CREDENTIALS}.").rstrip("=.") == "Authorization: Basic ***"
 
 
@@ -951,10 +954,7 @@ def test_a_real_clock_does(tmp_path: Path) -> None:
     """The parts fit together over the real clock."""
     with Wire(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as wire:
         setup = Setup(wire.url, tmp_path, timeout=5)
-        clock = SystemClock()
-        writes = Budget("w", 5, clock, setup.store)
-        tokens = TokenManager(setup.sign_in_line(), clock, setup.store, "auto", Secret(PASSWORD))
-        cloud = Cloud(setup.config, tokens, Budget("r", 5, clock, setup.store), writes, clock)
+        cloud = Account(setup.config, SystemClock(), Store(tmp_path / "real", EMAIL)).client()
         assert cloud.chargers().body == {}
         assert cloud.detail(1).body == {}
         assert [seen.path for seen in wire.seen] == ["/users/signin", "/v3/chargers/groups", "/chargers/status/1"]

@@ -24,9 +24,8 @@ from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
-from wallbox2mqtt.cloud import Cloud
-from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
-from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud import Account, Cloud
+from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError
@@ -69,8 +68,7 @@ def test_nothing_but_an_id_enters_a_path(tmp_path: Path, ask: Callable[[Cloud, A
     clock, secret, store = FakeClock(), Secret("p"), Store(tmp_path, "a")
     with Wire() as wire:
         config = WallboxConfig(email="a@example.org", password=secret, api_url=wire.url, user_api_url=wire.url)
-        tokens = TokenManager(OneToken(), clock, store, "modern", secret)
-        cloud = Cloud(config, tokens, Budget("reads", 9, clock, store), Budget("writes", 9, clock, store), clock)
+        cloud = Account(config, clock, store, OneToken()).client()
         with pytest.raises(ValueError, match="not the id of a charger"):
             ask(cloud, no_id)
         assert wire.seen == []

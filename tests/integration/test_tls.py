@@ -20,9 +20,8 @@ import pytest
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from tests.wire import Wire, reply
-from wallbox2mqtt.cloud import Cloud
-from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
-from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud import Account, Cloud
+from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
@@ -417,11 +416,17 @@ class OneToken:
 
 def cloud(url: str, directory: Path) -> Cloud:
     clock, password = FakeClock(), Secret("p")
-    config = WallboxConfig(email="a@example.org", password=password, api_url=url, user_api_url=url, timeout=LIMIT_S)
+    config = WallboxConfig(
+        email="a@example.org",
+        password=password,
+        api_url=url,
+        user_api_url=url,
+        timeout=LIMIT_S,
+        reads_per_minute=100,
+        writes_per_minute=100,
+    )
     store = Store(directory, "a")
-    tokens = TokenManager(OneToken(), clock, store, "modern", password)
-    reads, writes = (Budget(name, 100, clock, store) for name in ("reads", "writes"))
-    return Cloud(config, tokens, reads, writes, clock)
+    return Account(config, clock, store, OneToken()).client()
 
 
 _READ = """

@@ -27,6 +27,14 @@ def test_the_drawing_is_the_tree() -> None:
     assert [(name, depth - base) for name, depth in drawn()] == list(actual(errors.Wallbox2MqttError))
 
 
+def reasons(error: type[errors.CloudError]) -> set[str]:
+    return {error.reason}.union(*(reasons(kind) for kind in error.__subclasses__()))
+
+
+def test_the_reasons_are_those_of_the_errors() -> None:
+    assert set(errors.CLOUD_REASONS) == {"ok", *reasons(errors.CloudError)}
+
+
 @pytest.mark.parametrize("name", [name for name, _ in drawn()][1:])
 def test_each_says_when_it_is_raised(name: str) -> None:
     assert (getattr(errors, name).__doc__ or "").startswith("Raised ")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wallbox2mqtt.cli.check_broker import Broker
-from wallbox2mqtt.cli.check_cloud import Account
+from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cli.report import Finding, has_fault, show, show_json
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, state_dir
@@ -57,7 +57,7 @@ def _all(config_file: Path | None) -> Iterator[Finding]:
         wrong = heartbeat.faults(beat, time.monotonic())
         yield Finding(_BRIDGE, "warning" if wrong else "ok", "; ".join(wrong) or f"runs: {heartbeat.words(beat)}")
     yield from broker.try_out()
-    account = Account(config.wallbox, directory, clock, lambda note: print(note, file=sys.stderr))
+    account = AccountCheck(config.wallbox, directory, clock, lambda note: print(note, file=sys.stderr))
     if beat is None:
         yield from account.try_out()
     else:
@@ -80,7 +80,9 @@ def _running(config: Config, directory: Path) -> Beat | None:
     return beat if -1.0 <= time.monotonic() - beat.at <= heartbeat.SILENT_S else None
 
 
-def _told_by_the_bridge(config: Config, beat: Beat, account: Account, retained: Mapping[str, str]) -> Iterator[Finding]:
+def _told_by_the_bridge(
+    config: Config, beat: Beat, account: AccountCheck, retained: Mapping[str, str]
+) -> Iterator[Finding]:
     """Say what the running bridge knows: the budget is its, and the cloud need not be asked for it again."""
     if beat.reason == "auth_failed":
         yield Finding("sign-in", "fault", "the running bridge is refused", "check wallbox.email and wallbox.password")

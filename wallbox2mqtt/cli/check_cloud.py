@@ -7,17 +7,16 @@ from pathlib import Path
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
 from wallbox2mqtt.cli.report import Finding
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud import Cloud, SignInLine
-from wallbox2mqtt.cloud.auth import TokenManager
-from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.documents import Listed, read_sweep
 from wallbox2mqtt.config import WallboxConfig
-from wallbox2mqtt.errors import AuthError, CloudError, RateLimitedError
+from wallbox2mqtt.errors import AuthError, BudgetSpentError, CloudError, RateLimitedError
 from wallbox2mqtt.storage import Store
 
 LONGEST_WAIT_S = 130.0
 _SIGN_IN, _CHARGERS = "sign-in", "chargers"
 _NO_CHARGERS = "add the charger to this account in the Wallbox app, or use the account that has it"
+_LATER = "try again in a minute"
 _NEXT = {
     "unreachable": "check this machine's way to the internet: DNS, firewall, proxy (https_proxy)",
     "timeout": "the cloud is slow or blocked: try again, or raise wallbox.timeout",
@@ -28,18 +27,16 @@ _NEXT = {
 }
 
 
-class Account:
+class AccountCheck:
     """An account to try. Spends one read, and a write for the old sign-in; what it spends, the bridge will know."""
 
     def __init__(self, config: WallboxConfig, state_dir: Path, clock: Clock, wait_note: Callable[[str], None]) -> None:
-        """Take up token and budget of the last run; ``wait_note`` is told when something has to be waited for."""
+        """Restore token and budgets of the last run; ``wait_note`` is told when something has to be waited for."""
         store = Store(state_dir, config.account)
         self._config, self._clock, self._wait_note = config, clock, wait_note
-        self._reads = Budget("reads", config.reads_per_minute, clock, store)
-        self._writes = Budget("writes", config.writes_per_minute, clock, store)
-        door = SignInLine(config, clock, config.password, self._writes)
-        self._tokens = TokenManager(door, clock, store, config.sign_in, config.password)
-        self._cloud = Cloud(config, self._tokens, self._reads, self._writes, clock)
+        account = Account(config, clock, store)
+        self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
+        self._cloud = account.client()
         self.listed: list[Listed] = []
         self.is_refused = False
 
@@ -47,7 +44,7 @@ class Account:
         """Sign in, and list the chargers."""
         sign_in = self._sign_in()
         yield sign_in
-        if sign_in.verdict != "fault":
+        if sign_in.verdict == "ok":
             yield from self._chargers()
 
     def kept(self) -> str:
@@ -61,9 +58,11 @@ class Account:
             text = f"the cloud refused these credentials; the next try is allowed in {_length(wait)}"
             return Finding(_SIGN_IN, "fault", text, _NEXT["auth_failed"])
         if self._tokens.spends_a_write() and not self._waited(self._writes.ready_in_s):
-            return Finding(_SIGN_IN, "warning", "not tried: the budget of writes is spent", "try again in a minute")
+            return Finding(_SIGN_IN, "warning", "not tried: the budget of writes is spent", _LATER)
         try:
             self._tokens.token()
+        except BudgetSpentError as error:
+            return Finding(_SIGN_IN, "warning", f"not tried: {error}", _LATER)
         except CloudError as error:
             self.is_refused = isinstance(error, AuthError)
             return Finding(_SIGN_IN, "fault", str(error), _NEXT.get(error.reason, ""))
@@ -75,6 +74,9 @@ class Account:
             return
         try:
             self.listed = read_sweep(self._cloud.chargers().body)
+        except BudgetSpentError as error:
+            yield Finding(_CHARGERS, "warning", f"not listed: {error}", _LATER)
+            return
         except RateLimitedError as error:
             yield Finding(_CHARGERS, "warning", str(error), _NEXT[error.reason])
             return

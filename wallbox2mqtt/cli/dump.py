@@ -15,9 +15,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud import Answer, Cloud, SignInLine
-from wallbox2mqtt.cloud.auth import TokenManager
-from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud import Account, Answer
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.errors import (
@@ -55,11 +53,8 @@ class Dump:
         wallbox = config.wallbox
         self._config, self._clock, self._say = wallbox, clock, say
         store = Store(directory, wallbox.account)
-        self._reads = Budget("reads", wallbox.reads_per_minute, clock, store)
-        writes = Budget("writes", wallbox.writes_per_minute, clock, store)
-        door = SignInLine(wallbox, clock, wallbox.password, writes)
-        self.tokens = TokenManager(door, clock, store, wallbox.sign_in, wallbox.password)
-        self._cloud = Cloud(wallbox, self.tokens, self._reads, writes, clock)
+        account = Account(wallbox, clock, store)
+        self._reads, self.tokens, self._cloud = account.reads, account.tokens, account.client()
         self._condition = threading.Condition()
 
     def copy(self) -> dict[str, Json]:
@@ -104,7 +99,7 @@ class Dump:
 
     def _ask(self, document: Document, charger: int | None, read: Callable[[], Answer]) -> _Fetched:
         """Read a document; a refusal that says «later» is waited for, any other error is part of the copy."""
-        last: CloudError | None = None
+        last: CloudError = BadAnswerError("not read: the budget allowed no request")
         for _ in range(_TRIES):
             self._wait(self._reads.ready_in_s())
             try:
@@ -112,7 +107,6 @@ class Dump:
             except AuthError:
                 raise
             except BudgetSpentError as error:
-                last = error
                 self._wait(error.ready_in_s)
             except RateLimitedError as error:
                 last = error
@@ -121,7 +115,7 @@ class Dump:
                 last = error  # the token is dropped: once more with a new one
             except CloudError as error:
                 return _Fetched(document, charger, error)
-        return _Fetched(document, charger, last or BadAnswerError("not tried"))
+        return _Fetched(document, charger, last)
 
     def _wait(self, seconds: float) -> None:
         ends = self._clock.monotonic() + seconds

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wallbox2mqtt.cli.check_broker import Broker
-from wallbox2mqtt.cli.check_cloud import Account
+from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.cli.report import has_fault, show
 from wallbox2mqtt.clock import SystemClock
@@ -197,7 +197,7 @@ def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str
 
 def _try_out(config: Config, environ: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
     clock = SystemClock()
-    account = Account(config.wallbox, state_dir(config, environ), clock, lambda note: print(note, flush=True))
+    account = AccountCheck(config.wallbox, state_dir(config, environ), clock, lambda note: print(note, flush=True))
     broker = Broker(config, clock)
     findings = []
     for probe in (account, broker):

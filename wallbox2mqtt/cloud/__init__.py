@@ -1,5 +1,6 @@
 """The cloud: the one home of requests."""
 
-from wallbox2mqtt.cloud.client import Answer, Cloud, SignInLine
+from wallbox2mqtt.cloud.account import Account
+from wallbox2mqtt.cloud.client import Answer, Cloud
 
-__all__ = ["Answer", "Cloud", "SignInLine"]
+__all__ = ["Account", "Answer", "Cloud"]

@@ -52,7 +52,7 @@ class SignInAnswer:
     server_time: float | None
 
 
-class Door(Protocol):
+class TokenSource(Protocol):
     """The requests that bring tokens. Refused credentials or tokens raise UnauthorizedError."""
 
     def sign_in(self, way: Way) -> SignInAnswer:
@@ -76,9 +76,9 @@ class Grant:
 class TokenManager:
     """Hands out a token that is good now. One renewal happens however many threads ask."""
 
-    def __init__(self, door: Door, clock: Clock, store: Store, sign_in: str, password: Secret) -> None:
+    def __init__(self, source: TokenSource, clock: Clock, store: Store, sign_in: str, password: Secret) -> None:
         """Take up the token of the last run."""
-        self._door, self._clock, self._store = door, clock, store
+        self._source, self._clock, self._store = source, clock, store
         self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
         self._password = password
         self._lock = PatientLock()
@@ -162,7 +162,7 @@ class TokenManager:
             raise AuthError(msg)
         if grant is not None and grant.refresh_token is not None and now < grant.refresh_ends:
             try:
-                renewed = self._granted(self._door.refresh(grant.refresh_token), "modern")
+                renewed = self._granted(self._source.refresh(grant.refresh_token), "modern")
             except (UnauthorizedError, RequestRefusedError, AnswerLostError) as error:
                 self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
                 if not isinstance(error, ServerError | CloudTimeoutError):
@@ -176,7 +176,7 @@ class TokenManager:
         others = [way for way in self._ways if way != self.way]
         for way in (self.way, *others):
             try:
-                return self._granted(self._door.sign_in(way), way)
+                return self._granted(self._source.sign_in(way), way)
             except UnauthorizedError as error:
                 self._refused()
                 msg = f"the cloud refused the credentials (sign-in {way}): check e-mail and password"

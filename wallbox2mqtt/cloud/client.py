@@ -148,8 +148,8 @@ def _checked(charger_id: object) -> int:
     return charger_id
 
 
-class SignInLine:
-    """The requests that bring tokens; the TokenManager's door."""
+class SignInClient:
+    """The requests that bring tokens; the TokenManager's source."""
 
     def __init__(self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget) -> None:
         """Use a line of its own: whichever thread needs a token sends through it, one at a time."""

@@ -26,10 +26,8 @@ from wallbox2mqtt.bridge.writer import Writer
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud import Cloud, SignInLine
-from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.backoff import Pace
-from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import Reception
 from wallbox2mqtt.daemon.health import LifeSigns
@@ -93,11 +91,12 @@ class App:
         store = Store(state_dir, wallbox.account)
         self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s, store)
         self._bridge = Bridge(self._topics, self._mqtt.show, clock)
+        self._account = Account(wallbox, clock, store)
         self._shared = self._new_shared(store)
         self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
         self._interval_s = self._pace.interval_s
         self._reader = self._new_reader()
-        self._writer = Writer(self._shared, self._new_cloud())
+        self._writer = Writer(self._shared, self._account.client())
         allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
         self._intake = Intake(
             self._shared, self._topics, self._reader, allowed, accept_retained=commands.accept_retained
@@ -136,13 +135,11 @@ class App:
 
     def _new_shared(self, store: Store) -> Shared:
         wallbox, clock = self._config.wallbox, self._clock
-        writes = Budget("writes", wallbox.writes_per_minute, clock, store)
-        door = SignInLine(wallbox, clock, wallbox.password, writes)
         return Shared(
             clock=clock,
-            tokens=TokenManager(door, clock, store, wallbox.sign_in, wallbox.password),
-            reads=Budget("reads", wallbox.reads_per_minute, clock, store),
-            writes=writes,
+            tokens=self._account.tokens,
+            reads=self._account.reads,
+            writes=self._account.writes,
             picture=self._picture,
             plan=Plan(wallbox.chargers, clock, store, self._is_charging, self._config.commands.settle_s),
             queue=CommandQueue(clock),
@@ -153,17 +150,13 @@ class App:
     def _is_charging(self, charger_id: int) -> bool:
         return self._picture.value(charger_id, "charging") is True
 
-    def _new_cloud(self) -> Cloud:
-        shared = self._shared
-        return Cloud(self._config.wallbox, shared.tokens, shared.reads, shared.writes, self._clock)
-
     def _new_reader(self) -> Reader:
         listener = Listener(
             listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
             detailed=lambda charger: self._events.put(_DetailRead(charger)),
             never_let_in=lambda error: self.stop(EXIT_CONFIG, str(error)),
         )
-        return Reader(self._shared, self._new_cloud(), self._pace, self._bridge, listener)
+        return Reader(self._shared, self._account.client(), self._pace, self._bridge, listener)
 
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""

@@ -1,0 +1,26 @@
+"""One account at the cloud: its budgets, its token and its clients, put together in one place."""
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.auth import TokenManager, TokenSource
+from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.client import Cloud, SignInClient
+from wallbox2mqtt.config import WallboxConfig
+from wallbox2mqtt.storage import Store
+
+
+class Account:
+    """What all requests of an account share. Each part has a lock of its own."""
+
+    def __init__(
+        self, config: WallboxConfig, clock: Clock, store: Store, token_source: TokenSource | None = None
+    ) -> None:
+        """Restore token and budgets of the last run; ``token_source``: instead of the cloud's own sign-in."""
+        self._config, self._clock = config, clock
+        self.reads = Budget("reads", config.reads_per_minute, clock, store)
+        self.writes = Budget("writes", config.writes_per_minute, clock, store)
+        source = token_source or SignInClient(config, clock, config.password, self.writes)
+        self.tokens = TokenManager(source, clock, store, config.sign_in, config.password)
+
+    def client(self) -> Cloud:
+        """Return a client for one more thread, with a connection of its own."""
+        return Cloud(self._config, self.tokens, self.reads, self.writes, self._clock)
