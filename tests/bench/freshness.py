@@ -79,7 +79,7 @@ class Watch:
 def measure(reads: int, chargers: int, speed: float, minutes: float) -> tuple[float, int]:
     """Run the program for a while; gives the mean age in seconds, and how often the cloud refused."""
     clock = SystemClock(speed)
-    settings = Settings(reads_per_minute=reads, report_every_s=STEP_S, token_life_s=900)
+    settings = Settings(reads_per_minute=reads, report_interval_s=STEP_S, token_life_s=900)
     cloud = Simulator(chargers=chargers, clock=clock, settings=settings)
     for number in cloud.chargers:
         cloud.charger(number).do("plug", 1000.0)

@@ -283,7 +283,7 @@ def test_energy_is_power_by_time(limit: int, seconds: float) -> None:
 
 def test_reports_in_steps() -> None:
     clock = FakeClock()
-    charger = make(clock, "pulsar-plus-2026", [("plug", 100)], Settings(report_every_s=30))
+    charger = make(clock, "pulsar-plus-2026", [("plug", 100)], Settings(report_interval_s=30))
     begin = clock.monotonic()
     clock.advance(29)
     assert charger.detail()["added_energy"] == 0
@@ -297,6 +297,56 @@ def test_reports_in_steps() -> None:
     charger.do("pause")  # a change is reported at once
     assert charger.detail()["status_id"] == 178
     assert charger.truth(clock.monotonic()).since == clock.monotonic()
+
+
+def test_reports_each_30_s_and_nothing_between() -> None:
+    clock = FakeClock()
+    begin = clock.monotonic()
+    how = Settings(report_interval_s=30, idle_report_interval_s=300, reports_changes=False)
+    charger = make(clock, "pulsar-plus-2026", how=how)
+    config = charger.detail()["config_data"]
+    assert isinstance(config, dict)
+    assert (config["live_refresh_time"], config["update_refresh_time"]) == (30, 300)
+    clock.advance(305)
+    charger.do("plug", 100)
+    clock.advance(24)
+    assert (charger.detail()["status_id"], charger.detail()["last_sync"]) == (161, "2026-10-05 12:05:00")
+    assert charger.actual(clock.monotonic()).status_id == 194
+    clock.advance(1.5)
+    assert (charger.detail()["status_id"], charger.detail()["last_sync"]) == (194, "2026-10-05 12:05:30")
+    assert shown(charger, "added_energy") == pytest.approx(7.36 * 25 / 3600, abs=0.001)
+    charger.do("unplug")
+    clock.advance(100)
+    assert (charger.detail()["status_id"], charger.detail()["last_sync"]) == (194, "2026-10-05 12:05:30")
+    clock.advance(170)
+    assert (charger.detail()["status_id"], charger.detail()["last_sync"]) == (161, "2026-10-05 12:10:00")
+    assert charger.truth(begin + 331).since == begin + 330
+
+
+def test_chargers_report_at_times_of_their_own() -> None:
+    clock, how = FakeClock(), Settings(report_interval_s=30)
+    charger = SimulatedCharger(ChargerSpec(id=1, begin=READY, report_offset_s=12), clock, lambda: how)
+    shown_at = []
+    for _ in range(60):
+        clock.advance(1)
+        shown_at.append(charger.detail()["last_sync"])
+    assert sorted({str(one) for one in shown_at}) == [
+        "2026-10-05 12:00:00",
+        "2026-10-05 12:00:12",
+        "2026-10-05 12:00:42",
+    ]
+
+
+@given(plan=st.lists(st.tuples(st.floats(0.1, 400), st.sampled_from(["plug", "unplug", "pause"])), max_size=12))
+def test_a_report_is_never_taken_back(plan: list[tuple[float, str]]) -> None:
+    clock, how = FakeClock(), Settings(report_interval_s=30, idle_report_interval_s=70, reports_changes=False)
+    charger = SimulatedCharger(ChargerSpec(id=1, begin=READY, report_offset_s=7), clock, lambda: how)
+    last = ""
+    for seconds, word in plan:
+        charger.do(word)
+        clock.advance(seconds)
+        last, before = str(charger.detail()["last_sync"]), last
+        assert last >= before
 
 
 def test_truth_without_steps_is_of_the_moment() -> None:

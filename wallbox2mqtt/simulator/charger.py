@@ -121,7 +121,17 @@ class SimulatedCharger:
 
     def detail(self, state: ChargerState | None = None) -> Document:
         """Return the status document, of the present or of a state."""
-        return self._served.get("detail") or render.detail(self.state() if state is None else state, self.spec)
+        if served := self._served.get("detail"):
+            return served
+        settings = self._settings()
+        return render.detail(
+            self.state() if state is None else state,
+            self.spec,
+            {
+                "config_data.live_refresh_time": settings.report_interval_s,
+                "config_data.update_refresh_time": settings.idle_report_interval_s or settings.report_interval_s,
+            },
+        )
 
     def basic(self, state: ChargerState | None = None, month: Document | None = None) -> Document:
         """Return ``chargerData``, of the present or of a state; ``month``: other totals of the month."""
@@ -154,13 +164,39 @@ class SimulatedCharger:
             del self._past[: _PAST // 2]
         return now
 
-    def _shown(self, when: float) -> ChargerState:
-        """Return what the cloud knows at a time: the last change, or the last report if that is newer."""
+    def actual(self, when: float) -> ChargerState:
+        """Return the state that the charger was in at a time of the clock, reported or not, not later than now."""
+        with self._lock:
+            self._advance()
+            return self._at(when)
+
+    def _at(self, when: float) -> ChargerState:
         index = max(0, bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1)
-        state, step = self._past[index], self._settings().report_every_s
-        if step is not None:
-            when = self._origin + math.floor((when - self._origin) / step) * step
-        return advance(state, when)
+        return advance(self._past[index], when)
+
+    def _shown(self, when: float) -> ChargerState:
+        """Return what the cloud knows at a time: the last report."""
+        return self._at(self._reported_at(when))
+
+    def _reported_at(self, when: float) -> float:
+        """Return the time of the last report before a time."""
+        settings = self._settings()
+        live_s = settings.report_interval_s
+        if live_s is None:
+            return when
+        idle_s = settings.idle_report_interval_s or live_s
+        index = max(0, bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1)
+        latest = self._past[index]
+        # that of the time before the latest change, however it was then: a report is never taken back
+        times = [self._slot(latest.at, live_s), self._slot(latest.at, idle_s)]
+        times.append(self._slot(when, live_s if latest.power_kw else idle_s))
+        if settings.reports_changes:
+            times.append(latest.at)
+        return max(self._origin, *times)
+
+    def _slot(self, when: float, step_s: float) -> float:
+        begin = self._origin + self.spec.report_offset_s
+        return begin + math.floor((when - begin) / step_s) * step_s
 
 
 def _first_state(spec: ChargerSpec, now: float, wall: float) -> ChargerState:

@@ -68,8 +68,8 @@ def _cloud_time(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).strftime(_CLOUD_TIME)
 
 
-def detail(state: ChargerState, spec: ChargerSpec) -> Document:
-    """Return the status document; fields that the model does not have are not added."""
+def detail(state: ChargerState, spec: ChargerSpec, changes: Mapping[str, Json]) -> Document:
+    """Return the status document, with other values where a change is not None; no field is added to the model's."""
     source = state if state.last_seen is None else state.last_seen
     session = source.session
     lives: dict[str, Json] = {
@@ -89,6 +89,7 @@ def detail(state: ChargerState, spec: ChargerSpec) -> Document:
     if MODELS[spec.model].reports_state_of_charge:
         charge = round(100 * (1 - source.wanted_kwh / source.capacity_kwh))
         lives["state_of_charge"] = charge if source.plugged else None
+    lives |= {path: value for path, value in changes.items() if value is not None}
     document = source.document
     for path, value in lives.items():
         if paths.has(document, path):

@@ -23,7 +23,9 @@ class Settings:
     July 2025. ``refusal`` is the form of the refusal.
 
     Delay: ``lag_s`` seconds pass between an accepted command and its appearance; ``stale_reads`` reads after a command
-    show what was before. ``report_every_s``: values move in such steps instead of continuously.
+    show what was before. ``report_interval_s``: a charger reports so often while it charges, and
+    ``idle_report_interval_s`` (None: the same) while it does not; the cloud shows what was reported, ``last_sync``
+    when. None: the cloud always knows. ``reports_changes``: a change of state is reported at once, too.
 
     Rules: ``may_write`` False is a user without rights. ``out_of_touch``: what a command to a charger that is
     offline or busy gets (not public: both are possible). ``get_basic`` False: GET v2/charger answers 405.
@@ -45,7 +47,9 @@ class Settings:
     refusal: Literal["429", "429 seconds", "429 date", "429 zero", "403"] = "429"
     lag_s: float = 0.0
     stale_reads: int = 0
-    report_every_s: float | None = None
+    report_interval_s: float | None = None
+    idle_report_interval_s: float | None = None
+    reports_changes: bool = True
     may_write: bool = True
     answers: Literal["wish", "outcome"] = "wish"
     out_of_touch: Literal["ignored", "forbidden"] = "ignored"
@@ -60,8 +64,15 @@ class Settings:
             f"a sign-in is one of {sorted(_SIGN_IN)}": {self.modern_sign_in, self.legacy_sign_in} <= _SIGN_IN,
             "a PUT without a body is refused with 403, 405 or 429": self.read_by_put in {ON, 403, 405, 429},
             "a refresh is refused with 401 or 403": self.refresh_refusal in {401, 403},
-            "lives and steps are longer than 0 s": min(
-                self.token_life_s, self.refresh_life_s, 1.0 if self.report_every_s is None else self.report_every_s
+            "lives and intervals are longer than 0 s": min(
+                one
+                for one in (
+                    self.token_life_s,
+                    self.refresh_life_s,
+                    self.report_interval_s,
+                    self.idle_report_interval_s,
+                )
+                if one is not None
             )
             > 0,
             "limits, lag and stale_reads are not negative": min(
