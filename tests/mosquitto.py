@@ -102,7 +102,7 @@ class Broker:
 class DenyingBroker:
     """A broker made by hand: one connection at a time, every subscription but those of a filter with «no» in it.
 
-    Mosquitto 2.0 grants every filter and delivers nothing. ``stored``: packets that it sends before each SUBACK.
+    Mosquitto 2.0 grants every filter and delivers nothing.
     """
 
     def __init__(self, protocol: str = "5") -> None:
@@ -110,7 +110,7 @@ class DenyingBroker:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._connection: socket.socket | None = None
         self._thread = threading.Thread(target=self._accept, daemon=True)
-        self.subscribed, self.stored = 0, b""
+        self.subscribed = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -156,7 +156,7 @@ class DenyingBroker:
                 elif kind[0] >> 4 == 8:
                     start = 3 if self._v5 else 2  # after the packet's number, and the properties, of which it has none
                     answer = body[:2] + (b"\x00" if self._v5 else b"") + self._granted(body[start:])
-                    connection.sendall(self.stored + bytes([0x90, len(answer)]) + answer)
+                    connection.sendall(bytes([0x90, len(answer)]) + answer)
                     self.subscribed += 1
 
     @staticmethod

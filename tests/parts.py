@@ -96,7 +96,6 @@ class Parts:
         self.reader = Reader(self.shared, account.client(), self.pace, self.bridge, listener)
         self.writer = Writer(self.shared, account.client())
         self.intake = Intake(self.shared, topics, self.reader, frozenset(allowed), accept_retained=accept_retained)
-        self.intake.subscribed()
         self._ticked = clock.monotonic()
 
     def _answer(self, topic: str, text: str, correlation: bytes | None) -> None:
@@ -106,10 +105,18 @@ class Parts:
         self.details.append(charger_id)
         self.intake.look_again([charger_id])
 
-    def send(self, topic: str, payload: str | bytes, *, retained: bool = False, reply: Reply | None = None) -> None:
+    def send(
+        self,
+        topic: str,
+        payload: str | bytes,
+        *,
+        retained: bool = False,
+        reply: Reply | None = None,
+        stored: bool = False,
+    ) -> None:
         """Let a message arrive on a topic below the base, without the ``/set``."""
         raw = payload if isinstance(payload, bytes) else payload.encode()
-        self.intake.take(Message(f"w/{topic}/set", raw, retained, self.clock.monotonic(), reply))
+        self.intake.take(Message(f"w/{topic}/set", raw, retained, self.clock.monotonic(), reply, stored))
 
     def settle(self) -> float:
         """Do all that can be done now; gives the seconds until more may be."""

@@ -243,7 +243,6 @@ class Worker(RuleBasedStateMachine):
     @rule()
     def the_broker_reconnects(self) -> None:
         self.parts.published.clear()
-        self.parts.intake.subscribed()
         self.parts.bridge.announce()
         list(self.parts.picture.announcing())
 

@@ -1,17 +1,17 @@
 """The broker's door, against a real mosquitto, in both versions of the protocol."""
 
 import gc
-import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.door import STATE, Door
 from tests.fakes import FakeClock
 from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually, free_port
@@ -22,7 +22,6 @@ from wallbox2mqtt.mqtt import (
     MAX_WAITING_RESULTS,
     Connected,
     Disconnected,
-    Event,
     Message,
     Mqtt,
     Reply,
@@ -34,49 +33,12 @@ from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT
 pytestmark = pytest.mark.broker
 
 Protocol = Literal["5", "3.1.1"]
-E = TypeVar("E", Connected, Disconnected, Message)
-
-WILL = "w/bridge/state"
 
 
 @pytest.fixture(params=["5", "3.1.1"])
 def protocol(request: pytest.FixtureRequest) -> Protocol:
     version: Protocol = request.param
     return version
-
-
-class Door:
-    """The door under test with its events, which are taken in their order."""
-
-    def __init__(self, clock: FakeClock, *, filters: tuple[str, ...] = ("w/+/set",), **config: Any) -> None:  # noqa: ANN401
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.broken = False
-        self.mqtt = Mqtt(
-            MqttConfig(**{"host": "127.0.0.1", "keepalive": 2, **config}),
-            will_topic=WILL,
-            filters=filters,
-            on_event=self._take,
-            clock=clock,
-        )
-
-    def _take(self, event: Event) -> None:
-        """What ends paho's thread once it is broken."""
-        assert not self.broken
-        self.events.put(event)
-
-    def next(self, kind: type[E]) -> E:
-        """The next event of a kind; those of other kinds before it are left out."""
-        while True:
-            event = self.events.get(timeout=LIMIT_S)
-            if isinstance(event, kind):
-                return event
-
-    def connect(self) -> Connected:
-        self.mqtt.start()
-        return self.next(Connected)
-
-    def nothing_more(self) -> bool:
-        return self.events.empty()
 
 
 Open = Callable[..., Door]
@@ -207,7 +169,7 @@ class TestPublishing:
             assert door.mqtt._client.unacknowledged == MOST_OPEN  # noqa: SLF001 - nobody else could tell
             broker.freeze(frozen=False)
             watcher.wait("w/end")
-            told = [int(one.payload) for one in watcher.heard if one.topic != "w/end"]
+            told = [int(one.payload) for one in watcher.heard if one.topic in {"w/0", "w/1"}]
             assert told == [*range(MOST_OPEN), 19_998, 19_999]
 
     def test_each_of_what_counts_one_by_one(self, broker: Broker, make: Open) -> None:
@@ -293,12 +255,13 @@ class TestReceiving:
             watcher.publish("w/1/set", "stored", retain=True)
             watcher.wait("w/1/set")
             door.connect()
-            stored = door.next(Message)
+            if protocol == "3.1.1":  # with MQTT 5 it is not asked for
+                stored = door.next(Message)
+                assert (stored.topic, stored.payload, stored.retained) == ("w/1/set", b"stored", True)
             watcher.publish("w/2/set", b"\xff\x00")
             live = door.next(Message)
             watcher.publish("w/3/set", "retained but live", retain=True)
             alive = door.next(Message)
-        assert (stored.topic, stored.payload, stored.retained) == ("w/1/set", b"stored", True)
         assert (live.topic, live.payload, live.retained) == ("w/2/set", b"\xff\x00", False)
         assert alive.retained is False
         assert live.arrived == clock.monotonic()
@@ -333,15 +296,15 @@ class TestReceiving:
     def test_what_is_too_large_for_any_command_does_not_come(self, broker: Broker, make: Open) -> None:
         """MQTT 5 only: a client of 3.1.1 cannot say what it takes."""
         with Watcher(broker.port, "none") as watcher:
-            watcher.publish("w/1/set", bytes(LARGEST_PACKET), retain=True)
-            watcher.publish("w/2/set", bytes(LARGEST_PACKET - 100), retain=True)
+            watcher.publish("x/1", bytes(LARGEST_PACKET), retain=True)
+            watcher.publish("x/2", bytes(LARGEST_PACKET - 100), retain=True)
             watcher.publish("none", "the broker has them")
             watcher.wait("none")
-            door = make(broker.port)
-            door.connect()
-            watcher.publish("w/3/set", "1")
+            door = make(broker.port, filters=("x/+",))
+            door.connect(honest=False)
+            watcher.publish("x/3", "1")
             topics = [door.next(Message).topic for _ in range(2)]
-        assert topics == ["w/2/set", "w/3/set"]
+        assert topics == ["x/2", "x/3"]
 
 
 class TestConnection:
@@ -351,7 +314,7 @@ class TestConnection:
         with Watcher(broker.port) as watcher:
             sock: Any = door.mqtt._client.socket()  # noqa: SLF001 - as if the cable were cut
             sock.shutdown(socket.SHUT_RDWR)
-            watcher.wait(WILL, "offline")
+            watcher.wait(STATE, "offline")
             door.next(Connected)
 
     def test_stop_says_the_last_words_and_no_will_follows(self, broker: Broker, make: Open, protocol: Protocol) -> None:
@@ -359,13 +322,13 @@ class TestConnection:
         door.connect()
         with Watcher(broker.port) as watcher:
             door.mqtt.publish_result("w/result", "stopping")
-            door.mqtt.stop(last=(WILL, "the last"), timeout_s=2.0)
-            watcher.wait(WILL, "the last")
+            door.mqtt.stop(last=(STATE, "the last"), timeout_s=2.0)
+            watcher.wait(STATE, "the last")
             watcher.publish("w/end", "1")
             watcher.wait("w/end")
-            assert [(one.topic, one.payload) for one in watcher.heard] == [
+            assert [(one.topic, one.payload) for one in watcher.heard if not one.retained] == [
                 ("w/result", "stopping"),
-                (WILL, "the last"),
+                (STATE, "the last"),
                 ("w/end", "1"),
             ]
         assert not door.mqtt.is_alive()
@@ -382,7 +345,7 @@ class TestConnection:
         done = threading.Event()
 
         def stop() -> None:
-            door.mqtt.stop(last=(WILL, "offline"), timeout_s=1.0)
+            door.mqtt.stop(last=(STATE, "offline"), timeout_s=1.0)
             done.set()
 
         threading.Thread(target=stop, daemon=True).start()
@@ -399,22 +362,22 @@ class TestConnection:
             broker.freeze(frozen=True)
             for number in range(3 * MAX_INFLIGHT):
                 door.mqtt.publish("w/1/status", str(number))
-            door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
+            door.mqtt.stop(last=(STATE, "offline"), timeout_s=0.5)
             broker.freeze(frozen=False)
-            watcher.wait(WILL, "offline")
+            watcher.wait(STATE, "offline")
 
     def test_last_words_before_the_broker_has_answered_are_left_to_the_will(
         self, broker: Broker, make: Open, protocol: Protocol
     ) -> None:
         """A broker with a memory may still say ``online``, of the bridge before this one."""
         with Proxy(broker.port) as proxy, Watcher(broker.port) as watcher:
-            watcher.publish(WILL, "online", retain=True)
+            watcher.publish(STATE, "online", retain=True)
             proxy.silent = True
             door = make(proxy.port, protocol=protocol)
             door.mqtt.start()
             eventually(lambda: proxy.passes, "the broker is asked")
-            door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
-            watcher.wait(WILL, "offline")
+            door.mqtt.stop(last=(STATE, "offline"), timeout_s=0.5)
+            watcher.wait(STATE, "offline")
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
     def test_a_dead_thread_leaves_the_last_words_to_the_will(
@@ -429,8 +392,8 @@ class TestConnection:
             eventually(lambda: not door.mqtt.is_alive(), "the thread dies")
             for number in range(3 * MAX_INFLIGHT):
                 door.mqtt.publish("w/1/status", str(number))
-            door.mqtt.stop(last=(WILL, "offline"), timeout_s=0.5)
-            watcher.wait(WILL, "offline")
+            door.mqtt.stop(last=(STATE, "offline"), timeout_s=0.5)
+            watcher.wait(STATE, "offline")
 
     def test_a_broker_that_is_not_there_yet(self, tmp_path: Path, make: Open) -> None:
         broker = Broker(tmp_path)
@@ -468,9 +431,9 @@ class TestConnection:
         with Watcher(broker.port) as watcher:
             again = make(broker.port, protocol=protocol, client_id="same")
             again.connect()
-            again.mqtt.publish(WILL, "online")
-            watcher.wait(WILL, "online")
-            assert watcher.of(WILL)[0] == "offline"
+            watcher.wait_for(lambda heard: [one.payload for one in heard][-1:] == ["online"], "the new one")
+            told = [one.payload for one in watcher.heard if one.topic == STATE and not one.retained]
+            assert told == ["offline", "online"]
             door.next(Disconnected)
 
     def test_two_that_kick_one_another_are_recognised(self, broker: Broker, make: Open) -> None:
@@ -515,7 +478,7 @@ class TestAccess:
 
     def test_user_and_password(self, guarded: Broker, make: Open, protocol: Protocol) -> None:
         door = make(guarded.port, protocol=protocol, username="u", password=Secret("pä:ss"), filters=("w/ok/set",))
-        assert door.connect().denied == ()
+        assert door.connect(honest=False).denied == ()
 
     @pytest.mark.parametrize("password", ["wrong", "pa:ss"])
     def test_a_wrong_password_is_told_and_tried_again(
@@ -532,7 +495,7 @@ class TestAccess:
         """Mosquitto 2.0 grants every filter and delivers nothing; others say so, as here a broker made by hand."""
         with DenyingBroker(protocol) as broker:
             door = make(broker.port, protocol=protocol, filters=("w/ok/set", "w/no/set"))
-            assert door.connect().denied == ("w/no/set",)
+            assert door.connect(honest=False).denied == ("w/no/set",)
             door.mqtt.stop(timeout_s=1.0)
 
 

@@ -24,7 +24,7 @@ from wallbox2mqtt.cloud import Account, Cloud
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, OwnState, Refused
 from wallbox2mqtt.storage import Store
 
 # paho leaves the socket of a failed handshake to the garbage collector
@@ -137,7 +137,7 @@ def test_a_connection_that_is_cut_leaves_the_last_words_to_the_will(
         Watcher(plain) as watcher,
     ):
         config = MqttConfig(host="127.0.0.1", port=port, tls=tls, transport=transport)
-        mqtt = Mqtt(config, will_topic="w/state", filters=["w/+/set"], on_event=busy, clock=FakeClock())
+        mqtt = Mqtt(config, state=OwnState("w/state"), filters=["w/+/set"], on_event=busy, clock=FakeClock())
         mqtt.start()
         eventually(lambda: mqtt.online, "connected")
         watcher.publish("w/1/set", "1")

@@ -15,6 +15,8 @@ from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
 ONE, TWO = 101, 102
+RETAINED = "the message was retained: the broker would replay it at every start"
+STORED = "the broker may be delivering what it had stored; send it again"
 READY = (("unplug", None), ("unlock", None))
 
 Make = Callable[..., Parts]
@@ -156,49 +158,29 @@ class TestRetained:
         parts.settle()
         assert parts.sent_writes == []
 
-    @pytest.mark.parametrize(("since_s", "status"), [(0, "rejected"), (1.9, "rejected"), (2, "ok"), (1000, "ok")])
-    def test_accepted_only_later_than_two_seconds(self, make: Make, since_s: float, status: str) -> None:
-        parts = make(accept_retained=True)
-        parts.intake.subscribed()
-        parts.clock.advance(since_s)
-        parts.send(f"{ONE}/locked", "1", retained=True)
-        parts.settle()
-        assert parts.statuses() == {status: 1}
-
-    def test_rejected_before_the_broker_confirms_the_subscription(self, make: Make) -> None:
-        """MQTT lets it deliver what it has stored before its SUBACK, of which ``subscribed`` tells."""
-        parts = make(accept_retained=True)
-        parts.clock.advance(1000)
-        parts.intake.disconnected()
-        parts.send(f"{ONE}/locked", "1", retained=True)
-        parts.intake.subscribed()
-        parts.settle()
-        assert parts.statuses() == {"rejected": 1}
-        assert parts.sent_writes == []
-
-    def test_a_live_one_that_waits_survives_a_new_connection(self, make: Make) -> None:
-        parts = make(read=False, accept_retained=True)
-        parts.clock.advance(10)
-        parts.send(f"{ONE}/locked", "1", retained=True)
-        parts.intake.disconnected()
-        parts.intake.subscribed()
+    @pytest.mark.parametrize("read", [True, False], ids=["known", "waits for the first detail"])
+    @pytest.mark.parametrize(
+        ("accepted", "retained", "stored", "reason"),
+        [
+            (False, False, False, None),
+            (False, True, False, RETAINED),
+            (False, True, True, RETAINED),
+            (False, False, True, STORED),
+            (True, True, False, None),
+            (True, True, True, STORED),
+            (True, False, True, STORED),
+        ],
+        ids=["live", "flagged", "flagged and stored", "stored", "accepted", "accepted but stored", "stored unflagged"],
+    )
+    def test_what_the_broker_had_stored_counts_never(
+        self, make: Make, *, read: bool, accepted: bool, retained: bool, stored: bool, reason: str | None
+    ) -> None:
+        parts = make(read=read, accept_retained=accepted)
+        parts.send(f"{ONE}/locked", "1", retained=retained, stored=stored)
         parts.run(130)
-        assert parts.statuses() == {"ok": 1}
-
-    def test_a_live_one_is_taken_at_once(self, make: Make) -> None:
-        parts = make(accept_retained=True)
-        parts.intake.subscribed()
-        parts.send(f"{ONE}/locked", "1")
-        parts.settle()
-        assert parts.statuses() == {"ok": 1}
-
-    def test_a_replay_that_had_to_wait_is_a_replay(self, make: Make) -> None:
-        parts = make(read=False, accept_retained=True)
-        parts.intake.subscribed()
-        parts.send(f"{ONE}/locked", "1", retained=True)
-        parts.run(130)
-        assert parts.statuses() == {"rejected": 1}
-        assert parts.sent_writes == []
+        told = [(status, why) for status, _, why in parts.results_of("locked")]
+        assert told == [("ok", None) if reason is None else ("rejected", reason)]
+        assert len(parts.sent_writes) == (reason is None)
 
     def test_before_anything_is_known(self, make: Make) -> None:
         parts = make(read=False)
@@ -210,6 +192,7 @@ class TestRetained:
     def test_of_the_bridge(self, make: Make) -> None:
         parts = make()
         parts.send("bridge/refresh", "", retained=True)
+        parts.send("bridge/refresh", "", stored=True)
         assert not parts.plan.is_wanted
         parts.send("bridge/refresh", "")
         assert parts.plan.is_wanted

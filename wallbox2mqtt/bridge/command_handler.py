@@ -7,7 +7,6 @@ because its limits and its body come from there.
 import contextlib
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.reader import Reader
@@ -19,8 +18,6 @@ from wallbox2mqtt.topics import LONGEST_REPLY, CommandTopic, Topics
 
 _LOG = logging.getLogger(__name__)
 
-REPLAY_S = 2.0
-"""What arrives retained so soon after subscribing was stored before: never a live command."""
 MAX_WAITING = 1000
 
 
@@ -36,15 +33,6 @@ class Intake:
         self._results, self._clock, self._max_age_s = shared.results, shared.clock, shared.max_age_s
         self._accept_retained = accept_retained
         self._waiting: list[tuple[Message, QueuedCommand]] = []
-        self._subscribed: float | None = None
-
-    def subscribed(self) -> None:
-        """Take note that the broker begins to deliver, first what it has stored."""
-        self._subscribed = self._clock.monotonic()
-
-    def disconnected(self) -> None:
-        """Take note that the connection has ended: a broker may deliver what it has stored before it says SUBACK."""
-        self._subscribed = None
 
     def __len__(self) -> int:
         """Give the number of commands that wait for a first detail."""
@@ -52,9 +40,6 @@ class Intake:
 
     def take(self, message: Message) -> None:
         """Take a message on a command topic."""
-        if message.retained and not self._is_replay(message):
-            # decided now: it may have to wait for its turn, and the connection may end meanwhile
-            message = replace(message, retained=False)
         topic = self._topics.parse_command(message.topic)
         if topic is None:
             return
@@ -80,8 +65,8 @@ class Intake:
     def _take_for_bridge(self, topic: CommandTopic, message: Message) -> None:
         if topic.key != "refresh":
             _LOG.warning("ignored a message, the bridge knows no such command topic=%.200s", message.topic)
-        elif message.retained:
-            _LOG.warning("ignored a retained message topic=%.200s", message.topic)
+        elif (reason := self._why_stored(message)) is not None:
+            _LOG.warning("ignored a message, %s topic=%.200s", reason, message.topic)
         else:
             self._reader.want_all()
 
@@ -90,8 +75,8 @@ class Intake:
             if self._plan.was_listed or self._picture.has_detail(command.charger_id):
                 _LOG.warning("ignored a command for an unknown charger topic=%.200s", message.topic)
                 return
-        elif message.retained:
-            self._reject(command, "the message was retained: the broker would replay it at every start")
+        elif (reason := self._why_stored(message)) is not None:
+            self._reject(command, reason)
             return
         elif self._picture.has_detail(command.charger_id) or command.key == "refresh":
             self._understand(message, command)
@@ -108,10 +93,13 @@ class Intake:
             return
         self._waiting.append((message, command))
 
-    def _is_replay(self, message: Message) -> bool:
-        """Tell whether a retained message is of no account."""
-        stored = self._subscribed is None or message.arrived - self._subscribed < REPLAY_S
-        return stored or not self._accept_retained
+    def _why_stored(self, message: Message) -> str | None:
+        """Return why a message may have been stored, and so is no command; None for a live one."""
+        if message.retained and not self._accept_retained:
+            return "the message was retained: the broker would replay it at every start"
+        if message.stored:
+            return "the broker may be delivering what it had stored; send it again"
+        return None
 
     def _command_of(self, message: Message, command: QueuedCommand) -> tuple[Field, str] | None:
         """Give the row and the text of a command; None where it is refused, whatever the charger shows."""

@@ -35,9 +35,8 @@ class Bridge:
                 self._publish(self._topics.bridge(name), payload)
 
     def announce(self) -> None:
-        """Say that the bridge runs, and publish everything anew."""
+        """Publish everything anew, but that the bridge runs: the connection says so when it is made."""
         with self._lock:
-            self._publish(self._topics.state, ONLINE)
             for name, payload in self._shown.items():
                 self._publish(self._topics.bridge(name), payload)
 

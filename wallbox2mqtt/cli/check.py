@@ -61,7 +61,7 @@ def _all(config_file: Path | None) -> Iterator[Finding]:
     if beat is None:
         yield from account.try_out()
     else:
-        yield from _told_by_the_bridge(config, beat, account, broker.retained)
+        yield from _told_by_the_bridge(config, beat, account, broker.shown)
 
 
 def _state(directory: Path) -> Finding:
@@ -81,7 +81,7 @@ def _running(config: Config, directory: Path) -> Beat | None:
 
 
 def _told_by_the_bridge(
-    config: Config, beat: Beat, account: AccountCheck, retained: Mapping[str, str]
+    config: Config, beat: Beat, account: AccountCheck, shown: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Say what the running bridge knows: the budget is its, and the cloud need not be asked for it again."""
     if beat.reason == "auth_failed":
@@ -91,19 +91,19 @@ def _told_by_the_bridge(
     else:
         yield Finding("sign-in", "ok", f"the running bridge is signed in ({account.kept()}), cloud: {beat.reason}")
     topics = Topics(config.mqtt.base_topic)
-    info = _object(retained.get(topics.bridge("info"), ""))
+    info = _object(shown.get(topics.bridge("info"), ""))
     numbers = info.get("chargers")
     chargers = [one for one in numbers if isinstance(one, int)] if isinstance(numbers, list) else []
     if not chargers:
         yield Finding(_CHARGERS, "warning", "the running bridge shows none as yet", "look again in a few minutes")
     for charger in chargers:
 
-        def shown(key: str, charger: int = charger) -> str:
-            return retained.get(topics.field(charger, key), "unknown")
+        def value(key: str, charger: int = charger) -> str:
+            return shown.get(topics.field(charger, key), "unknown")
 
-        online = shown("availability")
-        model, firmware = shown("basic/chargerType"), shown("software/currentVersion")
-        text = f"{charger} {shown('name')!r} {model}, firmware {firmware}, {online} (as the running bridge shows it)"
+        online = value("availability")
+        model, firmware = value("basic/chargerType"), value("software/currentVersion")
+        text = f"{charger} {value('name')!r} {model}, firmware {firmware}, {online} (as the running bridge shows it)"
         yield Finding(_CHARGERS, "ok" if online == ONLINE else "warning", text)
 
 

@@ -1,5 +1,6 @@
 """Trying the broker: can it be reached, may the bridge publish and listen there, is Home Assistant around."""
 
+import contextlib
 import queue
 import secrets
 import time
@@ -8,7 +9,18 @@ from collections.abc import Iterator
 from wallbox2mqtt.cli.report import Finding, Verdict
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config, MqttConfig
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
+from wallbox2mqtt.mqtt import (
+    Connected,
+    Disconnected,
+    Event,
+    Message,
+    Mqtt,
+    OwnState,
+    QuietWait,
+    Refused,
+    TellsStored,
+)
+from wallbox2mqtt.mqtt.replay import ACKNOWLEDGE_S, ECHO_S
 from wallbox2mqtt.topics import Topics
 
 CONNECT_S, BACK_S = 10.0, 3.0
@@ -36,6 +48,7 @@ class Broker:
 
         """
         self._mqtt_config = config.mqtt
+        self._accepts_retained = config.commands.accept_retained
         self._prefix, self._discovery = config.home_assistant.prefix, config.home_assistant.discovery
         self._topics = Topics(config.mqtt.base_topic)
         self._birth = f"{self._prefix}/status"
@@ -45,13 +58,17 @@ class Broker:
         self._mark = mark.encode()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
+        self._tells_stored: bool | None = None
         self._mqtt = Mqtt(
             _as_guest(config.mqtt),
-            filters=[*self._needed, *self._own.values(), self._announcement, *_shown(self._topics)],
+            # retained for a moment, to see whether the broker marks what it has stored
+            state=OwnState(self._topics.bridge("check"), mark, has_will=False),
+            filters=[*self._needed, self._own["charger"], self._announcement, *_shown(self._topics)],
             on_event=self._events.put,
             clock=clock,
         )
-        self.retained: dict[str, str] = {}
+        self.shown: dict[str, str] = {}
+        """What is shown of a running bridge: some brokers do not mark it as stored."""
         self._seen: set[str] = set()
         self._refused = ""
         self.is_connected = False
@@ -68,8 +85,10 @@ class Broker:
             self.is_connected = True
             yield Finding(_WHAT, "ok", f"{where}, MQTT {self._mqtt_config.protocol}, connected")
             yield from self._rights(event)
+            yield self._stored()
             yield self._home_assistant()
         finally:
+            self._mqtt.publish(self._own["bridge"], "")
             self._mqtt.stop(timeout_s=1.0)
 
     def _connected(self) -> Connected | Disconnected | None:
@@ -87,10 +106,13 @@ class Broker:
     def _take(self, event: Event) -> None:
         if isinstance(event, Refused):
             self._refused = event.reason
+        elif isinstance(event, TellsStored):
+            self._tells_stored = True
+        elif isinstance(event, QuietWait):
+            self._tells_stored = False
         elif isinstance(event, Message):
             self._seen.add(event.topic)
-            if event.retained:
-                self.retained[event.topic] = event.payload.decode(errors="replace")
+            self.shown[event.topic] = event.payload.decode(errors="replace")
 
     def _rights(self, event: Connected) -> Iterator[Finding]:
         for denied in set(event.denied) & set(self._needed):
@@ -127,6 +149,21 @@ class Broker:
         else:
             verdict, text = "fault" if must_come_back else "warning", f"{topic}: published, but it did not come back"
         return Finding("rights", verdict, text, f"give the bridge's user write and read rights on {rights}")
+
+    def _stored(self) -> Finding:
+        """Judge whether the broker tells stored commands from live ones."""
+        what = "stored commands"
+        ends = time.monotonic() + ACKNOWLEDGE_S + ECHO_S
+        while self._tells_stored is None and (left := ends - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                self._take(self._events.get(timeout=left))
+        if self._accepts_retained:
+            return Finding(what, "ok", "commands.accept_retained: they count when the broker was quiet for 5 s")
+        if self._tells_stored:
+            return Finding(what, "ok", "the broker marks what it has stored with the retain flag")
+        text = "the broker does not mark what it has stored with the retain flag, or may not be asked for it"
+        hint = "after each connection commands count only when it was quiet for 5 s; mosquitto does better"
+        return Finding(what, "warning", text, hint)
 
     def _home_assistant(self) -> Finding:
         what = "home assistant"

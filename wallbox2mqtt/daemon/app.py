@@ -35,7 +35,7 @@ from wallbox2mqtt.daemon.scheduler import Timetable
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.log import TopicHandler, Trouble
-from wallbox2mqtt.mqtt import Event, Message, Mqtt
+from wallbox2mqtt.mqtt import Event, Message, Mqtt, OwnState
 from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.storage import Store
 from wallbox2mqtt.topics import OFFLINE, Topics
@@ -127,8 +127,9 @@ class App:
     def _new_mqtt(self, birth_topic: str) -> Mqtt:
         return Mqtt(
             self._config.mqtt,
-            will_topic=self._topics.state,
-            filters=[*self._topics.command_filters(), self._topics.state, birth_topic],
+            state=OwnState(self._topics.state),
+            filters=[*self._topics.command_filters(), birth_topic],
+            accept_retained=self._config.commands.accept_retained,
             on_event=self._events.put,
             clock=self._clock,
         )
@@ -349,6 +350,7 @@ class App:
 
     def _take_what_has_arrived(self) -> None:
         """Take the commands that wait for main, as many as there is time for."""
+        self._mqtt.release()
         self._events.close()
         ends = time.monotonic() + _LAST_ANSWERS_S
         with contextlib.suppress(queue.Empty):

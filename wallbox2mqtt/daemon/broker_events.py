@@ -14,7 +14,17 @@ from wallbox2mqtt.bridge.status import Bridge
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.log import Trouble
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, Refused
+from wallbox2mqtt.mqtt import (
+    Connected,
+    Disconnected,
+    Event,
+    Message,
+    Mqtt,
+    QuietOver,
+    QuietWait,
+    Refused,
+    TellsStored,
+)
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics
 
 _LOG = logging.getLogger(__name__)
@@ -59,6 +69,12 @@ class Reception:
                 self._connected(event)
             case Disconnected():
                 self._disconnected(event)
+            case QuietWait():
+                self._waits_for_quiet(event)
+            case QuietOver():
+                _LOG.info("commands count, the broker is quiet waited_s=%.0f", event.waited_s)
+            case TellsStored():
+                pass  # nothing need be said of a broker that is as it should be
             case Refused():
                 _LOG.error("the broker refuses what is published, nobody will see it reason=%r", event.reason)
 
@@ -80,6 +96,7 @@ class Reception:
         if left > 0 or not self._mqtt.keeps_up:
             return min(max(left, _ANNOUNCING_S), _IDLE_S)
         self._birth_due = None
+        self._bridge.still_here()
         self._announce()
         return 0.0
 
@@ -102,9 +119,17 @@ class Reception:
             self._denied.occurs("subscription", f"filters={','.join(event.denied)}", logging.ERROR)
         else:
             self._denied.ended()
-        self._intake.subscribed()
         self._announce()
         self._mqtt.flush_results()
+
+    @staticmethod
+    def _waits_for_quiet(event: QuietWait) -> None:
+        if not event.waited_s:
+            help_ = "commands are refused until nothing has come below the base topic for 5 s"
+            _LOG.warning("%s reason=%r", help_, event.reason)
+        else:
+            still = "commands are still refused, the broker is not quiet"
+            _LOG.warning("%s waited_s=%.0f last_topic=%.200s", still, event.waited_s, event.last)
 
     def _announce(self) -> None:
         self._announcer.announce()
@@ -114,7 +139,6 @@ class Reception:
 
     def _disconnected(self, event: Disconnected) -> None:
         self._announcing = None
-        self._intake.disconnected()
         if event.twin:
             reason = "another client uses the same client id, the two end each other's connection"
             help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"

@@ -1,7 +1,17 @@
 """The broker: the one home of paho."""
 
-from wallbox2mqtt.mqtt.connection import Mqtt
-from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
+from wallbox2mqtt.mqtt.connection import Mqtt, OwnState
+from wallbox2mqtt.mqtt.events import (
+    Connected,
+    Disconnected,
+    Event,
+    Message,
+    QuietOver,
+    QuietWait,
+    Refused,
+    Reply,
+    TellsStored,
+)
 from wallbox2mqtt.mqtt.outbox import MAX_KEPT_RESULTS, MAX_WAITING_RESULTS
 
 __all__ = [
@@ -12,6 +22,10 @@ __all__ = [
     "Event",
     "Message",
     "Mqtt",
+    "OwnState",
+    "QuietOver",
+    "QuietWait",
     "Refused",
     "Reply",
+    "TellsStored",
 ]

@@ -8,9 +8,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -22,8 +23,9 @@ from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
 from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PulsingClient, no_delay
+from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
 from wallbox2mqtt.mqtt.tls import tls_context
-from wallbox2mqtt.topics import OFFLINE, is_topic
+from wallbox2mqtt.topics import OFFLINE, ONLINE, is_topic
 from wallbox2mqtt.watchdog import Pulse
 
 _LOG = logging.getLogger(__name__)
@@ -34,8 +36,19 @@ _PACKET_OVERHEAD = 32
 LARGEST_PACKET = 4 * 1024 * 1024
 """What we let an MQTT 5 broker send us at once. A larger one, stored by anybody who may publish, would come at each
 start; commands have a kilobyte, and one that is too long still gets its answer up to this size."""
+_STORED_NEVER = 2
+"""Retain Handling: the broker is not to send what it has stored."""
 _UNEXPLAINED, _TAKEN_OVER = 0x80, 0x8E
 _TWIN_S, _TWIN_KICKS = 60.0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class OwnState:
+    """What is published, retained, on each connection. ``has_will``: when we vanish, the broker says ``offline``."""
+
+    topic: str
+    payload: str = ONLINE
+    has_will: bool = True
 
 
 class Mqtt:
@@ -45,8 +58,9 @@ class Mqtt:
         self,
         config: MqttConfig,
         *,
-        will_topic: str | None = None,
+        state: OwnState | None = None,
         filters: Sequence[str],
+        accept_retained: bool = False,
         on_event: Callable[[Event], None],
         clock: Clock,
     ) -> None:
@@ -54,8 +68,9 @@ class Mqtt:
 
         Args:
             config: the broker and how to reach it.
-            will_topic: where the broker says ``offline`` when we vanish; None: it says nothing.
-            filters: what to subscribe to, anew on each connection.
+            state: what is said on each connection, by which the broker is tried; None: nothing.
+            filters: what else to subscribe to, anew on each connection.
+            accept_retained: whether commands with the retain flag count, too.
             on_event: called on paho's thread; it must return at once and never raise.
             clock: for arrival times.
 
@@ -63,7 +78,14 @@ class Mqtt:
             ConfigError: a certificate file cannot be used.
 
         """
-        self._filters = list(filters)
+        self._filters, self._accept_retained = list(filters), accept_retained
+        self._probe = None if state is None else Outgoing(state.topic, state.payload.encode(), retain=True)
+        self._everything = f"{config.base_topic}/#"
+        self._guard = ReplayGuard(on_event, probes=self._probe is not None, always=accept_retained)
+        self._probe_mid = self._watch_mid = -1
+        self._listened = [name for name in filters if not self._is_command(name)]
+        if self._probe is not None:
+            self._listened.append(self._probe.topic)
         self._on_event, self._clock = on_event, clock
         self._host, self._port, self._keepalive = config.host, config.port, config.keepalive
         self._v5 = config.protocol == "5"
@@ -75,10 +97,10 @@ class Mqtt:
         self._ends: deque[float] = deque(maxlen=_TWIN_KICKS)
         self.connects = 0
         self._client_id = config.client_id
-        self._client = self._new_client(config, will_topic)
+        self._client = self._new_client(config, state.topic if state is not None and state.has_will else None)
         self._outbox = Outbox(self._send, lambda: self._client.unacknowledged)
         # not ``on_publish``: there paho holds a lock that others need to publish
-        self._client.on_turn = self._outbox.go_on
+        self._client.on_turn = self._turn
 
     def _new_client(self, config: MqttConfig, will_topic: str | None) -> PulsingClient:
         client = PulsingClient(
@@ -101,6 +123,7 @@ class Mqtt:
         client.on_socket_open = no_delay
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
         client.on_connect_fail = self._failed
         client.on_disconnect = self._disconnected
         client.on_message = self._message
@@ -163,6 +186,10 @@ class Mqtt:
         """Give how many answers were dropped since the last call, because too many waited."""
         return self._outbox.dropped_results()
 
+    def release(self) -> None:
+        """Hand over the commands that wait until it is known what the broker stores: the program ends."""
+        self._guard.release()
+
     def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
         """Publish a last state (topic, payload), wait until the broker has it, and end the connection.
 
@@ -200,28 +227,50 @@ class Mqtt:
         if correlation is not None and self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
             properties.CorrelationData = correlation
+        self._guard.sent(topic)
         info = self._client.publish(topic, message.payload, qos=QOS, retain=message.retain, properties=properties)
+        if message is self._probe:
+            self._probe_mid = info.mid
         return info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
 
     # From here on: callbacks, on paho's thread. They hand over and return.
 
-    def _connected(self, client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
+    def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
         if reason.is_failure:
             self._on_event(Disconnected(f"refused: {reason}"))
             return
         self._largest = getattr(properties, "MaximumPacketSize", None)
         self._client.limit_inflight(getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
+        self._guard.connected()
         # all at once, or each by itself where the broker takes no packet as large
-        size = sum(len(name.encode()) + 3 for name in self._filters) + _PACKET_OVERHEAD
+        names = self._filters if self._probe is None else [*self._filters, *self._probed_at_once()]
+        size = sum(len(name.encode()) + 3 for name in names) + _PACKET_OVERHEAD
         at_once = self._largest is None or size <= self._largest
         self._asked, self._denied = {}, []
-        for names in [self._filters] if at_once else [[name] for name in self._filters]:
-            wanted: Any = [(name, SubscribeOptions(qos=QOS) if self._v5 else QOS) for name in names]
-            _, mid = client.subscribe(wanted)
-            if mid is not None:
-                self._asked[mid] = names
+        for group in [names] if at_once else [[name] for name in names]:
+            if (mid := self._subscribe(group)) is not None:
+                self._asked[mid] = group
+
+    def _probed_at_once(self) -> list[str]:
+        """Return the topic of the probe where the broker is not tried with it."""
+        return [self._probe.topic] if self._probe is not None and self._accept_retained else []
+
+    def _subscribe(self, names: Sequence[str]) -> int | None:
+        return self._client.subscribe([(name, self._options(name)) for name in names])[1]
+
+    def _is_command(self, name: str) -> bool:
+        """Return whether a topic, or a filter, is one of commands."""
+        return name.startswith(self._everything[:-1]) and name.endswith("/set")
+
+    def _options(self, name: str) -> Any:  # noqa: ANN401 - paho takes a number or an object
+        if not self._v5:
+            return QOS
+        refused_anyway = self._is_command(name) and not self._accept_retained
+        return SubscribeOptions(qos=QOS, retainHandling=_STORED_NEVER if refused_anyway else 0)
 
     def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
+        if mid == self._watch_mid:
+            self._guard.watching()
         if mid not in self._asked:
             return
         names = self._asked.pop(mid)
@@ -232,10 +281,30 @@ class Mqtt:
         # so that nothing old can arrive after what is new
         denied = tuple(self._denied)
         self.connects += 1
-        self._outbox.connected()
+        self._outbox.connected(self._probe)
+        self._do(self._guard.subscribed())
         self._on_event(Connected(denied))
 
-    def _published(self, _client: Client, _data: object, _mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
+    def _unsubscribed(self, _client: Client, _data: object, _mid: int, _reasons: object, _properties: object) -> None:
+        self._guard.left()
+
+    def _turn(self) -> None:
+        self._outbox.go_on()
+        self._do(self._guard.turn())
+
+    def _do(self, step: Step | None) -> None:
+        """Do what tells whether the broker marks what it has stored."""
+        match step:
+            case Step.ASK if self._probe is not None:
+                self._subscribe([self._probe.topic])
+            case Step.WATCH:
+                self._watch_mid = self._subscribe([self._everything]) or -1
+            case Step.LEAVE:
+                self._client.unsubscribe(self._everything)
+
+    def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
+        if mid == self._probe_mid:
+            self._guard.acknowledged()
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
         if reason.is_failure and (text := str(reason)) not in self._refused:
             self._refused.add(text)
@@ -246,6 +315,7 @@ class Mqtt:
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
         was_online = self._outbox.disconnected()
+        self._guard.release()
         if not was_online and not reason.is_failure:
             return
         now = self._clock.monotonic()
@@ -263,9 +333,17 @@ class Mqtt:
             return
         if not is_topic(topic):
             return  # no good broker sends it, and an answer to it would end the connection, or paho's caller
+        if self._probe is not None and topic == self._probe.topic:
+            self._guard.came_back(flagged=message.retain)
+        elif topic.startswith(self._everything[:-1]):
+            self._guard.seen(topic)
         reply = None
         to = getattr(message.properties, "ResponseTopic", None)
         if to and not {"+", "#"} & set(to):
             reply = Reply(to, getattr(message.properties, "CorrelationData", None))
         payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
-        self._on_event(Message(topic, payload, message.retain, self._clock.monotonic(), reply))
+        arrived = Message(topic, payload, message.retain, self._clock.monotonic(), reply)
+        if self._is_command(topic):
+            self._guard.take(arrived)
+        elif any(topic_matches_sub(name, topic) for name in self._listened):
+            self._on_event(arrived)

@@ -34,14 +34,46 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class TellsStored:
+    """The broker marks what it has stored: commands count."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuietWait:
+    """Commands do not count until the broker is quiet; ``waited_s``: 0 when it begins, ``last``: what came last."""
+
+    reason: str
+    waited_s: float
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuietOver:
+    """The broker is quiet: commands count."""
+
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """A message. ``payload``: cut where it is larger than any command. ``arrived``: monotonic seconds."""
+    """A message.
+
+    ``payload``: cut where it is larger than any command. ``retained``: it bears the retain flag. ``arrived``: monotonic
+    seconds. ``stored``: the broker may have had it for long, with the flag or without.
+    """
 
     topic: str
     payload: bytes
     retained: bool
     arrived: float
     reply: Reply | None = None
+    stored: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes, nearly."""
+        reply = 0 if self.reply is None else len(self.reply.topic) + len(self.reply.correlation or b"")
+        return len(self.topic) + len(self.payload) + reply
 
 
-Event = Connected | Disconnected | Refused | Message
+Event = Connected | Disconnected | Refused | TellsStored | QuietWait | QuietOver | Message

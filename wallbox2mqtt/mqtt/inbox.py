@@ -35,7 +35,7 @@ class Inbox(Generic[_EventT]):
         if isinstance(event, Message):
             if self._closed:
                 return
-            size = _size(event)
+            size = event.size
             with self._lock:
                 if self._messages >= MOST_MESSAGES or self._bytes + size > MOST_BYTES:
                     self._dropped += 1
@@ -55,7 +55,7 @@ class Inbox(Generic[_EventT]):
         if isinstance(event, Message):
             with self._lock:
                 self._messages -= 1
-                self._bytes -= _size(event)
+                self._bytes -= event.size
         return event
 
     def dropped(self) -> int:
@@ -63,8 +63,3 @@ class Inbox(Generic[_EventT]):
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped
-
-
-def _size(message: Message) -> int:
-    reply = 0 if message.reply is None else len(message.reply.topic) + len(message.reply.correlation or b"")
-    return len(message.topic) + len(message.payload) + reply

@@ -92,10 +92,15 @@ class Outbox:
             with self._lock:
                 self._go_on()
 
-    def connected(self) -> None:
-        """Take note that there is a broker; answers wait until it has been told how things are."""
+    def connected(self, first: Outgoing | None = None) -> None:
+        """Record that there is a broker, and send this before all else.
+
+        Answers wait until it has been told how things are.
+        """
         with self._lock:
             self._online, self._answers = not self._closed, False
+            if first is not None and self._online:
+                self._send(first)
 
     def disconnected(self) -> bool:
         """Take note that there is none; tells whether there was. All state will be announced anew."""
