@@ -9,8 +9,10 @@ from typing import Any
 from tests.fakes import FakeClock
 from wallbox2mqtt.bridge.command_handler import Intake
 from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
-from wallbox2mqtt.bridge.planner import Plan
+from wallbox2mqtt.bridge.planner import Planner
+from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
+from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.bridge.status import Bridge
@@ -71,8 +73,10 @@ class Parts:
         self.bridge = Bridge(topics, lambda topic, text: self.published.append((topic, text)), clock)
         account = Account(config, clock, store)
         self.reads, self.writes, self.tokens = account.reads, account.writes, account.tokens
-        self.plan = Plan(
-            config.chargers, clock, store, lambda one: self.picture.value(one, "charging") is True, settle_s
+        self.registry = Registry(config.chargers, clock, store)
+        quarantine = Quarantine(self.registry, clock)
+        self.planner = Planner(
+            self.registry, quarantine, clock, lambda one: self.picture.value(one, "charging") is True, settle_s
         )
         self.queue = CommandQueue(clock)
         self.results = Results(topics, self._answer, clock)
@@ -82,7 +86,9 @@ class Parts:
             reads=self.reads,
             writes=self.writes,
             picture=self.picture,
-            plan=self.plan,
+            registry=self.registry,
+            quarantine=quarantine,
+            planner=self.planner,
             queue=self.queue,
             results=self.results,
             max_age_s=max_age_s,

@@ -70,12 +70,12 @@ def parts(clock: FakeClock, tmp_path: Path) -> Iterator[Parts]:
 
 def read(parts: Parts, kind: str, document: Json) -> bool:
     """Let the reader's own code read this document, as if it had come; gives whether it was one."""
-    from wallbox2mqtt.bridge.planner import Kind, Target  # noqa: PLC0415
+    from wallbox2mqtt.bridge.target import Document, Target  # noqa: PLC0415
     from wallbox2mqtt.cloud import Answer  # noqa: PLC0415
     from wallbox2mqtt.errors import BadAnswerError  # noqa: PLC0415
 
     parts.clock.advance(1.0)
-    target = Target({"detail": Kind.DETAIL, "basic": Kind.BASIC, "list": Kind.LIST}[kind], ONE)
+    target = Target({"detail": Document.DETAIL, "basic": Document.BASIC, "list": Document.LIST}[kind], ONE)
     answer = Answer(document, 200, parts.clock.monotonic(), parts.clock.wall())
     try:
         parts.reader._take(target, answer)  # noqa: SLF001 - the one step between HTTP and picture

@@ -85,8 +85,8 @@ def test_a_charger_of_the_list_has_an_id(no_id: Json) -> None:
 def test_ids_that_were_kept_are_checked_too(tmp_path: Path) -> None:
     with Simulator() as cloud:
         parts = Parts(cloud, FakeClock(), tmp_path)
-        parts.plan._store.write("chargers", {"ids": [True, -1, "7/../x", 10**30, 7]})  # noqa: SLF001 - as a thief would
-        assert Parts(cloud, FakeClock(), tmp_path).plan.chargers == [7]
+        parts.registry._store.write("chargers", {"ids": [True, -1, "7/../x", 10**30, 7]})  # noqa: SLF001 - as a thief would
+        assert Parts(cloud, FakeClock(), tmp_path).registry.chargers == [7]
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\A[0-9]{1,25}\Z"))

@@ -35,7 +35,7 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
         if read:
             parts.settle()
             for number in (ONE, TWO):
-                parts.plan.want(number)
+                parts.planner.want(number)
             parts.run(180)
             parts.published.clear()
             cloud.forget_requests()
@@ -193,9 +193,9 @@ class TestRetained:
         parts = make()
         parts.send("bridge/refresh", "", retained=True)
         parts.send("bridge/refresh", "", stored=True)
-        assert not parts.plan.is_wanted
+        assert not parts.planner.is_wanted
         parts.send("bridge/refresh", "")
-        assert parts.plan.is_wanted
+        assert parts.planner.is_wanted
 
 
 class TestWaiting:
@@ -203,7 +203,7 @@ class TestWaiting:
         parts = make(read=False)
         parts.settle()
         parts.send(f"{ONE}/max_charging_current", "16")
-        assert parts.plan.is_wanted
+        assert parts.planner.is_wanted
         assert len(parts.intake) == 1
         assert parts.answers == []
         parts.run(61)

@@ -418,10 +418,10 @@ class TestChargers:
             assert parts.gone == []
             parts.run(1800)
             assert parts.gone == [THREE]
-            assert parts.plan.chargers == [ONE, TWO]
+            assert parts.registry.chargers == [ONE, TWO]
 
     def test_info_for_whoever_asks(self, make: Make) -> None:
         parts = make(2)
         parts.settle()
-        parts.bridge.info(chargers=list(parts.plan.chargers))
+        parts.bridge.info(chargers=list(parts.registry.chargers))
         assert json.loads(parts.last("bridge/info") or "")["chargers"] == [ONE, TWO]

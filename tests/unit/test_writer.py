@@ -42,7 +42,7 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
         parts = Parts(cloud, clock, tmp_path, **{"poll_interval": 3600, "reads_per_minute": 60, **options})
         parts.settle()
         for number in (ONE, TWO):
-            parts.plan.want(number)
+            parts.planner.want(number)
         parts.run(3)
         parts.published.clear()
         cloud.forget_requests()

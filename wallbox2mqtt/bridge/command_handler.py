@@ -29,7 +29,7 @@ class Intake:
     ) -> None:
         """Begin with nothing that waits; ``allowed``: the permissions that the configuration gives."""
         self._topics, self._reader, self._allowed = topics, reader, allowed
-        self._picture, self._plan, self._queue = shared.picture, shared.plan, shared.queue
+        self._picture, self._registry, self._queue = shared.picture, shared.registry, shared.queue
         self._results, self._clock, self._max_age_s = shared.results, shared.clock, shared.max_age_s
         self._accept_retained = accept_retained
         self._waiting: list[tuple[Message, QueuedCommand]] = []
@@ -71,8 +71,8 @@ class Intake:
             self._reader.want_all()
 
     def _sort(self, message: Message, command: QueuedCommand) -> None:
-        if command.charger_id not in self._plan.chargers:
-            if self._plan.was_listed or self._picture.has_detail(command.charger_id):
+        if command.charger_id not in self._registry.chargers:
+            if self._registry.was_listed or self._picture.has_detail(command.charger_id):
                 _LOG.warning("ignored a command for an unknown charger topic=%.200s", message.topic)
                 return
         elif (reason := self._why_stored(message)) is not None:
@@ -86,7 +86,7 @@ class Intake:
         else:
             self._reader.want(command.charger_id)
         if len(self._waiting) >= MAX_WAITING:
-            if command.charger_id in self._plan.chargers:
+            if command.charger_id in self._registry.chargers:
                 self._results.failed(command, "too many commands wait for the first reading")
             else:
                 _LOG.warning("dropped a command, too many wait for the list of chargers topic=%.200s", message.topic)
@@ -141,7 +141,7 @@ class Intake:
         waiting, self._waiting = self._waiting, []
         ready = set(charger_ids)
         for message, command in waiting:
-            listed = self._plan.was_listed and command.charger_id not in self._plan.chargers
+            listed = self._registry.was_listed and command.charger_id not in self._registry.chargers
             if command.charger_id in ready or listed or self._picture.has_detail(command.charger_id):
                 self._sort(message, command)
             else:
@@ -150,7 +150,7 @@ class Intake:
     def ask_again(self) -> None:
         """Ask once more for the details for which commands wait; the last read of one may have failed."""
         self._expire()
-        for charger_id in {command.charger_id for _, command in self._waiting} & set(self._plan.chargers):
+        for charger_id in {command.charger_id for _, command in self._waiting} & set(self._registry.chargers):
             self._reader.want(charger_id)
 
     def _expire(self) -> None:
@@ -166,7 +166,7 @@ class Intake:
 
     def _may_be_ours(self, command: QueuedCommand) -> bool:
         """Tell whether the charger is known, or may be: nobody knows before the first list."""
-        return command.charger_id in self._plan.chargers or not self._plan.was_listed
+        return command.charger_id in self._registry.chargers or not self._registry.was_listed
 
     def _guess(self, message: Message, command: QueuedCommand) -> None:
         """Understand a command that ends before the first detail, as far as that goes: its result tells the value."""

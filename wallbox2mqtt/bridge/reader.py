@@ -1,4 +1,4 @@
-"""The reader: spends the read budget on what the plan says, and fills the picture."""
+"""The reader: spends the read budget on what the planner says, and fills the picture."""
 
 import logging
 import threading
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.planner import Kind, Target
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.target import Document, Target
 from wallbox2mqtt.cloud import Answer, Cloud
 from wallbox2mqtt.cloud.backoff import Pace
 from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
@@ -47,7 +47,8 @@ class Reader:
         """Begin with a read that is due at once; the cloud is this thread's own line."""
         self._cloud, self._pace, self._bridge, self._listener = cloud, pace, bridge, listener
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
-        self._picture, self._plan, self._results = shared.picture, shared.plan, shared.results
+        self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
+        self._picture, self._results = shared.picture, shared.results
         self._clock, self._max_age_s = shared.clock, shared.max_age_s
         self._condition = threading.Condition()
         self._due = True
@@ -70,7 +71,7 @@ class Reader:
             self._due = True
             self._wake()
         for charger_id in waiting:
-            self._plan.want(charger_id)
+            self._planner.want(charger_id)
 
     def refresh(self, command: QueuedCommand) -> QueuedCommand | None:
         """Read this charger as soon as the budget allows; gives the request for it that this one supersedes."""
@@ -82,12 +83,12 @@ class Reader:
 
     def want(self, charger_id: int) -> None:
         """Read this charger's detail as soon as the budget allows: a command waits for it."""
-        self._plan.want(charger_id)
+        self._planner.want(charger_id)
         self.poke()
 
     def want_all(self) -> None:
         """Read everything as soon as the budget allows."""
-        self._plan.want_all()
+        self._planner.want_all()
         self.poke()
 
     def drain(self) -> list[QueuedCommand]:
@@ -119,7 +120,7 @@ class Reader:
         if wait > 0:
             self._tell_shut_out()
             return min(wait, IDLE_S)
-        target = self._again or self._plan.next(with_basics=self._cloud.basic_ready_in_s() <= 0)
+        target = self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0)
         self._read(target)
         return 0.0
 
@@ -139,7 +140,7 @@ class Reader:
 
     def _wait_s(self) -> float:
         """Give the seconds until the next read: 0 is now, five where nothing is due."""
-        wanted = self._plan.is_wanted or self._again is not None
+        wanted = self._planner.is_wanted or self._again is not None
         with self._condition:
             due = self._due
         if not due and not wanted:
@@ -167,7 +168,7 @@ class Reader:
             self._began(target, begun)
             self._again = None
             self._pace.succeeded()
-            self._plan.succeeded(target)
+            self._quarantine.record_success(target)
             self._bridge.read_succeeded()
             self._trouble.ended()
             self._told(target, answer)
@@ -176,15 +177,15 @@ class Reader:
         self._last_begun = begun
         with self._condition:
             self._due = False
-        self._plan.asked(target)
+        self._planner.record_read(target)
 
     def _ask(self, target: Target) -> Answer:
-        match target.kind:
-            case Kind.LIST:
+        match target.document:
+            case Document.LIST:
                 return self._cloud.chargers()
-            case Kind.DETAIL:
+            case Document.DETAIL:
                 return self._cloud.detail(target.charger_id)
-            case Kind.BASIC:
+            case Document.BASIC:
                 return self._cloud.basic(target.charger_id)
 
     def _take(self, target: Target, answer: Answer) -> None:
@@ -194,18 +195,18 @@ class Reader:
             BadAnswerError: it is of the wrong shape.
 
         """
-        match target.kind:
-            case Kind.LIST:
+        match target.document:
+            case Document.LIST:
                 listing = read_sweep(answer.body)
-                gone = self._plan.listed(listing)
+                gone = self._planner.record_list(listing)
                 self._listener.listed(listing, gone)
-                ours = set(self._plan.chargers)
+                ours = set(self._registry.chargers)
                 for listed in listing:
                     if listed.charger_id in ours:
                         self._show(listed.charger_id, listed.reading, "sweep", answer)
-            case Kind.DETAIL:
+            case Document.DETAIL:
                 self._show(target.charger_id, read_detail(answer.body), "detail", answer)
-            case Kind.BASIC:
+            case Document.BASIC:
                 self._show(target.charger_id, read_basic(answer.body), "basic", answer)
 
     def _show(self, charger_id: int, reading: Reading, home: str, answer: Answer) -> None:
@@ -214,7 +215,7 @@ class Reader:
 
     def _told(self, target: Target, answer: Answer) -> None:
         """Answer those who waited for this document."""
-        if target.kind is not Kind.DETAIL:
+        if target.document is not Document.DETAIL:
             return
         with self._condition:
             command = self._refreshes.get(target.charger_id)
@@ -222,7 +223,7 @@ class Reader:
             if command is not None and command.arrived <= answer.begun:
                 del self._refreshes[target.charger_id]
             elif command is not None:
-                self._plan.want(target.charger_id)
+                self._planner.want(target.charger_id)
                 command = None
         if command is not None:
             self._results.ok(command, answer.http_status)
@@ -241,14 +242,14 @@ class Reader:
             case RateLimitedError():
                 self._refused(target, error)
             case ForbiddenError():
-                if self._plan.forbidden(target):
+                if self._quarantine.record_forbidden(target):
                     self._refused(target, error)
                 else:
                     self._bridge.answered()
                 return
             case AuthError() if not self._tokens.worked_before:
                 self._listener.never_let_in(error)
-        self._plan.failed(target, error)
+        self._quarantine.record_failure(target, error)
         self._bridge.read_failed(error)
         if not isinstance(error, RateLimitedError):
             self._tell(target, error.reason, error)
@@ -259,5 +260,4 @@ class Reader:
         self._tell(target, RateLimitedError.reason, error, f" backoff_s={self._pace.wait_s():.0f}")
 
     def _tell(self, target: Target, reason: str, error: CloudError, more: str = "") -> None:
-        which = f"document={target.kind.value} charger={target.charger_id}"
-        self._trouble.occurs(reason, f"reason={reason} {which} error={str(error)!r}{more}")
+        self._trouble.occurs(reason, f"reason={reason} {target} error={str(error)!r}{more}")

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
-from wallbox2mqtt.bridge.planner import Plan
+from wallbox2mqtt.bridge.planner import Planner
+from wallbox2mqtt.bridge.quarantine import Quarantine
+from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager
@@ -19,7 +21,9 @@ class Shared:
     reads: Budget
     writes: Budget
     picture: Picture
-    plan: Plan
+    registry: Registry
+    quarantine: Quarantine
+    planner: Planner
     queue: CommandQueue
     results: Results
     max_age_s: float

@@ -37,7 +37,7 @@ class Writer:
         self._cloud, self._clock, self._max_age_s = cloud, shared.clock, shared.max_age_s
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
-        self._picture, self._plan = shared.picture, shared.plan
+        self._picture, self._planner = shared.picture, shared.planner
         self._pace = Pace(0.0, shared.writes.interval_s, shared.clock)
         self.under_way: QueuedCommand | None = None
 
@@ -138,7 +138,7 @@ class Writer:
 
     def _accepted(self, command: QueuedCommand, intent: Intent, request: Request, answer: Answer) -> None:
         self._pace.succeeded()
-        self._plan.commanded(command.charger_id)
+        self._planner.record_command(command.charger_id)
         shown = _shown(intent)
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)

@@ -17,8 +17,10 @@ from pathlib import Path
 
 from wallbox2mqtt.bridge.command_handler import Intake
 from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand, Results
-from wallbox2mqtt.bridge.planner import Plan
+from wallbox2mqtt.bridge.planner import Planner
+from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
+from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.bridge.status import Bridge
@@ -136,13 +138,17 @@ class App:
 
     def _new_shared(self, store: Store) -> Shared:
         wallbox, clock = self._config.wallbox, self._clock
+        registry = Registry(wallbox.chargers, clock, store)
+        quarantine = Quarantine(registry, clock)
         return Shared(
             clock=clock,
             tokens=self._account.tokens,
             reads=self._account.reads,
             writes=self._account.writes,
             picture=self._picture,
-            plan=Plan(wallbox.chargers, clock, store, self._is_charging, self._config.commands.settle_s),
+            registry=registry,
+            quarantine=quarantine,
+            planner=Planner(registry, quarantine, clock, self._is_charging, self._config.commands.settle_s),
             queue=CommandQueue(clock),
             results=Results(self._topics, self._mqtt.publish_result, clock),
             max_age_s=self._config.commands.max_age_s,
@@ -264,7 +270,7 @@ class App:
                 self._mqtt.show(topic, "")
 
     def _show_info(self) -> None:
-        chargers: list[Json] = list(self._shared.plan.chargers)
+        chargers: list[Json] = list(self._shared.registry.chargers)
         self._bridge.info(
             chargers=chargers,
             reads_per_minute=_plain(self._config.wallbox.reads_per_minute),

@@ -78,7 +78,7 @@ class LifeSigns:
             interval_s=round(self._pace.interval_s, 1),
             away_s=0.0 if self._mqtt.online else round(max(now - self._online_at, 0.1), 1),
             reason=self._bridge.reason or "not asked yet",
-            chargers=len(self._shared.plan.chargers),
+            chargers=len(self._shared.registry.chargers),
         )
 
     def _tell(self, **states: str) -> None:

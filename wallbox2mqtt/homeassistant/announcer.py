@@ -69,7 +69,7 @@ class Announcer:
     ) -> None:
         """Take up what was announced before; ``allowed``: the permissions that the configuration gives."""
         self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
-        self._mqtt, self._picture, self._plan = mqtt, shared.picture, shared.plan
+        self._mqtt, self._picture, self._registry = mqtt, shared.picture, shared.registry
         self._store, self._clock, self._allowed = store, shared.clock, allowed
         self._announced = _announced(store.read(_FILE).get(topics.base))
         self._sent: dict[str, int] = {}
@@ -95,8 +95,8 @@ class Announcer:
         if self._form == "off" or not self._mqtt.online:
             return
         self._go_on()
-        chargers = self._plan.chargers
-        if self._plan.was_listed:
+        chargers = self._registry.chargers
+        if self._registry.was_listed:
             ours = {bridge_node(self._topics.base), *map(charger_node, chargers)}
             for node in self._announced.keys() - ours:
                 self._clear(node)
