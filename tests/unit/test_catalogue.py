@@ -35,6 +35,7 @@ from wallbox2mqtt.catalogue import (
 )
 from wallbox2mqtt.catalogue import payloads as lang
 from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
+from wallbox2mqtt.catalogue.quantities import ImpossibleValueError
 from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
 from wallbox2mqtt.catalogue.templates import REMOTE_ACTION, Placeholder, Template, UnfilledError, fill, match
@@ -384,11 +385,13 @@ def test_a_right_row_can() -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [shape for shape in Shape if shape not in {Shape.NUMBER, Shape.NUMBER_OR_TEXT}],
+    [shape for shape in Shape if shape is not Shape.NUMBER],
     ids=lambda shape: shape.name,
 )
 @pytest.mark.parametrize(
-    "extra", [{"unit": "A"}, {"state_class": "total"}, {"precision": 0}], ids=lambda extra: next(iter(extra))
+    "extra",
+    [{"unit": "A"}, {"state_class": "total"}, {"precision": 0}, {"least": 0}],
+    ids=lambda extra: next(iter(extra)),
 )
 def test_only_numbers_have_units(shape: Shape, extra: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="has no unit"):
@@ -403,15 +406,27 @@ READS: dict[Shape, list[Json]] = {
     Shape.FLAG: [0, 1],
     Shape.BOOLEAN: [True, False],
     Shape.TEXT: ["", "a", "1"],
-    Shape.NUMBER_OR_TEXT: [0, 0.5, "", "83610"],
     Shape.LIST: [[], [1, None]],
 }
 REFUSES: dict[Shape, list[Json]] = {
-    Shape.NUMBER: ["1", True, [], {}, 10**400, -(10**400), float("inf"), float("nan")],
-    Shape.FLAG: [2, -1, 0.5, 1.0, "1", [], {}],
-    Shape.BOOLEAN: [2, -1, 0.0, "true", [], {}],
+    Shape.NUMBER: [
+        "one",
+        "1 ",
+        "0x1",
+        "1_0",
+        "\u0661",
+        "1e999",
+        True,
+        [],
+        {},
+        10**400,
+        -(10**400),
+        float("inf"),
+        float("nan"),
+    ],
+    Shape.FLAG: [2, -1, 0.5, 1.0, "2", "true", [], {}],
+    Shape.BOOLEAN: [2, -1, 0.0, "true", "1.0", [], {}],
     Shape.TEXT: [1, True, [], {}],
-    Shape.NUMBER_OR_TEXT: [True, [], {}, 10**400],
     Shape.LIST: [1, True, "[]", {}],
 }
 
@@ -442,7 +457,31 @@ def test_kinds_read_or_refuse(value: Json) -> None:
             read = Kind(shape).read(value)
         except TypeError:
             continue
-        assert read == value
+        assert read == value or isinstance(value, str)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "expected"),
+    [
+        (Shape.NUMBER, "194", 194),
+        (Shape.NUMBER, "-7.20", -7.2),
+        (Shape.NUMBER, "1e-05", 1e-05),
+        (Shape.NUMBER, "", None),
+        (Shape.FLAG, "1", 1),
+        (Shape.BOOLEAN, "0", False),
+        (Shape.BOOLEAN, "", None),
+        (Shape.TEXT, "007", "007"),
+    ],
+)
+def test_a_number_as_text_is_that_number(shape: Shape, text: str, expected: Json) -> None:
+    assert exact(Kind(shape).read(text)) == exact(expected)
+
+
+@pytest.mark.parametrize("value", [-0.001, 100.5, "101", -(10**300)], ids=str)
+def test_impossible_values(value: Json) -> None:
+    with pytest.raises(ImpossibleValueError, match="expected 0 to 100"):
+        quantities.PERCENT.read(value)
+    assert [quantities.PERCENT.read(possible) for possible in (0, 100, "55", None)] == [0, 100, 55, None]
 
 
 # --- the requests, against the table kept by hand

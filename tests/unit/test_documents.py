@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -216,6 +217,19 @@ def test_captured_sweep() -> None:
         pytest.param(detail(new={"a": {"b": True}}), "new/a/b", "true", id="unknown-nested"),
         pytest.param(detail(new=10**400), "new", str(10**400), id="unknown-huge"),
         pytest.param(detail(new="ü\ud800€"), "new", "ü?€", id="unknown-surrogate"),
+        pytest.param({"name": "Gar\ud800age"}, "name", "Gar?age", id="surrogate"),
+        pytest.param({"name": "a\u202egnp\u2066\u200fb"}, "name", "agnpb", id="controls-of-direction"),
+        pytest.param({"name": "\U0001f469\u200d\U0001f467"}, "name", "\U0001f469\u200d\U0001f467", id="joined-emoji"),
+        pytest.param(detail(tariffs=["\ud800", {"\u202ea": math.nan}]), "tariffs", '["?",{"a":null}]', id="in-a-list"),
+        pytest.param(detail(new=math.inf), "new", "None", id="unknown-without-end"),
+        pytest.param(detail(**{"a\u202eb": 1}), "a_b", "1", id="direction-key"),
+        pytest.param({"status_id": "194"}, "status_id", "194", id="number-as-text"),
+        pytest.param({"charging_power": "7.20"}, "charging_power", "7.2", id="fraction-as-text"),
+        pytest.param({"added_energy": "1e-05"}, "added_energy", "1e-05", id="exponent-as-text"),
+        pytest.param({"charging_power": ""}, "charging_power", "None", id="no-number-as-text"),
+        pytest.param(detail(locked="1"), "locked", "1", id="flag-as-text"),
+        pytest.param(detail(icp_max_current="-16"), "icp_max_current", "16", id="icp-as-text"),
+        pytest.param(detail(serial_number="0012"), "serial_number", "0012", id="a-text-stays-one"),
         pytest.param({"status_id": 1, "new": 1.5}, "new", "1.5", id="unknown-at-the-top"),
         pytest.param(detail(software={"new": "x"}), "software/new", "x", id="unknown-in-a-known-object"),
         pytest.param(detail(**{"a+b": 1}), "a_b", "1", id="plus"),
@@ -290,11 +304,10 @@ def test_little_is_quoted_of_what_is_no_detail() -> None:
 
 
 WRONG: dict[Shape, list[Json]] = {
-    Shape.NUMBER: ["1", True, [], [1], {"a": 1}, 10**400],
-    Shape.FLAG: ["1", 2, 0.5, [], {"a": 1}],
-    Shape.BOOLEAN: ["true", 2, [], {"a": 1}],
+    Shape.NUMBER: ["one", "1 A", "01", "+1", "1,5", "1e999", True, [], [1], {"a": 1}, 10**400],
+    Shape.FLAG: ["2", "on", 2, 0.5, [], {"a": 1}],
+    Shape.BOOLEAN: ["true", "2", 2, [], {"a": 1}],
     Shape.TEXT: [1, True, [], {"a": 1}],
-    Shape.NUMBER_OR_TEXT: [True, [], {"a": 1}],
     Shape.LIST: [1, "x", True, {"a": 1}],
 }
 
@@ -339,6 +352,35 @@ def test_no_time_where_a_time_is_known() -> None:
     assert "2026-10-05 17:00:05" in reading.wrong["last_sync"]
 
 
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [
+        ({"charging_time": -1648030457}, "charging_time"),
+        ({"state_of_charge": 255}, "state_of_charge"),
+        ({"state_of_charge": "101"}, "state_of_charge"),
+        ({"added_energy": -0.5}, "added_energy"),
+        (detail(ecosmart={"percentage": -1}), "ecosmart/percentage"),
+    ],
+)
+def test_impossible_values_are_unknown_at_once(document: Json, key: str) -> None:
+    reading = read_detail({"status_id": 161} | document if isinstance(document, dict) else document)
+    assert reading.values[key] is None
+    assert "expected 0 to" in reading.impossible[key]
+    assert reading.wrong == {}
+
+
+def test_negative_where_it_is_possible() -> None:
+    reading = read_detail({"charging_power": -7.2, "cost": -0.1, "config_data": {"max_charging_current": -16}})
+    assert list(reading.values.values()) == [-7.2, -0.1, -16]
+
+
+def test_impossible_values_of_every_document() -> None:
+    basic = read_basic({"data": {"chargerData": {"wifiSignal": 255, "resume": {"totalEnergy": "-1"}}}})
+    assert basic.values == {"basic/wifiSignal": None, "basic/resume/totalEnergy": None}
+    (listed,) = read_sweep(sweep({"id": 1, "addedEnergy": -1, "status": "194"}))
+    assert listed.reading.values == {"added_energy": None, "status_id": 194}
+
+
 def test_an_unsafe_key_does_not_pass_for_a_known_field() -> None:
     configs: list[dict[str, Json]] = [{"auto_lock": 1, "auto+lock": "x"}, {"auto+lock": "x", "auto_lock": 1}]
     for config in configs:
@@ -381,7 +423,8 @@ LONG_TEXT = "x" * LONGEST_TEXT
         pytest.param({"new": LONG_TEXT}, {"new": LONG_TEXT}, {}, id="text-that-fits"),
         pytest.param({"new": LONG_TEXT + "x"}, {}, {}, id="long-text"),
         pytest.param({"new": [LONG_TEXT]}, {}, {}, id="long-list"),
-        pytest.param({"car_plate": LONG_TEXT + "x"}, {}, {"car_plate": "longer than 65536"}, id="long-known-text"),
+        pytest.param({"car_plate": "x" * 255}, {"car_plate": "x" * 255}, {}, id="known-text-that-fits"),
+        pytest.param({"car_plate": "x" * 10_000}, {"car_plate": "x" * 254 + "…"}, {}, id="long-known-text"),
         pytest.param({"tariffs": [LONG_TEXT]}, {}, {"tariffs": "longer than 65536"}, id="long-known-list"),
     ],
 )
@@ -580,6 +623,12 @@ def test_the_first_of_two_counts() -> None:
     assert read_sweep(document) == [Listed(1, "", "", Reading({"locked": 1}))]
 
 
+def test_name_and_model_of_a_list_are_cleaned() -> None:
+    (listed,) = read_sweep(sweep({"id": 1, "name": "Gar\ud800age\u202e", "chargerType": "x" * 10_000}))
+    assert listed.name == listed.reading.values["name"] == "Gar?age"
+    assert listed.model == listed.reading.values["basic/chargerType"] == "x" * 254 + "…"
+
+
 def test_only_rows_are_read_of_a_list() -> None:
     charger: Json = {
         "id": 1,
@@ -622,7 +671,7 @@ def test_answer_of_post_config(wrap: Any) -> None:  # noqa: ANN401 - two lambdas
         "icp_max_current": -20,
         "home_sharing": 0,
         "currency": {"id": 48, "symbol": "£"},
-        "max_charging_current": "16",
+        "max_charging_current": "all",
         "new": 1,
     }
     reading = read_answer(wrap(config), "config")

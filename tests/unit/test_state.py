@@ -277,7 +277,7 @@ class TestMissingAndWrong:
     ) -> None:
         caplog.set_level(logging.WARNING)
         chart.detail(1, charging_power=3)
-        for begun in (2, 3, 4):
+        for begun in (2, 3):
             chart.detail(begun, charging_power="a lot", config_data={"locked": 7})
         assert chart.of("charging_power") == ["3"]
         assert chart.of("locked") == []
@@ -287,6 +287,26 @@ class TestMissingAndWrong:
         ]
         chart.detail(5, charging_power=4)
         assert chart.of("charging_power") == ["4"]
+
+    def test_a_wrong_kind_three_readings_long_is_unknown(self, chart: Chart) -> None:
+        chart.detail(1, charging_power=3, cost=1)
+        chart.detail(2, charging_power="a lot", cost=1)
+        chart.sweep(3, added_energy=1)
+        chart.detail(4, charging_power=[], cost="much")
+        assert chart.of("charging_power") == ["3"]
+        chart.detail(5, charging_power="a lot", cost=1)
+        chart.detail(6, charging_power="a lot", cost="much")
+        assert chart.of("charging_power") == ["None"]
+        assert chart.of("cost") == ["1"], "two in a row are not three"
+
+    def test_an_impossible_value_is_unknown_at_once(self, chart: Chart, caplog: pytest.LogCaptureFixture) -> None:
+        chart.detail(1, charging_time=3)
+        for begun in (2, 3):
+            chart.detail(begun, charging_time=-1648030457)
+        assert chart.of("charging_time") == ["3", "None"]
+        (record,) = caplog.records
+        assert "an impossible value of a field" in record.getMessage()
+        assert "found -1648030457, expected 0 to inf" in record.getMessage()
 
     def test_basic_and_detail_do_not_miss_one_anothers_keys(self, chart: Chart) -> None:
         chart.detail(1, name="A")

@@ -16,6 +16,9 @@ MAX_FIELDS = 1000
 """Fields of one charger; known documents have 150. A cloud that makes up new keys each time must not eat the memory."""
 
 _DERIVED = [row for row in FIELDS.values() if row.derive is not None]
+MAX_WRONG = 3
+"""Readings in a row in which a field is of the wrong kind: then it is unknown."""
+
 DERIVED_OF: dict[str, list[str]] = {}
 for _row in _DERIVED:
     for _source in _row.sources:
@@ -97,7 +100,8 @@ class Charger:
     """One charger. ``read_at``: when the reading of a field began. ``homes``: the documents read since the start.
 
     ``gone``: keys by the document that no longer has them. ``doubts``: since when it is unknown whether a write of
-    the field had its effect. ``edition``: how often more of it than measurements has changed.
+    the field had its effect. ``wrong``: in how many readings in a row a field was of the wrong kind. ``edition``: how
+    often more of it than measurements has changed.
     """
 
     id: int
@@ -108,6 +112,7 @@ class Charger:
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     doubts: dict[str, float] = field(default_factory=dict)
+    wrong: dict[str, int] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
     detailed: bool = False

@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from wallbox2mqtt.bridge.charger import (
     DERIVED_OF,
     HELD,
+    MAX_WRONG,
     MOVING,
     STATES,
     Charger,
@@ -136,8 +137,7 @@ class Picture:
         """
         with self._lock:
             charger = self._chargers.setdefault(charger_id, Charger(charger_id))
-            self._warn(charger, reading)
-            values = welcome(charger, reading.values)
+            values = self._said(charger, reading)
             if reading.complete:
                 values |= self._gone(charger, values.keys() | reading.wrong.keys(), home)
             unconfirmed = self._take(charger, values, begun, confirms=True)
@@ -186,8 +186,8 @@ class Picture:
             followers = {follower for key in wished for follower in DERIVED_OF.get(key, ())}
             for key in followers - wished.keys():
                 charger.holds.pop(key, None)  # an earlier command's, which this one has overtaken
-            others = {key: value for key, value in answer.values.items() if key not in wished}
-            unconfirmed = self._take(charger, welcome(charger, others), begun, confirms=False)
+            others = {key: value for key, value in self._said(charger, answer).items() if key not in wished}
+            unconfirmed = self._take(charger, others, begun, confirms=False)
             unconfirmed += self._follow(charger, {key: charger.values[key] for key in wished}, begun, confirms=False)
             self._update_availability(charger)
             return unconfirmed
@@ -219,6 +219,20 @@ class Picture:
         charger.was[key] = old
         charger.holds[key] = hold = Hold(wish, now, list(old), command)
         return hold
+
+    def _said(self, charger: Charger, reading: Reading) -> dict[str, Json]:
+        """Return what a document says; None for a field that has been of the wrong kind for too long."""
+        for told, problems in (
+            ("kept the last value of", reading.wrong),
+            ("an impossible value of", reading.impossible),
+        ):
+            for key, problem in problems.items():
+                if key not in charger.warned:
+                    charger.warned.add(key)
+                    _LOG.warning("%s a field charger=%d field=%s problem=%r", told, charger.id, key, problem)
+        counts = {key: charger.wrong.get(key, 0) + 1 for key in reading.wrong}
+        charger.wrong = {key: n for key, n in charger.wrong.items() if key not in reading.values} | counts
+        return welcome(charger, reading.values) | {key: None for key, n in counts.items() if n >= MAX_WRONG}
 
     def _take(
         self, charger: Charger, values: Mapping[str, Json], begun: float, *, confirms: bool
@@ -283,12 +297,6 @@ class Picture:
         charger.homes.add(home)
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)
-
-    def _warn(self, charger: Charger, reading: Reading) -> None:
-        for key, what in reading.wrong.items():
-            if key not in charger.warned:
-                charger.warned.add(key)
-                _LOG.warning("kept the last value of a field charger=%d field=%s problem=%r", charger.id, key, what)
 
     def _update_availability(self, charger: Charger) -> None:
         out = charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH

@@ -135,7 +135,7 @@ class Field:
     def _example_fits(self) -> bool:
         try:
             self.kind.read(self.example)
-        except TypeError:
+        except (TypeError, ValueError):
             return False
         return not self.words or self.example in self.words
 

@@ -6,6 +6,8 @@ the ones that all consumers of discovery understand. ``{currency}`` in a unit st
 """
 
 import enum
+import math
+import re
 import sys
 from dataclasses import dataclass
 from typing import TypeAlias, TypeGuard
@@ -24,16 +26,19 @@ class Shape(enum.Enum):
     FLAG = "0 or 1"
     BOOLEAN = "true or false"
     TEXT = "text"
-    NUMBER_OR_TEXT = "number or text"
-    """The month's totals: text on most days, a number or null on the first of a month."""
     LIST = "list"
+
+
+class ImpossibleValueError(ValueError):
+    """Raised when a value is of the right kind and cannot be true: a negative energy, more than 100 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of quantity. ``precision``: digits after the point that make sense on a dashboard.
 
-    ``read_in``: the unit in which people read it, and how many of ``unit`` make one of it.
+    ``read_in``: the unit in which people read it, and how many of ``unit`` make one of it. ``least``, ``most``: what is
+    below or above is impossible.
     """
 
     shape: Shape
@@ -42,25 +47,36 @@ class Kind:
     state_class: str | None = None
     precision: int | None = None
     read_in: tuple[str, int] | None = None
+    least: float = -math.inf
+    most: float = math.inf
 
     def __post_init__(self) -> None:
-        """Refuse a kind that cannot be: only numbers have a unit or a state class."""
-        numeric = self.shape in {Shape.NUMBER, Shape.NUMBER_OR_TEXT}
-        if (self.unit or self.state_class or self.precision is not None) and not numeric:
-            msg = f"a {self.shape.value} has no unit, state class or precision: {self}"
+        """Refuse a kind that cannot be: only numbers have a unit, a state class or bounds."""
+        bounded = math.isfinite(self.least) or math.isfinite(self.most)
+        of_numbers = self.unit or self.state_class or self.precision is not None or bounded
+        if of_numbers and self.shape is not Shape.NUMBER:
+            msg = f"a {self.shape.value} has no unit, state class, precision or bounds: {self}"
             raise ValueError(msg)
 
     def read(self, value: Json) -> Json:
-        """Give the value back if it is of this kind (null always is), a flag as 0 or 1, a boolean as true or false.
+        """Return a value of this kind (null always is), a flag as 0 or 1, a boolean as true or false.
+
+        A number as text is that number, because the cloud sends some so; an empty text is none.
 
         Raises:
             TypeError: the value is of another kind.
+            ImpossibleValueError: no such quantity can have this value.
 
         """
+        if isinstance(value, str) and self.shape in _NUMERIC:
+            value = _number_in(value)
         if value is None:
             return None
         match self.shape:
-            case Shape.NUMBER if is_number(value):
+            case Shape.NUMBER if isinstance(value, int | float) and is_number(value):
+                if not self.least <= value <= self.most:
+                    msg = f"found {value}, expected {self.least:g} to {self.most:g}"
+                    raise ImpossibleValueError(msg)
                 return value
             case Shape.FLAG if value in (0, 1) and isinstance(value, int):
                 return int(value)
@@ -69,12 +85,23 @@ class Kind:
                 return bool(value)
             case Shape.TEXT if isinstance(value, str):
                 return value
-            case Shape.NUMBER_OR_TEXT if isinstance(value, str) or is_number(value):
-                return value
             case Shape.LIST if isinstance(value, list):
                 return value
         msg = f"found {type(value).__name__}, expected {self.shape.value}"
         raise TypeError(msg)
+
+
+_NUMERIC = {Shape.NUMBER, Shape.FLAG, Shape.BOOLEAN}
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+
+
+def _number_in(text: str) -> Json:
+    """Return the number that a text is in JSON's form, None for an empty text, and any other text as it is."""
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        return text
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def is_number(value: object) -> bool:
@@ -92,21 +119,23 @@ def is_charger_id(value: object) -> TypeGuard[int]:
 
 
 POWER_KW = Kind(Shape.NUMBER, "kW", "power", "measurement", 2)
-ENERGY_KWH = Kind(Shape.NUMBER, "kWh", "energy", "total_increasing", 2)
-ENERGY_WH = Kind(Shape.NUMBER_OR_TEXT, "Wh", "energy", "total_increasing", 1, read_in=("kWh", 1000))
-CURRENT_A = Kind(Shape.NUMBER, "A", "current", "measurement", 0)
+ENERGY_KWH = Kind(Shape.NUMBER, "kWh", "energy", "total_increasing", 2, least=0)
+ENERGY_WH = Kind(Shape.NUMBER, "Wh", "energy", "total_increasing", 1, read_in=("kWh", 1000), least=0)
+CURRENT_A = Kind(Shape.NUMBER, "A", "current", "measurement", 0, least=0)
 LIMIT_A = Kind(Shape.NUMBER, "A", "current", None, 0)
-DURATION_S = Kind(Shape.NUMBER, "s", "duration", None, 0, read_in=("min", 60))
-INTERVAL_S = Kind(Shape.NUMBER, "s", "duration", None, 0)
-DISTANCE_KM = Kind(Shape.NUMBER, "km", "distance", "total_increasing", 0)
-SPEED_KMH = Kind(Shape.NUMBER, "km/h", "speed", "measurement", 0)
+DURATION_S = Kind(Shape.NUMBER, "s", "duration", None, 0, read_in=("min", 60), least=0)
+INTERVAL_S = Kind(Shape.NUMBER, "s", "duration", None, 0, least=0)
+DISTANCE_KM = Kind(Shape.NUMBER, "km", "distance", "total_increasing", 0, least=0)
+SPEED_KMH = Kind(Shape.NUMBER, "km/h", "speed", "measurement", 0, least=0)
 MONEY = Kind(Shape.NUMBER, "{currency}", None, "total_increasing", 2)
 """Money that starts anew. Home Assistant's class ``monetary`` allows ``total`` only, which subtracts at each reset."""
 PRICE = Kind(Shape.NUMBER, "{currency}/kWh", None, "measurement", 3)
-CHARGE_PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0)
+CHARGE_PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
 """Without the class ``battery``: Home Assistant would show the car's as the charger's own."""
-PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0)
-COUNT = Kind(Shape.NUMBER_OR_TEXT, None, None, "total_increasing", 0)
+PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
+COUNT = Kind(Shape.NUMBER, None, None, "total_increasing", 0, least=0)
+COUNTER = Kind(Shape.NUMBER, least=0)
+"""One that nobody adds up."""
 TIMESTAMP = Kind(Shape.TEXT, device_class="timestamp")
 NUMBER = Kind(Shape.NUMBER)
 FLAG = Kind(Shape.FLAG)
@@ -117,6 +146,5 @@ BATTERY_CHARGING = Kind(Shape.BOOLEAN, device_class="battery_charging")
 CONNECTIVITY = Kind(Shape.NUMBER, device_class="connectivity")
 TEXT = Kind(Shape.TEXT)
 FIRMWARE = Kind(Shape.TEXT, device_class="firmware")
-NUMBER_OR_TEXT = Kind(Shape.NUMBER_OR_TEXT)
 WORD = Kind(Shape.TEXT, device_class="enum")
 LIST = Kind(Shape.LIST)

@@ -5,13 +5,15 @@ nobody knows is taken as it is, unless it is larger than any field can be.
 """
 
 import logging
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
-from wallbox2mqtt.catalogue.quantities import is_charger_id
+from wallbox2mqtt.catalogue.quantities import ImpossibleValueError, is_charger_id
 from wallbox2mqtt.errors import BadAnswerError
-from wallbox2mqtt.topics import safe_part, to_json
+from wallbox2mqtt.topics import BIDI_CONTROLS, safe_part, to_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,6 +26,9 @@ LONGEST_KEY = 200
 """Characters, with all levels. Longer ones are left out before anything keeps them: a row of the catalogue has 30."""
 LONGEST_TEXT = 64 * 1024
 """Characters of a value, a list as its JSON. A longer one is left out: nobody reads it, and it would be kept."""
+LONGEST_KNOWN_TEXT = 255
+"""Characters of a name, a version and the like; what is longer is cut: Home Assistant takes no longer state."""
+_BIDI = re.compile(f"[{BIDI_CONTROLS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,13 @@ class Reading:
     """What a document says of one charger.
 
     ``values``: by key; lists and empty objects as JSON text. ``wrong``: known fields of the wrong kind, with
-    what was found. ``complete``: a key that such a document once had and that is missing now is unknown.
+    what was found. ``impossible``: the same of those whose value cannot be; it is None in ``values``.
+    ``complete``: a key that such a document once had and that is missing now is unknown.
     """
 
     values: dict[str, Json]
     wrong: dict[str, str] = field(default_factory=dict)
+    impossible: dict[str, str] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -70,27 +77,54 @@ def _leave_out(key: str, why: str) -> None:
         _LOG.warning("left out an unknown field, and will not tell of others field=%r problem=%r", key[:60], why)
 
 
+def _clean(value: Json) -> Json:
+    """Return what every reader can take: no halves of characters, no controls of direction, no number without end."""
+    match value:
+        case str():
+            return value if value.isascii() else _BIDI.sub("", value).encode(errors="replace").decode()
+        case list():
+            return [_clean(item) for item in value]
+        case dict():
+            return {str(_clean(name)): _clean(item) for name, item in value.items()}
+        case float() if not math.isfinite(value):
+            return None
+    return value
+
+
+def _clean_text(value: Json) -> Json:
+    """Return the text of a known field, cut to what it can have."""
+    text = _clean(value)
+    if isinstance(text, str) and len(text) > LONGEST_KNOWN_TEXT:
+        return text[: LONGEST_KNOWN_TEXT - 1] + "…"
+    return text
+
+
 class _Reader:
     """Collects a document's values; the rows say which of them are of the wrong kind."""
 
     def __init__(self) -> None:
         self.values: dict[str, Json] = {}
         self.wrong: dict[str, str] = {}
+        self.impossible: dict[str, str] = {}
 
     def take(self, row: Field, value: Json) -> None:
         """Take a known field."""
         try:
-            read = row.kind.read(value)
+            read = row.kind.read(_clean_text(value) if isinstance(value, str) else value)
             if row.convert is not None:
                 read = row.convert(read)
         except TypeError as error:
             self.wrong[row.key] = str(error)
+        except ImpossibleValueError as error:
+            self.impossible[row.key] = str(error)
+            self.values[row.key] = None
         else:
             self._put(row.key, read)
 
     def _put(self, key: str, value: Json) -> None:
         try:
-            text = to_json(value) if isinstance(value, list | dict) else value
+            clean = _clean(value)
+            text = to_json(clean) if isinstance(clean, list | dict) else clean
         except RecursionError:
             # what could just be read from JSON is too deep to be written as JSON
             self._refuse(key, "nested too deeply")
@@ -134,7 +168,7 @@ class _Reader:
                 self.wrong[leaf] = f"{key} is no object but {type(value).__name__}"
 
     def reading(self, *, complete: bool) -> Reading:
-        return Reading(self.values, self.wrong, complete)
+        return Reading(self.values, self.wrong, self.impossible, complete)
 
 
 def read_detail(document: Json) -> Reading:
@@ -213,7 +247,7 @@ def _chargers(groups: list[Json]) -> Iterator[dict[str, Json]]:
 
 
 def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
-    name, model = charger.get("name"), charger.get("chargerType")
+    name, model = _clean_text(charger.get("name")), _clean_text(charger.get("chargerType"))
     return Listed(
         charger_id,
         name if isinstance(name, str) else "",
@@ -242,7 +276,7 @@ def read_answer(document: Json, form: str | None) -> Reading:
     if form == "v2" and (charger := _charger_data(document)) is not None:
         shown = _part(charger, _V2)
         basic = read_basic(document)
-        return Reading(basic.values | shown.values, basic.wrong | shown.wrong)
+        return Reading(basic.values | shown.values, basic.wrong | shown.wrong, basic.impossible | shown.impossible)
     if form == "config" and isinstance(document, dict):
         # an answer under «data», as one public script has it, and the plain one that all others have
         inner = document.get("data")
