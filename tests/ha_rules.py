@@ -45,7 +45,7 @@ _PLATFORMS: dict[str, tuple[set[str], set[str]]] = {
         {"device_class", "unit_of_measurement"},
     ),
     "switch": ({"state_topic", "command_topic", "payload_on", "payload_off"}, {"device_class"}),
-    "select": ({"state_topic", "command_topic", "options"}, set()),
+    "select": ({"state_topic", "command_topic", "options"}, {"value_template", "command_template"}),
     "button": ({"command_topic", "payload_press"}, {"device_class"}),
     "text": ({"state_topic", "command_topic", "min", "max"}, {"mode", "pattern"}),
     "update": ({"state_topic", "command_topic", "payload_install", "device_class"}, set()),
@@ -121,7 +121,9 @@ def _component(name: str, component: Payload) -> list[str]:
         "it has no unique_id": not re.fullmatch(r"[a-z0-9_]+", str(component.get("unique_id"))),
         "its id does not name its platform": not name.startswith(f"{platform}_"),
         "no name": not component.get("name"),
-        "its default id": not re.fullmatch(rf"{platform}\.[a-z0-9]+(_[a-z0-9]+)*", component["default_entity_id"]),
+        "its default id": not re.fullmatch(
+            rf"{platform}\.[a-z0-9]+(_[a-z0-9]+)*", component.get("default_entity_id", f"{platform}.x")
+        ),
         "its icon": not str(component.get("icon", "mdi:x")).startswith("mdi:"),
         "its category": component.get("entity_category", "config") not in {"config", "diagnostic"},
         "a sensor is no setting": platform in {"sensor", "binary_sensor"}

@@ -11,15 +11,17 @@ from tests.ha_rules import problems_of
 from wallbox2mqtt.bridge.state import Picture
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
+from wallbox2mqtt.catalogue.translations import translations
 from wallbox2mqtt.cloud.documents import read_basic, read_detail
 from wallbox2mqtt.homeassistant import Announcement, Charger, bridge, bridge_node, slug
-from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS
+from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS
 from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
 from wallbox2mqtt.topics import Topics, payload
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "discovery"
 TOPICS = Topics("wallbox")
 NOTHING: Mapping[str, Json] = {}
+LANGUAGES = ("de", "es", "fr", "it", "nl")
 ID = 12345
 
 
@@ -35,10 +37,15 @@ def view_of(spec: ChargerSpec) -> dict[str, Json]:
 
 
 def announced(
-    model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING, allowed: frozenset[str] = frozenset()
+    model: str = "pulsar-plus",
+    changes: Mapping[str, Json] = NOTHING,
+    allowed: frozenset[str] = frozenset(),
+    *,
+    label: str | None = None,
+    language: str = "en",
 ) -> tuple[Announcement, dict[str, Json]]:
     view = {**view_of(ChargerSpec(id=ID, model=model, name="Garage")), **changes}
-    return Charger(TOPICS, ID, view, allowed=allowed).announcement(), view
+    return Charger(TOPICS, ID, view, allowed=allowed, label=label, language=language).announcement(), view
 
 
 def components(model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def test_rules_of_home_assistant(model: str, form: str) -> None:
     gone = {"sensor_gone": "sensor"}
     for topic, text in announcement.messages("homeassistant", form, gone).items():
         assert text == "" if "sensor_gone" in topic else not problems_of(topic, text), topic
-        assert "object_id" not in text.replace("default_entity_id", "")
+        assert "object_id" not in text
         assert '"retain"' not in text
 
 
@@ -88,9 +95,8 @@ def test_ids_and_names_are_unique() -> None:
     assert len(set(COMPONENT_IDS.values())) == len(COMPONENT_IDS)
     for model in MODELS:
         parts = announced(model, allowed=frozenset({ALLOW_FACTORY_RESET}))[0].components.values()
-        for key in ("unique_id", "default_entity_id"):
-            values = [part[key] for part in parts]
-            assert sorted(set(map(str, values))) == sorted(map(str, values))
+        ids = [str(part["unique_id"]) for part in parts]
+        assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize(
@@ -339,21 +345,80 @@ def test_a_name_that_a_command_may_give_is_shown_as_it_is() -> None:
     name = "x" * 64
     device: Any = announced(changes={"name": name})[0].shared["device"]
     assert device["name"] == name
-    assert components(changes={"name": name})["sensor_status"]["default_entity_id"] == f"sensor.{name}_status"
 
 
 @pytest.mark.parametrize(
-    ("name", "entity_id"),
+    ("name", "expected"),
     [
-        ("Garage", "sensor.garage_status"),
-        ("Süd  #1", "sensor.sud_1_status"),
-        ("车库", "sensor.wallbox2mqtt_12345_status"),
-        (None, "sensor.wallbox_12345_status"),
-        ("x" * 63 + " y", "sensor." + "x" * 63 + "_status"),
+        ("Garage", "garage"),
+        ("Süd  #1", "sud_1"),
+        ("Größe ø Łódź", "grosse_o_lodz"),
+        ("\u0413\u0430\u0440\u0430\u0436 \u0419\u043e\u0434 \u0429\u0443\u043a\u0430", "garazh_iod_shchuka"),
+        ("\u0393\u03ba\u03b1\u03c1\u03ac\u03b6", "gkaraz"),
+        ("Æther œuvre þ đ ð", "aether_oeuvre_th_d_d"),
+        ("Bob's Box", "bob_s_box"),
+        ("1,5 kW & co", "15_kw_co"),
+        ("a\u2014b\u00a0c", "a_b_c"),
+        ("車庫", ""),
+        ("\U0001f697", ""),
     ],
 )
-def test_ids_of_entities_follow_the_name(name: Json, entity_id: str) -> None:
-    assert components(changes={"name": name})["sensor_status"]["default_entity_id"] == entity_id
+def test_names_become_ids_as_in_home_assistant(name: str, expected: str) -> None:
+    """The right sides come from Home Assistant's own ``slugify``, but for scripts that it reads aloud."""
+    assert slug(name) == expected
+
+
+def test_home_assistant_makes_the_ids_of_entities() -> None:
+    """A given id overrides the user's own when a component returns, and when ids are recreated."""
+    for language in LANGUAGES:
+        text = str(announced(language=language)[0].components) + str(bridge(TOPICS, language).components)
+        assert "default_entity_id" not in text
+
+
+def test_an_id_is_given_where_home_assistant_would_make_none() -> None:
+    parts: dict[str, Any] = announced(label="garage_12345")[0].components
+    assert parts["sensor_status"]["default_entity_id"] == "sensor.garage_12345_status"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_name_and_option_is_translated(model: str, language: str) -> None:
+    english, _ = announced(model, {"icp_max_current": 25}, frozenset({ALLOW_FACTORY_RESET}))
+    parts: dict[str, Any] = {**english.components, **bridge(TOPICS).components}
+    texts = {part["name"] for part in parts.values()} | {
+        one for part in parts.values() for one in part.get("options", [])
+    }
+    assert not {text for text in texts if not translations(language).get(text)}
+
+
+def test_every_row_is_translated() -> None:
+    names = {row.name for row in ROWS} | {button.name for row in FIELDS.values() for button in row.buttons}
+    words = {word for row in ROWS for word in row.words}
+    for language in LANGUAGES:
+        assert not (names | words) - translations(language).keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_rules_of_home_assistant_in_each_language(model: str, language: str) -> None:
+    for announcement in (announced(model, language=language)[0], bridge(TOPICS, language)):
+        for topic, text in announcement.messages("homeassistant", "device", {}).items():
+            assert not problems_of(topic, text)
+        names = [(part["platform"], slug(str(part["name"]))) for part in announcement.components.values()]
+        assert len(set(names)) == len(names), "two entities of one name"
+        assert all(name for _, name in names)
+
+
+def test_labels_are_translated_both_ways() -> None:
+    parts: dict[str, Any] = announced(language="de")[0].components
+    select, status = parts["select_eco_smart"], parts["sensor_status"]
+    assert select["options"] == ["Aus", "Öko", "Nur Sonne"]
+    assert select["value_template"] == '{{ {"off":"Aus","eco":"Öko","full_green":"Nur Sonne"}.get(value, value) }}'
+    assert select["command_template"] == '{{ {"Aus":"off","Öko":"eco","Nur Sonne":"full_green"}.get(value, value) }}'
+    assert "Gesperrt - Auto verbunden" in status["options"]
+    assert '"Locked - Car connected":"Gesperrt - Auto verbunden"' in status["value_template"]
+    assert select["unique_id"] == components()["select_eco_smart"]["unique_id"]
+    assert "value_template" not in components()["select_eco_smart"]
 
 
 def test_the_bridge_comes_back_by_itself() -> None:

@@ -178,6 +178,10 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["device", "entity", "off"],
         Meta(description="One announcement a device; one an entity, for openHAB before 5.2; or off."),
     ] = "device"
+    language: Annotated[
+        Literal["en", "de", "es", "fr", "it", "nl"],
+        Meta(description="Language of names, options and status texts in Home Assistant; topics stay as they are."),
+    ] = "en"
     prefix: Annotated[TopicLevel, Meta(description="Home Assistant's discovery prefix.")] = "homeassistant"
 
 

@@ -4,7 +4,7 @@ Only data in, only data out. One unknown key at the root throws a whole device a
 through; the keys are Home Assistant's (its pages on MQTT discovery and on each platform).
 """
 
-from wallbox2mqtt.homeassistant.bridge_device import bridge
+from wallbox2mqtt.homeassistant.bridge_device import bridge, bridge_name
 from wallbox2mqtt.homeassistant.charger_device import Charger
 from wallbox2mqtt.homeassistant.entities import basic_keys
 from wallbox2mqtt.homeassistant.messages import (
@@ -23,6 +23,7 @@ __all__ = [
     "Charger",
     "basic_keys",
     "bridge",
+    "bridge_name",
     "bridge_node",
     "charger_node",
     "label_of",

@@ -18,9 +18,11 @@ from wallbox2mqtt.homeassistant import (
     Charger,
     basic_keys,
     bridge,
+    bridge_name,
     bridge_node,
     charger_node,
     label_of,
+    slug,
     topics_of,
 )
 from wallbox2mqtt.mqtt import Mqtt
@@ -69,6 +71,7 @@ class Announcer:
     ) -> None:
         """Take up what was announced before; ``allowed``: the permissions that the configuration gives."""
         self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
+        self._language = config.language
         self._mqtt, self._picture, self._registry = mqtt, shared.picture, shared.registry
         self._store, self._clock, self._allowed = store, shared.clock, allowed
         self._announced = _announced(store.read(_FILE).get(topics.base))
@@ -87,7 +90,7 @@ class Announcer:
             for node in list(self._announced):
                 self._clear(node)
             return
-        self._offer(bridge(self._topics))
+        self._offer(bridge(self._topics, self._language))
         self.look()
 
     def look(self) -> None:
@@ -104,13 +107,16 @@ class Announcer:
         changed = [charger_id for charger_id in chargers if editions[charger_id] != self._editions.get(charger_id, 0)]
         if not changed:
             return
-        names = {charger_id: label_of(str(self._picture.value(charger_id, "name") or "")) for charger_id in chargers}
-        often = Counter(names.values())
+        names = {charger_id: label_of(self._name(charger_id)) for charger_id in chargers}
+        often = Counter([*names.values(), slug(bridge_name(self._topics.base))])
         for charger_id in changed:
             self._editions[charger_id] = editions[charger_id]
             self._look_at(charger_id, _label(charger_id, names[charger_id], often))
 
-    def _look_at(self, charger_id: int, label: str) -> None:
+    def _name(self, charger_id: int) -> str:
+        return str(self._picture.value(charger_id, "name") or f"Wallbox {charger_id}")
+
+    def _look_at(self, charger_id: int, label: str | None) -> None:
         snapshot = self._picture.snapshot(charger_id)
         if snapshot is None:
             return
@@ -124,6 +130,7 @@ class Announcer:
             model=before.model if before is not None else "",
             allowed=self._allowed,
             label=label,
+            language=self._language,
         )
         if charger.is_whole:
             self._offer(charger.announcement())
@@ -195,10 +202,14 @@ class Announcer:
         return replace(new, components=next(same, new.components))
 
 
-def _label(charger_id: int, name: str, often: Mapping[str, int]) -> str:
-    """Give what the ids of entities begin with; chargers of one name are told apart by their numbers."""
-    own = name or "wallbox"
-    return f"{own}_{charger_id}" if own == "wallbox" or often[own] > 1 else own
+def _label(charger_id: int, name: str, often: Mapping[str, int]) -> str | None:
+    """Return what the ids of entities begin with, where Home Assistant would make none, or the same for two devices.
+
+    ``name``: of the charger, in the letters of ids; ``often``: how many devices have which.
+    """
+    if not name:
+        return charger_node(charger_id)
+    return f"{name}_{charger_id}" if often[name] > 1 else None
 
 
 def _without(components: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:

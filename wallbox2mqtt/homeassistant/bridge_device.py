@@ -3,25 +3,31 @@
 from wallbox2mqtt import __version__
 from wallbox2mqtt.errors import CLOUD_REASONS
 from wallbox2mqtt.homeassistant.entities import connectivity
-from wallbox2mqtt.homeassistant.messages import ORIGIN, Announcement, Component, bridge_node, common, slug
+from wallbox2mqtt.homeassistant.language import in_language
+from wallbox2mqtt.homeassistant.messages import ORIGIN, Announcement, Component, bridge_node, common
 from wallbox2mqtt.topics import Topics
 
 
-def bridge(topics: Topics) -> Announcement:
+def bridge_name(base: str) -> str:
+    """Return the name of the bridge with this base topic."""
+    return "wallbox2mqtt" if base == "wallbox" else f"wallbox2mqtt {base}"
+
+
+def bridge(topics: Topics, language: str = "en") -> Announcement:
     """Give what is announced of the bridge itself. Its connection must not hide itself when it is lost."""
     node = bridge_node(topics.base)
-    name = "wallbox2mqtt" if topics.base == "wallbox" else f"wallbox2mqtt {topics.base}"
+    name = bridge_name(topics.base)
     diagnostic: Component = {"entity_category": "diagnostic"}
     while_it_runs: Component = {"availability": [{"topic": topics.state}]}
 
     def entity(platform: str, key: str, title: str, facts: Component) -> tuple[str, Component]:
-        base = common(platform, node, key, slug(name), title)
+        base = common(platform, node, key, title)
         return f"{platform}_{key}", base | diagnostic | {"state_topic": topics.bridge(key)} | facts
 
     disabled: Component = {"enabled_by_default": False}
     count: Component = {"state_class": "measurement", "icon": "mdi:counter", **while_it_runs, **disabled}
     reasons: Component = {"device_class": "enum", "options": list(CLOUD_REASONS), "icon": "mdi:cloud-question"}
-    refresh = common("button", node, "refresh", slug(name), "Refresh") | diagnostic | while_it_runs
+    refresh = common("button", node, "refresh", "Refresh") | diagnostic | while_it_runs
     components = dict(
         [
             entity("binary_sensor", "state", "Broker connection", connectivity(topics.state)),
@@ -41,4 +47,4 @@ def bridge(topics: Topics) -> Announcement:
         "model": "MQTT bridge",
         "sw_version": __version__,
     }
-    return Announcement(node, {"device": device, "origin": ORIGIN, "qos": 1}, components)
+    return Announcement(node, {"device": device, "origin": ORIGIN, "qos": 1}, in_language(components, language))

@@ -13,6 +13,7 @@ from wallbox2mqtt.homeassistant.entities import (
     specifics,
     statistics_of,
 )
+from wallbox2mqtt.homeassistant.language import in_language
 from wallbox2mqtt.homeassistant.messages import (
     LONGEST_TEXT,
     ORIGIN,
@@ -21,7 +22,6 @@ from wallbox2mqtt.homeassistant.messages import (
     bridge_node,
     charger_node,
     common,
-    label_of,
     object_id,
     only_set,
 )
@@ -34,7 +34,7 @@ class Charger:
 
     ``view``: the fields that its newest documents have. ``expected``: keys of fields whose document has not been
     read since the start but which it had before, ``model`` likewise. ``allowed``: the permissions of the
-    configuration. ``label``: what ids of entities begin with.
+    configuration. ``label``: what ids of entities begin with, where Home Assistant's own would not do.
     """
 
     topics: Topics
@@ -43,7 +43,8 @@ class Charger:
     expected: frozenset[str] = frozenset()
     model: str = ""
     allowed: frozenset[str] = frozenset()
-    label: str = ""
+    label: str | None = None
+    language: str = "en"
 
     @property
     def name(self) -> str:
@@ -66,6 +67,7 @@ class Charger:
             for button in row.buttons
             if button.permission is None or button.permission in self.allowed
         ]
+        parts = [*components, *statistics, self._contact(), *buttons]
         shared: Component = {
             "device": self._device(),
             "origin": ORIGIN,
@@ -73,7 +75,7 @@ class Charger:
             "availability_mode": "all",
             "availability": [*self._reachable, {"topic": self.topics.availability(self.id)}],
         }
-        return Announcement(charger_node(self.id), shared, dict([*components, *statistics, self._contact(), *buttons]))
+        return Announcement(charger_node(self.id), shared, in_language(dict(parts), self.language))
 
     def _has(self, row: Field) -> bool:
         key = row.sources[0] if row.sources else row.key
@@ -128,7 +130,7 @@ class Charger:
     def _common(
         self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool
     ) -> Component:
-        return common(platform, charger_node(self.id), unique, self.label or label_of(self.name), name) | only_set(
+        return common(platform, charger_node(self.id), unique, name, self.label) | only_set(
             icon=icon, entity_category=category, enabled_by_default=None if enabled else False
         )
 

@@ -81,10 +81,28 @@ def topics_of(prefix: str, form: str, node: str, platforms: Mapping[str, str]) -
     return [entity_topic(prefix, node, name, platform) for name, platform in platforms.items()]
 
 
+_GREEK = "a b g d e z e th i k l m n x o p r s s t u ph kh ps o"
+_CYRILLIC = (
+    "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh shch  y  e iu ia"
+    " ie io dj gj ie dz i yi j lj nj tsh kj i u dzh"
+)
+_OTHERS = "ßæðøþđħłŋœŧ", "ss ae d o th d h l ng oe t"
+_LATIN: dict[int, str] = {
+    **dict(enumerate(_GREEK.split(), 0x3B1)),
+    **dict(enumerate(_CYRILLIC.split(" "), 0x430)),
+    **dict(zip(map(ord, _OTHERS[0]), _OTHERS[1].split(), strict=True)),
+    ord("\N{LATIN SMALL LETTER DOTLESS I}"): "i",
+}
+"""Greek, Cyrillic and Latin letters that are none with an accent, as Home Assistant (python-slugify) writes them."""
+
+
 def slug(text: str) -> str:
-    """Give a text in the letters of ids; empty where none of its letters has a Latin form."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    """Return a text in the letters of ids, as Home Assistant makes them; empty where no letter has a Latin form."""
+    plain = unicodedata.normalize("NFKD", text).lower().translate(_LATIN)
+    kept = "".join(
+        sign if sign.isascii() else "" if sign.isalpha() or unicodedata.combining(sign) else " " for sign in plain
+    )
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[0-9]),(?=[0-9])", "", kept)).strip("_")
 
 
 def label_of(name: str) -> str:
@@ -110,14 +128,14 @@ def bridge_node(base: str) -> str:
     return f"wallbox2mqtt_bridge_{slug(base) or 'wallbox'}"
 
 
-def common(platform: str, node: str, unique: str, label: str, name: str) -> Component:
-    """Give what every entity has; the default id is what Home Assistant would make of the two names."""
-    return {
-        "platform": platform,
-        "unique_id": f"{node}_{unique}",
-        "default_entity_id": f"{platform}.{label or node}_{slug(name)}",
-        "name": name,
-    }
+def common(platform: str, node: str, unique: str, name: str, label: str | None = None) -> Component:
+    """Return what every entity has.
+
+    ``label``: what its id in Home Assistant begins with, where Home Assistant's own would not do. A given id overrides
+    the user's own, when a component returns and when ids are recreated.
+    """
+    default = None if label is None else f"{platform}.{label}_{slug(name)}"
+    return {"platform": platform, "unique_id": f"{node}_{unique}"} | only_set(default_entity_id=default, name=name)
 
 
 def only_set(**facts: Json) -> Component:
