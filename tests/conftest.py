@@ -10,10 +10,13 @@ import pytest
 from hypothesis import settings
 
 from tests.fakes import FakeClock
+from tests.fuzz.profile import EXAMPLES, TIMES
 from tests.mosquitto import Broker, Watcher
 
 # a busy machine is no failure; in CI the same examples each time, so that a failure is one for everybody
-settings.register_profile("tests", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.register_profile(
+    "tests", deadline=None, max_examples=EXAMPLES, derandomize=os.environ.get("CI") == "true" and TIMES == 1
+)
 settings.load_profile("tests")
 
 

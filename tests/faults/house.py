@@ -155,10 +155,11 @@ class House:
     def start(self, *, around: Sequence[str] = (), **environment: str) -> None:
         """Start the bridge; ``around``: a command that runs it."""
         command = ("-m", "tests.faults.entry", str(self.control)) if self.needs.meddled else self.command
+        clean = {name: text for name, text in os.environ.items() if not name.startswith("WALLBOX2MQTT_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [*around, sys.executable, *command],
-                env={**os.environ, **self.variables(), **environment},
+                env={**clean, **self.variables(), **environment},
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,

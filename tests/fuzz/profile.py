@@ -1,6 +1,6 @@
-"""How the fuzzing runs: the same examples each time, so that a failure is one for everybody.
+"""How many examples Hypothesis tries: in ``tests/fuzz`` the same ones each time: a failure is one for everybody.
 
-``WALLBOX2MQTT_FUZZ=10 scripts/test tests/fuzz`` tries ten times as many, other ones each time.
+``WALLBOX2MQTT_FUZZ=10 scripts/test`` tries ten times as many in all tests, other ones each time.
 """
 
 import os
@@ -8,9 +8,11 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-_TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
+TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
+EXAMPLES = max(1, int(40 * TIMES))
+"""The examples of a test outside ``tests/fuzz``."""
 
-patience = pytest.mark.timeout(120 * max(1, _TIMES))
+patience = pytest.mark.timeout(120 * max(1, TIMES))
 """The limit of a test, of real seconds: ten times as many examples take ten times as long."""
 
 
@@ -20,11 +22,11 @@ def fuzz(examples: int, *, steps: int = 50, shrinks: bool = True) -> settings:
     ``shrinks``: whether a failing example is made smaller, which takes minutes where an example takes a second.
     """
     return settings(
-        max_examples=int(examples * _TIMES),
-        derandomize=_TIMES == 1,
+        max_examples=int(examples * TIMES),
+        derandomize=TIMES == 1,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         stateful_step_count=steps,
-        phases=(Phase.explicit, Phase.generate, *((Phase.shrink,) if shrinks or _TIMES != 1 else ())),
+        phases=(Phase.explicit, Phase.generate, *((Phase.shrink,) if shrinks or TIMES != 1 else ())),
     )
