@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,17 @@ from wallbox2mqtt.topics import Topics
 
 FREE_OF_CHARGE = ("users/signin", "users/refresh-token")
 """The sign-in on the other host, which is counted apart."""
+
+
+GENEROUS_S = 30.0
+"""The timeout of requests that are not to fail, however busy this machine is."""
+SCANT_S = 0.3
+"""The timeout of requests that get no answer."""
+
+
+def timeout_for(fault: Mapping[str, object]) -> float:
+    """Return the timeout of requests that meet a fault, in real seconds."""
+    return SCANT_S if fault["kind"] in {"hang", "drip"} else GENEROUS_S
 
 
 def reads_of(seen: Iterable[Seen]) -> list[Seen]:
@@ -66,7 +77,7 @@ class Parts:
         self.details: list[int] = []
         self.gone: list[int] = []
         self.shut_out: list[AuthError] = []
-        known = {"email": EMAIL, "password": Secret(password), "timeout": 2.0}
+        known = {"email": EMAIL, "password": Secret(password), "timeout": GENEROUS_S}
         config = WallboxConfig(**{"api_url": cloud.url, "user_api_url": cloud.url, **known, **wallbox})
         store, topics = Store(directory, "account"), Topics("w")
         self.picture = Picture(topics, lambda topic, text: self.published.append((topic, text)), settle_s, store)

@@ -149,7 +149,6 @@ class Worker(RuleBasedStateMachine):
             poll_interval=60,
             settle_s=SETTLE_S,
             max_age_s=MAX_AGE_S,
-            timeout=0.3,
         )
         parts.answers = self.answers
         return parts

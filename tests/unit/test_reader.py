@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from tests.parts import Parts, most_in_a_minute
+from tests.parts import Parts, most_in_a_minute, timeout_for
 from wallbox2mqtt.simulator import PASSWORD, ChargerSpec, Fault, Settings, Simulator
 
 ONE, TWO, THREE = 101, 102, 103
@@ -205,7 +205,7 @@ class TestFaults:
     def test_three_of_them_are_offline_and_one_good_read_is_online(
         self, make: Make, fault: dict[str, Any], word: str
     ) -> None:
-        parts = make(reads_per_minute=60, poll_interval=1, timeout=0.3)
+        parts = make(reads_per_minute=60, poll_interval=1, timeout=timeout_for(fault))
         parts.run(5.5)
         before = dict(parts.published)
         parts.cloud.fault(Fault(**{"path": "chargers/status/*", "count": 3, **fault}))

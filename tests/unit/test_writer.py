@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from tests.parts import Parts, most_in_a_minute
+from tests.parts import Parts, most_in_a_minute, timeout_for
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
@@ -431,7 +431,7 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize("fault", LOST, ids=str)
     def test_a_remote_action_is_never_sent_again(self, make: Make, fault: dict[str, Any]) -> None:
-        parts = make(begin=CHARGING, timeout=0.3)
+        parts = make(begin=CHARGING, timeout=timeout_for(fault))
         parts.cloud.fault(Fault(path=ACTION, **fault))
         parts.send(f"{ONE}/charging_enabled", "off")
         parts.run(150)
@@ -443,7 +443,7 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize("fault", LOST, ids=str)
     def test_another_write_is_sent_once_more(self, make: Make, fault: dict[str, Any]) -> None:
-        parts = make(timeout=0.3)
+        parts = make(timeout=timeout_for(fault))
         parts.cloud.fault(Fault(path=WRITE, **fault))
         parts.send(f"{ONE}/locked", "1")
         parts.settle()
@@ -467,7 +467,7 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize("fault", LOST, ids=str)
     def test_and_then_given_up(self, make: Make, fault: dict[str, Any]) -> None:
-        parts = make(timeout=0.3)
+        parts = make(timeout=timeout_for(fault))
         parts.cloud.fault(Fault(path=WRITE, count=None, **fault))
         parts.send(f"{ONE}/locked", "1")
         parts.run(150)
@@ -478,7 +478,7 @@ class TestLostAnswers:
     @pytest.mark.parametrize("fault", LOST, ids=str)
     def test_what_was_shown_before_proves_nothing(self, make: Make, fault: dict[str, Any]) -> None:
         """The lock may have had its effect: «unlock» is sent though the picture says that it is open."""
-        parts = make(timeout=0.3)
+        parts = make(timeout=timeout_for(fault))
         parts.cloud.fault(Fault(path=WRITE, count=2, **fault))
         parts.send(f"{ONE}/locked", "1")
         parts.run(10)
