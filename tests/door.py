@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt import Connected, Event, Message, Mqtt, OwnState, TellsStored
+from wallbox2mqtt.mqtt import Connected, Event, Message, MqttConnection, OwnState, TellsStored
 
 E = TypeVar("E", bound=Event)
 
 STATE = "w/bridge/state"
 
 
-class Door:
+class Connection:
     """The door under test with its events, which are taken in their order."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Door:
         self.left_out: list[Message] = []
         """Messages that were left out."""
         self.broken = False
-        self.mqtt = Mqtt(
+        self.mqtt = MqttConnection(
             MqttConfig(**{"host": "127.0.0.1", "keepalive": 2, "base_topic": "w", **config}),
             state=OwnState(STATE),
             filters=filters,

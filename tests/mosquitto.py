@@ -273,7 +273,7 @@ class Watcher:
         assert held, told
 
     def wait(self, topic: str, payload: str | None = None, limit_s: float = LIMIT_S) -> Heard:
-        """Wait for a message on a topic, with this payload if one is given; gives the newest of them."""
+        """Wait for a message on a topic, with this payload if one is given; return the newest of them."""
 
         def found(heard: list[Heard]) -> list[Heard]:
             return [one for one in heard if one.topic == topic and payload in {None, one.payload}]

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import FakeClock
-from wallbox2mqtt.bridge.command_handler import Intake
+from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.state import Picture
-from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.writer import Writer
 from wallbox2mqtt.cloud import Account
-from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import AuthError
 from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Seen, Simulator
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
 FREE_OF_CHARGE = ("users/signin", "users/refresh-token")
@@ -79,15 +79,15 @@ class Parts:
         self.shut_out: list[AuthError] = []
         known = {"email": EMAIL, "password": Secret(password), "timeout": GENEROUS_S}
         config = WallboxConfig(**{"api_url": cloud.url, "user_api_url": cloud.url, **known, **wallbox})
-        store, topics = Store(directory, "account"), Topics("w")
-        self.picture = Picture(topics, lambda topic, text: self.published.append((topic, text)), settle_s, store)
-        self.bridge = Bridge(topics, lambda topic, text: self.published.append((topic, text)), clock)
+        store, topics = Storage(directory, "account"), Topics("w")
+        self.states = ChargerStates(topics, lambda topic, text: self.published.append((topic, text)), settle_s, store)
+        self.bridge = BridgeStatus(topics, lambda topic, text: self.published.append((topic, text)), clock)
         account = Account(config, clock, store)
         self.reads, self.writes, self.tokens = account.reads, account.writes, account.tokens
         self.registry = Registry(config.chargers, clock, store)
         quarantine = Quarantine(self.registry, clock)
         self.planner = Planner(
-            self.registry, quarantine, clock, lambda one: self.picture.value(one, "charging") is True, settle_s
+            self.registry, quarantine, clock, lambda one: self.states.value(one, "charging") is True, settle_s
         )
         self.queue = CommandQueue(clock)
         self.results = Results(topics, self._answer, clock)
@@ -96,7 +96,7 @@ class Parts:
             tokens=self.tokens,
             reads=self.reads,
             writes=self.writes,
-            picture=self.picture,
+            states=self.states,
             registry=self.registry,
             quarantine=quarantine,
             planner=self.planner,
@@ -104,15 +104,17 @@ class Parts:
             results=self.results,
             max_age_s=max_age_s,
         )
-        self.pace = Pace(config.poll_interval, self.reads.interval_s, clock, store)
+        self.pace = Backoff(config.poll_interval, self.reads.interval_s, clock, store)
         listener = Listener(
             listed=lambda _, gone: self.gone.extend(gone),
             detailed=self._detailed,
-            never_let_in=self.shut_out.append,
+            credentials_rejected=self.shut_out.append,
         )
         self.reader = Reader(self.shared, account.client(), self.pace, self.bridge, listener)
         self.writer = Writer(self.shared, account.client())
-        self.intake = Intake(self.shared, topics, self.reader, frozenset(allowed), accept_retained=accept_retained)
+        self.command_handler = CommandHandler(
+            self.shared, topics, self.reader, frozenset(allowed), accept_retained=accept_retained
+        )
         self._ticked = clock.monotonic()
 
     def _answer(self, topic: str, text: str, correlation: bytes | None) -> None:
@@ -120,7 +122,7 @@ class Parts:
 
     def _detailed(self, charger_id: int) -> None:
         self.details.append(charger_id)
-        self.intake.look_again([charger_id])
+        self.command_handler.look_again([charger_id])
 
     def send(
         self,
@@ -133,10 +135,10 @@ class Parts:
     ) -> None:
         """Let a message arrive on a topic below the base, without the ``/set``."""
         raw = payload if isinstance(payload, bytes) else payload.encode()
-        self.intake.take(Message(f"w/{topic}/set", raw, retained, self.clock.monotonic(), reply, stored))
+        self.command_handler.take(Message(f"w/{topic}/set", raw, retained, self.clock.monotonic(), reply, stored))
 
     def settle(self) -> float:
-        """Do all that can be done now; gives the seconds until more may be."""
+        """Do all that can be done now; return the seconds until more may be."""
         while True:
             waits = [self.reader.step(), self.writer.step()]
             if min(waits) > 0:
@@ -149,13 +151,13 @@ class Parts:
             due = self._ticked + self.pace.interval_s - now
             if due <= 0:
                 self._ticked = now
-                self.intake.ask_again()
+                self.command_handler.ask_again()
                 self.reader.tick()
                 continue
             then()
             wait = self.settle()
             self.clock.advance(max(0.001, min(wait, due, each_s, ends - now)))
-            self.intake.look_again()
+            self.command_handler.look_again()
         self.settle()
 
     def of(self, topic: str) -> list[str]:

@@ -10,7 +10,7 @@ from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Listed, Reading
 from wallbox2mqtt.errors import CloudError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 ESSENTIAL: dict[str, Json] = {"status_id": 161, "charging_power": 0, "added_energy": 0}
 INTERVAL_S = 20.0
@@ -33,7 +33,7 @@ def basic(charger_id: int) -> Target:
 class ReadingHarness:
     """Reads what the planner says each interval; ``charging``: chargers that charge."""
 
-    def __init__(self, clock: FakeClock, store: Store, only: Iterable[int] = ()) -> None:
+    def __init__(self, clock: FakeClock, store: Storage, only: Iterable[int] = ()) -> None:
         self.clock, self.charging, self.lists = clock, set[int](), list[int]()
         self.registry = Registry(only, clock, store)
         self.quarantine = Quarantine(self.registry, clock)

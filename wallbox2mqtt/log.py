@@ -37,7 +37,7 @@ class Hidden:
     """Texts that no line may show. The second defence: the first is that nothing logs a secret."""
 
     def __init__(self) -> None:
-        """Begin with nothing to hide."""
+        """Start with nothing to hide."""
         self._lock = threading.Lock()
         self._kept: set[str] = set()
         self._passing: dict[str, None] = {}
@@ -63,7 +63,7 @@ class Hidden:
         self._longest_first = tuple(sorted(self._kept | self._passing.keys(), key=len, reverse=True))
 
     def clean(self, text: str) -> str:
-        """Give the text with three stars in the place of each secret."""
+        """Return the text with three stars in the place of each secret."""
         for form in self._longest_first:
             text = text.replace(form, "***")
         return text
@@ -83,7 +83,7 @@ HIDDEN = Hidden()
 
 
 def one_line(record: logging.LogRecord) -> str:
-    """Give a record's text in one line, a traceback too, without control characters and secrets."""
+    """Return a record's text in one line, a traceback too, without control characters and secrets."""
     text = record.getMessage()
     if record.exc_info is not None and record.exc_info[0] is not None:
         text += " trace=" + " | ".join("".join(traceback.format_exception(*record.exc_info)).splitlines())
@@ -105,7 +105,7 @@ class LineFormatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line of an event."""
+        """Return the line of an event."""
         text = f"{_short(record.name)}: {one_line(record)}"
         if self._journal:
             return f"<{_PRIORITIES.get(record.levelno, 6)}>{text}"
@@ -113,7 +113,7 @@ class LineFormatter(logging.Formatter):
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Tell whether a stream goes to systemd's journal, by what systemd says about it."""
+    """Return whether a stream goes to systemd's journal, by what systemd says about it."""
     told = environ.get("JOURNAL_STREAM", "")
     try:
         found = os.fstat(stream.fileno())
@@ -132,14 +132,14 @@ def setup(level: str, environ: Mapping[str, str], stream: TextIO | None = None) 
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-class Trouble:
+class RepeatedFault:
     """One sort of fault: told when it begins, hourly, and when it ends; all other occurrences are for debugging.
 
     One that comes and goes is told once an hour, unless it then stays. Any thread may call.
     """
 
     def __init__(self, log: logging.Logger, begins: str, ends: str, clock: Clock) -> None:
-        """Begin without; the texts say what happens when it begins and when it ends."""
+        """Start without; the texts say what happens when it begins and when it ends."""
         self._log, self._begins, self._ends, self._clock = log, begins, ends, clock
         self._lock = threading.Lock()
         self._since: float | None = None
@@ -148,7 +148,7 @@ class Trouble:
         self._times, self._is_told = 0, False
 
     def occurs(self, kind: str, details: str = "", level: int = logging.WARNING) -> None:
-        """Take note that it happens.
+        """Record that it happens.
 
         Args:
             kind: one of few words; another one than before is told at once.
@@ -177,7 +177,7 @@ class Trouble:
         self._log.log(level, "%s", text)
 
     def ended(self) -> None:
-        """Take note that it does not happen any more."""
+        """Record that it does not happen any more."""
         if self._since is None:
             return
         with self._lock:

@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 _LITTER_S = 60.0
 
 
-class Store:
+class Storage:
     """The files of one account. Nothing here raises: a bridge without a state directory works, but forgets."""
 
     def __init__(self, directory: Path, account: str) -> None:
@@ -35,11 +35,11 @@ class Store:
                     litter.unlink()
 
     def path(self, name: str) -> Path:
-        """Give the file of a name."""
+        """Return the file of a name."""
         return self._directory / f"{self._account}-{name}.json"
 
     def read(self, name: str) -> dict[str, Json]:
-        """Give what was kept under a name; empty where nothing was, or where the file is damaged (a warning)."""
+        """Return what was kept under a name; empty where nothing was, or where the file is damaged (a warning)."""
         try:
             kept = json.loads(self.path(name).read_bytes())
         except FileNotFoundError:
@@ -84,11 +84,11 @@ class Store:
 
 
 def age_s(kept: dict[str, Json], wall: float) -> float:
-    """Give how long ago this was ``saved`` (since 1970); a clock that went back makes nothing older than it was."""
+    """Return how long ago this was ``saved`` (since 1970); a clock that went back makes nothing older than it was."""
     return max(0.0, wall - number(kept, "saved", wall))
 
 
 def number(kept: dict[str, Json], name: str, default: float = 0.0) -> float:
-    """Give a number that was kept; the default where it is missing or none."""
+    """Return a number that was kept; the default where it is missing or none."""
     value = kept.get(name)
     return float(value) if isinstance(value, int | float) and is_number(value) else default

@@ -36,7 +36,7 @@ _TOP_RESERVED = frozenset({"availability", "basic", "event"}) | {
 
 
 def is_topic(text: str) -> bool:
-    """Tell whether a message may have this topic at every broker: an answer to what came on another ends us."""
+    """Return whether a message may have this topic at every broker: an answer to what came on another ends us."""
     return _UNSAFE.search(text.replace("/", "")) is None
 
 
@@ -54,7 +54,7 @@ def safe_part(name: str, *, top: bool) -> str:
 
 
 def payload(value: Json) -> str:
-    """Give the payload of a value: JSON numbers, true and false, text as it is, ``None`` for the unknown."""
+    """Return the payload of a value: JSON numbers, true and false, text as it is, ``None`` for the unknown."""
     if value is None or value == "":
         return UNKNOWN
     if isinstance(value, str):
@@ -63,7 +63,7 @@ def payload(value: Json) -> str:
 
 
 def to_json(value: Json) -> str:
-    """Give compact JSON; characters that UTF-8 cannot say stay escaped."""
+    """Return compact JSON; characters that UTF-8 cannot say stay escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()
@@ -94,7 +94,7 @@ class Topics:
     base: str
 
     def bridge(self, name: str) -> str:
-        """Give a topic of the bridge itself: state, cloud, cloud_reason, last_poll, info, health …."""
+        """Return a topic of the bridge itself: state, cloud, cloud_reason, last_poll, info, health …."""
         return f"{self.base}/bridge/{name}"
 
     @property
@@ -103,30 +103,30 @@ class Topics:
         return self.bridge("state")
 
     def availability(self, charger_id: int) -> str:
-        """Give the topic that says whether a charger is in touch with the cloud."""
+        """Return the topic that says whether a charger is in touch with the cloud."""
         return self.field(charger_id, "availability")
 
     def field(self, charger_id: int, key: str) -> str:
-        """Give the topic of a field's value."""
+        """Return the topic of a field's value."""
         return f"{self.base}/{charger_id}/{key}"
 
     def command(self, charger_id: int, key: str) -> str:
-        """Give the topic that takes a field's commands."""
+        """Return the topic that takes a field's commands."""
         return f"{self.base}/{charger_id}/{key}/set"
 
     def result(self, charger_id: int, key: str) -> str:
-        """Give the topic that answers a field's commands."""
+        """Return the topic that answers a field's commands."""
         return f"{self.base}/{charger_id}/{key}/result"
 
     def command_filters(self) -> list[str]:
-        """Give the filters of all command topics. They do not overlap: a broker would deliver twice.
+        """Return the filters of all command topics. They do not overlap: a broker would deliver twice.
 
         One ``#`` would bring back every state that the bridge publishes.
         """
         return [f"{self.base}/+{'/+' * depth}/set" for depth in range(DEEPEST_COMMAND + 1)]
 
     def may_reply_to(self, topic: str) -> bool:
-        """Tell whether an answer may go to a response topic that somebody asks for.
+        """Return whether an answer may go to a response topic that somebody asks for.
 
         It must not make the bridge say for others what only the bridge may say, nor let it command itself.
         """

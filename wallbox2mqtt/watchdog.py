@@ -33,7 +33,7 @@ class Pulse:
     """A thread's sign of life; real seconds."""
 
     def __init__(self) -> None:
-        """Begin alive, with the usual patience."""
+        """Start alive, with the usual allow_blocking."""
         self.beats, self.allowed_s = 0, SILENCE_S
         self._at = time.monotonic()
 
@@ -56,7 +56,7 @@ def beat(allowed_s: float = SILENCE_S) -> None:
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
+def allow_blocking(seconds: float) -> Iterator[None]:
     """Do what may take so long for good reasons."""
     beat(SILENCE_S + seconds)
     try:
@@ -65,14 +65,14 @@ def patience(seconds: float) -> Iterator[None]:
         beat()
 
 
-class PatientLock:
+class WatchedLock:
     """A lock, for as often as one thread likes, whose waiters tell that they live.
 
     Who holds it may be at the cloud for long, and is watched over itself.
     """
 
     def __init__(self) -> None:
-        """Begin free."""
+        """Start free."""
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
@@ -81,7 +81,7 @@ class PatientLock:
             beat()
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
+        """Return it back."""
         self._lock.release()
 
 
@@ -186,7 +186,7 @@ class Watchdog(threading.Thread):
         words.join(_LAST_WORDS_S)
         self._leave(1)
 
-    def ease(self) -> None:
+    def watch_shutdown(self) -> None:
         """Look only after main, and not for long: it ends the program in order."""
         self._watched = []
         self.main.beat(_ORDERLY_S + _LAST_WORDS_S)

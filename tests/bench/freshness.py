@@ -1,4 +1,4 @@
-"""How old the picture is: the figure for which the reading plan exists.
+"""How old the state is: the figure for which the reading plan exists.
 
 The mean, over chargers and time, of now minus the moment at which the shown energy became true, minus half the
 step in which the truth moves. Time is scaled: the program and the cloud share a clock whose minute takes 3 s.
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tests.bench.rig import free_port, machine, table
 from wallbox2mqtt.cli.demo import config_of
-from wallbox2mqtt.cli.local_broker import HOST, Broker
+from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import HomeAssistantConfig, MqttConfig
 from wallbox2mqtt.daemon.app import App
-from wallbox2mqtt.mqtt import Connected, Event, Message, Mqtt
+from wallbox2mqtt.mqtt import Connected, Event, Message, MqttConnection
 from wallbox2mqtt.simulator import Settings, Simulator
 
 STEP_S = 5.0
@@ -70,23 +70,23 @@ class Watch:
         raise SystemExit(f"{energy} kWh of charger {charger} was never true")  # noqa: EM102, TRY003 - a bench ends
 
     def mean(self, now: float) -> float:
-        """Give the mean age over chargers and time."""
+        """Return the mean age over chargers and time."""
         for age in self.ages.values():
             age.until(now)
         return sum(age.area for age in self.ages.values()) / sum(age.time for age in self.ages.values()) - STEP_S / 2
 
 
 def measure(reads: int, chargers: int, speed: float, minutes: float) -> tuple[float, int]:
-    """Run the program for a while; gives the mean age in seconds, and how often the cloud refused."""
+    """Run the program for a while; return the mean age in seconds, and how often the cloud refused."""
     clock = SystemClock(speed)
     settings = Settings(reads_per_minute=reads, report_interval_s=STEP_S, token_life_s=900)
     cloud = Simulator(chargers=chargers, clock=clock, settings=settings)
     for number in cloud.chargers:
         cloud.charger(number).do("plug", 1000.0)
-    with tempfile.TemporaryDirectory() as name, cloud, Broker(free_port(), Path(name)) as broker:
+    with tempfile.TemporaryDirectory() as name, cloud, LocalBroker(free_port(), Path(name)) as broker:
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         mqtt = MqttConfig(host=HOST, port=broker.port, client_id="bench")
-        listener = Mqtt(mqtt, filters=["wallbox/+/added_energy"], on_event=events.put, clock=clock)
+        listener = MqttConnection(mqtt, filters=["wallbox/+/added_energy"], on_event=events.put, clock=clock)
         listener.start()
         while not isinstance(events.get(timeout=_WAIT_S), Connected):
             pass

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from tests.bench.rig import bridge, cpu_share, free_port, machine, percentile, resident_mib, table
-from wallbox2mqtt.cli.local_broker import HOST, Broker
+from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt import Connected, Event, Message, Mqtt
+from wallbox2mqtt.mqtt import Connected, Event, Message, MqttConnection
 from wallbox2mqtt.simulator import Settings, Simulator
 
 COMMANDS = 300
@@ -26,7 +26,7 @@ class Client:
     def __init__(self, port: int, clock: SystemClock) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         config = MqttConfig(host=HOST, port=port, client_id="bench")
-        self.mqtt = Mqtt(config, filters=["wallbox/#"], on_event=self.events.put, clock=clock)
+        self.mqtt = MqttConnection(config, filters=["wallbox/#"], on_event=self.events.put, clock=clock)
         self.mqtt.start()
         while not isinstance(self.events.get(timeout=_WAIT_S), Connected):
             pass
@@ -44,7 +44,7 @@ def main() -> None:
     clock = SystemClock()
     cloud = Simulator(chargers=1, clock=clock, settings=Settings(reads_per_minute=None, writes_per_minute=None))
     fleet = Simulator(chargers=300, clock=clock, settings=Settings(reads_per_minute=None, writes_per_minute=None))
-    with tempfile.TemporaryDirectory() as name, cloud, fleet, Broker(free_port(), Path(name)) as broker:
+    with tempfile.TemporaryDirectory() as name, cloud, fleet, LocalBroker(free_port(), Path(name)) as broker:
         client = Client(broker.port, clock)
         rows = [*_one(cloud, broker.port, client, Path(name)), _many(fleet, broker.port, client, Path(name))]
         client.mqtt.stop(timeout_s=1.0)
@@ -80,9 +80,9 @@ def _commands(cloud: Simulator, client: Client) -> tuple[list[float], list[float
     to_cloud, to_state, to_result = [], [], []
     for number in range(COMMANDS):
         cloud.forget_requests()
-        wish = 6 + number % 20
+        intent = 6 + number % 20
         sent = cloud.clock.monotonic()
-        client.mqtt.publish(f"wallbox/{charger}/max_charging_current/set", str(wish), retain=False)
+        client.mqtt.publish(f"wallbox/{charger}/max_charging_current/set", str(intent), retain=False)
         state = client.wait("/max_charging_current")
         result = client.wait("/max_charging_current/result")
         if json.loads(result.payload)["status"] != "ok":

@@ -31,20 +31,20 @@ def _lines(path: str) -> list[str]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Give a Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Give the value below which this share of them lies."""
+    """Return the value below which this share of them lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 @contextmanager
 def bridge(cloud: Simulator, port: int, state_dir: Path, **settings: str) -> Iterator[int]:
-    """Run the bridge as a process; gives its id. ``settings``: environment variables without their prefix."""
+    """Run the bridge as a process; return its id. ``settings``: environment variables without their prefix."""
     variables = {
         "WALLBOX__EMAIL": EMAIL,
         "WALLBOX__PASSWORD": PASSWORD,
@@ -82,14 +82,14 @@ def cpu_s(pid: int) -> float:
 
 
 def cpu_share(pid: int, seconds: float) -> float:
-    """Watch a process for a while; gives the share of one core that it used, in percent."""
+    """Watch a process for a while; return the share of one core that it used, in percent."""
     begun, used = time.monotonic(), cpu_s(pid)
     time.sleep(seconds)
     return 100 * (cpu_s(pid) - used) / (time.monotonic() - begun)
 
 
 def free_port() -> int:
-    """Give a port of the loopback that is free."""
+    """Return a port of the loopback that is free."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

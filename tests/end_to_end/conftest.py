@@ -59,7 +59,7 @@ class Program:
         return self._process.wait(limit_s)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end; gives the exit code, which has to come in time."""
+        """Ask it to end; return the exit code, which has to come in time."""
         assert self._process is not None
         assert self._process.poll() is None, self.log
         self._process.send_signal(number)
@@ -86,11 +86,11 @@ class Program:
 
 
 Run = Callable[..., Program]
-Cloud = Callable[..., Simulator]
+CloudClient = Callable[..., Simulator]
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
+def cloud() -> Iterator[CloudClient]:
     """Make a cloud; ``started=False``: its port is known, but nobody answers there yet."""
     made: list[Simulator] = []
 

@@ -179,7 +179,7 @@ class House:
             self.process.wait(LIMIT_S)
 
     def ends(self, limit_s: float = 8.0) -> int:
-        """Wait until the bridge ends; gives its code."""
+        """Wait until the bridge ends; return its code."""
         assert self.process is not None
         return self.process.wait(limit_s)
 
@@ -193,14 +193,14 @@ class House:
         return f"wallbox/{name}"
 
     def heals(self, limit_s: float = HEALS_S) -> float:
-        """Change something at the charger and wait until it is shown, and all is well; gives the seconds."""
+        """Change something at the charger and wait until it is shown, and all is well; return the seconds."""
         self.mark += 1
         begun, shown = time.monotonic(), self.topic(f"{self.charger}/depot_price")
         wanted = {self.topic("bridge/state"): "online", self.topic("bridge/cloud_reason"): "ok"}
         wanted |= {self.topic("bridge/cloud"): "online", shown: str(self.mark)}
         self.cloud.charger(self.charger).do("set", {"depot_price": self.mark})
         self.watcher.wait_for(
-            lambda _: wanted.items() <= self.watcher.last().items(), f"the picture is true again: {wanted}", limit_s
+            lambda _: wanted.items() <= self.watcher.last().items(), f"the state is true again: {wanted}", limit_s
         )
         return time.monotonic() - begun
 

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, eventually
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt import Connected, Event, Mqtt
+from wallbox2mqtt.mqtt import Connected, Event, MqttConnection
 
 AT_ONCE, MANY = 3, 12
 
@@ -61,7 +61,7 @@ def stingy() -> Iterator[StingyBroker]:
 def test_never_more_under_way_than_the_broker_takes(stingy: StingyBroker, clock: FakeClock) -> None:
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     config = MqttConfig(host="127.0.0.1", port=stingy.port)
-    mqtt = Mqtt(config, filters=["w/+/set"], on_event=events.put, clock=clock)
+    mqtt = MqttConnection(config, filters=["w/+/set"], on_event=events.put, clock=clock)
     mqtt.start()
     assert isinstance(events.get(timeout=LIMIT_S), Connected)
     for number in range(MANY):

@@ -6,7 +6,7 @@ A row is a fault: how it begins and ends, and how the bridge tells it (``reason`
 - the bridge stays up, and tells the fault where it should;
 - each command sent meanwhile gets exactly one result, of a kind that the row allows;
 - no remote action reaches the cloud twice, no other write more than twice;
-- within 15 s of the fault's end the picture is true again (``heals``; back-off and refused credentials apart);
+- within 15 s of the fault's end the state is true again (``heals``; back-off and refused credentials apart);
 - memory does not grow, neither log nor topics show a password or a token, and no fault is told with a traceback.
 
 ``needs``: a house of its own, where the shared one does not do. What ends or starts the program itself is in
@@ -471,7 +471,7 @@ ROWS = [*CLOUD, *WAY, *BROKER]
 
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Needs], House]]:
-    """Give the shared house, or one of its own to who needs that; all are torn down at the end."""
+    """Return the shared house, or one of its own to who needs that; all are torn down at the end."""
     shared: list[House] = []
 
     def get(needs: Needs) -> House:

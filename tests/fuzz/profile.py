@@ -12,12 +12,12 @@ TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
 EXAMPLES = max(1, int(40 * TIMES))
 """The examples of a test outside ``tests/fuzz``."""
 
-patience = pytest.mark.timeout(120 * max(1, TIMES))
+allow_blocking = pytest.mark.timeout(120 * max(1, TIMES))
 """The limit of a test, of real seconds: ten times as many examples take ten times as long."""
 
 
 def fuzz(examples: int, *, steps: int = 50, shrinks: bool = True) -> settings:
-    """Give the settings of a test that tries so many, of so many steps where it has steps.
+    """Return the settings of a test that tries so many, of so many steps where it has steps.
 
     ``shrinks``: whether a failing example is made smaller, which takes minutes where an example takes a second.
     """

@@ -1,7 +1,7 @@
 """Any payload on any command topic: what reaches the cloud is what an oracle says that was written by hand.
 
 The oracle knows nothing of the catalogue; it is the table of the contract in regular expressions. Each example goes
-the whole way: message, intake, queue, writer, HTTP, the simulated cloud's log.
+the whole way: message, command_handler, queue, writer, HTTP, the simulated cloud's log.
 """
 
 import json
@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import fuzz, patience
+from tests.fuzz.profile import allow_blocking, fuzz
 from tests.hostile import HOSTILE
 from tests.parts import Parts
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
-pytestmark = patience
+pytestmark = allow_blocking
 
 ONE, QUASAR = 101, 102
 MOST_A = 16
@@ -158,7 +158,7 @@ def parts(clock: FakeClock, tmp_path: Path) -> Iterator[Parts]:
         for charger in cloud.chargers:
             parts.reader.want(charger)
         parts.run(10)
-        assert all(parts.picture.has_detail(charger) for charger in cloud.chargers)
+        assert all(parts.states.has_detail(charger) for charger in cloud.chargers)
         yield parts
 
 

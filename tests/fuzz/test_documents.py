@@ -1,5 +1,5 @@
 """Any JSON in place of any part of any document: nothing crashes, what is retained stays well formed, and one good
-document makes the picture true again."""
+document makes the state true again."""
 
 import json
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import fuzz, patience
+from tests.fuzz.profile import allow_blocking, fuzz
 from tests.hostile import json_values
 from tests.parts import Parts
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
-pytestmark = patience
+pytestmark = allow_blocking
 
 ONE, TWO = 101, 102
 SPECS = [ChargerSpec(id=ONE, model="pulsar-plus-2026"), ChargerSpec(id=TWO, model="old")]
@@ -39,7 +39,7 @@ def put(node: Any, path: tuple[str | int, ...], value: Json) -> Any:  # noqa: AN
     return copy
 
 
-class Cloud:
+class CloudClient:
     """Answers of a cloud by document, each as a test wants it; all else is the simulator's."""
 
     def __init__(self, simulator: Simulator) -> None:
@@ -69,14 +69,14 @@ def parts(clock: FakeClock, tmp_path: Path) -> Iterator[Parts]:
 
 
 def read(parts: Parts, kind: str, document: Json) -> bool:
-    """Let the reader's own code read this document, as if it had come; gives whether it was one."""
+    """Let the reader's own code read this document, as if it had come; return whether it was one."""
     from wallbox2mqtt.bridge.target import Document, Target  # noqa: PLC0415
-    from wallbox2mqtt.cloud import Answer  # noqa: PLC0415
+    from wallbox2mqtt.cloud import CloudResponse  # noqa: PLC0415
     from wallbox2mqtt.errors import BadAnswerError  # noqa: PLC0415
 
     parts.clock.advance(1.0)
     target = Target({"detail": Document.DETAIL, "basic": Document.BASIC, "list": Document.LIST}[kind], ONE)
-    answer = Answer(document, 200, parts.clock.monotonic(), parts.clock.wall())
+    answer = CloudResponse(document, 200, parts.clock.monotonic(), parts.clock.wall())
     try:
         parts.reader._take(target, answer)  # noqa: SLF001 - the one step between HTTP and picture
     except BadAnswerError:
@@ -97,7 +97,7 @@ def well_formed(published: list[tuple[str, str]]) -> None:
         payload.encode()
 
 
-SAMPLE = Cloud(Simulator(chargers=SPECS)).good
+SAMPLE = CloudClient(Simulator(chargers=SPECS)).good
 PLACES = [(kind, path) for kind, document in SAMPLE.items() for path in paths_of(document)]
 
 
@@ -113,7 +113,7 @@ def test_any_json_in_any_place(parts: Parts, changes: list[tuple[tuple[str, tupl
         # limits and bodies come from what was read, whatever it was
         parts.send(f"{ONE}/{key}", "1" if key != "config" else '{"home_sharing": 1}')
     assert read(parts, "detail", SAMPLE["detail"])
-    shown = parts.picture.view(ONE)
+    shown = parts.states.view(ONE)
     detail = SAMPLE["detail"]
     assert isinstance(detail, dict)
     for key in ("status_id", "charging_power", "added_energy", "name", "cost"):

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import fuzz, patience
+from tests.fuzz.profile import allow_blocking, fuzz
 from tests.parts import Parts, most_in_a_minute, reads_of, writes_of
 from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
-pytestmark = patience
+pytestmark = allow_blocking
 
 CHARGERS = (101, 102)
 READS, WRITES = 3, 5
@@ -78,7 +78,7 @@ TRUTH = {
     "charging_power": ("charging_power",),
     "icp_max_current": ("config_data", "icp_max_current"),
 }
-MOVING = {"added_energy", "charging_power"}
+MEASUREMENTS = {"added_energy", "charging_power"}
 """What a charging car changes all the time."""
 FAULTS = st.sampled_from(
     ["reset", "status", "truncated", "null", "list", "deep", "nan", "html", "invalid_utf8", "redirect", "cut"]
@@ -243,7 +243,7 @@ class Worker(RuleBasedStateMachine):
     def the_broker_reconnects(self) -> None:
         self.parts.published.clear()
         self.parts.bridge.announce()
-        list(self.parts.picture.announcing())
+        list(self.parts.states.announcing())
 
     @precondition(lambda self: self.sent)
     @rule()
@@ -328,7 +328,7 @@ class Worker(RuleBasedStateMachine):
                 assert shown is not None, key
                 if key == "icp_max_current":
                     value = abs(value)
-                if key in MOVING:
+                if key in MEASUREMENTS:
                     assert abs(float(shown) - value) < 1, key
                 else:
                     assert shown == str(value), (charger, key)
@@ -356,7 +356,7 @@ class Worker(RuleBasedStateMachine):
                 assert str(value) in {last.text, *(one.text for one in unsure)}, (last, answers[last.number])
 
     def was_restarting(self, charger: int, key: str) -> bool:
-        """Tell whether the newest request for a field reached a charger that restarts: it is accepted and lost."""
+        """Return whether the newest request for a field reached a charger that restarts: it is accepted and lost."""
         own = [one for one in self.cloud.requests if one.charger == charger and isinstance(one.body, dict)]
         reboots = [one.at for one in own if one.body == {"action": ACTIONS["action", "reboot"]}]
         wrote = max((one.at for one in own if isinstance(one.body, dict) and WIRE[key] in one.body), default=-math.inf)
@@ -364,13 +364,13 @@ class Worker(RuleBasedStateMachine):
 
 
 def _was_sent(answer: dict[str, Any] | None) -> bool:
-    """Tell whether an action may have had its effect: it only waits, or waits again, as long as it had none."""
+    """Return whether an action may have had its effect: it only waits, or waits again, as long as it had none."""
     waited = answer is not None and (answer["status"] == "superseded" or answer["reason"] == "expired")
     return _may_count(answer) and not waited
 
 
 def _may_count(answer: dict[str, Any] | None) -> bool:
-    """Tell whether any other command may have had an effect; one that got no answer may have.
+    """Return whether any other command may have had an effect; one that got no answer may have.
 
     One that waits for its second try may be superseded or become too old after a first one that had an effect.
     """

@@ -54,7 +54,7 @@ def guarded(tmp_path: Path) -> Iterator[Broker]:
 
 @contextmanager
 def bridge(cloud: Simulator, broker: Broker, directory: Path) -> Iterator[Path]:
-    """The program as the user of the list; gives its log."""
+    """The program as the user of the list; return its log."""
     variables = {
         "WALLBOX__EMAIL": EMAIL, "WALLBOX__PASSWORD": PASSWORD, "WALLBOX__API_URL": cloud.url,
         "WALLBOX__USER_API_URL": cloud.url, "WALLBOX__READS_PER_MINUTE": "100", "WALLBOX__WRITES_PER_MINUTE": "100",

@@ -18,9 +18,9 @@ from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, Mqt
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.homeassistant import MIGRATE
 from wallbox2mqtt.homeassistant.announcer import Announcer
-from wallbox2mqtt.mqtt import Mqtt
+from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
 pytestmark = pytest.mark.broker
@@ -343,12 +343,12 @@ def test_what_an_end_in_the_middle_leaves_is_taken_back(
     """A topic may stand at the broker as soon as it is published, and until its end is: so long its device is kept."""
     with Simulator(clock=clock) as cloud:
         shared = Parts(cloud, clock, tmp_path).shared
-    store = Store(tmp_path, "account")
+    store = Storage(tmp_path, "account")
     store.write("discovery", {"wallbox": before})
 
     def announcer(form: Discovery, mqtt: LastGasp) -> Announcer:
         config = HomeAssistantConfig(discovery=form)
-        return Announcer(config, Topics("wallbox"), cast("Mqtt", mqtt), shared, store, frozenset())
+        return Announcer(config, Topics("wallbox"), cast("MqttConnection", mqtt), shared, store, frozenset())
 
     first, then = LastGasp(is_last=True), LastGasp()
     with pytest.raises(EndError):

@@ -186,7 +186,7 @@ class TestTimes:
         """The timetable goes by the system's clock, which a test cannot set: its times are moved instead."""
         house = make(clock)
         watcher.wait("wallbox/bridge/cloud", "online")
-        scheduler = house.app._timetable._scheduler  # noqa: SLF001
+        scheduler = house.app._scheduler._scheduler  # noqa: SLF001
         old = list(scheduler.jobs)
         for job in old:
             assert job.next_run is not None
@@ -306,7 +306,7 @@ class TestAnnouncing:
         with Proxy(broker.port) as proxy:
             house = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=0.5, reads_per_minute=600)
             watcher.publish("wallbox/bridge/refresh/set", "1")
-            eventually(lambda: all(map(house.app._picture.has_detail, chargers)), "all is known")  # noqa: SLF001
+            eventually(lambda: all(map(house.app._states.has_detail, chargers)), "all is known")  # noqa: SLF001
             watcher.wait(f"wallbox/{ONE}/locked", "1")
             settle(watcher)
             proxy.delay_s = 0.05
@@ -358,7 +358,7 @@ def test_what_a_broker_has_stored_is_no_command_after_a_new_connection_either(
     with StubBroker(temper) as broker:
         house = make(mqtt={"port": broker.port}, commands={"accept_retained": accepted})
         app = house.app
-        eventually(lambda: app._picture.has_detail(ONE), "all is well")  # noqa: SLF001
+        eventually(lambda: app._states.has_detail(ONE), "all is well")  # noqa: SLF001
         broker.stored[f"wallbox/{ONE}/locked/set"] = b"0"
         broker.drop()
         eventually(lambda: app._shared.results.answered >= 1, "the stored command has its result")  # noqa: SLF001
@@ -378,7 +378,7 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
         proxy.cut()
         eventually(lambda: not house.app._mqtt.online, "the broker is away")  # noqa: SLF001
         house.app._events.put(_ChargersListed((ONE,)))  # noqa: SLF001 - as after a day of listings without it
-        eventually(lambda: not house.app._picture.view(ONE), "forgotten")  # noqa: SLF001
+        eventually(lambda: not house.app._states.view(ONE), "forgotten")  # noqa: SLF001
         proxy.silent = False
         proxy.cut()
         eventually(lambda: house.app._mqtt.online, "the broker is back", 20)  # noqa: SLF001

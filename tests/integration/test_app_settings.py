@@ -41,7 +41,7 @@ def test_accept_retained(open_house: Open, caplog: pytest.LogCaptureFixture, *, 
     caplog.set_level(logging.INFO)
     with StubBroker() as broker:
         house = open_house(broker.port, commands={"accept_retained": accepted})
-        eventually(lambda: house.app._picture.has_detail(ONE), "all is known")  # noqa: SLF001
+        eventually(lambda: house.app._states.has_detail(ONE), "all is known")  # noqa: SLF001
         known = "commands count, the broker is quiet" if accepted else "connected to the broker"
         eventually(lambda: known in caplog.text, "what is stored has come")
         broker.publish(f"wallbox/{ONE}/locked/set", b"0", flagged=True)

@@ -25,7 +25,7 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import FIELDS, parse, request_of
 from wallbox2mqtt.catalogue.templates import PUT_CHARGER, REMOTE_ACTION
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.cloud import Account, Answer, Cloud
+from wallbox2mqtt.cloud import Account, CloudClient, CloudResponse
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.cloud.client import SignInClient
 from wallbox2mqtt.cloud.responses import check_status, decoded, http_time
@@ -48,7 +48,7 @@ from wallbox2mqtt.errors import (
     UnauthorizedError,
 )
 from wallbox2mqtt.log import HIDDEN
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 HERE = Path(__file__).parents[1]
 GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
@@ -92,16 +92,16 @@ class Setup:
             writes_per_minute=writes,
         )
         self.tokens = FixedTokens()
-        account = Account(self.config, self.clock, Store(directory, EMAIL), self.tokens)
+        account = Account(self.config, self.clock, Storage(directory, EMAIL), self.tokens)
         self.reads, self.writes, self.cloud = account.reads, account.writes, account.client()
 
     def sign_in_client(self) -> SignInClient:
         return SignInClient(self.config, self.clock, Secret(PASSWORD), self.writes)
 
-    def read(self) -> Answer:
+    def read(self) -> CloudResponse:
         return self.cloud.detail(12345)
 
-    def write(self) -> Answer:
+    def write(self) -> CloudResponse:
         return self.cloud.write(PUT_CHARGER, 12345, {"locked": 1})
 
 
@@ -165,10 +165,10 @@ EXPECTED = {
         pytest.param(lambda cloud: cloud.basic(12345), "GET", "/v2/charger/12345", id="basic"),
     ],
 )
-def test_reads(make: Make, ask: Callable[[Cloud], Answer], method: str, path: str) -> None:
+def test_reads(make: Make, ask: Callable[[CloudClient], CloudResponse], method: str, path: str) -> None:
     wire, setup = make(reply(200, {"a": ["€", 1]}, Date="Mon, 05 Oct 2026 12:00:00 GMT"))
     answer = ask(setup.cloud)
-    assert answer == Answer({"a": ["€", 1]}, 200, setup.clock.monotonic(), A_DAY)
+    assert answer == CloudResponse({"a": ["€", 1]}, 200, setup.clock.monotonic(), A_DAY)
     (seen,) = wire.seen
     assert (seen.method, seen.path, seen.body) == (method, path, b"")
     assert seen.headers["authorization"] == "Bearer token-1"
@@ -423,7 +423,7 @@ def test_a_write_is_accepted_whatever_the_document_is(make: Make, name: str) -> 
 )
 def test_a_write_is_accepted_though_its_answer_breaks_off(make: Make, act: Act) -> None:
     _, setup = make(act, act)
-    assert setup.write() == Answer(None, 200, setup.clock.monotonic(), None)
+    assert setup.write() == CloudResponse(None, 200, setup.clock.monotonic(), None)
     assert isinstance(fails(setup.read), AnswerLostError)
 
 
@@ -954,7 +954,7 @@ def test_a_real_clock_does(tmp_path: Path) -> None:
     """The parts fit together over the real clock."""
     with Wire(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as wire:
         setup = Setup(wire.url, tmp_path, timeout=5)
-        cloud = Account(setup.config, SystemClock(), Store(tmp_path / "real", EMAIL)).client()
+        cloud = Account(setup.config, SystemClock(), Storage(tmp_path / "real", EMAIL)).client()
         assert cloud.chargers().body == {}
         assert cloud.detail(1).body == {}
         assert [seen.path for seen in wire.seen] == ["/users/signin", "/v3/chargers/groups", "/chargers/status/1"]

@@ -20,11 +20,11 @@ from tests.fakes import FakeClock
 from tests.parts import Parts
 from tests.wire import Wire
 from wallbox2mqtt.bridge.charger import MAX_FIELDS
-from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
-from wallbox2mqtt.cloud import Account, Cloud
+from wallbox2mqtt.cloud import Account, CloudClient
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.config import Secret, WallboxConfig
@@ -32,7 +32,7 @@ from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.mqtt import Connected, Message, Reply
 from wallbox2mqtt.mqtt.inbox import MOST_BYTES, MOST_MESSAGES, Inbox
 from wallbox2mqtt.simulator import Settings, Simulator
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import LONGEST_REPLY, Topics
 
 NO_IDS: list[Any] = [
@@ -52,7 +52,7 @@ class OneToken:
         raise NotImplementedError
 
 
-ASK: dict[str, Callable[[Cloud, Any], object]] = {
+ASK: dict[str, Callable[[CloudClient, Any], object]] = {
     "detail": lambda cloud, one: cloud.detail(one),
     "basic": lambda cloud, one: cloud.basic(one),
     **{
@@ -64,8 +64,10 @@ ASK: dict[str, Callable[[Cloud, Any], object]] = {
 
 @pytest.mark.parametrize("no_id", NO_IDS, ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
-def test_nothing_but_an_id_enters_a_path(tmp_path: Path, ask: Callable[[Cloud, Any], object], no_id: object) -> None:
-    clock, secret, store = FakeClock(), Secret("p"), Store(tmp_path, "a")
+def test_nothing_but_an_id_enters_a_path(
+    tmp_path: Path, ask: Callable[[CloudClient, Any], object], no_id: object
+) -> None:
+    clock, secret, store = FakeClock(), Secret("p"), Storage(tmp_path, "a")
     with Wire() as wire:
         config = WallboxConfig(email="a@example.org", password=secret, api_url=wire.url, user_api_url=wire.url)
         cloud = Account(config, clock, store, OneToken()).client()
@@ -85,7 +87,7 @@ def test_a_charger_of_the_list_has_an_id(no_id: Json) -> None:
 def test_ids_that_were_kept_are_checked_too(tmp_path: Path) -> None:
     with Simulator() as cloud:
         parts = Parts(cloud, FakeClock(), tmp_path)
-        parts.registry._store.write("chargers", {"ids": [True, -1, "7/../x", 10**30, 7]})  # noqa: SLF001 - as a thief would
+        parts.registry._storage.write("chargers", {"ids": [True, -1, "7/../x", 10**30, 7]})  # noqa: SLF001 - as a thief would
         assert Parts(cloud, FakeClock(), tmp_path).registry.chargers == [7]
 
 
@@ -294,7 +296,7 @@ def affordable() -> Iterator[None]:
 def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> None:
     document = make()
     published: list[int] = []
-    picture = Picture(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
+    picture = ChargerStates(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
     with affordable():
         picture.read(7, read_detail(document), 1.0, "detail", None)
         picture.read(7, read_detail(document), 2.0, "detail", None)
@@ -312,7 +314,7 @@ CHANGING: dict[str, Callable[[int], dict[str, Json]]] = {
 
 @pytest.mark.parametrize("make", CHANGING.values(), ids=CHANGING)
 def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str, Json]]) -> None:
-    picture = Picture(Topics("w"), lambda *_: None, 45.0)
+    picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)
 
     def read(times: int) -> None:
         for number in range(times):
@@ -348,7 +350,7 @@ def test_time_and_memory_for_a_list_are_bounded(make: Callable[[], Json]) -> Non
 
 
 def test_a_basic_document_of_many_keys() -> None:
-    picture = Picture(Topics("w"), lambda *_: None, 45.0)
+    picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)
     document = filled('"k%d":0', '{"data":{"chargerData":{', "}}}")
     picture.read(7, read_basic(document), 1.0, "basic", None)
     assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
@@ -358,7 +360,7 @@ def test_a_basic_document_of_many_keys() -> None:
 def test_no_key_of_a_document_makes_a_topic_of_the_bridge(document: dict[str, Json]) -> None:
     topics = Topics("w")
     published: list[str] = []
-    picture = Picture(topics, lambda topic, _: published.append(topic), 45.0)
+    picture = ChargerStates(topics, lambda topic, _: published.append(topic), 45.0)
     try:
         reading = read_detail({"status_id": 161, **document})
     except BadAnswerError:

@@ -22,11 +22,11 @@ from wallbox2mqtt.cli.help import EPILOGS
 from wallbox2mqtt.config import MqttConfig, WallboxConfig
 from wallbox2mqtt.config.model import Secret
 from wallbox2mqtt.daemon import heartbeat
-from wallbox2mqtt.daemon.health import LifeSigns
+from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
-from wallbox2mqtt.mqtt import Mqtt
+from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.watchdog import Pulse
 
 GOOD = Beat(
@@ -91,7 +91,7 @@ class TestFaults:
 
 class TestFile:
     def test_there_and_back(self, tmp_path: Path) -> None:
-        store = Store(tmp_path, "account")
+        store = Storage(tmp_path, "account")
         store.write(heartbeat.FILE, GOOD._asdict())
         (path,) = heartbeat.find(tmp_path)
         assert heartbeat.read(path) == GOOD
@@ -122,10 +122,10 @@ class Life:
 
     def __init__(self, cloud: Simulator, clock: FakeClock, directory: Path) -> None:
         self.parts = Parts(cloud, clock, directory)
-        mqtt = Mqtt(MqttConfig(port=9), filters=[], on_event=lambda _: None, clock=clock)
-        store = Store(directory, "account")
+        mqtt = MqttConnection(MqttConfig(port=9), filters=[], on_event=lambda _: None, clock=clock)
+        store = Storage(directory, "account")
         parts = self.parts
-        self.signs = LifeSigns(parts.shared, parts.reader, parts.pace, parts.bridge, mqtt, store)
+        self.signs = Health(parts.shared, parts.reader, parts.pace, parts.bridge, mqtt, store)
         self.signs.begin({"reader": Pulse()})
 
     def run(self, seconds: float) -> Beat:
@@ -203,7 +203,7 @@ def health(*arguments: str, **environ: str) -> tuple[int, str]:
 class TestCommand:
     def write(self, directory: Path, account: str = "account", at: float | None = None) -> None:
         beat = GOOD._replace(at=time.monotonic() if at is None else at)
-        Store(directory, account).write(heartbeat.FILE, beat._asdict())
+        Storage(directory, account).write(heartbeat.FILE, beat._asdict())
 
     def test_healthy(self, tmp_path: Path) -> None:
         self.write(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.door import STATE, Door
+from tests.door import STATE, Connection
 from tests.fakes import FakeClock
 from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually, free_port
@@ -23,7 +23,7 @@ from wallbox2mqtt.mqtt import (
     Connected,
     Disconnected,
     Message,
-    Mqtt,
+    MqttConnection,
     Reply,
 )
 from wallbox2mqtt.mqtt.connection import LARGEST_PACKET
@@ -41,15 +41,15 @@ def protocol(request: pytest.FixtureRequest) -> Protocol:
     return version
 
 
-Open = Callable[..., Door]
+Open = Callable[..., Connection]
 
 
 @pytest.fixture
 def make(clock: FakeClock) -> Iterator[Open]:
-    doors: list[Door] = []
+    doors: list[Connection] = []
 
-    def make_door(port: int, **options: Any) -> Door:  # noqa: ANN401 - any key of the configuration
-        door = Door(clock, port=port, **options)
+    def make_door(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
+        door = Connection(clock, port=port, **options)
         doors.append(door)
         return door
 
@@ -524,7 +524,7 @@ class TestTransports:
         files: dict[str, Any] = {"cert_file": file, "key_file": file} if name == "cert_file" else {name: file}
         tls = TlsConfig(enabled=True, **files)
         with pytest.raises(ConfigError, match=rf"^mqtt\.tls\.{name}.*cannot be used"):
-            Mqtt(MqttConfig(tls=tls), filters=[], on_event=lambda _: None, clock=clock)
+            MqttConnection(MqttConfig(tls=tls), filters=[], on_event=lambda _: None, clock=clock)
 
 
 def test_a_name_that_nobody_knows(make: Open) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.door import Door
+from tests.door import Connection
 from tests.fakes import FakeClock
 from tests.mosquitto import Broker, Watcher, eventually
 from tests.stub_broker import StubBroker, Temper
@@ -24,15 +24,15 @@ def protocol(request: pytest.FixtureRequest) -> Protocol:
     return version
 
 
-Open = Callable[..., Door]
+Open = Callable[..., Connection]
 
 
 @pytest.fixture
 def make(clock: FakeClock) -> Iterator[Open]:
-    doors: list[Door] = []
+    doors: list[Connection] = []
 
-    def make_door(port: int, **options: Any) -> Door:  # noqa: ANN401 - any key of the configuration
-        door = Door(clock, port=port, **options)
+    def make_door(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
+        door = Connection(clock, port=port, **options)
         doors.append(door)
         return door
 

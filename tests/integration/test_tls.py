@@ -20,12 +20,12 @@ import pytest
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from tests.wire import Wire, reply
-from wallbox2mqtt.cloud import Account, Cloud
+from wallbox2mqtt.cloud import Account, CloudClient
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, Mqtt, OwnState, Refused
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, OwnState, Refused
+from wallbox2mqtt.storage import Storage
 
 # paho leaves the socket of a failed handshake to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -53,7 +53,7 @@ def encrypted(certificate: str = "server", *more: str) -> str:
 
 @contextmanager
 def mosquitto(directory: Path, listener: str, transport: Transport = "tcp") -> Iterator[int]:
-    """A broker with such a listener; gives its port."""
+    """A broker with such a listener; return its port."""
     with both_ports(directory, listener, transport) as (_, port):
         yield port
 
@@ -78,13 +78,13 @@ def answers(port: int) -> bool:
     return False
 
 
-class Door:
+class Connection:
     """The broker's door with its events."""
 
     def __init__(self, port: int, tls: TlsConfig, **config: Any) -> None:  # noqa: ANN401 - any key
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         known = {"host": "127.0.0.1", "keepalive": 5, **config}
-        self.mqtt = Mqtt(
+        self.mqtt = MqttConnection(
             MqttConfig(port=port, tls=tls, **known), filters=["w/+/set"], on_event=self.events.put, clock=FakeClock()
         )
 
@@ -108,7 +108,7 @@ class Door:
 def test_messages_go_both_ways(tmp_path: Path, transport: Transport, protocol: str) -> None:
     with (
         mosquitto(tmp_path, encrypted(), transport) as port,
-        Door(port, GOOD, transport=transport, protocol=protocol) as door,
+        Connection(port, GOOD, transport=transport, protocol=protocol) as door,
     ):
         assert door.outcome() == "connected"
         door.mqtt.publish("w/1", "x" * 100_000)
@@ -137,7 +137,7 @@ def test_a_connection_that_is_cut_leaves_the_last_words_to_the_will(
         Watcher(plain) as watcher,
     ):
         config = MqttConfig(host="127.0.0.1", port=port, tls=tls, transport=transport)
-        mqtt = Mqtt(config, state=OwnState("w/state"), filters=["w/+/set"], on_event=busy, clock=FakeClock())
+        mqtt = MqttConnection(config, state=OwnState("w/state"), filters=["w/+/set"], on_event=busy, clock=FakeClock())
         mqtt.start()
         eventually(lambda: mqtt.online, "connected")
         watcher.publish("w/1/set", "1")
@@ -177,7 +177,7 @@ def test_whom_the_bridge_trusts(
     with (
         mosquitto(tmp_path, listener, transport) as port,
         forwarded(host, port) as at,
-        Door(at, tls, host=host, transport=transport) as door,
+        Connection(at, tls, host=host, transport=transport) as door,
     ):
         outcome = door.outcome()
         assert outcome.startswith(expected)
@@ -229,7 +229,7 @@ def test_a_broker_that_wants_a_client_certificate(
     tmp_path: Path, tls: TlsConfig, transport: Transport, *, let_in: bool
 ) -> None:
     listener = encrypted("server", "require_certificate true")
-    with mosquitto(tmp_path, listener, transport) as port, Door(port, tls, transport=transport) as door:
+    with mosquitto(tmp_path, listener, transport) as port, Connection(port, tls, transport=transport) as door:
         assert (door.outcome() == "connected") is let_in
         assert door.mqtt.is_alive()
 
@@ -246,7 +246,7 @@ def test_the_name_of_the_client_certificate_is_the_user(tmp_path: Path) -> None:
         f"listener {port} 127.0.0.1", listener, f"acl_file {rights}",
     ).start()  # fmt: skip
     try:
-        with Door(port, MUTUAL) as door:
+        with Connection(port, MUTUAL) as door:
             assert door.outcome() == "connected"
             door.mqtt.publish("w/1/set", "1")
             assert isinstance(door.events.get(timeout=LIMIT_S), Message)
@@ -261,7 +261,7 @@ def test_the_name_of_the_client_certificate_is_the_user(tmp_path: Path) -> None:
 def test_plain_websockets(tmp_path: Path, path: str) -> None:
     with (
         mosquitto(tmp_path, "", "websockets") as port,
-        Door(port, TlsConfig(), transport="websockets", websocket_path=path) as door,
+        Connection(port, TlsConfig(), transport="websockets", websocket_path=path) as door,
     ):
         assert door.outcome() == "connected"
 
@@ -322,7 +322,7 @@ UPGRADES = {
 
 @pytest.mark.parametrize("raw", UPGRADES.values(), ids=UPGRADES)
 def test_a_websocket_that_is_none_does_not_end_the_thread(raw: bytes) -> None:
-    with Answers(raw) as server, Door(server.port, TlsConfig(), transport="websockets") as door:
+    with Answers(raw) as server, Connection(server.port, TlsConfig(), transport="websockets") as door:
         assert door.outcome() not in {"connected", ""}
         assert door.mqtt.is_alive()
 
@@ -371,7 +371,7 @@ VERSIONS = {
 @pytest.mark.parametrize(("newest", "expected"), VERSIONS.values(), ids=VERSIONS)
 @pytest.mark.parametrize("verify", [True, False], ids=["verify", "trust"])
 def test_oldest_version_to_the_broker(newest: ssl.TLSVersion, expected: str, *, verify: bool) -> None:
-    with Handshakes(newest) as server, Door(server.port, TlsConfig(enabled=True, ca_file=CA, verify=verify)):
+    with Handshakes(newest) as server, Connection(server.port, TlsConfig(enabled=True, ca_file=CA, verify=verify)):
         assert server.told.get(timeout=LIMIT_S) == expected
 
 
@@ -414,7 +414,7 @@ class OneToken:
         raise NotImplementedError
 
 
-def cloud(url: str, directory: Path) -> Cloud:
+def cloud(url: str, directory: Path) -> CloudClient:
     clock, password = FakeClock(), Secret("p")
     config = WallboxConfig(
         email="a@example.org",
@@ -425,7 +425,7 @@ def cloud(url: str, directory: Path) -> Cloud:
         reads_per_minute=100,
         writes_per_minute=100,
     )
-    store = Store(directory, "a")
+    store = Storage(directory, "a")
     return Account(config, clock, store, OneToken()).client()
 
 
@@ -439,7 +439,7 @@ _FROM_OUTSIDE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_C
 
 
 def read_with(url: str, directory: Path, **environ: str) -> str:
-    """Read a detail in a process with these variables; gives its output and the end of its errors."""
+    """Read a detail in a process with these variables; return its output and the end of its errors."""
     clean = {
         name: text
         for name, text in os.environ.items()
@@ -489,7 +489,7 @@ def test_a_proxy_sees_no_token_of_https(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("ask", [lambda one: one.detail(1), lambda one: one.chargers()], ids=["detail", "list"])
-def test_the_token_goes_nowhere_else(tmp_path: Path, status: int, ask: Callable[[Cloud], object]) -> None:
+def test_the_token_goes_nowhere_else(tmp_path: Path, status: int, ask: Callable[[CloudClient], object]) -> None:
     with socket.create_server(("127.0.0.2", 0)) as elsewhere:
         elsewhere.settimeout(0.2)
         there = f"http://127.0.0.2:{elsewhere.getsockname()[1]}/"

@@ -10,7 +10,7 @@ from wallbox2mqtt.daemon.app import App
 
 
 def main() -> int:
-    """Run the bridge of the environment's configuration; gives its exit code."""
+    """Run the bridge of the environment's configuration; return its exit code."""
     config = load(None, os.environ)
     logging.basicConfig(level=config.log.level.upper(), stream=sys.stderr)
     return App(config, state_dir(config, os.environ), SystemClock(float(sys.argv[1]))).run()

@@ -134,11 +134,11 @@ class Troubles:
         self._kinds = kinds
 
     def choose(self) -> tuple[str, Callable[[], Callable[[], None]]]:
-        """Give the name of one, and how it begins."""
+        """Return the name of one, and how it begins."""
         return self._chance.choice(self._kinds)
 
     def bridge_listens(self) -> bool:
-        """Tell whether the bridge is at the broker: what is commanded before that reaches nobody."""
+        """Return whether the bridge is at the broker: what is commanded before that reaches nobody."""
         return self._state.last().get("wallbox/bridge/state") == "online"
 
     def _fault(self, kind: Any) -> Callable[[], None]:  # noqa: ANN401 - one of the simulator's words
@@ -207,7 +207,7 @@ def look(pid: int, day: float, tally: Tally) -> None:
 
 
 def slope_kib(samples: Sequence[tuple[float, float]]) -> float:
-    """Give the slope of the line that fits best, in KiB a day."""
+    """Return the slope of the line that fits best, in KiB a day."""
     mean_x = sum(x for x, _ in samples) / len(samples)
     mean_y = sum(y for _, y in samples) / len(samples)
     spread = sum((x - mean_x) ** 2 for x, _ in samples)
@@ -215,7 +215,7 @@ def slope_kib(samples: Sequence[tuple[float, float]]) -> float:
 
 
 def soak(seconds: float, speed: float, seed: int) -> tuple[Tally, float]:
-    """Run for so many real seconds; gives what was counted, and the simulated days."""
+    """Run for so many real seconds; return what was counted, and the simulated days."""
     tally, chance, clock = Tally(), random.Random(seed), SystemClock(speed)  # noqa: S311 - repeatable, hides nothing
     settings = Settings(reads_per_minute=None, writes_per_minute=None)
     cloud = Simulator(chargers=CHARGERS, clock=clock, settings=settings)
@@ -256,7 +256,7 @@ def run(
     """Break and mend, command and count, for so long."""
     ends = time.monotonic() + seconds
     command, sample = time.monotonic() + _START_S, time.monotonic()
-    trouble = Trouble(troubles, commander)
+    trouble = RepeatedFault(troubles, commander)
     while (now := time.monotonic()) < ends:
         if bridge.poll() is not None:
             raise SystemExit(f"the bridge ended with {bridge.returncode}")  # noqa: EM102, TRY003 - a soak ends
@@ -272,7 +272,7 @@ def run(
     trouble.over()
 
 
-class Trouble:
+class RepeatedFault:
     """The present fault, or the calm until the next.
 
     Before one of the broker's all commands are answered: the answers that it forgets would count as lost.
@@ -323,12 +323,12 @@ def halt(bridge: subprocess.Popen[bytes]) -> None:
 
 
 def warmed(tally: Tally) -> Sequence[tuple[float, float]]:
-    """Give what was seen of memory after the warm-up."""
+    """Return what was seen of memory after the warm-up."""
     return tally.samples[int(len(tally.samples) * WARM_UP) :]
 
 
 def report(tally: Tally, days: float, speed: float, seconds: float) -> str:
-    """Give the table."""
+    """Return the table."""
     warm = warmed(tally)
     start = len(tally.samples) - len(warm)
     rows = [

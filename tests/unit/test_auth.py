@@ -32,7 +32,7 @@ from wallbox2mqtt.errors import (
     UnauthorizedError,
 )
 from wallbox2mqtt.log import HIDDEN
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 PASSWORD = "pä:ss wörd"  # noqa: S105 - of nobody
 MINUTE = 60.0
@@ -115,15 +115,15 @@ def door(clock: FakeClock) -> FakeDoor:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, "someone@example.org")
+def store(tmp_path: Path) -> Storage:
+    return Storage(tmp_path, "someone@example.org")
 
 
 Start = Callable[..., TokenManager]
 
 
 @pytest.fixture
-def start(door: FakeDoor, clock: FakeClock, store: Store) -> Start:
+def start(door: FakeDoor, clock: FakeClock, store: Storage) -> Start:
     """Start a TokenManager, the first or another one over the same files."""
 
     def begin(sign_in: str = "auto", password: str = PASSWORD) -> TokenManager:
@@ -333,7 +333,7 @@ def test_any_answer_gives_a_token_or_a_fault(
     for way in ("modern", "legacy"):
         door = FakeDoor(clock)
         door.answers = [SignInAnswer(body, date)]
-        manager = TokenManager(door, clock, Store(tmp_path_factory.getbasetemp() / "any", "x"), way, Secret("x"))
+        manager = TokenManager(door, clock, Storage(tmp_path_factory.getbasetemp() / "any", "x"), way, Secret("x"))
         with contextlib.suppress(BadAnswerError):
             assert manager.token().reveal()
 
@@ -603,13 +603,13 @@ def test_a_token_refused_is_not_kept(start: Start, clock: FakeClock) -> None:
     assert asked.token() != Secret("token-1")
 
 
-def test_kept_private(start: Start, store: Store) -> None:
+def test_kept_private(start: Start, store: Storage) -> None:
     start().token()
     assert store.path("tokens").stat().st_mode & 0o777 == 0o600
     assert PASSWORD not in store.path("tokens").read_text(encoding="utf-8")
 
 
-def test_a_refusal_does_not_keep_the_password(start: Start, door: FakeDoor, store: Store) -> None:
+def test_a_refusal_does_not_keep_the_password(start: Start, door: FakeDoor, store: Storage) -> None:
     door.always["modern"] = unauthorized()
     with pytest.raises(AuthError):
         start().token()
@@ -644,7 +644,7 @@ DAMAGED: list[dict[str, Json]] = [
 
 
 @pytest.mark.parametrize("kept", DAMAGED, ids=repr)
-def test_damaged_files_are_ignored(start: Start, door: FakeDoor, store: Store, kept: dict[str, Json]) -> None:
+def test_damaged_files_are_ignored(start: Start, door: FakeDoor, store: Storage, kept: dict[str, Json]) -> None:
     store.write("tokens", kept)
     manager = start()
     assert manager.wait_s() == 0
@@ -675,7 +675,7 @@ KEYS = [
     )
 )
 def test_any_kept_json_does_no_harm(tmp_path_factory: pytest.TempPathFactory, kept: dict[str, Json]) -> None:
-    store, clock = Store(tmp_path_factory.getbasetemp() / "kept", "x"), FakeClock()
+    store, clock = Storage(tmp_path_factory.getbasetemp() / "kept", "x"), FakeClock()
     store.write("tokens", kept)
     door = FakeDoor(clock)
     door.always["refresh"] = unauthorized()
@@ -690,7 +690,7 @@ def test_any_kept_json_does_no_harm(tmp_path_factory: pytest.TempPathFactory, ke
 def test_without_a_state_dir_it_works_and_forgets(door: FakeDoor, clock: FakeClock, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    store = Store(file / "state", "x")
+    store = Storage(file / "state", "x")
     assert TokenManager(door, clock, store, "auto", Secret("x")).token().reveal() == "token-1"
     assert TokenManager(door, clock, store, "auto", Secret("x")).token().reveal() == "token-2"
 
@@ -706,7 +706,7 @@ def test_a_new_token_is_hidden(start: Start, door: FakeDoor) -> None:
     assert HIDDEN.clean(f"{token} {refresh}") == "*** ***"
 
 
-def test_a_kept_token_is_hidden(start: Start, store: Store) -> None:
+def test_a_kept_token_is_hidden(start: Start, store: Storage) -> None:
     token, refresh = secrets.token_hex(), secrets.token_hex()
     store.write("tokens", {"token": token, "renew_s": 100, "refresh_token": refresh, "refresh_life_s": 100})
     assert start().token().reveal() == token

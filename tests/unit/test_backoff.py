@@ -7,8 +7,8 @@ import pytest
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cloud.backoff import LONGEST_WAIT_S, Pace
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.cloud.backoff import LONGEST_WAIT_S, Backoff
+from wallbox2mqtt.storage import Storage
 
 
 @pytest.mark.parametrize(
@@ -17,14 +17,14 @@ from wallbox2mqtt.storage import Store
 def test_the_larger_of_the_wish_and_what_the_budget_allows(
     clock: FakeClock, wish_s: float, budget_s: float, interval_s: float
 ) -> None:
-    pace = Pace(wish_s, budget_s, clock)
+    pace = Backoff(wish_s, budget_s, clock)
     assert pace.interval_s == interval_s
     assert not pace.is_slowed
     assert pace.wait_s() == 0
 
 
 def test_back_off_doubles_from_two_intervals_to_15_minutes(clock: FakeClock) -> None:
-    pace = Pace(20, 20, clock)
+    pace = Backoff(20, 20, clock)
     waits = []
     for _ in range(8):
         pace.refused(None)
@@ -35,7 +35,7 @@ def test_back_off_doubles_from_two_intervals_to_15_minutes(clock: FakeClock) -> 
 
 
 def test_a_success_begins_the_back_off_anew_and_leaves_the_pace_slow(clock: FakeClock) -> None:
-    pace = Pace(20, 20, clock)
+    pace = Backoff(20, 20, clock)
     pace.refused(None)
     pace.refused(None)
     pace.succeeded()
@@ -49,13 +49,13 @@ def test_a_success_begins_the_back_off_anew_and_leaves_the_pace_slow(clock: Fake
     ("asked_s", "wait_s"), [(0, 0), (7, 7), (899, 899), (901, 900), (math.inf, LONGEST_WAIT_S), (-5, 0)]
 )
 def test_retry_after_is_obeyed_and_capped(clock: FakeClock, asked_s: float, wait_s: float) -> None:
-    pace = Pace(20, 20, clock)
+    pace = Backoff(20, 20, clock)
     pace.refused(asked_s)
     assert pace.wait_s() == wait_s
 
 
 def test_a_refused_pace_is_not_tried_again_for_an_hour(clock: FakeClock) -> None:
-    pace = Pace(20, 20, clock)
+    pace = Backoff(20, 20, clock)
     pace.refused(None)
     pace.succeeded()
     assert pace.interval_s == 40
@@ -68,7 +68,7 @@ def test_a_refused_pace_is_not_tried_again_for_an_hour(clock: FakeClock) -> None
 
 
 def test_each_refusal_slows_to_an_interval_of_15_minutes_at_most(clock: FakeClock) -> None:
-    pace = Pace(60, 60, clock)
+    pace = Backoff(60, 60, clock)
     intervals = []
     for _ in range(6):
         pace.refused(None)
@@ -77,14 +77,14 @@ def test_each_refusal_slows_to_an_interval_of_15_minutes_at_most(clock: FakeCloc
 
 
 def test_a_slower_wish_is_never_made_faster(clock: FakeClock) -> None:
-    pace = Pace(3600, 60, clock)
+    pace = Backoff(3600, 60, clock)
     pace.refused(None)
     assert pace.interval_s == 3600
     assert pace.wait_s() == LONGEST_WAIT_S
 
 
 def test_a_clock_that_jumps_changes_nothing(clock: FakeClock) -> None:
-    pace = Pace(20, 20, clock)
+    pace = Backoff(20, 20, clock)
     pace.refused(None)
     clock.jump(-86400)
     assert pace.wait_s() == 40
@@ -94,23 +94,23 @@ class TestRestart:
     """What a refusal brought survives it, the time that passes meanwhile counts."""
 
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:
-        return Store(tmp_path, "account")
+    def store(self, tmp_path: Path) -> Storage:
+        return Storage(tmp_path, "account")
 
-    def pace(self, clock: FakeClock, store: Store, wish_s: float = 20) -> Pace:
-        return Pace(wish_s, 20, clock, store)
+    def pace(self, clock: FakeClock, store: Storage, wish_s: float = 20) -> Backoff:
+        return Backoff(wish_s, 20, clock, store)
 
     @pytest.mark.parametrize(
         ("away_s", "wait_s", "interval_s"), [(0, 300, 40), (100, 200, 40), (400, 0, 40), (3600, 0, 20)]
     )
-    def test_goes_on(self, clock: FakeClock, store: Store, away_s: float, wait_s: float, interval_s: float) -> None:
+    def test_goes_on(self, clock: FakeClock, store: Storage, away_s: float, wait_s: float, interval_s: float) -> None:
         self.pace(clock, store).refused(300)
         clock.advance(away_s)
         again = self.pace(clock, store)
         assert again.wait_s() == pytest.approx(wait_s)
         assert again.interval_s == interval_s
 
-    def test_the_back_off_doubles_on(self, clock: FakeClock, store: Store) -> None:
+    def test_the_back_off_doubles_on(self, clock: FakeClock, store: Storage) -> None:
         waits = []
         for _ in range(4):
             pace = self.pace(clock, store)
@@ -123,14 +123,14 @@ class TestRestart:
         pace.refused(None)
         assert pace.wait_s() == 40
 
-    def test_another_wish_counts_from_the_interval_that_was_refused(self, clock: FakeClock, store: Store) -> None:
+    def test_another_wish_counts_from_the_interval_that_was_refused(self, clock: FakeClock, store: Storage) -> None:
         self.pace(clock, store).refused(None)
         assert self.pace(clock, store, 30).interval_s == 40
         assert self.pace(clock, store, 60).interval_s == 60
 
     @pytest.mark.parametrize("jump_s", [-86400, -10], ids=["back a day", "back a little"])
     def test_a_wall_clock_that_went_back_makes_nothing_older(
-        self, clock: FakeClock, store: Store, jump_s: float
+        self, clock: FakeClock, store: Storage, jump_s: float
     ) -> None:
         self.pace(clock, store).refused(300)
         clock.jump(jump_s)
@@ -144,11 +144,11 @@ class TestRestart:
         ],
         ids=["wrong kinds", "nonsense"],
     )
-    def test_what_is_kept_may_be_damaged(self, clock: FakeClock, store: Store, kept: dict[str, Json]) -> None:
+    def test_what_is_kept_may_be_damaged(self, clock: FakeClock, store: Storage, kept: dict[str, Json]) -> None:
         store.write("pace", kept)
         assert (self.pace(clock, store).wait_s(), self.pace(clock, store).interval_s) == (0, 20)
 
-    def test_no_longer_than_the_longest(self, clock: FakeClock, store: Store) -> None:
+    def test_no_longer_than_the_longest(self, clock: FakeClock, store: Storage) -> None:
         kept: dict[str, Json] = {"refusals": 1e9, "wait_s": 1e9, "interval_s": 1e9, "slow_for_s": 1e9}
         store.write("pace", kept)
         pace = self.pace(clock, store)

@@ -15,12 +15,12 @@ from tests.hostile import json_values
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.errors import BudgetSpentError, CloudError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, "someone@example.org")
+def store(tmp_path: Path) -> Storage:
+    return Storage(tmp_path, "someone@example.org")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def spend(budget: Budget, times: int = 1) -> int:
     ],
 )
 def test_figures(
-    store: Store, clock: FakeClock, per_minute: float, slots: int, window_s: float, interval_s: float
+    store: Storage, clock: FakeClock, per_minute: float, slots: int, window_s: float, interval_s: float
 ) -> None:
     budget = Budget("reads", per_minute, clock, store)
     assert (budget.slots, budget.window_s) == (slots, window_s)
@@ -64,7 +64,7 @@ def test_figures(
     assert spend(budget, slots + 3) == slots
 
 
-def test_the_wait_is_told(store: Store, clock: FakeClock) -> None:
+def test_the_wait_is_told(store: Storage, clock: FakeClock) -> None:
     budget = Budget("reads", 1, clock, store)
     assert budget.ready_in_s() == 0
     budget.check()
@@ -77,7 +77,7 @@ def test_the_wait_is_told(store: Store, clock: FakeClock) -> None:
     assert not isinstance(caught.value, CloudError), "nothing is wrong with the cloud"
 
 
-def test_counted_from_the_end_of_a_request(store: Store, clock: FakeClock) -> None:
+def test_counted_from_the_end_of_a_request(store: Storage, clock: FakeClock) -> None:
     budget = Budget("reads", 1, clock, store)
     with budget.request():
         clock.advance(10)
@@ -88,7 +88,7 @@ def test_counted_from_the_end_of_a_request(store: Store, clock: FakeClock) -> No
     assert spend(budget) == 1
 
 
-def test_a_failed_request_counts(store: Store, clock: FakeClock) -> None:
+def test_a_failed_request_counts(store: Storage, clock: FakeClock) -> None:
     budget = Budget("writes", 1, clock, store)
     error = CloudError("reset")
     with pytest.raises(CloudError), budget.request():
@@ -97,7 +97,7 @@ def test_a_failed_request_counts(store: Store, clock: FakeClock) -> None:
     assert budget.total == 1
 
 
-def test_a_refused_one_does_not(store: Store, clock: FakeClock) -> None:
+def test_a_refused_one_does_not(store: Storage, clock: FakeClock) -> None:
     budget = Budget("writes", 1, clock, store)
     spend(budget)
     clock.advance(59)
@@ -110,7 +110,7 @@ def test_a_refused_one_does_not(store: Store, clock: FakeClock) -> None:
 @pytest.mark.parametrize(
     ("per_minute", "spare", "free"), [(5, 0, 5), (5, 1, 4), (5, 2, 3), (5, 9, 1), (2, 1, 1), (1, 1, 1)]
 )
-def test_spare_slots_are_left(store: Store, clock: FakeClock, per_minute: float, spare: int, free: int) -> None:
+def test_spare_slots_are_left(store: Storage, clock: FakeClock, per_minute: float, spare: int, free: int) -> None:
     budget = Budget("writes", per_minute, clock, store)
     sent = 0
     while budget.ready_in_s(spare) == 0:
@@ -119,7 +119,7 @@ def test_spare_slots_are_left(store: Store, clock: FakeClock, per_minute: float,
     assert spend(budget, 9) == per_minute - free
 
 
-def test_slots_come_back_one_by_one(store: Store, clock: FakeClock) -> None:
+def test_slots_come_back_one_by_one(store: Storage, clock: FakeClock) -> None:
     budget = Budget("writes", 3, clock, store)
     for _ in range(3):
         spend(budget)
@@ -133,7 +133,7 @@ def test_slots_come_back_one_by_one(store: Store, clock: FakeClock) -> None:
 # --- restarts
 
 
-def test_a_restart_keeps_it(store: Store, clock: FakeClock) -> None:
+def test_a_restart_keeps_it(store: Storage, clock: FakeClock) -> None:
     spend(Budget("reads", 2, clock, store), 1)
     clock.advance(30)
     again = Budget("reads", 2, FakeClock(monotonic=5, wall=clock.wall()), store)
@@ -142,7 +142,7 @@ def test_a_restart_keeps_it(store: Store, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(("per_minute", "grain_s"), [(5, 0.001), (60, 0.001), (100, 1.0)])
-def test_a_restart_rounds_up_and_by_little(store: Store, per_minute: float, grain_s: float) -> None:
+def test_a_restart_rounds_up_and_by_little(store: Storage, per_minute: float, grain_s: float) -> None:
     """A large budget is kept by the second, which is quick to write."""
     clock = FakeClock(wall=A_DAY + 0.0004)
     budget = Budget("reads", per_minute, clock, store)
@@ -152,7 +152,7 @@ def test_a_restart_rounds_up_and_by_little(store: Store, per_minute: float, grai
     assert 0.0001 < longer_s <= grain_s
 
 
-def test_a_crash_in_the_middle_of_a_request_counts(store: Store, clock: FakeClock) -> None:
+def test_a_crash_in_the_middle_of_a_request_counts(store: Storage, clock: FakeClock) -> None:
     running = Budget("reads", 1, clock, store).request()
     running.__enter__()  # and the process dies
     clock.advance(5)
@@ -160,7 +160,7 @@ def test_a_crash_in_the_middle_of_a_request_counts(store: Store, clock: FakeCloc
     assert again.ready_in_s() == pytest.approx(60.02), "it may have arrived as late as the start"
 
 
-def test_a_crash_loop_sends_one(store: Store, clock: FakeClock) -> None:
+def test_a_crash_loop_sends_one(store: Storage, clock: FakeClock) -> None:
     sent = 0
     for _ in range(50):
         sent += spend(Budget("reads", 1, clock, store), 3)
@@ -169,14 +169,14 @@ def test_a_crash_loop_sends_one(store: Store, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("jump_s", [-5, -3600, -1e8])
-def test_times_in_the_future_count_as_now(store: Store, clock: FakeClock, jump_s: float) -> None:
+def test_times_in_the_future_count_as_now(store: Storage, clock: FakeClock, jump_s: float) -> None:
     spend(Budget("reads", 1, clock, store))
     clock.advance(30)
     clock.jump(jump_s - 30)
     assert Budget("reads", 1, clock, store).ready_in_s() == pytest.approx(60.02)
 
 
-def test_a_clock_that_jumps_while_it_runs_does_not_matter(store: Store, clock: FakeClock) -> None:
+def test_a_clock_that_jumps_while_it_runs_does_not_matter(store: Storage, clock: FakeClock) -> None:
     budget = Budget("reads", 1, clock, store)
     spend(budget)
     for jump in (3600, -7200, 1e9):
@@ -186,14 +186,14 @@ def test_a_clock_that_jumps_while_it_runs_does_not_matter(store: Store, clock: F
     assert budget.ready_in_s() == pytest.approx(30.02)
 
 
-def test_smaller_and_larger_budgets_after_a_restart(store: Store, clock: FakeClock) -> None:
+def test_smaller_and_larger_budgets_after_a_restart(store: Storage, clock: FakeClock) -> None:
     assert spend(Budget("writes", 5, clock, store), 4) == 4
     assert spend(Budget("writes", 2, clock, store), 5) == 0
     assert spend(Budget("writes", 0.5, clock, store), 5) == 0
     assert spend(Budget("writes", 9, clock, store), 9) >= 4
 
 
-def test_reads_and_writes_are_apart(store: Store, clock: FakeClock) -> None:
+def test_reads_and_writes_are_apart(store: Storage, clock: FakeClock) -> None:
     spend(Budget("reads", 1, clock, store))
     assert spend(Budget("writes", 1, clock, store)) == 1
 
@@ -201,7 +201,7 @@ def test_reads_and_writes_are_apart(store: Store, clock: FakeClock) -> None:
 def test_without_a_state_dir_it_holds_all_the_same(tmp_path: Path, clock: FakeClock) -> None:
     file = tmp_path / "file"
     file.touch()
-    budget = Budget("reads", 1, clock, Store(file / "state", "x"))
+    budget = Budget("reads", 1, clock, Storage(file / "state", "x"))
     assert spend(budget, 3) == 1
 
 
@@ -220,7 +220,7 @@ DAMAGED: list[dict[str, Json]] = [
 
 
 @pytest.mark.parametrize("kept", DAMAGED, ids=repr)
-def test_damaged_times_do_no_harm(store: Store, clock: FakeClock, kept: dict[str, Json]) -> None:
+def test_damaged_times_do_no_harm(store: Storage, clock: FakeClock, kept: dict[str, Json]) -> None:
     store.write("reads", kept)
     budget = Budget("reads", 1, clock, store)
     assert 0 <= budget.ready_in_s() <= 60.02
@@ -231,7 +231,7 @@ def test_damaged_times_do_no_harm(store: Store, clock: FakeClock, kept: dict[str
 @given(st.fixed_dictionaries({}, optional={"ends": json_values | st.lists(json_values), "running": json_values}))
 def test_any_kept_json_does_no_harm(kept: dict[str, Json]) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        store = Store(Path(directory), "x")
+        store = Storage(Path(directory), "x")
         store.write("reads", kept)
         clock = FakeClock()
         budget = Budget("reads", 2, clock, store)
@@ -259,7 +259,7 @@ _steps = st.lists(
 @settings(deadline=None)
 @given(per_minute=st.sampled_from([0.4, 1, 1.7, 2, 3, 5]) | st.floats(0.1, 10), steps=_steps)
 def test_never_more_in_a_minute(per_minute: float, steps: list[tuple[str, float]]) -> None:
-    with tempfile.TemporaryDirectory() as directory, _Life(Store(Path(directory), "x"), per_minute) as life:
+    with tempfile.TemporaryDirectory() as directory, _Life(Storage(Path(directory), "x"), per_minute) as life:
         for step in steps:
             life.step(*step)
         requests = life.requests
@@ -274,7 +274,7 @@ def test_never_more_in_a_minute(per_minute: float, steps: list[tuple[str, float]
 class _Life:
     """A life with restarts, crashes and a clock that is set back; ``requests``: (begun, ended) of what was sent."""
 
-    def __init__(self, store: Store, per_minute: float) -> None:
+    def __init__(self, store: Storage, per_minute: float) -> None:
         self.clock, self.store, self.per_minute = FakeClock(), store, per_minute
         self.requests: list[tuple[float, float]] = []
         self._dying = ExitStack()  # a request that nobody holds would be ended by the garbage collector
@@ -333,7 +333,7 @@ class _Life:
 def test_the_promised_wait_is_enough_and_not_too_long(waits: list[float]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         clock = FakeClock()
-        budget = Budget("reads", 3, clock, Store(Path(directory), "x"))
+        budget = Budget("reads", 3, clock, Storage(Path(directory), "x"))
         for wait in waits:
             clock.advance(wait)
             ready = budget.ready_in_s()
@@ -348,7 +348,7 @@ def test_the_promised_wait_is_enough_and_not_too_long(waits: list[float]) -> Non
             assert spend(budget) == 1
 
 
-def test_threads_do_not_overspend(store: Store, clock: FakeClock) -> None:
+def test_threads_do_not_overspend(store: Storage, clock: FakeClock) -> None:
     budget = Budget("writes", 5, clock, store)
     start, sent = threading.Barrier(20), []
 
@@ -368,7 +368,7 @@ def test_threads_do_not_overspend(store: Store, clock: FakeClock) -> None:
 # --- figures for people
 
 
-def test_last_hour(store: Store, clock: FakeClock) -> None:
+def test_last_hour(store: Storage, clock: FakeClock) -> None:
     budget = Budget("reads", 1, clock, store)
     assert budget.last_hour() == 0
     for number in range(1, 11):
@@ -384,7 +384,7 @@ def test_last_hour(store: Store, clock: FakeClock) -> None:
 def test_last_hour_is_right_to_the_minute(waits: list[float]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         clock = FakeClock()
-        budget = Budget("reads", 600, clock, Store(Path(directory), "x"))
+        budget = Budget("reads", 600, clock, Storage(Path(directory), "x"))
         times: list[float] = []
         for wait in waits:
             clock.advance(wait)
@@ -395,7 +395,7 @@ def test_last_hour_is_right_to_the_minute(waits: list[float]) -> None:
             assert surely <= budget.last_hour() <= perhaps
 
 
-def test_a_store_is_written_before_the_request(store: Store, clock: FakeClock) -> None:
+def test_a_store_is_written_before_the_request(store: Storage, clock: FakeClock) -> None:
     seen: list[Any] = []
     budget = Budget("reads", 1, clock, store)
     with budget.request():
@@ -406,7 +406,7 @@ def test_a_store_is_written_before_the_request(store: Store, clock: FakeClock) -
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["going on", "after a restart"])
 def test_a_cloud_that_counts_both_ends_of_the_minute_is_not_met(
-    clock: FakeClock, store: Store, *, restarts: bool
+    clock: FakeClock, store: Storage, *, restarts: bool
 ) -> None:
     budget = Budget("reads", 1, clock, store)
     with budget.request():

@@ -24,14 +24,14 @@ from wallbox2mqtt.catalogue import (
     Field,
     Intent,
     Json,
-    Kind,
+    Quantity,
     Shape,
+    intent_of_request,
     parse,
     quantities,
     read_payload,
     request_of,
     status_of,
-    wish_of_request,
 )
 from wallbox2mqtt.catalogue import payloads as lang
 from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
@@ -265,7 +265,7 @@ def test_no_place_of_a_document_has_two_rows(home: str) -> None:
 def test_derived_row(row: Field) -> None:
     assert row.derive is not None
     value = row.derive(*(EXAMPLES[source] for source in row.sources))
-    assert row.kind.read(value) == value
+    assert row.quantity.read(value) == value
     assert row.derive(*[None] * len(row.sources)) is None
 
 
@@ -333,11 +333,11 @@ def test_rows_fit_the_captures(name: str) -> None:
         value: Any = capture(name)
         for part in (row.detail or "").split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        assert row.kind.read(value) == value
+        assert row.quantity.read(value) == value
 
 
 def row_of(**changes: Any) -> Field:  # noqa: ANN401 - each test breaks another one
-    right: dict[str, Any] = {"detail": "x", "name": "X", "kind": quantities.NUMBER, "meaning": "an x", "example": 1}
+    right: dict[str, Any] = {"detail": "x", "name": "X", "quantity": quantities.NUMBER, "meaning": "an x", "example": 1}
     return Field(**(right | changes))
 
 
@@ -395,7 +395,7 @@ def test_a_right_row_can() -> None:
 )
 def test_only_numbers_have_units(shape: Shape, extra: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="has no unit"):
-        Kind(shape, **extra)
+        Quantity(shape, **extra)
 
 
 # --- kinds
@@ -433,7 +433,7 @@ REFUSES: dict[Shape, list[Json]] = {
 
 @pytest.mark.parametrize("shape", Shape, ids=lambda shape: shape.name)
 def test_kind(shape: Shape) -> None:
-    kind = Kind(shape)
+    kind = Quantity(shape)
     for value in [None, *READS[shape]]:
         assert exact(kind.read(value)) == exact(value)
     for value in REFUSES[shape]:
@@ -447,14 +447,14 @@ def test_a_boolean_given_as_flag_is_a_boolean(number: int, *, boolean: bool) -> 
 
 
 def test_a_flag_given_as_boolean_is_a_number() -> None:
-    assert exact([Kind(Shape.FLAG).read(value) for value in (True, False)]) == "[1, 0]"
+    assert exact([Quantity(Shape.FLAG).read(value) for value in (True, False)]) == "[1, 0]"
 
 
 @given(json_values)
 def test_kinds_read_or_refuse(value: Json) -> None:
     for shape in Shape:
         try:
-            read = Kind(shape).read(value)
+            read = Quantity(shape).read(value)
         except TypeError:
             continue
         assert read == value or isinstance(value, str)
@@ -474,7 +474,7 @@ def test_kinds_read_or_refuse(value: Json) -> None:
     ],
 )
 def test_a_number_as_text_is_that_number(shape: Shape, text: str, expected: Json) -> None:
-    assert exact(Kind(shape).read(text)) == exact(expected)
+    assert exact(Quantity(shape).read(text)) == exact(expected)
 
 
 @pytest.mark.parametrize("value", [-0.001, 100.5, "101", -(10**300)], ids=str)
@@ -491,9 +491,9 @@ def test_impossible_values(value: Json) -> None:
 def test_request_is_that_of_the_document(row: dict[str, Any]) -> None:
     view = VIEW | row.get("state", {})
     for payload in row["payloads"]:
-        wish = understood(row["topic"], payload, view)
-        assert exact(wish.value) == exact(row["value"]), payload
-        sending = request_of(wish, view)
+        intent = understood(row["topic"], payload, view)
+        assert exact(intent.value) == exact(row["value"]), payload
+        sending = request_of(intent, view)
         assert sending is not None
         request, body = sending
         assert (request.method, request.path) == (row["method"], row["path"])
@@ -503,10 +503,10 @@ def test_request_is_that_of_the_document(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("row", GOLDEN, ids=[f"{row['topic']} {row['payloads'][0]}" for row in GOLDEN])
 def test_the_simulator_understands_the_request(row: dict[str, Any]) -> None:
     view = VIEW | row.get("state", {})
-    wish = understood(row["topic"], row["payloads"][0], view)
-    understood_as = wish_of_request(row["method"], row["path"], row["body"])
+    intent = understood(row["topic"], row["payloads"][0], view)
+    understood_as = intent_of_request(row["method"], row["path"], row["body"])
     if not understood_as.keys() & {"action", "charging_enabled", "firmware"}:
-        shown = {**view, **wish.sets}
+        shown = {**view, **intent.sets}
         defaults = {"ecosmart/percentage": 100, "ecosmart/enabled": False, "ecosmart/mode": 0}
         for key, value in understood_as.items():
             assert exact(value) == exact(defaults[key] if shown[key] is None else shown[key])
@@ -550,14 +550,14 @@ def test_the_table_has_every_command_and_every_word() -> None:
 )
 def test_what_no_command_sends_is_not_understood(method: str, path: str, body: Json) -> None:
     with pytest.raises(ValueError, match=r"no command makes|unknown keys"):
-        wish_of_request(method, path, body)
+        intent_of_request(method, path, body)
 
 
 def test_refresh_makes_no_request() -> None:
-    wish = understood("refresh", b"")
-    assert request_of(wish, VIEW) is None
-    assert wish.value is None
-    assert not wish.is_fulfilled(VIEW)
+    intent = understood("refresh", b"")
+    assert request_of(intent, VIEW) is None
+    assert intent.value is None
+    assert not intent.is_fulfilled(VIEW)
 
 
 def test_empty_holes_are_told() -> None:
@@ -936,10 +936,10 @@ def test_what_is_accepted_makes_a_request(key: str, text: str) -> None:
     """Whatever a charger shows: a command is refused, or it makes a request without booleans."""
     for view in (VIEW, {}, dict.fromkeys(FIELDS)):
         try:
-            wish = understood(key, text, view)
+            intent = understood(key, text, view)
         except InvalidPayloadError:
             continue
-        sending = request_of(wish, view)
+        sending = request_of(intent, view)
         assert sending is not None
         assert not re.search("true|false|null|NaN|Infinity", json.dumps(sending[1])) or key == "name"
 
@@ -997,10 +997,10 @@ def test_claims() -> None:
 
 
 def test_what_newer_commands_leave_of_a_wish() -> None:
-    wish = understood("config", '{"energy_price": 1, "max_charging_current": 16}')
-    assert wish.without(frozenset({"locked"})) is wish
-    assert wish.without(wish.claims) is None
-    rest = wish.without(frozenset({"energy_price"}))
+    intent = understood("config", '{"energy_price": 1, "max_charging_current": 16}')
+    assert intent.without(frozenset({"locked"})) is intent
+    assert intent.without(intent.claims) is None
+    rest = intent.without(frozenset({"energy_price"}))
     assert rest is not None
     sending = request_of(rest, VIEW)
     assert sending is not None

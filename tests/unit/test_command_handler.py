@@ -24,7 +24,7 @@ Make = Callable[..., Parts]
 
 @pytest.fixture
 def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
-    """Give the parts of a bridge for two chargers; ``read``: it has listed them and read their details."""
+    """Return the parts of a bridge for two chargers; ``read``: it has listed them and read their details."""
     settings = Settings(reads_per_minute=None, writes_per_minute=None)
     specs = [ChargerSpec(id=number, begin=READY, changes={"config_data.auto_lock": 0}) for number in (ONE, TWO)]
     cloud = Simulator(chargers=specs, clock=clock, settings=settings)
@@ -130,12 +130,12 @@ class TestTopics:
         assert len(caplog.records) == 1
         assert parts.answers == []
         assert parts.published == []
-        assert len(parts.intake) == 0
+        assert len(parts.command_handler) == 0
 
     @pytest.mark.parametrize("topic", ["w/101/locked", "other/101/locked/set", "wallbox/101/locked/set", "set"])
     def test_that_are_no_commands(self, make: Make, topic: str) -> None:
         parts = make()
-        parts.intake.take(Message(topic, b"1", retained=False, arrived=0.0))
+        parts.command_handler.take(Message(topic, b"1", retained=False, arrived=0.0))
         assert parts.answers == []
 
     def test_a_charger_that_the_configuration_leaves_out(self, make: Make) -> None:
@@ -204,7 +204,7 @@ class TestWaiting:
         parts.settle()
         parts.send(f"{ONE}/max_charging_current", "16")
         assert parts.planner.is_wanted
-        assert len(parts.intake) == 1
+        assert len(parts.command_handler) == 1
         assert parts.answers == []
         parts.run(61)
         assert parts.results_of("max_charging_current") == [("ok", 16, None)]
@@ -214,7 +214,7 @@ class TestWaiting:
         parts = make(read=False)
         parts.send(f"{ONE}/locked", "1")
         parts.send("999/locked", "1")
-        assert len(parts.intake) == 2
+        assert len(parts.command_handler) == 2
         parts.run(70)
         assert parts.results_of("locked") == [("ok", 1, None)]
         assert {topic for topic, _, _ in parts.answers} == {f"w/{ONE}/locked/result"}
@@ -264,7 +264,7 @@ class TestWaiting:
         parts.settle()
         parts.send(f"{ONE}/{key}", payload)
         ((status, _, why),) = parts.results_of(key)
-        assert (status, len(parts.intake)) == ("rejected", 0)
+        assert (status, len(parts.command_handler)) == ("rejected", 0)
         assert reason in str(why)
 
     def test_before_the_first_list_nobody_is_a_stranger(self, make: Make) -> None:
@@ -274,7 +274,7 @@ class TestWaiting:
         parts.run(41)
         assert parts.results_of("locked") == [("failed", 1, "expired")]
         parts.send(f"{ONE}/locked", "0")
-        (waiting,) = parts.intake.drain()
+        (waiting,) = parts.command_handler.drain()
         assert waiting.intent is not None
         assert waiting.intent.value == 0
 
@@ -292,7 +292,7 @@ class TestWaiting:
             parts.send(f"{ONE}/locked", "1")
         parts.send(f"{ONE}/name", "A")
         assert parts.results_of("name") == [("failed", None, "too many commands wait for the first reading")]
-        assert len(parts.intake) == MAX_WAITING
+        assert len(parts.command_handler) == MAX_WAITING
 
     def test_no_topic_for_strangers_even_then(self, make: Make) -> None:
         parts = make(read=False)
@@ -303,14 +303,14 @@ class TestWaiting:
     def test_drain_gives_those_of_known_chargers(self, make: Make) -> None:
         parts = make(read=False, chargers=(ONE,))
         parts.send(f"{ONE}/locked", "1")
-        assert [command.charger_id for command in parts.intake.drain()] == [ONE]
-        assert len(parts.intake) == 0
+        assert [command.charger_id for command in parts.command_handler.drain()] == [ONE]
+        assert len(parts.command_handler) == 0
 
     def test_a_refresh_needs_no_detail(self, make: Make) -> None:
         parts = make(read=False)
         parts.settle()
         parts.send(f"{TWO}/refresh", "")
-        assert len(parts.intake) == 0
+        assert len(parts.command_handler) == 0
         parts.run(61)
         assert parts.results_of("refresh") == [("ok", None, None)]
 

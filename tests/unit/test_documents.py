@@ -322,7 +322,7 @@ def put(path: str, value: Json) -> dict[str, Any]:
 
 @pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.detail], ids=lambda row: row.key)
 def test_wrong_kinds_stay_out_and_are_named(row: Field) -> None:
-    for value in WRONG[row.kind.shape]:
+    for value in WRONG[row.quantity.shape]:
         reading = read_detail({"status_id": 161, "cost": 0} | put(row.detail or "", value))
         assert row.key in reading.wrong, value
         assert row.key not in reading.values
@@ -332,7 +332,7 @@ def test_wrong_kinds_stay_out_and_are_named(row: Field) -> None:
 
 @pytest.mark.parametrize("row", [row for row in FIELDS.values() if row.basic], ids=lambda row: row.key)
 def test_wrong_kinds_of_basic_stay_out_and_are_named(row: Field) -> None:
-    for value in WRONG[row.kind.shape]:
+    for value in WRONG[row.quantity.shape]:
         reading = read_basic({"data": {"chargerData": put(row.basic or "", value)}})
         assert row.key in reading.wrong, value
         assert row.key not in reading.values

@@ -43,7 +43,7 @@ def test_entities_of_home_assistant_exist() -> None:
 
 
 def exists(topic: str) -> bool:
-    """Tell whether the bridge publishes a topic or listens to it; the charger is 12345, ``+`` stands for any."""
+    """Return whether the bridge publishes a topic or listens to it; the charger is 12345, ``+`` stands for any."""
     base, level, key = topic.split("/", 2)
     if base != "wallbox" or level not in {"12345", "bridge", "+"}:
         return False

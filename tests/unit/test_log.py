@@ -23,8 +23,8 @@ from wallbox2mqtt.log import (
     PATIENCE_S,
     Hidden,
     LineFormatter,
+    RepeatedFault,
     TopicHandler,
-    Trouble,
     is_journal,
     setup,
 )
@@ -155,14 +155,14 @@ class TestHidden:
 
 
 @pytest.fixture
-def trouble(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> Trouble:
+def trouble(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> RepeatedFault:
     caplog.set_level(logging.INFO)
-    return Trouble(LOG, "read failed", "reads succeed again", clock)
+    return RepeatedFault(LOG, "read failed", "reads succeed again", clock)
 
 
 class TestTrouble:
     def test_is_told_when_it_begins_hourly_and_when_it_ends(
-        self, trouble: Trouble, clock: FakeClock, caplog: pytest.LogCaptureFixture
+        self, trouble: RepeatedFault, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         for _ in range(150):
             trouble.occurs("timeout", "reason=timeout")
@@ -175,14 +175,14 @@ class TestTrouble:
             "reads succeed again times=150 lasted_s=9000",
         ]
 
-    def test_another_kind_is_told_once(self, trouble: Trouble, caplog: pytest.LogCaptureFixture) -> None:
+    def test_another_kind_is_told_once(self, trouble: RepeatedFault, caplog: pytest.LogCaptureFixture) -> None:
         for kind in ["timeout", "http_5xx", "timeout", "http_5xx", "timeout"]:
             trouble.occurs(kind, kind)
         assert caplog.messages == ["read failed timeout", "read failed http_5xx"]
 
     @pytest.mark.parametrize("each_s", [1.0, 60.0])
     def test_one_that_comes_and_goes_is_no_flood(
-        self, trouble: Trouble, clock: FakeClock, caplog: pytest.LogCaptureFixture, each_s: float
+        self, trouble: RepeatedFault, clock: FakeClock, caplog: pytest.LogCaptureFixture, each_s: float
     ) -> None:
         for _ in range(int(2 * HOUR_S / each_s) - 1):
             trouble.occurs("timeout")
@@ -191,7 +191,7 @@ class TestTrouble:
         assert len(caplog.messages) == 4
 
     def test_one_that_stays_is_told_although_it_came_and_went(
-        self, trouble: Trouble, clock: FakeClock, caplog: pytest.LogCaptureFixture
+        self, trouble: RepeatedFault, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         trouble.occurs("timeout")
         trouble.ended()
@@ -202,7 +202,7 @@ class TestTrouble:
         trouble.ended()
         assert caplog.messages == ["read failed", "reads succeed again times=6 lasted_s=360"]
 
-    def test_the_end_of_nothing(self, trouble: Trouble, caplog: pytest.LogCaptureFixture) -> None:
+    def test_the_end_of_nothing(self, trouble: RepeatedFault, caplog: pytest.LogCaptureFixture) -> None:
         trouble.ended()
         assert not caplog.messages
 

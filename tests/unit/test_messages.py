@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.ha_rules import problems_of
-from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.catalogue.translations import translations
 from wallbox2mqtt.cloud.documents import read_basic, read_detail
-from wallbox2mqtt.homeassistant import Announcement, Charger, bridge, bridge_node, slug
+from wallbox2mqtt.homeassistant import Announcement, ChargerDevice, bridge, bridge_node, slug
 from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS
 from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
 from wallbox2mqtt.topics import Topics, payload
@@ -28,7 +28,7 @@ ID = 12345
 def view_of(spec: ChargerSpec) -> dict[str, Json]:
     """The fields of a charger after its first detail and its first basic document."""
     basic: Json = {"data": {"chargerData": dict(capture("basic"))}}
-    picture = Picture(TOPICS, lambda *_: None, 45)
+    picture = ChargerStates(TOPICS, lambda *_: None, 45)
     picture.read(spec.id, read_detail(dict(spec.detail)), 0, "detail", None)
     picture.read(spec.id, read_basic(basic), 0, "basic", None)
     snapshot = picture.snapshot(spec.id)
@@ -45,7 +45,7 @@ def announced(
     language: str = "en",
 ) -> tuple[Announcement, dict[str, Json]]:
     view = {**view_of(ChargerSpec(id=ID, model=model, name="Garage")), **changes}
-    return Charger(TOPICS, ID, view, allowed=allowed, label=label, language=language).announcement(), view
+    return ChargerDevice(TOPICS, ID, view, allowed=allowed, label=label, language=language).announcement(), view
 
 
 def components(model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING) -> dict[str, Any]:

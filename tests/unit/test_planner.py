@@ -9,16 +9,16 @@ from tests.fakes import FakeClock
 from tests.reading_harness import DAY_S, INTERVAL_S, ReadingHarness, basic, detail
 from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.errors import ServerError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, "account")
+def store(tmp_path: Path) -> Storage:
+    return Storage(tmp_path, "account")
 
 
 @pytest.fixture
-def harness(clock: FakeClock, store: Store) -> ReadingHarness:
+def harness(clock: FakeClock, store: Storage) -> ReadingHarness:
     return ReadingHarness(clock, store)
 
 
@@ -56,7 +56,7 @@ class TestOneCharger:
         harness.planner.want_all()
         assert harness.read(2) == [detail(1), basic(1)]
 
-    def test_named_in_the_configuration_it_needs_no_list(self, clock: FakeClock, store: Store) -> None:
+    def test_named_in_the_configuration_it_needs_no_list(self, clock: FakeClock, store: Storage) -> None:
         harness = ReadingHarness(clock, store, [7])
         assert harness.registry.was_listed
         assert harness.read(3) == [detail(7), basic(7), detail(7)]
@@ -173,7 +173,7 @@ class TestWanted:
         assert harness.read(3) == [detail(1), basic(1), LIST]
         assert not harness.planner.is_wanted
 
-    def test_everything_of_those_that_the_configuration_names(self, clock: FakeClock, store: Store) -> None:
+    def test_everything_of_those_that_the_configuration_names(self, clock: FakeClock, store: Storage) -> None:
         harness = ReadingHarness(clock, store, [7])
         harness.read(4)
         harness.planner.want_all()

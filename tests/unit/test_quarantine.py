@@ -11,16 +11,16 @@ from tests.reading_harness import ESSENTIAL, INTERVAL_S, ReadingHarness, basic, 
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.errors import BadAnswerError, CloudError, NotSentError, RequestRefusedError, ServerError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, "account")
+def store(tmp_path: Path) -> Storage:
+    return Storage(tmp_path, "account")
 
 
 @pytest.fixture
-def harness(clock: FakeClock, store: Store) -> ReadingHarness:
+def harness(clock: FakeClock, store: Storage) -> ReadingHarness:
     return ReadingHarness(clock, store)
 
 

@@ -24,7 +24,7 @@ def specs(count: int) -> list[ChargerSpec]:
 
 @pytest.fixture
 def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
-    """Give the parts of a bridge for an account with so many chargers; ``cloud`` again for a restart."""
+    """Return the parts of a bridge for an account with so many chargers; ``cloud`` again for a restart."""
     clouds: list[Simulator] = []
 
     def make_parts(

@@ -45,8 +45,8 @@ ALLOWED = frozenset({"factory_reset"})
     ids=["locked", "locked before OCPP", "paused", "resumed", "OCPP", "else", "unknown", "lock", "current"],
 )
 def test_reasons(key: str, text: str, view: Values, reason: str) -> None:
-    wish = parse(FIELDS[key], text, view, ALLOWED)
-    assert reason_of(ForbiddenError("the cloud answered 403", 403), wish, view) == f"the cloud answered 403: {reason}"
+    intent = parse(FIELDS[key], text, view, ALLOWED)
+    assert reason_of(ForbiddenError("the cloud answered 403", 403), intent, view) == f"the cloud answered 403: {reason}"
 
 
 def test_begins_with_what_the_cloud_answered() -> None:

@@ -10,16 +10,16 @@ from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.target import LIST
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, "account")
+def store(tmp_path: Path) -> Storage:
+    return Storage(tmp_path, "account")
 
 
 @pytest.fixture
-def harness(clock: FakeClock, store: Store) -> ReadingHarness:
+def harness(clock: FakeClock, store: Storage) -> ReadingHarness:
     return ReadingHarness(clock, store)
 
 
@@ -37,13 +37,13 @@ class TestChargers:
             harness.planner.record_list(listing(*range(begin, begin + MAX_CHARGERS // 2)))
         assert len(harness.registry.chargers) == MAX_CHARGERS
 
-    def test_twice_in_what_is_kept_is_once(self, clock: FakeClock, store: Store) -> None:
+    def test_twice_in_what_is_kept_is_once(self, clock: FakeClock, store: Storage) -> None:
         store.write("chargers", {"ids": [3, 1, 3, *range(1, 2 * MAX_CHARGERS)]})
         chargers = Registry((), clock, store).chargers
         assert chargers[:3] == [3, 1, 2]
         assert len(chargers) == len(set(chargers)) == MAX_CHARGERS
 
-    def test_kept_across_restarts(self, harness: ReadingHarness, clock: FakeClock, store: Store) -> None:
+    def test_kept_across_restarts(self, harness: ReadingHarness, clock: FakeClock, store: Storage) -> None:
         harness.lists = [3, 1]
         harness.read()
         again = ReadingHarness(clock, store)
@@ -52,7 +52,7 @@ class TestChargers:
         alone = ReadingHarness(clock, store, [8])
         assert alone.registry.chargers == [8]
 
-    def test_a_restart_begins_with_what_users_wait_for(self, clock: FakeClock, store: Store) -> None:
+    def test_a_restart_begins_with_what_users_wait_for(self, clock: FakeClock, store: Storage) -> None:
         Registry((), clock, store).record_list([1])
         harness = ReadingHarness(clock, store)
         harness.lists = [1]
@@ -68,11 +68,11 @@ class TestChargers:
         ],
         ids=lambda kept: str(kept)[:40],
     )
-    def test_what_is_kept_may_be_damaged(self, clock: FakeClock, store: Store, kept: dict[str, Json]) -> None:
+    def test_what_is_kept_may_be_damaged(self, clock: FakeClock, store: Storage, kept: dict[str, Json]) -> None:
         store.write("chargers", kept)
         assert Registry((), clock, store).chargers == []
 
-    def test_only_those_of_the_configuration(self, clock: FakeClock, store: Store) -> None:
+    def test_only_those_of_the_configuration(self, clock: FakeClock, store: Storage) -> None:
         harness = ReadingHarness(clock, store, [2, 9, 2])
         harness.lists = [1, 2, 3]
         harness.read(10)
@@ -99,7 +99,7 @@ class TestChargers:
         clock.advance(DAY_S / 2)
         assert registry.record_list([1]) == [2]
 
-    def test_the_day_goes_on_across_restarts(self, clock: FakeClock, store: Store) -> None:
+    def test_the_day_goes_on_across_restarts(self, clock: FakeClock, store: Storage) -> None:
         registry = Registry((), clock, store)
         registry.record_list([1, 2])
         registry.record_list([1])
@@ -112,7 +112,7 @@ class TestChargers:
         assert registry.record_list([1]) == [2]
 
     @pytest.mark.parametrize("jump_s", [DAY_S, -DAY_S, -1e9], ids=["forward", "back", "1995"])
-    def test_a_wall_clock_that_jumps_makes_nobody_gone(self, clock: FakeClock, store: Store, jump_s: float) -> None:
+    def test_a_wall_clock_that_jumps_makes_nobody_gone(self, clock: FakeClock, store: Storage, jump_s: float) -> None:
         registry = Registry((), clock, store)
         registry.record_list([1, 2])
         registry.record_list([1])
@@ -121,7 +121,7 @@ class TestChargers:
         clock.advance(DAY_S)
         assert registry.record_list([1]) == [2]
 
-    def test_one_that_the_configuration_names_is_never_gone(self, clock: FakeClock, store: Store) -> None:
+    def test_one_that_the_configuration_names_is_never_gone(self, clock: FakeClock, store: Storage) -> None:
         registry = Registry([1, 2], clock, store)
         for _ in range(3):
             assert registry.record_list([1]) == []

@@ -28,14 +28,14 @@ class Rig:
         self.guard.acknowledged()
         assert self.guard.turn() is Step.ASK
 
-    def doubt(self) -> None:
+    def mark_uncertain(self) -> None:
         """Come to where everything is listened to."""
         self.ask()
         assert self.pass_time(ECHO_S) is Step.WATCH
         self.guard.watching()
 
     def send(self, payload: str = "0", topic: str = SET) -> bool | None:
-        """Let a command arrive; gives whether it counts as stored, None where nothing is told."""
+        """Let a command arrive; return whether it counts as stored, None where nothing is told."""
         before = len(self.events)
         self.guard.take(Message(topic, payload.encode(), retained=False, arrived=self.now))
         match self.events[before:]:
@@ -110,7 +110,7 @@ def test_without_the_flag_nothing_counts_until_it_is_quiet(*, acknowledged: bool
 
 def test_what_others_publish_begins_the_quiet_anew_and_our_own_does_not() -> None:
     rig = Rig()
-    rig.doubt()
+    rig.mark_uncertain()
     for _ in range(20):
         rig.pass_time(3)
         rig.guard.seen(SET)
@@ -123,7 +123,7 @@ def test_what_others_publish_begins_the_quiet_anew_and_our_own_does_not() -> Non
 
 def test_our_own_topic_as_the_broker_had_stored_it_is_foreign() -> None:
     rig = Rig()
-    rig.doubt()
+    rig.mark_uncertain()
     rig.guard.sent("w/1/status")
     rig.pass_time(4)
     rig.guard.seen("w/1/status")
@@ -133,7 +133,7 @@ def test_our_own_topic_as_the_broker_had_stored_it_is_foreign() -> None:
 
 def test_how_long_it_takes_is_told_each_minute() -> None:
     rig = Rig()
-    rig.doubt()
+    rig.mark_uncertain()
     for _ in range(140):
         rig.pass_time(1)
         rig.guard.seen("w/others")
@@ -155,7 +155,7 @@ def test_where_retained_commands_are_accepted_it_is_always_waited_for_quiet() ->
 
 def test_a_message_that_comes_by_both_subscriptions_is_one() -> None:
     rig = Rig()
-    rig.doubt()
+    rig.mark_uncertain()
     assert rig.send("0") is True
     assert rig.send("0") is None
     assert rig.send("0") is True, "the next one"
@@ -169,7 +169,7 @@ def test_a_message_that_comes_by_both_subscriptions_is_one() -> None:
 
 def test_a_broker_that_does_not_confirm_the_end_of_the_subscription() -> None:
     rig = Rig()
-    rig.doubt()
+    rig.mark_uncertain()
     assert rig.pass_time(QUIET_S) is Step.LEAVE
     rig.pass_time(QUIET_S)
     assert rig.send() is False

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.mosquitto import eventually
-from wallbox2mqtt.daemon.scheduler import Timetable
+from wallbox2mqtt.daemon.scheduler import Scheduler
 
 LONG_S = 3600.0
 
@@ -16,7 +16,7 @@ class Jobs:
     """A timetable, and how often each job was done."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self.table = Timetable(clock)
+        self.table = Scheduler(clock)
         self.done = Counter[str]()
 
     def often(self) -> None:

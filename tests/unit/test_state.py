@@ -1,4 +1,4 @@
-"""The picture: what is published of all that is read and commanded, and when it is not."""
+"""The state: what is published of all that is read and commanded, and when it is not."""
 
 import json
 import logging
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.fakes import A_DAY
 from wallbox2mqtt.bridge.charger import MAX_FIELDS
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import STATUSES, Json
 from wallbox2mqtt.cloud.documents import Reading, read_answer, read_detail
 from wallbox2mqtt.simulator import capture
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics, payload
 
 ONE = 101
@@ -33,17 +33,19 @@ def iso(wall: float) -> str:
 class Chart:
     """A picture, and what it has published. Times are seconds, given by hand."""
 
-    def __init__(self, settle_s: float = SETTLE_S, store: Store | None = None) -> None:
+    def __init__(self, settle_s: float = SETTLE_S, store: Storage | None = None) -> None:
         self.published: list[tuple[str, str]] = []
         self.failed: list[str] = []
-        self.picture = Picture(Topics("w"), lambda topic, text: self.published.append((topic, text)), settle_s, store)
+        self.states = ChargerStates(
+            Topics("w"), lambda topic, text: self.published.append((topic, text)), settle_s, store
+        )
 
     def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
         document: dict[str, Json] = {"status_id": 161, **values}
-        self._failed(self.picture.read(ONE, read_detail(document), begun, "detail", server_time))
+        self._failed(self.states.read(ONE, read_detail(document), begun, "detail", server_time))
 
     def sweep(self, begun: float, /, **values: Json) -> None:
-        self._failed(self.picture.read(ONE, Reading(values), begun, "sweep", None))
+        self._failed(self.states.read(ONE, Reading(values), begun, "sweep", None))
 
     def _failed(self, commands: list[QueuedCommand]) -> None:
         self.failed += [command.key for command in commands]
@@ -56,7 +58,7 @@ class Chart:
     ) -> None:
         commands = {key: QueuedCommand(ONE, key, at) for key in wished}
         reading = read_answer(answer, form)
-        self._failed(self.picture.accept(ONE, wished, reading, at if begun is None else begun, at, commands))
+        self._failed(self.states.accept(ONE, wished, reading, at if begun is None else begun, at, commands))
 
     def of(self, key: str) -> list[str]:
         """What was published of a field since it was asked last, the other fields stay."""
@@ -66,7 +68,7 @@ class Chart:
         return found
 
     def shown(self, key: str) -> Json:
-        return self.picture.value(ONE, key)
+        return self.states.value(ONE, key)
 
 
 def v2(**values: Json) -> Json:
@@ -107,7 +109,7 @@ class TestPublishing:
         assert chart.of("invented") == [text]
 
     def test_every_value_of_the_captures(self, chart: Chart) -> None:
-        chart.picture.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, "detail", None)
+        chart.states.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, "detail", None)
         last = dict(chart.published)
         assert last[f"w/{ONE}/max_charging_current"] == "32"
         assert last[f"w/{ONE}/software/currentVersion"] == "5.17.59"
@@ -122,7 +124,7 @@ class TestPublishing:
         chart.write(2, LIMIT, 20)
         before = dict(chart.published)
         chart.published.clear()
-        list(chart.picture.announcing())
+        list(chart.states.announcing())
         assert dict(chart.published) == before
         assert len(chart.published) == len(before)
         assert before[f"w/{ONE}/availability"] == "online"
@@ -130,13 +132,13 @@ class TestPublishing:
     def test_announcing_says_what_is_so_by_then(self, chart: Chart) -> None:
         """A slow broker takes a fleet little by little, and what it was told meanwhile must not be overwritten."""
         for charger_id in (ONE, ONE + 1, ONE + 2):
-            chart.picture.read(charger_id, Reading({"name": "A"}), 1, "detail", None)
+            chart.states.read(charger_id, Reading({"name": "A"}), 1, "detail", None)
         chart.published.clear()
-        turns = chart.picture.announcing()
+        turns = chart.states.announcing()
         assert next(turns) == ONE
         assert {topic.split("/")[1] for topic, _ in chart.published} == {str(ONE)}
-        chart.picture.read(ONE + 1, Reading({"name": "B"}), 2, "detail", None)
-        chart.picture.forget(ONE + 2)
+        chart.states.read(ONE + 1, Reading({"name": "B"}), 2, "detail", None)
+        chart.states.forget(ONE + 2)
         assert list(turns) == [ONE + 1, ONE + 2]
         names = [(topic, text) for topic, text in chart.published if topic.endswith("name")]
         assert names == [(f"w/{ONE}/name", "A"), (f"w/{ONE + 1}/name", "B"), (f"w/{ONE + 1}/name", "B")]
@@ -144,52 +146,52 @@ class TestPublishing:
     def test_repeat_publishes_what_is_known_of_these(self, chart: Chart) -> None:
         chart.detail(1, name="A")
         chart.published.clear()
-        chart.picture.repeat(ONE, ["name", "unknown"])
-        chart.picture.repeat(999, ["name"])
+        chart.states.republish(ONE, ["name", "unknown"])
+        chart.states.republish(999, ["name"])
         assert chart.published == [(f"w/{ONE}/name", "A")]
 
     def test_forget_gives_the_topics(self, chart: Chart) -> None:
         chart.detail(1, name="A")
-        topics = chart.picture.forget(ONE)
+        topics = chart.states.forget(ONE)
         assert {f"w/{ONE}/name", f"w/{ONE}/status", f"w/{ONE}/availability"} <= set(topics)
         assert set(topics) >= {topic for topic, _ in chart.published}
         assert len(topics) == len(set(topics))
-        assert chart.picture.view(ONE) == {}
-        assert not chart.picture.has_detail(ONE)
+        assert chart.states.view(ONE) == {}
+        assert not chart.states.has_detail(ONE)
 
     def test_forget_knows_what_an_earlier_run_may_have_left(self, chart: Chart) -> None:
-        topics = chart.picture.forget(ONE)
+        topics = chart.states.forget(ONE)
         assert {f"w/{ONE}/availability", f"w/{ONE}/locked", f"w/{ONE}/basic/wifiSignal"} <= set(topics)
         assert f"w/{ONE}/action" not in topics
 
     def test_only_a_detail_is_a_detail(self, chart: Chart) -> None:
         chart.sweep(1, status_id=161)
-        assert not chart.picture.has_detail(ONE)
+        assert not chart.states.has_detail(ONE)
         chart.detail(2)
-        assert chart.picture.has_detail(ONE)
+        assert chart.states.has_detail(ONE)
 
 
 class TestEdition:
     """It tells who announces chargers which of them to look at again: of hundreds, few at each sweep."""
 
     @pytest.fixture
-    def edition(self, chart: Chart) -> Callable[[], bool]:
+    def revision(self, chart: Chart) -> Callable[[], bool]:
         """Whether it is another one since it was asked last."""
         last = [0]
 
         def changed() -> bool:
-            before, last[0] = last[0], chart.picture.edition(ONE)
+            before, last[0] = last[0], chart.states.revision(ONE)
             return before != last[0]
 
         return changed
 
-    def test_measurements_and_the_same_again_leave_it(self, chart: Chart, edition: Callable[[], bool]) -> None:
-        assert not edition(), "nothing is known"
+    def test_measurements_and_the_same_again_leave_it(self, chart: Chart, revision: Callable[[], bool]) -> None:
+        assert not revision(), "nothing is known"
         chart.detail(0, charging_power=1.5, added_energy=1, name="A")
-        assert edition()
+        assert revision()
         chart.detail(1, charging_power=1.5, added_energy=1, name="A")
         chart.sweep(2, charging_power=7.2, added_energy=3)
-        assert not edition()
+        assert not revision()
 
     @pytest.mark.parametrize(
         "later",
@@ -201,26 +203,26 @@ class TestEdition:
         ],
         ids=["another name", "a new key", "a measurement that is unknown", "a measurement that is gone"],
     )
-    def test_all_else_changes_it(self, chart: Chart, edition: Callable[[], bool], later: dict[str, Json]) -> None:
+    def test_all_else_changes_it(self, chart: Chart, revision: Callable[[], bool], later: dict[str, Json]) -> None:
         chart.detail(0, charging_power=0, name="A")
-        edition()
+        revision()
         chart.detail(1, **later)
-        assert edition()
+        assert revision()
         chart.detail(2, **later)
-        assert not edition()
+        assert not revision()
 
-    def test_so_does_the_first_of_each_document(self, chart: Chart, edition: Callable[[], bool]) -> None:
+    def test_so_does_the_first_of_each_document(self, chart: Chart, revision: Callable[[], bool]) -> None:
         chart.sweep(0, charging_power=0)
-        assert edition()
+        assert revision()
         for home in ("detail", "basic"):
-            chart.picture.read(ONE, Reading({"charging_power": 0}, complete=True), 1, home, None)
-            assert edition()
+            chart.states.read(ONE, Reading({"charging_power": 0}, complete=True), 1, home, None)
+            assert revision()
 
-    def test_and_a_command(self, chart: Chart, edition: Callable[[], bool]) -> None:
+    def test_and_a_command(self, chart: Chart, revision: Callable[[], bool]) -> None:
         chart.detail(0)
-        edition()
+        revision()
         chart.write(1, LIMIT, 13)
-        assert edition()
+        assert revision()
 
 
 class TestMissingAndWrong:
@@ -310,9 +312,9 @@ class TestMissingAndWrong:
 
     def test_basic_and_detail_do_not_miss_one_anothers_keys(self, chart: Chart) -> None:
         chart.detail(1, name="A")
-        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, complete=True), 2, "basic", None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, complete=True), 2, "basic", None)
         chart.detail(3, name="A")
-        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 4, "basic", None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 4, "basic", None)
         assert chart.of("name") == ["A"]
         assert chart.of("basic/wifiSignal") == ["50"]
         assert chart.of("basic/new") == ["1", "None"]
@@ -320,11 +322,11 @@ class TestMissingAndWrong:
     def test_a_cloud_that_makes_up_keys_does_not_eat_the_memory(self, chart: Chart) -> None:
         for begun in range(5):
             chart.detail(begun, **{f"made_up_{begun}_{number}": number for number in range(MAX_FIELDS)})
-        assert len(chart.picture.view(ONE)) <= MAX_FIELDS + 10
+        assert len(chart.states.view(ONE)) <= MAX_FIELDS + 10
         chart.detail(9, charging_power=1)
         assert chart.shown("charging_power") == 1
         assert {topic for topic, _ in chart.published} == {
-            f"w/{ONE}/{key}" for key in [*chart.picture.view(ONE), "availability"]
+            f"w/{ONE}/{key}" for key in [*chart.states.view(ONE), "availability"]
         }
 
 
@@ -332,40 +334,40 @@ class TestRestart:
     """What goes while the bridge does not run is unknown too: its topic outlives the process."""
 
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:
-        return Store(tmp_path, "account")
+    def store(self, tmp_path: Path) -> Storage:
+        return Storage(tmp_path, "account")
 
-    def test_a_key_that_went_meanwhile_is_unknown(self, store: Store) -> None:
+    def test_a_key_that_went_meanwhile_is_unknown(self, store: Storage) -> None:
         Chart(store=store).detail(0, cost=0.5, config_data={"ecosmart": {"enabled": True, "mode": 1}}, new=7)
         for _ in range(2):
             again = Chart(store=store)
             again.detail(0, config_data={})
             for key in ("cost", "ecosmart/enabled", "ecosmart/mode", "eco_smart", "new"):
                 assert again.of(key) == ["None"], key
-            snapshot = again.picture.snapshot(ONE)
+            snapshot = again.states.snapshot(ONE)
             assert snapshot is not None
             assert not {"cost", "new"} & snapshot.values.keys()
 
-    def test_of_each_document_by_itself(self, store: Store) -> None:
+    def test_of_each_document_by_itself(self, store: Storage) -> None:
         first = Chart(store=store)
         first.detail(0, cost=0.5)
-        first.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 1, "basic", None)
+        first.states.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 1, "basic", None)
         again = Chart(store=store)
         again.detail(0, cost=0.6)
         assert again.of("basic/wifiSignal") == []
-        snapshot = again.picture.snapshot(ONE)
+        snapshot = again.states.snapshot(ONE)
         assert snapshot is not None
         assert snapshot.homes == {"detail"}
-        again.picture.read(ONE, Reading({}, complete=True), 1, "basic", None)
+        again.states.read(ONE, Reading({}, complete=True), 1, "basic", None)
         assert again.of("basic/wifiSignal") == ["None"]
 
-    def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Store) -> None:
+    def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Storage) -> None:
         Chart(store=store).detail(0, new=7)
         again = Chart(store=store)
-        assert f"w/{ONE}/new" in again.picture.forget(ONE)
-        assert f"w/{ONE}/new" not in Chart(store=store).picture.forget(ONE)
+        assert f"w/{ONE}/new" in again.states.forget(ONE)
+        assert f"w/{ONE}/new" not in Chart(store=store).states.forget(ONE)
 
-    def test_is_written_only_when_keys_change(self, store: Store) -> None:
+    def test_is_written_only_when_keys_change(self, store: Storage) -> None:
         chart = Chart(store=store)
         chart.detail(0, cost=0.5)
         store.path("fields").unlink()
@@ -374,10 +376,10 @@ class TestRestart:
         chart.detail(2, cost=0.6, new=1)
         assert store.path("fields").exists()
 
-    def test_hundreds_alike_take_little_room(self, store: Store) -> None:
+    def test_hundreds_alike_take_little_room(self, store: Storage) -> None:
         chart = Chart(store=store)
         for number in range(1, 301):
-            chart.picture.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, "detail", None)
+            chart.states.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, "detail", None)
         assert store.path("fields").stat().st_size < 20_000
 
     @pytest.mark.parametrize(
@@ -390,7 +392,7 @@ class TestRestart:
         ],
         ids=["no sets", "no such set", "no numbers", "no chargers"],
     )
-    def test_what_is_kept_may_be_damaged(self, store: Store, kept: dict[str, Json]) -> None:
+    def test_what_is_kept_may_be_damaged(self, store: Storage, kept: dict[str, Json]) -> None:
         store.write("fields", kept)
         chart = Chart(store=store)
         chart.detail(0)
@@ -427,7 +429,7 @@ class TestAge:
 
     def test_a_basic_document_that_is_older_than_a_writes_answer(self, chart: Chart) -> None:
         chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, wifiSignal=70))
-        chart.picture.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 9, "basic", None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 9, "basic", None)
         assert chart.of("basic/wifiSignal") == ["70"]
 
     def test_the_writes_answer_is_a_reading_of_the_rest(self, chart: Chart) -> None:
@@ -706,7 +708,7 @@ class TestNoFlicker:
         document: Any = {"ecosmart": {"enabled": False, "mode": 0, "percentage": 100}}
         chart.detail(0, config_data=document)
         wished: dict[str, Json] = {"ecosmart/enabled": True, "ecosmart/mode": 0, "eco_smart": "eco"}
-        chart.picture.accept(ONE, wished, Reading({}), 10, 10, {"eco_smart": QueuedCommand(ONE, "eco_smart", 10)})
+        chart.states.accept(ONE, wished, Reading({}), 10, 10, {"eco_smart": QueuedCommand(ONE, "eco_smart", 10)})
         chart.detail(60, config_data=document)
         assert chart.failed == ["eco_smart"]
         assert chart.of("eco_smart") == ["off", "eco", "off"]
@@ -771,8 +773,8 @@ class TestAnswers:
     def test_released_fields_follow_the_next_reading(self, chart: Chart) -> None:
         chart.detail(0, status_id=194)
         chart.write(10, "charging_enabled", value=False)
-        chart.picture.release(ONE, ["charging_enabled", "unknown"])
-        chart.picture.release(999, ["charging_enabled"])
+        chart.states.release(ONE, ["charging_enabled", "unknown"])
+        chart.states.release(999, ["charging_enabled"])
         chart.detail(12, status_id=194)
         assert chart.of("charging_enabled") == ["true", "false", "true"]
         assert chart.failed == []
@@ -781,22 +783,22 @@ class TestAnswers:
 class TestDoubt:
     def test_from_a_lost_write_to_a_reading_that_must_know_of_it(self, chart: Chart) -> None:
         chart.detail(0, config_data={"max_charging_current": 32})
-        assert chart.picture.is_sure(ONE, [LIMIT])
-        chart.picture.doubt(ONE, [LIMIT], 10)
+        assert chart.states.is_certain(ONE, [LIMIT])
+        chart.states.mark_uncertain(ONE, [LIMIT], 10)
         for begun, sure in [(11, False), (10 + SETTLE_S - 0.1, False), (10 + SETTLE_S, True)]:
             chart.detail(begun, config_data={"max_charging_current": 32})
-            assert chart.picture.is_sure(ONE, ["locked"])
-            assert chart.picture.is_sure(ONE, ["locked", LIMIT]) is sure
+            assert chart.states.is_certain(ONE, ["locked"])
+            assert chart.states.is_certain(ONE, ["locked", LIMIT]) is sure
 
     def test_to_a_write_that_was_accepted(self, chart: Chart) -> None:
         chart.detail(0, config_data={"max_charging_current": 32})
-        chart.picture.doubt(ONE, [LIMIT], 10)
+        chart.states.mark_uncertain(ONE, [LIMIT], 10)
         chart.write(12, LIMIT, 13)
-        assert chart.picture.is_sure(ONE, [LIMIT])
+        assert chart.states.is_certain(ONE, [LIMIT])
 
     def test_of_a_charger_that_nobody_knows(self, chart: Chart) -> None:
-        chart.picture.doubt(ONE, [LIMIT], 10)
-        assert chart.picture.is_sure(ONE, [LIMIT])
+        chart.states.mark_uncertain(ONE, [LIMIT], 10)
+        assert chart.states.is_certain(ONE, [LIMIT])
 
 
 LAG = st.floats(0, SETTLE_S - 0.5)
@@ -806,7 +808,7 @@ STEP = st.tuples(st.floats(0.5, 20), st.one_of(st.none(), st.integers(6, 32)))
 @given(start=st.integers(6, 32), steps=st.lists(STEP, max_size=30), lag=LAG)
 @settings(max_examples=300, deadline=None)
 def test_a_lagging_cloud_never_makes_it_flicker(start: int, steps: list[tuple[float, int | None]], lag: float) -> None:
-    """Commands (a number) and reads (None) in any order: each wish is shown once, in order; in the end the truth."""
+    """Commands (a number) and reads (None) in any order: each intent is shown once, in order; in the end the truth."""
     chart = Chart()
     now, truth, expected = 0.0, [(-1000.0, start)], [str(start)]
 
@@ -817,14 +819,14 @@ def test_a_lagging_cloud_never_makes_it_flicker(start: int, steps: list[tuple[fl
         chart.detail(now, config_data={"max_charging_current": cloud()})
 
     read()
-    for pause, wish in steps:
+    for pause, intent in steps:
         now += pause
-        if wish is None:
+        if intent is None:
             read()
         else:
-            chart.write(now, LIMIT, wish, answer=v2(maxChargingCurrent=wish))
-            truth.append((now + lag, wish))
-            expected.append(str(wish))
+            chart.write(now, LIMIT, intent, answer=v2(maxChargingCurrent=intent))
+            truth.append((now + lag, intent))
+            expected.append(str(intent))
     for _ in range(3):
         now += SETTLE_S
         read()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from wallbox2mqtt import __version__
-from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.errors import (
     AuthError,
     BadAnswerError,
@@ -26,7 +26,7 @@ class Board:
 
     def __init__(self, clock: FakeClock) -> None:
         self.published: list[tuple[str, str]] = []
-        self.bridge = Bridge(Topics("w"), lambda topic, text: self.published.append((topic, text)), clock)
+        self.bridge = BridgeStatus(Topics("w"), lambda topic, text: self.published.append((topic, text)), clock)
 
     def last(self, name: str) -> str | None:
         return dict(self.published).get(f"w/bridge/{name}")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mosquitto import eventually
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.watchdog import SILENCE_S, PatientLock, Pulse, Watchdog, Worker, beat, patience
+from wallbox2mqtt.watchdog import SILENCE_S, Pulse, Watchdog, WatchedLock, Worker, allow_blocking, beat
 
 SHORT_S = 0.5
 """A silence that a test can wait for; the watchdog looks each second."""
@@ -104,7 +104,7 @@ def test_who_says_that_it_takes_long_is_waited_for() -> None:
 
     class Asking:
         def step(self) -> float:
-            with patience(40.0):
+            with allow_blocking(40.0):
                 seen.append(worker.pulse.allowed_s)
             seen.append(worker.pulse.allowed_s)
             return 1.0
@@ -118,7 +118,7 @@ def test_who_says_that_it_takes_long_is_waited_for() -> None:
 
 
 def test_who_waits_for_a_lock_lives() -> None:
-    lock = PatientLock()
+    lock = WatchedLock()
 
     class Waiting:
         def step(self) -> float:

@@ -24,7 +24,7 @@ Make = Callable[..., Parts]
 
 @pytest.fixture
 def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
-    """Give the parts of a bridge that has read its two chargers once; no read is due for an hour."""
+    """Return the parts of a bridge that has read its two chargers once; no read is due for an hour."""
     clouds: list[Simulator] = []
 
     def make_parts(
@@ -73,7 +73,7 @@ class TestSending:
     def test_the_state_is_published_before_the_result(self, make: Make) -> None:
         parts = make()
         told: list[str] = []
-        parts.picture._publish = lambda topic, _: told.append(topic)  # noqa: SLF001 - the order of two doors
+        parts.states._publish = lambda topic, _: told.append(topic)  # noqa: SLF001 - the order of two doors
         parts.results._publish = lambda topic, *_: told.append(topic)  # noqa: SLF001
         parts.send(f"{ONE}/locked", "1")
         parts.settle()
@@ -477,7 +477,7 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize("fault", LOST, ids=str)
     def test_what_was_shown_before_proves_nothing(self, make: Make, fault: dict[str, Any]) -> None:
-        """The lock may have had its effect: «unlock» is sent though the picture says that it is open."""
+        """The lock may have had its effect: «unlock» is sent though the state says that it is open."""
         parts = make(timeout=timeout_for(fault))
         parts.cloud.fault(Fault(path=WRITE, count=2, **fault))
         parts.send(f"{ONE}/locked", "1")

@@ -24,7 +24,7 @@ for _row in _DERIVED:
     for _source in _row.sources:
         DERIVED_OF.setdefault(_source, []).append(_row.key)
 
-SEVERAL = frozenset(
+MULTI_SOURCE = frozenset(
     row.key
     for row in FIELDS.values()
     if row.sweep or row.v2 or row.derive is not None or (row.detail or "").startswith(CONFIG)
@@ -39,7 +39,7 @@ HELD = frozenset(
 )
 """Fields that a command can set: only of them is remembered what was shown before."""
 
-MOVING = frozenset(row.key for row in FIELDS.values() if row.kind.state_class is not None)
+MEASUREMENTS = frozenset(row.key for row in FIELDS.values() if row.quantity.state_class is not None)
 """Measurements: that one has another value makes no charger another one to those who announce it."""
 
 
@@ -59,7 +59,7 @@ class Hold:
     it turns out to have had no effect. ``over``: no later reading is held back.
     """
 
-    wish: Json
+    intent: Json
     since: float
     old: list[tuple[Json, float]]
     command: QueuedCommand | None
@@ -69,8 +69,8 @@ class Hold:
         """Decide on a value; one that ``confirms`` comes from a read, not from the answer to another write."""
         settled = begun - self.since >= settle_s
         was_old, is_old = any(same(value, old) for old, _ in self.old), self.is_old(value, begun, settle_s)
-        if same(value, self.wish):
-            # a wish that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet
+        if same(value, self.intent):
+            # a intent that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet
             self.over = confirms and (settled or not is_old)
             return Verdict.SHOW if confirms else Verdict.KEEP
         if is_old and not settled:
@@ -96,12 +96,12 @@ class Snapshot:
 
 
 @dataclass(slots=True)
-class Charger:
+class KnownCharger:
     """One charger. ``read_at``: when the reading of a field began. ``homes``: the documents read since the start.
 
-    ``gone``: keys by the document that no longer has them. ``doubts``: since when it is unknown whether a write of
-    the field had its effect. ``wrong``: in how many readings in a row a field was of the wrong kind. ``edition``: how
-    often more of it than measurements has changed.
+    ``gone``: keys by the document that no longer has them. ``uncertain_since``: since when it is unknown whether a
+    write of the field had its effect. ``wrong``: in how many readings in a row a field was of the wrong kind.
+    ``revision``: how often more of it than measurements has changed.
     """
 
     id: int
@@ -111,21 +111,21 @@ class Charger:
     gone: dict[str, frozenset[str]] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
-    doubts: dict[str, float] = field(default_factory=dict)
+    uncertain_since: dict[str, float] = field(default_factory=dict)
     wrong: dict[str, int] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
     detailed: bool = False
     availability: str | None = None
-    edition: int = 0
+    revision: int = 0
 
 
-def stamp(key: str) -> str:
+def timestamp_key(key: str) -> str:
     """Name under which it is remembered when a field was read: its own, or that of the one document that shows it."""
-    return key if key in SEVERAL else "basic" if key.startswith("basic/") else ""
+    return key if key in MULTI_SOURCE else "basic" if key.startswith("basic/") else ""
 
 
-def welcome(charger: Charger, values: Mapping[str, Json]) -> dict[str, Json]:
+def admit_keys(charger: KnownCharger, values: Mapping[str, Json]) -> dict[str, Json]:
     """Leave out two kinds of unknown keys: an object that became null, and more than any charger has."""
     new = {key for key in values if key not in charger.values and key not in FIELDS}
     if not new:
@@ -139,12 +139,12 @@ def welcome(charger: Charger, values: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def same(one: Json, other: Json) -> bool:
-    """Tell whether two values are one to those who read the topic."""
+    """Return whether two values are one to those who read the topic."""
     return payload(one) == payload(other)
 
 
 def is_stale(last_sync: Json, server_time: float | None) -> bool:
-    """Tell whether a last sync (ISO 8601) is too long ago for the server's time (since 1970); unknown is no."""
+    """Return whether a last sync (ISO 8601) is too long ago for the server's time (since 1970); unknown is no."""
     if not isinstance(last_sync, str) or server_time is None:
         return False
     return server_time - datetime.fromisoformat(last_sync).timestamp() > STALE_S

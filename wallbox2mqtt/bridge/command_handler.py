@@ -21,21 +21,21 @@ _LOG = logging.getLogger(__name__)
 MAX_WAITING = 1000
 
 
-class Intake:
+class CommandHandler:
     """Takes messages from the broker; the main thread calls it."""
 
     def __init__(
         self, shared: Shared, topics: Topics, reader: Reader, allowed: frozenset[str], *, accept_retained: bool
     ) -> None:
-        """Begin with nothing that waits; ``allowed``: the permissions that the configuration gives."""
+        """Start with nothing that waits; ``allowed``: the permissions that the configuration gives."""
         self._topics, self._reader, self._allowed = topics, reader, allowed
-        self._picture, self._registry, self._queue = shared.picture, shared.registry, shared.queue
+        self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue
         self._results, self._clock, self._max_age_s = shared.results, shared.clock, shared.max_age_s
         self._accept_retained = accept_retained
         self._waiting: list[tuple[Message, QueuedCommand]] = []
 
     def __len__(self) -> int:
-        """Give the number of commands that wait for a first detail."""
+        """Return the number of commands that wait for a first detail."""
         return len(self._waiting)
 
     def take(self, message: Message) -> None:
@@ -53,7 +53,7 @@ class Intake:
         self._sort(message, QueuedCommand(charger_id, topic.key, message.arrived, self._reply(message)))
 
     def _reply(self, message: Message) -> Reply | None:
-        """Give where the answer is wanted; nowhere where it must not go: the command counts all the same."""
+        """Return where the answer is wanted; nowhere where it must not go: the command counts all the same."""
         reply = message.reply
         if reply is None:
             return None
@@ -72,13 +72,13 @@ class Intake:
 
     def _sort(self, message: Message, command: QueuedCommand) -> None:
         if command.charger_id not in self._registry.chargers:
-            if self._registry.was_listed or self._picture.has_detail(command.charger_id):
+            if self._registry.was_listed or self._states.has_detail(command.charger_id):
                 _LOG.warning("ignored a command for an unknown charger topic=%.200s", message.topic)
                 return
         elif (reason := self._why_stored(message)) is not None:
             self._reject(command, reason)
             return
-        elif self._picture.has_detail(command.charger_id) or command.key == "refresh":
+        elif self._states.has_detail(command.charger_id) or command.key == "refresh":
             self._understand(message, command)
             return
         elif self._command_of(message, command) is None:
@@ -102,7 +102,7 @@ class Intake:
         return None
 
     def _command_of(self, message: Message, command: QueuedCommand) -> tuple[Field, str] | None:
-        """Give the row and the text of a command; None where it is refused, whatever the charger shows."""
+        """Return the row and the text of a command; None where it is refused, whatever the charger shows."""
         row = FIELDS.get(command.key)
         if row is None or row.command is None:
             accepted = " ".join(field.key for field in FIELDS.values() if field.command is not None)
@@ -120,7 +120,7 @@ class Intake:
             return
         row, text = found
         try:
-            command.intent = parse(row, text, self._picture.view(command.charger_id), self._allowed)
+            command.intent = parse(row, text, self._states.view(command.charger_id), self._allowed)
         except InvalidPayloadError as error:
             self._reject(command, str(error))
             return
@@ -132,7 +132,7 @@ class Intake:
             self._results.superseded(superseded)
 
     def _reject(self, command: QueuedCommand, reason: str) -> None:
-        self._picture.repeat(command.charger_id, [command.key])
+        self._states.republish(command.charger_id, [command.key])
         self._results.rejected(command, reason)
 
     def look_again(self, charger_ids: Iterable[int] = ()) -> None:
@@ -142,7 +142,7 @@ class Intake:
         ready = set(charger_ids)
         for message, command in waiting:
             listed = self._registry.was_listed and command.charger_id not in self._registry.chargers
-            if command.charger_id in ready or listed or self._picture.has_detail(command.charger_id):
+            if command.charger_id in ready or listed or self._states.has_detail(command.charger_id):
                 self._sort(message, command)
             else:
                 self._waiting.append((message, command))
@@ -165,7 +165,7 @@ class Intake:
                 _LOG.warning("dropped a command for an unknown charger topic=%.200s", message.topic)
 
     def _may_be_ours(self, command: QueuedCommand) -> bool:
-        """Tell whether the charger is known, or may be: nobody knows before the first list."""
+        """Return whether the charger is known, or may be: nobody knows before the first list."""
         return command.charger_id in self._registry.chargers or not self._registry.was_listed
 
     def _guess(self, message: Message, command: QueuedCommand) -> None:
@@ -174,7 +174,7 @@ class Intake:
         if row is not None:
             with contextlib.suppress(InvalidPayloadError):
                 text = read_payload(message.payload)
-                command.intent = parse(row, text, self._picture.view(command.charger_id), self._allowed)
+                command.intent = parse(row, text, self._states.view(command.charger_id), self._allowed)
 
     def drain(self) -> list[QueuedCommand]:
         """Take out all that wait."""

@@ -108,19 +108,19 @@ class CommandQueue:
     """The commands that wait. Of several for the same field of the same charger only the newest is kept."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._clock = clock
         self._condition = threading.Condition()
         self._waiting: list[QueuedCommand] = []
         self._poked = False
 
     def __len__(self) -> int:
-        """Give the number that wait."""
+        """Return the number that wait."""
         with self._condition:
             return len(self._waiting)
 
     def add(self, command: QueuedCommand) -> list[QueuedCommand]:
-        """Let a command wait; gives those that it supersedes."""
+        """Let a command wait; return those that it supersedes."""
         with self._condition:
             superseded = self._supersede(command)
             self._insert(command)
@@ -159,7 +159,7 @@ class CommandQueue:
         self._waiting.sort(key=lambda waiting: (not waiting.urgent, waiting.order))
 
     def waiting(self) -> list[QueuedCommand]:
-        """Give those that wait, in the order in which they are to be sent."""
+        """Return those that wait, in the order in which they are to be sent."""
         with self._condition:
             return list(self._waiting)
 

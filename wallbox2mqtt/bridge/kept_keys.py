@@ -6,7 +6,7 @@ A field that goes while the bridge does not run would else keep its last value f
 from collections.abc import Mapping
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 _FILE = "fields"
 
@@ -14,17 +14,17 @@ _FILE = "fields"
 class KeptKeys:
     """The keys by charger and document. Without a store they are known for as long as the process runs."""
 
-    def __init__(self, store: Store | None) -> None:
-        """Take up what the last run knew."""
-        self._store = store
+    def __init__(self, store: Storage | None) -> None:
+        """Restore what the last run knew."""
+        self._storage = store
         self._keys: dict[str, dict[str, frozenset[str]]] = {} if store is None else _taken_up(store.read(_FILE))
 
     def of(self, charger_id: int) -> Mapping[str, frozenset[str]]:
-        """Give a charger's keys by document."""
+        """Return a charger's keys by document."""
         return self._keys.get(str(charger_id), {})
 
     def put(self, charger_id: int, home: str, keys: frozenset[str]) -> None:
-        """Take note of all keys that a document of a charger has had; written down when they changed."""
+        """Record all keys that a document of a charger has had; written down when they changed."""
         kept = self._keys.setdefault(str(charger_id), {})
         if kept.get(home) != keys:
             # chargers of a kind have the same keys: in memory as in the file each set is there once
@@ -37,7 +37,7 @@ class KeptKeys:
             self._write()
 
     def _write(self) -> None:
-        if self._store is None:
+        if self._storage is None:
             return
         # chargers of a kind have the same keys: each set is written once
         sets: dict[frozenset[str], int] = {}
@@ -45,7 +45,7 @@ class KeptKeys:
             charger: {home: sets.setdefault(keys, len(sets)) for home, keys in homes.items()}
             for charger, homes in self._keys.items()
         }
-        self._store.write(_FILE, {"sets": [list[Json](sorted(keys)) for keys in sets], "chargers": chargers})
+        self._storage.write(_FILE, {"sets": [list[Json](sorted(keys)) for keys in sets], "chargers": chargers})
 
 
 def _taken_up(kept: dict[str, Json]) -> dict[str, dict[str, frozenset[str]]]:

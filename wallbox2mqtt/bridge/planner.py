@@ -37,7 +37,7 @@ class Planner:
         is_charging: Callable[[int], bool] = lambda _: False,
         settle_s: float = 0.0,
     ) -> None:
-        """Begin with nothing asked for yet.
+        """Start with nothing asked for yet.
 
         Args:
             registry: which chargers there are.

@@ -10,7 +10,7 @@ from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.target import LIST, Document, Target, details
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.errors import AnswerLostError, CloudError, RequestRefusedError
-from wallbox2mqtt.log import Trouble
+from wallbox2mqtt.log import RepeatedFault
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Quarantine:
     """Records what becomes of reads, and tells which documents are better not asked for."""
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
-        """Begin with nothing set aside."""
+        """Start with nothing set aside."""
         self._registry, self._clock = registry, clock
         self._quarantined_until: dict[Target, float] = {}
         self._all_forbidden = False
@@ -34,7 +34,7 @@ class Quarantine:
         self._forbidden_at: dict[int, float] = {}
         self._readable: set[int] = set()
         self._list_failed, self._list_failures, self._list_drops = False, 0, 0
-        self._troubles: dict[Target, Trouble] = {}
+        self._troubles: dict[Target, RepeatedFault] = {}
 
     def holds(self, target: Target) -> bool:
         """Return whether a document is set aside."""
@@ -115,7 +115,9 @@ class Quarantine:
         self._list_failed, self._list_failures = False, 0
 
     def _tell(self, target: Target, kind: str, facts: str) -> None:
-        trouble = self._troubles.setdefault(target, Trouble(_LOG, "set aside", f"read again {target}", self._clock))
+        trouble = self._troubles.setdefault(
+            target, RepeatedFault(_LOG, "set aside", f"read again {target}", self._clock)
+        )
         trouble.occurs(kind, facts)
 
     def _end_trouble(self, target: Target) -> None:

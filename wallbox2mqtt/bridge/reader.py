@@ -1,4 +1,4 @@
-"""The reader: spends the read budget on what the planner says, and fills the picture."""
+"""The reader: spends the read budget on what the planner says, and fills the state."""
 
 import logging
 import threading
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.target import Document, Target
-from wallbox2mqtt.cloud import Answer, Cloud
-from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud import CloudClient, CloudResponse
+from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.errors import (
     AuthError,
@@ -20,7 +20,7 @@ from wallbox2mqtt.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
-from wallbox2mqtt.log import Trouble
+from wallbox2mqtt.log import RepeatedFault
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,23 +32,25 @@ class Listener:
     """Who is told, on the reader's thread.
 
     ``listed``: of the chargers of a good listing, and of those that are gone for good. ``detailed``: of a charger
-    whose detail was read. ``never_let_in``: of credentials that are refused and never worked.
+    whose detail was read. ``credentials_rejected``: of credentials that are refused and never worked.
     """
 
     listed: Callable[[list[Listed], list[int]], None]
     detailed: Callable[[int], None]
-    never_let_in: Callable[[AuthError], None]
+    credentials_rejected: Callable[[AuthError], None]
 
 
 class Reader:
     """Reads one document after the other, each when it is due. One thread calls ``step``."""
 
-    def __init__(self, shared: Shared, cloud: Cloud, pace: Pace, bridge: Bridge, listener: Listener) -> None:
-        """Begin with a read that is due at once; the cloud is this thread's own line."""
-        self._cloud, self._pace, self._bridge, self._listener = cloud, pace, bridge, listener
+    def __init__(
+        self, shared: Shared, cloud: CloudClient, pace: Backoff, bridge: BridgeStatus, listener: Listener
+    ) -> None:
+        """Start with a read that is due at once; the cloud is this thread's own line."""
+        self._cloud, self._backoff, self._status, self._listener = cloud, pace, bridge, listener
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
-        self._picture, self._results = shared.picture, shared.results
+        self._states, self._results = shared.states, shared.results
         self._clock, self._max_age_s = shared.clock, shared.max_age_s
         self._condition = threading.Condition()
         self._due = True
@@ -57,7 +59,7 @@ class Reader:
         self._not_before = 0.0
         self._last_begun: float | None = None
         self._refreshes: dict[int, QueuedCommand] = {}
-        self._trouble = Trouble(_LOG, "read failed", "reads succeed again", shared.clock)
+        self._trouble = RepeatedFault(_LOG, "read failed", "reads succeed again", shared.clock)
 
     @property
     def begun(self) -> float | None:
@@ -74,7 +76,7 @@ class Reader:
             self._planner.want(charger_id)
 
     def refresh(self, command: QueuedCommand) -> QueuedCommand | None:
-        """Read this charger as soon as the budget allows; gives the request for it that this one supersedes."""
+        """Read this charger as soon as the budget allows; return the request for it that this one supersedes."""
         with self._condition:
             superseded = self._refreshes.pop(command.charger_id, None)
             self._refreshes[command.charger_id] = command
@@ -114,7 +116,7 @@ class Reader:
             self._poked = False
 
     def step(self) -> float:
-        """Read one document if one is due; gives the seconds after which to look again at the latest."""
+        """Read one document if one is due; return the seconds after which to look again at the latest."""
         self._expire()
         wait = self._wait_s()
         if wait > 0:
@@ -126,8 +128,8 @@ class Reader:
 
     def _tell_shut_out(self) -> None:
         """Tell of a refusal that another thread has met, or an earlier run: no read will for a while."""
-        if self._bridge.reason != AuthError.reason and self._tokens.wait_s() > 0:
-            self._bridge.read_failed(AuthError("the credentials were refused"))
+        if self._status.reason != AuthError.reason and self._tokens.wait_s() > 0:
+            self._status.read_failed(AuthError("the credentials were refused"))
 
     def _expire(self) -> None:
         now = self._clock.monotonic()
@@ -139,19 +141,19 @@ class Reader:
             self._results.expired(command)
 
     def _wait_s(self) -> float:
-        """Give the seconds until the next read: 0 is now, five where nothing is due."""
+        """Return the seconds until the next read: 0 is now, five where nothing is due."""
         wanted = self._planner.is_wanted or self._again is not None
         with self._condition:
             due = self._due
         if not due and not wanted:
             return IDLE_S
         now = self._clock.monotonic()
-        waits = [self._pace.wait_s(), self._reads.ready_in_s(), self._tokens.wait_s(), self._not_before - now]
+        waits = [self._backoff.wait_s(), self._reads.ready_in_s(), self._tokens.wait_s(), self._not_before - now]
         if self._tokens.spends_a_write():
             waits.append(self._writes.ready_in_s())
-        if self._pace.is_slowed and self._last_begun is not None:
+        if self._backoff.is_slowed and self._last_begun is not None:
             # the pace that was refused is not tried again, whoever asks
-            waits.append(self._last_begun + self._pace.interval_s - now)
+            waits.append(self._last_begun + self._backoff.interval_s - now)
         return max(waits)
 
     def _read(self, target: Target) -> None:
@@ -167,9 +169,9 @@ class Reader:
         else:
             self._began(target, begun)
             self._again = None
-            self._pace.succeeded()
+            self._backoff.succeeded()
             self._quarantine.record_success(target)
-            self._bridge.read_succeeded()
+            self._status.read_succeeded()
             self._trouble.ended()
             self._told(target, answer)
 
@@ -179,7 +181,7 @@ class Reader:
             self._due = False
         self._planner.record_read(target)
 
-    def _ask(self, target: Target) -> Answer:
+    def _ask(self, target: Target) -> CloudResponse:
         match target.document:
             case Document.LIST:
                 return self._cloud.chargers()
@@ -188,8 +190,8 @@ class Reader:
             case Document.BASIC:
                 return self._cloud.basic(target.charger_id)
 
-    def _take(self, target: Target, answer: Answer) -> None:
-        """Put the answer into the picture.
+    def _take(self, target: Target, answer: CloudResponse) -> None:
+        """Put the answer into the state.
 
         Raises:
             BadAnswerError: it is of the wrong shape.
@@ -209,12 +211,12 @@ class Reader:
             case Document.BASIC:
                 self._show(target.charger_id, read_basic(answer.body), "basic", answer)
 
-    def _show(self, charger_id: int, reading: Reading, home: str, answer: Answer) -> None:
-        for command in self._picture.read(charger_id, reading, answer.begun, home, answer.server_time):
+    def _show(self, charger_id: int, reading: Reading, home: str, answer: CloudResponse) -> None:
+        for command in self._states.read(charger_id, reading, answer.begun, home, answer.server_time):
             self._results.not_confirmed(command)
 
-    def _told(self, target: Target, answer: Answer) -> None:
-        """Answer those who waited for this document."""
+    def _told(self, target: Target, answer: CloudResponse) -> None:
+        """CloudResponse those who waited for this document."""
         if target.document is not Document.DETAIL:
             return
         with self._condition:
@@ -235,7 +237,7 @@ class Reader:
             case UnauthorizedError() if again != target and self._tokens.wait_s() <= 0:
                 # the token is dropped: once more with a new one, when the budget allows
                 self._again = target
-                self._bridge.answered()
+                self._status.answered()
                 return
             case UnauthorizedError() if self._tokens.wait_s() > 0:
                 error = AuthError("fresh tokens are refused again and again", error.http_status)
@@ -245,19 +247,19 @@ class Reader:
                 if self._quarantine.record_forbidden(target):
                     self._refused(target, error)
                 else:
-                    self._bridge.answered()
+                    self._status.answered()
                 return
             case AuthError() if not self._tokens.worked_before:
-                self._listener.never_let_in(error)
+                self._listener.credentials_rejected(error)
         self._quarantine.record_failure(target, error)
-        self._bridge.read_failed(error)
+        self._status.read_failed(error)
         if not isinstance(error, RateLimitedError):
             self._tell(target, error.reason, error)
 
     def _refused(self, target: Target, error: CloudError) -> None:
-        self._pace.refused(error.retry_after_s if isinstance(error, RateLimitedError) else None)
-        self._bridge.rate_limited()
-        self._tell(target, RateLimitedError.reason, error, f" backoff_s={self._pace.wait_s():.0f}")
+        self._backoff.refused(error.retry_after_s if isinstance(error, RateLimitedError) else None)
+        self._status.rate_limited()
+        self._tell(target, RateLimitedError.reason, error, f" backoff_s={self._backoff.wait_s():.0f}")
 
     def _tell(self, target: Target, reason: str, error: CloudError, more: str = "") -> None:
         self._trouble.occurs(reason, f"reason={reason} {target} error={str(error)!r}{more}")

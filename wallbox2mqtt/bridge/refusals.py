@@ -7,7 +7,7 @@ _RESUMES, _PAUSES = frozenset({"resume", True}), frozenset({"pause", False})
 
 
 def reason_of(error: CloudError, intent: Intent | None, view: Values) -> str:
-    """Give the likely reason of a 403 or 409, beginning with the status that the cloud answered.
+    """Return the likely reason of a 403 or 409, beginning with the status that the cloud answered.
 
     Source of the cases: Predbat (locked, nothing to resume), ioBroker (already paused), Home Assistant's issues
     (OCPP, rights).

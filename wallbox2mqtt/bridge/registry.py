@@ -10,7 +10,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id, is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 GONE_AFTER_S = 86400.0
 """A charger that every good listing of so many seconds lacked is forgotten."""
@@ -20,7 +20,7 @@ _FILE = "chargers"
 class Registry:
     """The chargers of the account. One lock; the reader records listings, all others only ask."""
 
-    def __init__(self, only: Iterable[int], clock: Clock, store: Store) -> None:
+    def __init__(self, only: Iterable[int], clock: Clock, store: Storage) -> None:
         """Restore the chargers of the last listing.
 
         Args:
@@ -30,7 +30,7 @@ class Registry:
 
         """
         self._only = tuple(dict.fromkeys(only))
-        self._clock, self._store = clock, store
+        self._clock, self._storage = clock, store
         self._lock = threading.Lock()
         kept = store.read(_FILE)
         self._chargers: list[int] = list(self._only) or _ids(kept.get("ids"))
@@ -76,7 +76,7 @@ class Registry:
         # as lengths: a wall clock that jumps by a day must not make a charger gone
         now = self._clock.monotonic()
         missing: dict[str, Json] = {str(charger): now - since for charger, since in self._missing_since.items()}
-        self._store.write(_FILE, {"ids": ids, "missing": missing})
+        self._storage.write(_FILE, {"ids": ids, "missing": missing})
 
 
 def _ids(kept: Json) -> list[int]:

@@ -6,7 +6,7 @@ from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.registry import Registry
-from wallbox2mqtt.bridge.state import Picture
+from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager
 from wallbox2mqtt.cloud.budget import Budget
@@ -20,7 +20,7 @@ class Shared:
     tokens: TokenManager
     reads: Budget
     writes: Budget
-    picture: Picture
+    states: ChargerStates
     registry: Registry
     quarantine: Quarantine
     planner: Planner

@@ -1,4 +1,4 @@
-"""The picture: all that is known of the chargers, as it is published. One object with one lock.
+"""The state: all that is known of the chargers, as it is published. One object with one lock.
 
 Two rules keep it true: an older reading never overwrites a newer one of the same field, whichever document
 it came from; and after an accepted command the field is held, so that readings which cannot know of it yet
@@ -14,22 +14,22 @@ from wallbox2mqtt.bridge.charger import (
     DERIVED_OF,
     HELD,
     MAX_WRONG,
-    MOVING,
+    MEASUREMENTS,
     STATES,
-    Charger,
     Hold,
+    KnownCharger,
     Snapshot,
     Verdict,
+    admit_keys,
     is_stale,
     same,
-    stamp,
-    welcome,
+    timestamp_key,
 )
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.kept_keys import KeptKeys
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
 from wallbox2mqtt.cloud.documents import Reading
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, payload
 
 _LOG = logging.getLogger(__name__)
@@ -37,11 +37,11 @@ _LOG = logging.getLogger(__name__)
 Publish = Callable[[str, str], None]
 
 
-class Picture:
+class ChargerStates:
     """What is known, and what of it is published. Every method may be called from any thread."""
 
-    def __init__(self, topics: Topics, publish: Publish, settle_s: float, store: Store | None = None) -> None:
-        """Begin with nothing but the keys that the last run has published.
+    def __init__(self, topics: Topics, publish: Publish, settle_s: float, store: Storage | None = None) -> None:
+        """Start with nothing but the keys that the last run has published.
 
         Args:
             topics: of the bridge.
@@ -53,28 +53,28 @@ class Picture:
         self._kept = KeptKeys(store)
         self._topics, self._publish, self._settle_s = topics, publish, settle_s
         self._lock = threading.RLock()
-        self._chargers: dict[int, Charger] = {}
+        self._chargers: dict[int, KnownCharger] = {}
 
     def view(self, charger_id: int) -> Mapping[str, Json]:
-        """Give a copy of a charger's fields as they are shown."""
+        """Return a copy of a charger's fields as they are shown."""
         with self._lock:
             charger = self._chargers.get(charger_id)
             return {} if charger is None else dict(charger.values)
 
     def value(self, charger_id: int, key: str) -> Json:
-        """Give one field as it is shown."""
+        """Return one field as it is shown."""
         with self._lock:
             charger = self._chargers.get(charger_id)
             return None if charger is None else charger.values.get(key)
 
     def has_detail(self, charger_id: int) -> bool:
-        """Tell whether a detail of this charger has been read."""
+        """Return whether a detail of this charger has been read."""
         with self._lock:
             charger = self._chargers.get(charger_id)
             return charger is not None and charger.detailed
 
     def snapshot(self, charger_id: int) -> Snapshot | None:
-        """Give what a charger has at present; None before its first detail."""
+        """Return what a charger has at present; None before its first detail."""
         with self._lock:
             charger = self._chargers.get(charger_id)
             if charger is None or not charger.detailed:
@@ -83,14 +83,14 @@ class Picture:
             values = {key: value for key, value in charger.values.items() if key not in gone}
             return Snapshot(values, frozenset(charger.homes))
 
-    def edition(self, charger_id: int) -> int:
-        """Give the number that changes when more of a charger may have than measurements; 0: nothing is known of it."""
+    def revision(self, charger_id: int) -> int:
+        """Return the number that changes when more of a charger may have than measurements; 0: unknown charger."""
         with self._lock:
             charger = self._chargers.get(charger_id)
-            return 0 if charger is None else charger.edition
+            return 0 if charger is None else charger.revision
 
     def announcing(self) -> Iterator[int]:
-        """Publish everything anew, one charger at each turn with what is shown of it by then; gives which."""
+        """Publish everything anew, one charger at each turn with what is shown of it by then; return which."""
         with self._lock:
             charger_ids = list(self._chargers)
         for charger_id in charger_ids:
@@ -99,13 +99,13 @@ class Picture:
                     self._announce(charger)
             yield charger_id
 
-    def _announce(self, charger: Charger) -> None:
+    def _announce(self, charger: KnownCharger) -> None:
         if charger.availability is not None:
             self._publish(self._topics.availability(charger.id), charger.availability)
         for key, value in charger.values.items():
             self._publish(self._topics.field(charger.id, key), payload(value))
 
-    def repeat(self, charger_id: int, keys: Iterable[str]) -> None:
+    def republish(self, charger_id: int, keys: Iterable[str]) -> None:
         """Publish these fields again though they did not change, so that a dashboard's control springs back."""
         with self._lock:
             charger = self._chargers.get(charger_id)
@@ -114,9 +114,9 @@ class Picture:
                     self._publish(self._topics.field(charger_id, key), payload(charger.values[key]))
 
     def forget(self, charger_id: int) -> list[str]:
-        """Drop a charger that is gone; gives the topics that it had, or may have had in an earlier run."""
+        """Drop a charger that is gone; return the topics that it had, or may have had in an earlier run."""
         with self._lock:
-            charger = self._chargers.pop(charger_id, Charger(charger_id))
+            charger = self._chargers.pop(charger_id, KnownCharger(charger_id))
             earlier = [key for keys in self._kept.of(charger_id).values() for key in keys]
             self._kept.forget(charger_id)
             keys = dict.fromkeys(["availability", *STATES, *charger.values, *earlier])
@@ -136,13 +136,13 @@ class Picture:
 
         """
         with self._lock:
-            charger = self._chargers.setdefault(charger_id, Charger(charger_id))
+            charger = self._chargers.setdefault(charger_id, KnownCharger(charger_id))
             values = self._said(charger, reading)
             if reading.complete:
                 values |= self._gone(charger, values.keys() | reading.wrong.keys(), home)
             unconfirmed = self._take(charger, values, begun, confirms=True)
             if home == "detail":
-                charger.edition += int(not charger.detailed)
+                charger.revision += int(not charger.detailed)
                 charger.detailed = True
                 charger.stale = is_stale(reading.values.get("last_sync"), server_time)
             self._update_availability(charger)
@@ -172,17 +172,17 @@ class Picture:
 
         """
         with self._lock:
-            charger = self._chargers.setdefault(charger_id, Charger(charger_id))
-            charger.edition += 1
-            for key, wish in wished.items():
-                charger.doubts.pop(key, None)
-                hold = self._hold(charger, key, wish, now, commands.get(key))
+            charger = self._chargers.setdefault(charger_id, KnownCharger(charger_id))
+            charger.revision += 1
+            for key, intent in wished.items():
+                charger.uncertain_since.pop(key, None)
+                hold = self._hold(charger, key, intent, now, commands.get(key))
                 told = answer.values.get(key)
                 if told is not None and not hold.is_old(told, now, self._settle_s):
-                    hold.wish = told  # the wish, or what the charger made of it
-                charger.values[key] = hold.wish
+                    hold.intent = told  # the intent, or what the charger made of it
+                charger.values[key] = hold.intent
                 charger.read_at[key] = max(begun, charger.read_at.get(key, begun))
-                self._publish(self._topics.field(charger_id, key), payload(hold.wish))
+                self._publish(self._topics.field(charger_id, key), payload(hold.intent))
             followers = {follower for key in wished for follower in DERIVED_OF.get(key, ())}
             for key in followers - wished.keys():
                 charger.holds.pop(key, None)  # an earlier command's, which this one has overtaken
@@ -192,17 +192,17 @@ class Picture:
             self._update_availability(charger)
             return unconfirmed
 
-    def doubt(self, charger_id: int, keys: Iterable[str], now: float) -> None:
-        """Take note that a write of these fields got no answer: whether they still are as shown is not known."""
+    def mark_uncertain(self, charger_id: int, keys: Iterable[str], now: float) -> None:
+        """Record that a write of these fields got no answer: whether they still are as shown is not known."""
         with self._lock:
             if (charger := self._chargers.get(charger_id)) is not None:
-                charger.doubts |= dict.fromkeys(keys, now)
+                charger.uncertain_since |= dict.fromkeys(keys, now)
 
-    def is_sure(self, charger_id: int, keys: Iterable[str]) -> bool:
-        """Tell whether none of these fields was written without an answer since they were read."""
+    def is_certain(self, charger_id: int, keys: Iterable[str]) -> bool:
+        """Return whether none of these fields was written without an answer since they were read."""
         with self._lock:
             charger = self._chargers.get(charger_id)
-            return charger is None or charger.doubts.keys().isdisjoint(keys)
+            return charger is None or charger.uncertain_since.keys().isdisjoint(keys)
 
     def release(self, charger_id: int, keys: Iterable[str]) -> None:
         """Hold these fields no longer: another command changed them in a way that the next reading will tell."""
@@ -212,15 +212,15 @@ class Picture:
                 if charger is not None:
                     charger.holds.pop(key, None)
 
-    def _hold(self, charger: Charger, key: str, wish: Json, now: float, command: QueuedCommand | None) -> Hold:
+    def _hold(self, charger: KnownCharger, key: str, intent: Json, now: float, command: QueuedCommand | None) -> Hold:
         old = [(value, until) for value, until in charger.was.get(key, []) if now - until <= self._settle_s]
         if key in charger.values:
             old.append((charger.values[key], now))
         charger.was[key] = old
-        charger.holds[key] = hold = Hold(wish, now, list(old), command)
+        charger.holds[key] = hold = Hold(intent, now, list(old), command)
         return hold
 
-    def _said(self, charger: Charger, reading: Reading) -> dict[str, Json]:
+    def _said(self, charger: KnownCharger, reading: Reading) -> dict[str, Json]:
         """Return what a document says; None for a field that has been of the wrong kind for too long."""
         for told, problems in (
             ("kept the last value of", reading.wrong),
@@ -232,19 +232,21 @@ class Picture:
                     _LOG.warning("%s a field charger=%d field=%s problem=%r", told, charger.id, key, problem)
         counts = {key: charger.wrong.get(key, 0) + 1 for key in reading.wrong}
         charger.wrong = {key: n for key, n in charger.wrong.items() if key not in reading.values} | counts
-        return welcome(charger, reading.values) | {key: None for key, n in counts.items() if n >= MAX_WRONG}
+        return admit_keys(charger, reading.values) | {key: None for key, n in counts.items() if n >= MAX_WRONG}
 
     def _take(
-        self, charger: Charger, values: Mapping[str, Json], begun: float, *, confirms: bool
+        self, charger: KnownCharger, values: Mapping[str, Json], begun: float, *, confirms: bool
     ) -> list[QueuedCommand]:
         """Show what a document says and what follows from it; return the commands that had no effect."""
         failed = [self._offer(charger, key, value, begun, confirms=confirms) for key, value in values.items()]
         told = [command for command in failed if command is not None]
         return told + self._follow(charger, values, begun, confirms=confirms)
 
-    def _offer(self, charger: Charger, key: str, value: Json, begun: float, *, confirms: bool) -> QueuedCommand | None:
+    def _offer(
+        self, charger: KnownCharger, key: str, value: Json, begun: float, *, confirms: bool
+    ) -> QueuedCommand | None:
         """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
-        if begun < charger.read_at.get(stamp(key), begun):
+        if begun < charger.read_at.get(timestamp_key(key), begun):
             return None
         failed = None
         if (hold := charger.holds.get(key)) is not None:
@@ -257,22 +259,22 @@ class Picture:
         self._show(charger, key, value, begun)
         return failed
 
-    def _show(self, charger: Charger, key: str, value: Json, begun: float) -> None:
+    def _show(self, charger: KnownCharger, key: str, value: Json, begun: float) -> None:
         known = key in charger.values
         before = charger.values.get(key)
         if key in HELD and known and not same(before, value):
             kept = [(old, until) for old, until in charger.was.get(key, []) if begun - until <= self._settle_s]
             charger.was[key] = [*kept, (before, begun)]
         charger.values[key] = value
-        charger.read_at[stamp(key)] = begun
-        if (lost := charger.doubts.get(key)) is not None and begun - lost >= self._settle_s:
-            del charger.doubts[key]
+        charger.read_at[timestamp_key(key)] = begun
+        if (lost := charger.uncertain_since.get(key)) is not None and begun - lost >= self._settle_s:
+            del charger.uncertain_since[key]
         if not known or payload(before) != payload(value):
-            charger.edition += int(not known or key not in MOVING or None in {before, value})
+            charger.revision += int(not known or key not in MEASUREMENTS or None in {before, value})
             self._publish(self._topics.field(charger.id, key), payload(value))
 
     def _follow(
-        self, charger: Charger, values: Mapping[str, Json], begun: float, *, confirms: bool
+        self, charger: KnownCharger, values: Mapping[str, Json], begun: float, *, confirms: bool
     ) -> list[QueuedCommand]:
         """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
         failed = []
@@ -287,18 +289,18 @@ class Picture:
                 failed.append(self._offer(charger, key, value, at, confirms=confirms))
         return [command for command in failed if command is not None]
 
-    def _gone(self, charger: Charger, here: AbstractSet[str], home: str) -> dict[str, Json]:
-        """Give what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
+    def _gone(self, charger: KnownCharger, here: AbstractSet[str], home: str) -> dict[str, Json]:
+        """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
         before = self._kept.of(charger.id).get(home, frozenset())
         self._kept.put(charger.id, home, before | here)
-        charger.edition += int(
+        charger.revision += int(
             home not in charger.homes or not here <= before or charger.gone.get(home) != before - here
         )
         charger.homes.add(home)
         charger.gone[home] = before - here
         return dict.fromkeys(before - here)
 
-    def _update_availability(self, charger: Charger) -> None:
+    def _update_availability(self, charger: KnownCharger) -> None:
         out = charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH
         availability = OFFLINE if out else ONLINE
         if availability != charger.availability:

@@ -12,11 +12,11 @@ from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, to_json
 FAILURES_UNTIL_OFFLINE = 3
 
 
-class Bridge:
+class BridgeStatus:
     """What the bridge says of itself. Published when changed, and anew after each connect."""
 
     def __init__(self, topics: Topics, publish: Publish, clock: Clock) -> None:
-        """Begin without knowing whether the cloud is there."""
+        """Start without knowing whether the cloud is there."""
         self._topics, self._publish, self._clock = topics, publish, clock
         self._lock = threading.RLock()
         self._shown: dict[str, str] = {}
@@ -45,7 +45,7 @@ class Bridge:
         self._publish(self._topics.state, ONLINE)
 
     def read_succeeded(self) -> None:
-        """Take note of a good read."""
+        """Record a good read."""
         with self._lock:
             self._failures = 0
             self.last_read = self.last_contact = self._clock.monotonic()
@@ -55,7 +55,7 @@ class Bridge:
             self.show("last_poll", iso_utc(self._clock.wall()))
 
     def read_failed(self, error: CloudError) -> None:
-        """Take note of a failed read: three in a row, or a refused sign-in, and the cloud counts as offline."""
+        """Record a failed read: three in a row, or a refused sign-in, and the cloud counts as offline."""
         with self._lock:
             limited = error.reason == "rate_limited"
             if not limited:
@@ -66,12 +66,12 @@ class Bridge:
             self.show("cloud_reason", error.reason)
 
     def answered(self) -> None:
-        """Take note of an answer that is no reading and no fault: of one charger without rights, of an old token."""
+        """Record an answer that is no reading and no fault: of one charger without rights, of an old token."""
         with self._lock:
             self.last_contact = self._clock.monotonic()
 
     def rate_limited(self) -> None:
-        """Take note that the cloud refuses reads as too many: it is there all the same."""
+        """Record that the cloud refuses reads as too many: it is there all the same."""
         with self._lock:
             self.reason = "rate_limited"
             self.show("cloud_reason", "rate_limited")

@@ -6,9 +6,9 @@ from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.refusals import reason_of
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Intent, Json, request_of
-from wallbox2mqtt.catalogue.templates import Request, UnfilledError
-from wallbox2mqtt.cloud import Answer, Cloud
-from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.catalogue.templates import RequestTemplate, UnfilledError
+from wallbox2mqtt.cloud import CloudClient, CloudResponse
+from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.cloud.documents import read_answer
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -32,27 +32,27 @@ _IDLE_S = 5.0
 class Writer:
     """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
 
-    def __init__(self, shared: Shared, cloud: Cloud) -> None:
-        """Begin with nothing under way; the cloud is this thread's own line."""
+    def __init__(self, shared: Shared, cloud: CloudClient) -> None:
+        """Start with nothing under way; the cloud is this thread's own line."""
         self._cloud, self._clock, self._max_age_s = cloud, shared.clock, shared.max_age_s
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
-        self._picture, self._planner = shared.picture, shared.planner
-        self._pace = Pace(0.0, shared.writes.interval_s, shared.clock)
+        self._states, self._planner = shared.states, shared.planner
+        self._backoff = Backoff(0.0, shared.writes.interval_s, shared.clock)
         self.under_way: QueuedCommand | None = None
 
     @property
     def refused(self) -> int:
         """Writes that the cloud refused as too many."""
-        return self._pace.refused_total
+        return self._backoff.refused_total
 
     @property
     def backoff_s(self) -> float:
         """Seconds for which no command is sent, after a refusal."""
-        return self._pace.wait_s()
+        return self._backoff.wait_s()
 
     def step(self) -> float:
-        """Send one command if one may be sent; gives the seconds after which to look again at the latest."""
+        """Send one command if one may be sent; return the seconds after which to look again at the latest."""
         now = self._clock.monotonic()
         self._expire(now)
         self._answer_fulfilled()
@@ -72,7 +72,7 @@ class Writer:
                 self._fail(command, "expired", None)
 
     def _answer_fulfilled(self) -> None:
-        """Answer what is so already, unless a command that waits before it will change that."""
+        """CloudResponse what is so already, unless a command that waits before it will change that."""
         changing: dict[int, set[str]] = {}
         for command in sorted(self._queue.waiting(), key=lambda waiting: waiting.order):
             intent, before = command.intent, changing.setdefault(command.charger_id, set())
@@ -81,23 +81,23 @@ class Writer:
             if before & intent.touches or not self._is_fulfilled(command.charger_id, intent):
                 before |= intent.touches
             elif self._queue.take(command):
-                self._picture.repeat(command.charger_id, intent.sets)
+                self._states.republish(command.charger_id, intent.sets)
                 self._results.ok(command)
 
     def _is_fulfilled(self, charger_id: int, intent: Intent) -> bool:
-        """Tell whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
-        if not self._picture.is_sure(charger_id, intent.touches):
+        """Return whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
+        if not self._states.is_certain(charger_id, intent.touches):
             return False
-        return intent.is_fulfilled(self._picture.view(charger_id))
+        return intent.is_fulfilled(self._states.view(charger_id))
 
     def _pick(self, now: float) -> tuple[QueuedCommand | None, float]:
-        """Give the command to send now, or None and the seconds until one may be."""
+        """Return the command to send now, or None and the seconds until one may be."""
         waiting = self._queue.waiting()
         if not waiting:
             return None, _IDLE_S
         oldest = min(command.arrived for command in waiting)
         wait = min(_IDLE_S, max(0.0, oldest + self._max_age_s - now))
-        if (held := self._pace.wait_s()) > 0:
+        if (held := self._backoff.wait_s()) > 0:
             return None, min(wait, held)
         first = next((command for command in waiting if command.not_before <= now), None)
         if first is None:
@@ -114,7 +114,7 @@ class Writer:
         if intent is None:
             return
         try:
-            sending = request_of(intent, self._picture.view(command.charger_id))
+            sending = request_of(intent, self._states.view(command.charger_id))
         except UnfilledError as error:
             self._fail(command, str(error), None)
             return
@@ -136,18 +136,20 @@ class Writer:
         else:
             self._accepted(command, intent, request, answer)
 
-    def _accepted(self, command: QueuedCommand, intent: Intent, request: Request, answer: Answer) -> None:
-        self._pace.succeeded()
+    def _accepted(
+        self, command: QueuedCommand, intent: Intent, request: RequestTemplate, answer: CloudResponse
+    ) -> None:
+        self._backoff.succeeded()
         self._planner.record_command(command.charger_id)
         shown = _shown(intent)
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)
         now = self._clock.monotonic()
-        unconfirmed = self._picture.accept(command.charger_id, shown, reading, answer.begun, now, commands)
+        unconfirmed = self._states.accept(command.charger_id, shown, reading, answer.begun, now, commands)
         if not shown:
             # its reading is to show what became of it, whatever another command wished before
-            self._picture.release(command.charger_id, intent.claims)
-            self._picture.repeat(command.charger_id, [command.key])
+            self._states.release(command.charger_id, intent.claims)
+            self._states.republish(command.charger_id, [command.key])
         self._results.ok(command, answer.http_status)
         for earlier in unconfirmed:
             self._results.not_confirmed(earlier)
@@ -155,10 +157,10 @@ class Writer:
     def _failed(self, command: QueuedCommand, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
         if isinstance(error, AnswerLostError) and command.intent is not None:
-            self._picture.doubt(command.charger_id, command.intent.sets, self._clock.monotonic())
+            self._states.mark_uncertain(command.charger_id, command.intent.sets, self._clock.monotonic())
         match error:
             case RateLimitedError():
-                self._pace.refused(error.retry_after_s)
+                self._backoff.refused(error.retry_after_s)
                 self._put_back(command)
             case UnauthorizedError() if not command.renewed:
                 command.renewed = True
@@ -168,7 +170,7 @@ class Writer:
             case NotSentError() | AnswerLostError() if command.tries + 1 < MAX_TRIES:
                 self._again(command)
             case ForbiddenError() | ConflictError():
-                view = self._picture.view(command.charger_id)
+                view = self._states.view(command.charger_id)
                 self._fail(command, reason_of(error, command.intent, view), error.http_status)
             case _:
                 self._fail(command, str(error), error.http_status)
@@ -184,12 +186,12 @@ class Writer:
 
     def _fail(self, command: QueuedCommand, reason: str, http_status: int | None) -> None:
         if command.intent is not None:
-            self._picture.repeat(command.charger_id, {command.key, *command.intent.sets})
+            self._states.republish(command.charger_id, {command.key, *command.intent.sets})
         self._results.failed(command, reason, http_status)
 
 
 def _shown(intent: Intent) -> dict[str, Json]:
-    """Give the fields that are shown as wished once the write is accepted."""
+    """Return the fields that are shown as wished once the write is accepted."""
     if intent.field.command is None or not intent.field.command.shows:
         return {}
     return {key: value for key, value in intent.sets.items() if FIELDS[key].has_state}

@@ -1,9 +1,9 @@
 """The catalogue: one row for each field and command, from which everything else is worked out."""
 
 from wallbox2mqtt.catalogue.field import CONFIG, Button, Command, Field
-from wallbox2mqtt.catalogue.parsing import Intent, parse, request_of, wish_of_request
+from wallbox2mqtt.catalogue.parsing import Intent, intent_of_request, parse, request_of
 from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, Name, Range, Values, is_quasar, range_of, read_payload
-from wallbox2mqtt.catalogue.quantities import Json, Kind, Scalar, Shape
+from wallbox2mqtt.catalogue.quantities import Json, Quantity, Scalar, Shape
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
 
@@ -20,17 +20,17 @@ __all__ = [
     "Field",
     "Intent",
     "Json",
-    "Kind",
     "Name",
+    "Quantity",
     "Range",
     "Scalar",
     "Shape",
     "Values",
+    "intent_of_request",
     "is_quasar",
     "parse",
     "range_of",
     "read_payload",
     "request_of",
     "status_of",
-    "wish_of_request",
 ]

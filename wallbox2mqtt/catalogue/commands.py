@@ -55,12 +55,12 @@ _ECO_SMART_BODY: Template = {
 }
 
 
-def _may_act(wish: Json, view: Values, allowed: frozenset[str]) -> None:
+def _may_act(intent: Json, view: Values, allowed: frozenset[str]) -> None:
     """A factory reset needs permission, an update something to install."""
-    if wish == "factory_reset" and ALLOW_FACTORY_RESET not in allowed:
+    if intent == "factory_reset" and ALLOW_FACTORY_RESET not in allowed:
         msg = "factory_reset is not allowed; commands.allow_factory_reset: true would allow it"
         raise InvalidPayloadError(msg)
-    if wish in {"update", "install"} and view.get("software/updateAvailable") is not True:
+    if intent in {"update", "install"} and view.get("software/updateAvailable") is not True:
         msg = "no update is available"
         raise InvalidPayloadError(msg)
 

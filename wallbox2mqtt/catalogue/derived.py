@@ -11,31 +11,31 @@ from wallbox2mqtt.catalogue.statuses import UPDATING, status_of
 
 
 def status(status_id: Json) -> Json:
-    """Give the text of the state, «Unknown» for a number that no document names."""
+    """Return the text of the state, «Unknown» for a number that no document names."""
     state = status_of(status_id)
     return None if state is None else state.text
 
 
 def car_connected(status_id: Json) -> Json:
-    """Tell whether a car is plugged in."""
+    """Return whether a car is plugged in."""
     state = status_of(status_id)
     return None if state is None else state.car_connected
 
 
 def charging(status_id: Json) -> Json:
-    """Tell whether energy flows into a car."""
+    """Return whether energy flows into a car."""
     state = status_of(status_id)
     return None if state is None else state.charging
 
 
 def charging_enabled(status_id: Json) -> Json:
-    """Tell whether the charger would charge a car that asks for it."""
+    """Return whether the charger would charge a car that asks for it."""
     state = status_of(status_id)
     return None if state is None else state.charging_enabled
 
 
 def last_sync(text: Json) -> Json:
-    """Give «2026-10-05 17:00:05», which the cloud means in UTC, as ISO 8601 with its offset.
+    """Return «2026-10-05 17:00:05», which the cloud means in UTC, as ISO 8601 with its offset.
 
     Raises:
         TypeError: the text is no such time.
@@ -56,7 +56,7 @@ def last_sync(text: Json) -> Json:
 
 
 def magnitude(current: Json) -> Json:
-    """Give the size of a current whose sign only repeats ``home_sharing``."""
+    """Return the size of a current whose sign only repeats ``home_sharing``."""
     return abs(current) if isinstance(current, int | float) else current
 
 
@@ -64,7 +64,7 @@ ECO_SMART_MODES = {0: "eco", 1: "full_green"}
 
 
 def eco_smart(enabled: Json, mode: Json) -> Json:
-    """Give off, eco or full_green; None where the mode is none of the document's two."""
+    """Return off, eco or full_green; None where the mode is none of the document's two."""
     if enabled is None:
         return None
     if not enabled:
@@ -73,7 +73,7 @@ def eco_smart(enabled: Json, mode: Json) -> Json:
 
 
 def firmware(current: Json, latest: Json, available: Json, status_id: Json) -> Json:
-    """Give the JSON that Home Assistant's update entity takes.
+    """Return the JSON that Home Assistant's update entity takes.
 
     It refuses a null ``latest_version``, and it compares the two versions itself: where the cloud offers no
     update, the latest is the installed one.

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue.payloads import Language, Values
-from wallbox2mqtt.catalogue.quantities import Json, Kind
-from wallbox2mqtt.catalogue.templates import Request, Template
+from wallbox2mqtt.catalogue.payloads import PayloadFormat, Values
+from wallbox2mqtt.catalogue.quantities import Json, Quantity
+from wallbox2mqtt.catalogue.templates import RequestTemplate, Template
 
 CONFIG = "config_data."
 """Where the detail keeps the charger's settings; their topics leave this part out."""
@@ -14,7 +14,7 @@ CONFIG = "config_data."
 _KEY = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 
 Guard = Callable[[Json, Values, frozenset[str]], None]
-"""Raises InvalidPayloadError where a charger in this state, or without this permission, must not get the wish."""
+"""Raises InvalidPayloadError where a charger in this state, or without this permission, must not get the intent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class Command:
     ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
     """
 
-    language: Language
-    request: Request | None
+    language: PayloadFormat
+    request: RequestTemplate | None
     body: Template = None
     effects: tuple[tuple[Json, tuple[tuple[str, Json], ...]], ...] = ()
     claims: tuple[tuple[Json, str], ...] = ()
@@ -40,7 +40,7 @@ class Command:
 
     @property
     def always_sent(self) -> bool:
-        """Tell whether it is sent even where the wish seems to be fulfilled: true of remote actions."""
+        """Return whether it is sent even where the intent seems to be fulfilled: true of remote actions."""
         return self.request is not None and not self.request.repeatable
 
 
@@ -75,7 +75,7 @@ class Field:
     """
 
     name: str
-    kind: Kind
+    quantity: Quantity
     meaning: str
     example: Json
     key: str = ""
@@ -134,12 +134,12 @@ class Field:
 
     def _example_fits(self) -> bool:
         try:
-            self.kind.read(self.example)
+            self.quantity.read(self.example)
         except (TypeError, ValueError):
             return False
         return not self.words or self.example in self.words
 
     @property
     def has_state(self) -> bool:
-        """Tell whether the field has a value; a bare command has none."""
+        """Return whether the field has a value; a bare command has none."""
         return self.detail is not None or self.basic is not None or self.derive is not None

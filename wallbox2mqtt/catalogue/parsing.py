@@ -7,7 +7,7 @@ from wallbox2mqtt.catalogue.field import Field
 from wallbox2mqtt.catalogue.payloads import Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
-from wallbox2mqtt.catalogue.templates import Request, Template, UnfilledError, fill, match
+from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill, match
 from wallbox2mqtt.errors import InvalidPayloadError
 
 
@@ -29,7 +29,7 @@ class Intent:
         return self.claims | self.sets.keys()
 
     def without(self, taken: frozenset[str]) -> "Intent | None":
-        """Give what is left of the intent when newer commands take these fields: None when nothing is."""
+        """Return what is left of the intent when newer commands take these fields: None when nothing is."""
         left = self.claims - taken
         if left == self.claims:
             return self
@@ -38,7 +38,7 @@ class Intent:
         return replace(self, sets={key: v for key, v in self.sets.items() if key in left}, claims=left)
 
     def is_fulfilled(self, view: Values) -> bool:
-        """Tell whether every field for which it competes has its wished value, so that nothing need be sent."""
+        """Return whether every field for which it competes has its wished value, so that nothing need be sent."""
         command = self.field.command
         if command is None or command.request is None or command.always_sent:
             return False
@@ -88,8 +88,8 @@ def _template(field: Field, keys: Mapping[str, Json]) -> Template:
     return merged
 
 
-def request_of(intent: Intent, view: Values) -> tuple[Request, Json] | None:
-    """Give the request of an intent with its body filled, or None for an intent that only asks for a read.
+def request_of(intent: Intent, view: Values) -> tuple[RequestTemplate, Json] | None:
+    """Return the request of an intent with its body filled, or None for an intent that only asks for a read.
 
     Raises:
         UnfilledError: the body needs a value that is not known.
@@ -104,8 +104,8 @@ def request_of(intent: Intent, view: Values) -> tuple[Request, Json] | None:
     return command.request, body
 
 
-def wish_of_request(method: str, path: str, body: Json) -> dict[str, Json]:
-    """Give the fields that a request sets: the inverse of ``request_of``, for the simulator.
+def intent_of_request(method: str, path: str, body: Json) -> dict[str, Json]:
+    """Return the fields that a request sets: the inverse of ``request_of``, for the simulator.
 
     Args:
         method: of the request.

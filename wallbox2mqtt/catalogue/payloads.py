@@ -23,14 +23,14 @@ _WHOLE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 
 
-class Language(Protocol):
+class PayloadFormat(Protocol):
     """What a command accepts."""
 
     def accepts(self, view: Values) -> str:
         """Say what is accepted by a charger, in words that finish the sentence «accepted: …»."""
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the wish that the text names, in the form in which the field shows it.
+        """Return the intent that the text names, in the form in which the field shows it.
 
         Raises:
             InvalidPayloadError: the text is not of the language.
@@ -39,12 +39,12 @@ class Language(Protocol):
 
 
 def is_quasar(view: Values) -> bool:
-    """Tell whether a charger can discharge the car: part numbers of the Quasar begin with QS."""
+    """Return whether a charger can discharge the car: part numbers of the Quasar begin with QS."""
     return str(view.get("part_number")).startswith("QS")
 
 
 def read_payload(payload: bytes) -> str:
-    """Give the text of a payload without the white space around it.
+    """Return the text of a payload without the white space around it.
 
     Raises:
         InvalidPayloadError: it is larger than 1 kB or no UTF-8.
@@ -60,7 +60,7 @@ def read_payload(payload: bytes) -> str:
         raise InvalidPayloadError(msg) from None
 
 
-def _refuse(language: Language, text: str, view: Values) -> NoReturn:
+def _refuse(language: PayloadFormat, text: str, view: Values) -> NoReturn:
     shown = text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - what fits into a line of a log
     msg = f"{shown!r} is not accepted; accepted: {language.accepts(view)}"
     raise InvalidPayloadError(msg)
@@ -77,7 +77,7 @@ class Choice:
         return " ".join(word for word, _ in self.values)
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the value of the word."""
+        """Return the value of the word."""
         # only ASCII is folded: the Kelvin sign, lower-cased, is a «k» and would make a «lock» of something else
         for word, value in self.values:
             if text.isascii() and text.lower() == word:
@@ -99,7 +99,7 @@ class Limit:
     widened: tuple[str, int] | None = None
 
     def of(self, view: Values) -> int:
-        """Give the limit of a charger."""
+        """Return the limit of a charger."""
         for key in self.fields:
             value = view.get(key)
             if isinstance(value, int | float) and is_number(value) and value > 0:
@@ -112,7 +112,7 @@ class Limit:
         return self.default
 
     def is_mirrored(self, view: Values) -> bool:
-        """Tell whether the charger accepts the negative range."""
+        """Return whether the charger accepts the negative range."""
         return self.mirrored and is_quasar(view)
 
 
@@ -134,7 +134,7 @@ class Integer:
         return f"a whole number from {self.minimum} to {top}{mirror}{unit}"
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the number."""
+        """Return the number."""
         if not _WHOLE.fullmatch(text) or len(text) > 9:  # noqa: PLR2004 - no limit is that large
             _refuse(self, text, view)
         number = int(text)
@@ -157,7 +157,7 @@ class Decimal:
         return f"a number from {self.minimum} to {self.maximum} with at most {self.places} decimals"
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the number, as an int where it has no point."""
+        """Return the number, as an int where it has no point."""
         if not _DECIMAL.fullmatch(text) or len(text.partition(".")[2]) > self.places:
             _refuse(self, text, view)
         number = float(text) if "." in text else int(text[:9])
@@ -177,21 +177,21 @@ class Name:
         return f"1 to {self.longest} printable characters"
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the text."""
+        """Return the text."""
         if not text.isprintable() or not 1 <= len(text) <= self.longest:
             _refuse(self, text, view)
         return text
 
 
 class Anything:
-    """Whatever is sent; the message itself is the wish."""
+    """Whatever is sent; the message itself is the intent."""
 
     def accepts(self, view: Values) -> str:  # noqa: ARG002 - the same for all chargers
         """Say so."""
         return "anything"
 
     def parse(self, text: str, view: Values) -> Json:  # noqa: ARG002 - no text is looked at
-        """Give nothing."""
+        """Return nothing."""
         return None
 
 
@@ -205,7 +205,7 @@ class _Digits(str):
 class JsonObject:
     """A JSON object of one or more of these keys, each with the language of its value (numbers only)."""
 
-    languages: tuple[tuple[str, Language], ...]
+    languages: tuple[tuple[str, PayloadFormat], ...]
 
     def accepts(self, view: Values) -> str:
         """List the keys with what each takes."""
@@ -213,20 +213,20 @@ class JsonObject:
         return f"a JSON object of one or more of {keys}"
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the object."""
+        """Return the object."""
         languages = dict(self.languages)
-        wish: dict[str, Json] = {}
+        intent: dict[str, Json] = {}
         for key, digits in self._pairs(text, view):
-            if key not in languages or key in wish or not isinstance(digits, _Digits):
+            if key not in languages or key in intent or not isinstance(digits, _Digits):
                 _refuse(self, text, view)
             try:
-                wish[key] = languages[key].parse(str(digits), view)
+                intent[key] = languages[key].parse(str(digits), view)
             except InvalidPayloadError as error:
                 msg = f"{key}: {error}"
                 raise InvalidPayloadError(msg) from None
-        if not wish:
+        if not intent:
             _refuse(self, text, view)
-        return wish
+        return intent
 
     def _pairs(self, text: str, view: Values) -> Iterable[tuple[str, object]]:
         try:
@@ -252,7 +252,7 @@ class _Pairs(list[tuple[str, Any]]):
 class Either:
     """A plain language, or a JSON object where the payload begins with a brace."""
 
-    plain: Language
+    plain: PayloadFormat
     members: JsonObject
 
     def accepts(self, view: Values) -> str:
@@ -260,7 +260,7 @@ class Either:
         return f"{self.plain.accepts(view)}, or {self.members.accepts(view)}"
 
     def parse(self, text: str, view: Values) -> Json:
-        """Give the number, or the object."""
+        """Return the number, or the object."""
         if text.startswith("{"):
             return self.members.parse(text, view)
         try:
@@ -278,8 +278,8 @@ class Range:
     step: float
 
 
-def range_of(language: Language, view: Values) -> Range | None:
-    """Give the range that a slider can show; None where the language has no such range.
+def range_of(language: PayloadFormat, view: Values) -> Range | None:
+    """Return the range that a slider can show; None where the language has no such range.
 
     A mirrored range has a gap around 0 that a slider cannot show.
     """

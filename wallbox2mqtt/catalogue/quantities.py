@@ -34,7 +34,7 @@ class ImpossibleValueError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Quantity:
     """A kind of quantity. ``precision``: digits after the point that make sense on a dashboard.
 
     ``read_in``: the unit in which people read it, and how many of ``unit`` make one of it. ``least``, ``most``: what is
@@ -105,7 +105,7 @@ def _number_in(text: str) -> Json:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether this is a JSON number that a float can hold (a boolean is none, though Python calls it an int)."""
+    """Return whether this is a JSON number that a float can hold (a boolean is none, though Python calls it an int)."""
     # JSON's whole numbers have no end: math.isfinite raises on one of 400 digits
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
@@ -114,37 +114,37 @@ LARGEST_ID = 2**63 - 1
 
 
 def is_charger_id(value: object) -> TypeGuard[int]:
-    """Tell whether this can be a charger's number; only such enter paths, topics and lists."""
+    """Return whether this can be a charger's number; only such enter paths, topics and lists."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
 
 
-POWER_KW = Kind(Shape.NUMBER, "kW", "power", "measurement", 2)
-ENERGY_KWH = Kind(Shape.NUMBER, "kWh", "energy", "total_increasing", 2, least=0)
-ENERGY_WH = Kind(Shape.NUMBER, "Wh", "energy", "total_increasing", 1, read_in=("kWh", 1000), least=0)
-CURRENT_A = Kind(Shape.NUMBER, "A", "current", "measurement", 0, least=0)
-LIMIT_A = Kind(Shape.NUMBER, "A", "current", None, 0)
-DURATION_S = Kind(Shape.NUMBER, "s", "duration", None, 0, read_in=("min", 60), least=0)
-INTERVAL_S = Kind(Shape.NUMBER, "s", "duration", None, 0, least=0)
-DISTANCE_KM = Kind(Shape.NUMBER, "km", "distance", "total_increasing", 0, least=0)
-SPEED_KMH = Kind(Shape.NUMBER, "km/h", "speed", "measurement", 0, least=0)
-MONEY = Kind(Shape.NUMBER, "{currency}", None, "total_increasing", 2)
+POWER_KW = Quantity(Shape.NUMBER, "kW", "power", "measurement", 2)
+ENERGY_KWH = Quantity(Shape.NUMBER, "kWh", "energy", "total_increasing", 2, least=0)
+ENERGY_WH = Quantity(Shape.NUMBER, "Wh", "energy", "total_increasing", 1, read_in=("kWh", 1000), least=0)
+CURRENT_A = Quantity(Shape.NUMBER, "A", "current", "measurement", 0, least=0)
+LIMIT_A = Quantity(Shape.NUMBER, "A", "current", None, 0)
+DURATION_S = Quantity(Shape.NUMBER, "s", "duration", None, 0, read_in=("min", 60), least=0)
+INTERVAL_S = Quantity(Shape.NUMBER, "s", "duration", None, 0, least=0)
+DISTANCE_KM = Quantity(Shape.NUMBER, "km", "distance", "total_increasing", 0, least=0)
+SPEED_KMH = Quantity(Shape.NUMBER, "km/h", "speed", "measurement", 0, least=0)
+MONEY = Quantity(Shape.NUMBER, "{currency}", None, "total_increasing", 2)
 """Money that starts anew. Home Assistant's class ``monetary`` allows ``total`` only, which subtracts at each reset."""
-PRICE = Kind(Shape.NUMBER, "{currency}/kWh", None, "measurement", 3)
-CHARGE_PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
+PRICE = Quantity(Shape.NUMBER, "{currency}/kWh", None, "measurement", 3)
+CHARGE_PERCENT = Quantity(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
 """Without the class ``battery``: Home Assistant would show the car's as the charger's own."""
-PERCENT = Kind(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
-COUNT = Kind(Shape.NUMBER, None, None, "total_increasing", 0, least=0)
-COUNTER = Kind(Shape.NUMBER, least=0)
+PERCENT = Quantity(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
+COUNT = Quantity(Shape.NUMBER, None, None, "total_increasing", 0, least=0)
+COUNTER = Quantity(Shape.NUMBER, least=0)
 """One that nobody adds up."""
-TIMESTAMP = Kind(Shape.TEXT, device_class="timestamp")
-NUMBER = Kind(Shape.NUMBER)
-FLAG = Kind(Shape.FLAG)
-LOCK = Kind(Shape.FLAG, device_class="lock")
-BOOLEAN = Kind(Shape.BOOLEAN)
-PLUG = Kind(Shape.BOOLEAN, device_class="plug")
-BATTERY_CHARGING = Kind(Shape.BOOLEAN, device_class="battery_charging")
-CONNECTIVITY = Kind(Shape.NUMBER, device_class="connectivity")
-TEXT = Kind(Shape.TEXT)
-FIRMWARE = Kind(Shape.TEXT, device_class="firmware")
-WORD = Kind(Shape.TEXT, device_class="enum")
-LIST = Kind(Shape.LIST)
+TIMESTAMP = Quantity(Shape.TEXT, device_class="timestamp")
+NUMBER = Quantity(Shape.NUMBER)
+FLAG = Quantity(Shape.FLAG)
+LOCK = Quantity(Shape.FLAG, device_class="lock")
+BOOLEAN = Quantity(Shape.BOOLEAN)
+PLUG = Quantity(Shape.BOOLEAN, device_class="plug")
+BATTERY_CHARGING = Quantity(Shape.BOOLEAN, device_class="battery_charging")
+CONNECTIVITY = Quantity(Shape.NUMBER, device_class="connectivity")
+TEXT = Quantity(Shape.TEXT)
+FIRMWARE = Quantity(Shape.TEXT, device_class="firmware")
+WORD = Quantity(Shape.TEXT, device_class="enum")
+LIST = Quantity(Shape.LIST)

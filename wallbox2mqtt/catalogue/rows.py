@@ -22,7 +22,7 @@ POWER_BOOST = "POWER_BOOST"
 def _raw(  # noqa: PLR0913 - a row in one line
     path: str,
     name: str,
-    kind: q.Kind,
+    quantity: q.Quantity,
     meaning: str,
     example: q.Json,
     sweep: str | None = None,
@@ -33,7 +33,7 @@ def _raw(  # noqa: PLR0913 - a row in one line
     return Field(
         detail=path,
         name=name,
-        kind=kind,
+        quantity=quantity,
         meaning=meaning,
         example=example,
         sweep=sweep,
@@ -43,12 +43,12 @@ def _raw(  # noqa: PLR0913 - a row in one line
     )
 
 
-def _person(path: str, name: str, kind: q.Kind, meaning: str, example: q.Json) -> Field:
+def _person(path: str, name: str, quantity: q.Quantity, meaning: str, example: q.Json) -> Field:
     """A field of the detail that tells of a person or only of the vendor's app: announced to nobody."""
     return Field(
         detail=path,
         name=name,
-        kind=kind,
+        quantity=quantity,
         meaning=meaning,
         example=example,
         category=DIAGNOSTIC,
@@ -61,7 +61,7 @@ def _person(path: str, name: str, kind: q.Kind, meaning: str, example: q.Json) -
 def _basic(  # noqa: PLR0913 - a row in one line
     path: str,
     name: str,
-    kind: q.Kind,
+    quantity: q.Quantity,
     meaning: str,
     example: q.Json,
     sweep: str | None = None,
@@ -73,7 +73,7 @@ def _basic(  # noqa: PLR0913 - a row in one line
         basic=path,
         sweep=sweep,
         name=name,
-        kind=kind,
+        quantity=quantity,
         meaning=meaning,
         example=example,
         category=DIAGNOSTIC,
@@ -87,7 +87,7 @@ STATE: tuple[Field, ...] = (
     Field(
         key="status",
         name="Status",
-        kind=q.WORD,
+        quantity=q.WORD,
         meaning="what the charger does, in words",
         example="Locked - Car connected",
         sources=("status_id",),
@@ -99,7 +99,7 @@ STATE: tuple[Field, ...] = (
         detail="status_id",
         sweep="status",
         name="Status code",
-        kind=q.NUMBER,
+        quantity=q.NUMBER,
         meaning="the number behind the status",
         example=210,
         category=DIAGNOSTIC,
@@ -108,7 +108,7 @@ STATE: tuple[Field, ...] = (
     Field(
         key="car_connected",
         name="Car connected",
-        kind=q.PLUG,
+        quantity=q.PLUG,
         meaning="whether a car is plugged in",
         example=True,
         sources=("status_id",),
@@ -117,7 +117,7 @@ STATE: tuple[Field, ...] = (
     Field(
         key="charging",
         name="Charging",
-        kind=q.BATTERY_CHARGING,
+        quantity=q.BATTERY_CHARGING,
         meaning="whether energy flows into the car",
         example=False,
         sources=("status_id",),
@@ -126,7 +126,7 @@ STATE: tuple[Field, ...] = (
     Field(
         key="charging_enabled",
         name="Charging enabled",
-        kind=q.BOOLEAN,
+        quantity=q.BOOLEAN,
         meaning="whether the charger would charge a car that asks for it",
         example=False,
         sources=("status_id",),
@@ -139,7 +139,7 @@ STATE: tuple[Field, ...] = (
         sweep="locked",
         v2="locked",
         name="Lock",
-        kind=q.LOCK,
+        quantity=q.LOCK,
         meaning="1 locked, 0 unlocked",
         example=1,
         command=commands.LOCK,
@@ -148,7 +148,7 @@ STATE: tuple[Field, ...] = (
         detail="charging_power",
         sweep="chargingPower",
         name="Charging power",
-        kind=q.POWER_KW,
+        quantity=q.POWER_KW,
         meaning="power into the car at present",
         example=7.36,
     ),
@@ -156,14 +156,14 @@ STATE: tuple[Field, ...] = (
         detail="added_energy",
         sweep="addedEnergy",
         name="Added energy",
-        kind=q.ENERGY_KWH,
+        quantity=q.ENERGY_KWH,
         meaning="energy of this session; stays until the next one begins",
         example=0.546,
     ),
     Field(
         detail="added_green_energy",
         name="Added green energy",
-        kind=q.ENERGY_KWH,
+        quantity=q.ENERGY_KWH,
         meaning="part of the session's energy that came from the sun",
         example=0,
         icon="mdi:solar-power-variant",
@@ -171,7 +171,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="added_grid_energy",
         name="Added grid energy",
-        kind=q.ENERGY_KWH,
+        quantity=q.ENERGY_KWH,
         meaning="part of the session's energy that came from the grid",
         example=0,
         icon="mdi:transmission-tower",
@@ -179,7 +179,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="added_discharged_energy",
         name="Discharged energy",
-        kind=q.ENERGY_KWH,
+        quantity=q.ENERGY_KWH,
         meaning="energy of this session that the car gave back (Quasar)",
         example=0,
         icon="mdi:battery-arrow-up",
@@ -189,7 +189,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="added_range",
         name="Added range",
-        kind=q.DISTANCE_KM,
+        quantity=q.DISTANCE_KM,
         meaning="range that the session added, as the vendor estimates it",
         example=4,
         icon="mdi:map-marker-distance",
@@ -197,7 +197,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="charging_speed",
         name="Charging speed",
-        kind=q.SPEED_KMH,
+        quantity=q.SPEED_KMH,
         meaning="range added per hour, as the vendor estimates it",
         example=0,
         category=DIAGNOSTIC,
@@ -207,14 +207,14 @@ STATE: tuple[Field, ...] = (
         detail="charging_time",
         sweep="chargingTime",
         name="Charging time",
-        kind=q.DURATION_S,
+        quantity=q.DURATION_S,
         meaning="time since the car was plugged in; goes on while waiting",
         example=585,
     ),
     Field(
         detail="cost",
         name="Session cost",
-        kind=q.MONEY,
+        quantity=q.MONEY,
         meaning="cost of the session, in the charger's currency; often 0",
         example=0,
         icon="mdi:cash",
@@ -222,7 +222,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="state_of_charge",
         name="State of charge",
-        kind=q.CHARGE_PERCENT,
+        quantity=q.CHARGE_PERCENT,
         meaning="the car's battery; only chargers that talk to it know (Quasar)",
         example=55,
         icon="mdi:car-battery",
@@ -231,7 +231,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="max_available_power",
         name="Available current",
-        kind=q.CURRENT_A,
+        quantity=q.CURRENT_A,
         meaning="largest current that the installation allows; amperes, whatever the name says",
         example=32,
         category=DIAGNOSTIC,
@@ -241,7 +241,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="depot_price",
         name="Depot price",
-        kind=q.PRICE,
+        quantity=q.PRICE,
         meaning="energy price of the location",
         example=0.2,
         category=DIAGNOSTIC,
@@ -251,7 +251,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="current_mode",
         name="Current mode",
-        kind=q.NUMBER,
+        quantity=q.NUMBER,
         meaning="1 and 3 are seen; the vendor does not tell what it means, perhaps phases",
         example=3,
         category=DIAGNOSTIC,
@@ -261,7 +261,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="finished",
         name="Session finished",
-        kind=q.BOOLEAN,
+        quantity=q.BOOLEAN,
         meaning="whether the last session has ended",
         example=True,
         category=DIAGNOSTIC,
@@ -270,7 +270,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="last_sync",
         name="Last sync",
-        kind=q.TIMESTAMP,
+        quantity=q.TIMESTAMP,
         meaning="last contact of the charger with the cloud",
         example="2023-08-18T06:50:26+00:00",
         convert=derived.last_sync,
@@ -282,7 +282,7 @@ STATE: tuple[Field, ...] = (
         sweep="name",
         v2="name",
         name="Name",
-        kind=q.TEXT,
+        quantity=q.TEXT,
         meaning="the charger's name",
         example="PulsarPlus SN 9988552",
         private=True,
@@ -295,7 +295,7 @@ STATE: tuple[Field, ...] = (
         detail="ocpp_status",
         sweep="ocppConnectionStatus",
         name="OCPP connection",
-        kind=q.CONNECTIVITY,
+        quantity=q.CONNECTIVITY,
         meaning="1 not connected, 4 connected to an OCPP back end, which then runs the charger",
         example=4,
         category=DIAGNOSTIC,
@@ -320,7 +320,7 @@ SETTINGS: tuple[Field, ...] = (
         sweep="maxChargingCurrent",
         v2="maxChargingCurrent",
         name="Maximum charging current",
-        kind=q.LIMIT_A,
+        quantity=q.LIMIT_A,
         meaning="the limit that the user sets, per phase; negative: discharge (Quasar)",
         example=32,
         command=commands.MAX_CHARGING_CURRENT,
@@ -331,7 +331,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.energy_price",
         name="Energy price",
-        kind=q.PRICE,
+        quantity=q.PRICE,
         meaning="energy price of the charger; the topic accepts the currency's number beside it",
         example=0.24,
         command=commands.ENERGY_PRICE,
@@ -343,7 +343,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.home_sharing",
         name="Power Boost",
-        kind=q.FLAG,
+        quantity=q.FLAG,
         meaning="1: the charger keeps the house below icp_max_current",
         example=0,
         command=commands.HOME_SHARING,
@@ -356,7 +356,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.icp_max_current",
         name="Power Boost current",
-        kind=q.LIMIT_A,
+        quantity=q.LIMIT_A,
         meaning="the house's main fuse per phase, for Power Boost; 0: not set, and Power Boost needs it",
         example=16,
         convert=derived.magnitude,
@@ -370,7 +370,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         key="eco_smart",
         name="Eco-Smart",
-        kind=q.WORD,
+        quantity=q.WORD,
         meaning="solar charging: off, eco (sun and grid), full_green (sun only)",
         example="off",
         sources=("ecosmart/enabled", "ecosmart/mode"),
@@ -382,7 +382,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.ecosmart.enabled",
         name="Eco-Smart enabled",
-        kind=q.BOOLEAN,
+        quantity=q.BOOLEAN,
         meaning="whether Eco-Smart is on",
         example=False,
         command=commands.ECO_SMART_ENABLED,
@@ -393,7 +393,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.ecosmart.mode",
         name="Eco-Smart mode",
-        kind=q.NUMBER,
+        quantity=q.NUMBER,
         meaning="0 eco, 1 full green",
         example=0,
         command=commands.ECO_SMART_MODE,
@@ -404,7 +404,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.ecosmart.percentage",
         name="Eco-Smart percentage",
-        kind=q.PERCENT,
+        quantity=q.PERCENT,
         meaning="share of solar energy that Eco-Smart asks for",
         example=100,
         command=commands.ECO_SMART_PERCENTAGE,
@@ -415,7 +415,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         key="firmware",
         name="Firmware",
-        kind=q.FIRMWARE,
+        quantity=q.FIRMWARE,
         meaning="installed and latest version, as Home Assistant's update entity takes them",
         example='{"installed_version":"5.17.59","latest_version":"5.17.59","in_progress":false}',
         sources=("software/currentVersion", "software/latestVersion", "software/updateAvailable", "status_id"),
@@ -468,7 +468,7 @@ SETTINGS: tuple[Field, ...] = (
     Field(
         detail="config_data.currency.id",
         name="Currency number",
-        kind=q.NUMBER,
+        quantity=q.NUMBER,
         meaning="1 is the euro, 48 the pound",
         example=1,
         config_key="currency_id",
@@ -554,7 +554,7 @@ BASIC: tuple[Field, ...] = (
     Field(
         basic="wifiSignal",
         name="Wi-Fi signal",
-        kind=q.PERCENT,
+        quantity=q.PERCENT,
         meaning="strength of the charger's Wi-Fi",
         example=50,
         category=DIAGNOSTIC,
@@ -563,14 +563,14 @@ BASIC: tuple[Field, ...] = (
     Field(
         basic="resume.totalEnergy",
         name="Energy this month",
-        kind=q.ENERGY_WH,
+        quantity=q.ENERGY_WH,
         meaning="energy of this month's finished days; in Wh, whatever energyUnit says",
         example="83610",
     ),
     Field(
         basic="resume.totalSessions",
         name="Sessions this month",
-        kind=q.COUNT,
+        quantity=q.COUNT,
         meaning="sessions of this month's finished days",
         example=12,
         icon="mdi:counter",
@@ -621,7 +621,7 @@ COMMANDS: tuple[Field, ...] = (
     Field(
         key="action",
         name="Action",
-        kind=q.TEXT,
+        quantity=q.TEXT,
         meaning="remote actions: resume, pause, reboot, factory reset, install the update, back to the schedule",
         example="resume",
         command=commands.ACTION,
@@ -630,7 +630,7 @@ COMMANDS: tuple[Field, ...] = (
     Field(
         key="config",
         name="Settings",
-        kind=q.TEXT,
+        quantity=q.TEXT,
         meaning="several settings in one request",
         example='{"energy_price": 0.24, "currency_id": 1}',
         command=commands.SETTINGS,
@@ -638,7 +638,7 @@ COMMANDS: tuple[Field, ...] = (
     Field(
         key="refresh",
         name="Refresh",
-        kind=q.TEXT,
+        quantity=q.TEXT,
         meaning="reads the charger as soon as the budget allows",
         example="now",
         command=commands.REFRESH,
@@ -648,7 +648,7 @@ COMMANDS: tuple[Field, ...] = (
 
 
 def by_key(rows: Iterable[Field]) -> Mapping[str, Field]:
-    """Give the rows by their keys.
+    """Return the rows by their keys.
 
     Raises:
         ValueError: two have the same key.

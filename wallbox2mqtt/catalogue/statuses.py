@@ -66,7 +66,7 @@ UPDATING = 166
 
 
 def status_of(status_id: object) -> Status | None:
-    """Give the state of a number, None where there is no number."""
+    """Return the state of a number, None where there is no number."""
     if not is_number(status_id):
         return None
     return STATUSES.get(status_id, UNKNOWN)  # type: ignore[call-overload,no-any-return]

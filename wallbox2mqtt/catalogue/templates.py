@@ -36,7 +36,7 @@ class Placeholder:
     sign: str | None = None
 
     def fill(self, values: Mapping[str, Json]) -> Json:
-        """Give the value for the body.
+        """Return the value for the body.
 
         Raises:
             UnfilledError: the value is not known, and there is no default.
@@ -56,7 +56,7 @@ class Placeholder:
         return value
 
     def match(self, value: Json) -> Json:
-        """Give the field's value that this value in a body stands for.
+        """Return the field's value that this value in a body stands for.
 
         Raises:
             ValueError: it stands for none.
@@ -72,7 +72,7 @@ class Placeholder:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestTemplate:
     """A write's method and path; ``{id}`` is the charger's number. ``repeatable``: twice does what once does."""
 
     method: str
@@ -82,10 +82,10 @@ class Request:
     """Which of a row's paths finds its value in the answer: ``v2``, ``config``, or None: the answer shows nothing."""
 
 
-PUT_CHARGER = Request("PUT", "v2/charger/{id}", answer="v2")
-POST_CONFIG = Request("POST", "chargers/config/{id}", answer="config")
-REMOTE_ACTION = Request("POST", "v3/chargers/{id}/remote-action", repeatable=False)
-PUT_ECO_SMART = Request("PUT", "v4/chargers/{id}/eco-smart")
+PUT_CHARGER = RequestTemplate("PUT", "v2/charger/{id}", answer="v2")
+POST_CONFIG = RequestTemplate("POST", "chargers/config/{id}", answer="config")
+REMOTE_ACTION = RequestTemplate("POST", "v3/chargers/{id}/remote-action", repeatable=False)
+PUT_ECO_SMART = RequestTemplate("PUT", "v4/chargers/{id}/eco-smart")
 
 
 def fill(template: Template, values: Mapping[str, Json]) -> Json:
@@ -103,7 +103,7 @@ def fill(template: Template, values: Mapping[str, Json]) -> Json:
 
 
 def match(template: Template, body: Json) -> dict[str, Json]:
-    """Give the fields that a body sets: the inverse of ``fill``.
+    """Return the fields that a body sets: the inverse of ``fill``.
 
     Raises:
         ValueError: the body is not one that this template makes.

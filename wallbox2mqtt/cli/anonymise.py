@@ -103,11 +103,11 @@ class Anonymiser:
                 self._private_words.add(number.casefold())
 
     def charger(self, charger_id: int) -> int:
-        """Give the number that stands for a charger's."""
+        """Return the number that stands for a charger's."""
         return self._id(charger_id)
 
     def copy(self, document: Document, body: Json) -> Json:
-        """Give a copy of a document."""
+        """Return a copy of a document."""
         return self._copy(body, "", _ROWS[document], None, 0)
 
     def _copy(self, value: Json, path: str, rows: Mapping[str, Field], row: Field | None, depth: int) -> Json:
@@ -154,7 +154,7 @@ class Anonymiser:
         return new
 
     def _id(self, number: int) -> int:
-        """Give another number of as many digits; one digit tells nothing and stays."""
+        """Return another number of as many digits; one digit tells nothing and stays."""
         size = abs(number)
         if size < 10:  # noqa: PLR2004 - one digit
             return number
@@ -167,7 +167,7 @@ class Anonymiser:
         return self._numbers[size] if number > 0 else -self._numbers[size]
 
     def _key(self, name: str) -> str:
-        """Give a key's name: those of the API stay; one made of somebody's name or number does not."""
+        """Return a key's name: those of the API stay; one made of somebody's name or number does not."""
         if name in _NAMES:
             return name
         low = name.casefold()
@@ -180,7 +180,7 @@ class Anonymiser:
 def _leaves(
     value: Json, path: str, rows: Mapping[str, Field], row: Field | None, depth: int = 0
 ) -> Iterator[tuple[Field | None, Json]]:
-    """Give every leaf with the row of its place; names of keys that are numbers too."""
+    """Return every leaf with the row of its place; names of keys that are numbers too."""
     if isinstance(value, dict | list) and depth >= _DEEPEST:
         return
     if isinstance(value, dict):
@@ -214,7 +214,7 @@ def _is_harmless_text(text: str) -> bool:
 
 
 def _rounded(number: float) -> int | float:
-    """Give a quantity, precise where it is small; the long ones might be something else after all."""
+    """Return a quantity, precise where it is small; the long ones might be something else after all."""
     if abs(number) < _PRECISE_BELOW:
         return round(number, 3)
     if abs(number) > sys.float_info.max / 10:
@@ -224,7 +224,7 @@ def _rounded(number: float) -> int | float:
 
 
 def _masked(text: str) -> str:
-    """Give the pattern of a text: X and x for letters, 0 for digits."""
+    """Return the pattern of a text: X and x for letters, 0 for digits."""
 
     def sign(one: str) -> str:
         if one.isalpha():

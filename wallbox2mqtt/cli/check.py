@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from wallbox2mqtt.cli.check_broker import Broker
+from wallbox2mqtt.cli.check_broker import BrokerCheck
 from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cli.report import Finding, has_fault, show, show_json
 from wallbox2mqtt.clock import SystemClock
@@ -16,14 +16,14 @@ from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon import heartbeat
 from wallbox2mqtt.daemon.heartbeat import Beat
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import ONLINE, Topics
 
 _CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"
 
 
 def run(config_file: Path | None, *, as_json: bool) -> int:
-    """Try everything and print it; gives the exit code."""
+    """Try everything and print it; return the exit code."""
     findings: list[Finding] = []
     for finding in _all(config_file):
         findings.append(finding)
@@ -43,7 +43,7 @@ def _all(config_file: Path | None) -> Iterator[Finding]:
         file = find(config_file, os.environ)
         config = load(file, os.environ)
         directory = state_dir(config, os.environ)
-        broker = Broker(config, clock)
+        broker = BrokerCheck(config, clock)
     except ConfigError as error:
         for line in str(error).splitlines():
             yield Finding(_CONFIGURATION, "fault", line, "config.example.yaml shows every key")
@@ -73,8 +73,8 @@ def _state(directory: Path) -> Finding:
 
 
 def _running(config: Config, directory: Path) -> Beat | None:
-    """Give the heartbeat of the bridge that runs for this account, if one does."""
-    beat = heartbeat.read(Store(directory, config.wallbox.account).path(heartbeat.FILE))
+    """Return the heartbeat of the bridge that runs for this account, if one does."""
+    beat = heartbeat.read(Storage(directory, config.wallbox.account).path(heartbeat.FILE))
     if beat is None:
         return None
     return beat if -1.0 <= time.monotonic() - beat.at <= heartbeat.SILENT_S else None

@@ -14,7 +14,7 @@ from wallbox2mqtt.mqtt import (
     Disconnected,
     Event,
     Message,
-    Mqtt,
+    MqttConnection,
     OwnState,
     QuietWait,
     Refused,
@@ -37,7 +37,7 @@ _NEXT = (
 _ELSE = "check mqtt.host and mqtt.port, and the network between the two machines"
 
 
-class Broker:
+class BrokerCheck:
     """A broker to try, as a client of its own, so that the running bridge keeps its connection."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
@@ -59,7 +59,7 @@ class Broker:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
         self._tells_stored: bool | None = None
-        self._mqtt = Mqtt(
+        self._mqtt = MqttConnection(
             _as_guest(config.mqtt),
             # retained for a moment, to see whether the broker marks what it has stored
             state=OwnState(self._topics.bridge("check"), mark, has_will=False),

@@ -11,7 +11,7 @@ from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.documents import Listed, read_sweep
 from wallbox2mqtt.config import WallboxConfig
 from wallbox2mqtt.errors import AuthError, BudgetSpentError, CloudError, RateLimitedError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 LONGEST_WAIT_S = 130.0
 _SIGN_IN, _CHARGERS = "sign-in", "chargers"
@@ -32,7 +32,7 @@ class AccountCheck:
 
     def __init__(self, config: WallboxConfig, state_dir: Path, clock: Clock, wait_note: Callable[[str], None]) -> None:
         """Restore token and budgets of the last run; ``wait_note`` is told when something has to be waited for."""
-        store = Store(state_dir, config.account)
+        store = Storage(state_dir, config.account)
         self._config, self._clock, self._wait_note = config, clock, wait_note
         account = Account(config, clock, store)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens

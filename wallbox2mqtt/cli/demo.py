@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from wallbox2mqtt.catalogue import FIELDS
-from wallbox2mqtt.cli.local_broker import HOST, Broker
+from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App
-from wallbox2mqtt.mqtt import Event, Message, Mqtt
+from wallbox2mqtt.mqtt import Event, Message, MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
 
@@ -25,14 +25,14 @@ _JOIN_S = 6.0
 _READS, _WRITES = 3, 5
 
 
-class View:
+class Values:
     """Prints what changes, a line each, as the broker delivers it."""
 
     def __init__(self, port: int, protocol: Literal["5", "3.1.1"]) -> None:
         """Subscribe to everything below the base topic."""
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         config = MqttConfig(host=HOST, port=port, client_id="wallbox2mqtt-demo-view", protocol=protocol)
-        self._mqtt = Mqtt(config, filters=[f"{_BASE}/#"], on_event=self._events.put, clock=SystemClock())
+        self._mqtt = MqttConnection(config, filters=[f"{_BASE}/#"], on_event=self._events.put, clock=SystemClock())
         self._colour = sys.stdout.isatty()
 
     def start(self) -> None:
@@ -64,15 +64,15 @@ class View:
         row = FIELDS.get(key)
         if key != "availability" and (row is None or row.category == "diagnostic" or not row.enabled):
             return None
-        unit = "" if row is None or row.kind.unit is None or "{" in row.kind.unit else f" {row.kind.unit}"
+        unit = "" if row is None or row.quantity.unit is None or "{" in row.quantity.unit else f" {row.quantity.unit}"
         return f"{level:>8}  {key:<30} {text}{unit}"
 
     def _bold(self, line: str) -> str:
         return f"\x1b[1m{line}\x1b[0m" if self._colour else line
 
 
-def config_of(cloud: Simulator, broker: Broker, *, reads: int, home_assistant: HomeAssistantConfig) -> Config:
-    """Give the configuration of a bridge between these two that uses its whole budget. ``reads``: in a minute."""
+def config_of(cloud: Simulator, broker: LocalBroker, *, reads: int, home_assistant: HomeAssistantConfig) -> Config:
+    """Return the configuration of a bridge between these two that uses its whole budget. ``reads``: in a minute."""
     return Config(
         wallbox=WallboxConfig(
             email=EMAIL,
@@ -88,7 +88,7 @@ def config_of(cloud: Simulator, broker: Broker, *, reads: int, home_assistant: H
     )
 
 
-def _hints(cloud: Simulator, broker: Broker, speed: float) -> str:
+def _hints(cloud: Simulator, broker: LocalBroker, speed: float) -> str:
     charger = next(iter(cloud.chargers))
     at = f"-h {HOST} -p {broker.port}"
     topics = Topics(_BASE)
@@ -130,12 +130,12 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int
     with (
         tempfile.TemporaryDirectory(prefix="wallbox2mqtt-demo-") as directory,
         cloud,
-        Broker(port, Path(directory)) as broker,
+        LocalBroker(port, Path(directory)) as broker,
     ):
         config = config_of(cloud, broker, reads=_READS, home_assistant=HomeAssistantConfig())
         app = App(config, Path(directory) / "state", SystemClock(speed))
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
-        view = View(port, broker.protocol)
+        view = Values(port, broker.protocol)
         print(_hints(cloud, broker, speed), flush=True)
         view.start()
         bridge.start()

@@ -15,7 +15,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud import Account, Answer
+from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.errors import (
@@ -30,7 +30,7 @@ from wallbox2mqtt.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 _TRIES = 5
 _REFUSED_S, _LONGEST_WAIT_S = 60.0, 900.0
@@ -42,17 +42,17 @@ class _Fetched:
 
     document: Document
     charger: int | None
-    answer: Answer | CloudError
+    answer: CloudResponse | CloudError
 
 
 class Dump:
     """Reads all documents once. ``say`` tells whoever waits how it goes."""
 
     def __init__(self, config: Config, directory: Path, clock: Clock, say: Callable[[str], None]) -> None:
-        """Take up the token and the budgets that the bridge has left."""
+        """Restore the token and the budgets that the bridge has left."""
         wallbox = config.wallbox
         self._config, self._clock, self._say = wallbox, clock, say
-        store = Store(directory, wallbox.account)
+        store = Storage(directory, wallbox.account)
         account = Account(wallbox, clock, store)
         self._reads, self.tokens, self._cloud = account.reads, account.tokens, account.client()
         self._condition = threading.Condition()
@@ -65,7 +65,7 @@ class Dump:
 
         """
         fetched = list(self._fetch())
-        bodies = [(one.document, one.answer.body) for one in fetched if isinstance(one.answer, Answer)]
+        bodies = [(one.document, one.answer.body) for one in fetched if isinstance(one.answer, CloudResponse)]
         email = self._config.email
         anonymiser = Anonymiser(bodies, [email, email.partition("@")[0], self._config.password.reveal()])
         documents: list[Json] = []
@@ -85,7 +85,7 @@ class Dump:
         listed = self._ask("list", None, self._cloud.chargers)
         yield listed
         chargers = list(self._config.chargers)
-        if not chargers and isinstance(listed.answer, Answer):
+        if not chargers and isinstance(listed.answer, CloudResponse):
             try:
                 chargers = [charger.charger_id for charger in read_sweep(listed.answer.body)]
             except BadAnswerError as error:
@@ -97,7 +97,7 @@ class Dump:
             yield self._ask("detail", charger, lambda charger=charger: self._cloud.detail(charger))  # type: ignore[misc]
             yield self._ask("basic", charger, lambda charger=charger: self._cloud.basic(charger))  # type: ignore[misc]
 
-    def _ask(self, document: Document, charger: int | None, read: Callable[[], Answer]) -> _Fetched:
+    def _ask(self, document: Document, charger: int | None, read: Callable[[], CloudResponse]) -> _Fetched:
         """Read a document; a refusal that says «later» is waited for, any other error is part of the copy."""
         last: CloudError = BadAnswerError("not read: the budget allowed no request")
         for _ in range(_TRIES):
@@ -137,7 +137,7 @@ def _why_not(output: Path) -> str | None:
 
 
 def _is_special(output: Path) -> bool:
-    """Tell whether this is a device or a pipe, in whose place no file may be put."""
+    """Return whether this is a device or a pipe, in whose place no file may be put."""
     return output.exists() and not output.is_file()
 
 
@@ -149,7 +149,7 @@ def _write(output: Path, text: str) -> None:
 
 
 def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> int:
-    """Write the copy to a file, or to standard output; gives the exit code."""
+    """Write the copy to a file, or to standard output; return the exit code."""
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ _NOT_HERE = "the bridge does not run, or with another state directory: no heartb
 
 
 def run(config: Path | None, state_dir: Path | None) -> int:
-    """Print how the bridge is, in a line; gives the exit code."""
+    """Print how the bridge is, in a line; return the exit code."""
     try:
         return _judge(config, state_dir)
     except PermissionError as error:
@@ -46,7 +46,7 @@ def _unhealthy(why: str) -> int:
 
 
 def _allowed(path: Path) -> Path:
-    """Give a file or directory back that may be read, or is not there: whoever looks for files in it cannot tell.
+    """Return a file or directory back that may be read, or is not there: whoever looks for files in it cannot tell.
 
     Raises:
         PermissionError: it may not.
@@ -58,14 +58,14 @@ def _allowed(path: Path) -> Path:
 
 
 def _named(state_dir: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Give the state directory where it is named without the configuration."""
+    """Return the state directory where it is named without the configuration."""
     variables = (environ.get(name, "").split(":")[0] for name in ("WALLBOX2MQTT_STATE_DIR", "STATE_DIRECTORY"))
     text = next(filter(None, variables), None)
     return state_dir or (Path(text).expanduser() if text else None)
 
 
 def _configured(config: Path | None, state_dir: Path | None) -> Path:
-    """Give the heartbeat's file as the configuration has it.
+    """Return the heartbeat's file as the configuration has it.
 
     Raises:
         ConfigError: there is none that can be used.
@@ -74,8 +74,8 @@ def _configured(config: Path | None, state_dir: Path | None) -> Path:
     """
     from wallbox2mqtt.config import find, load  # noqa: PLC0415
     from wallbox2mqtt.config import state_dir as configured  # noqa: PLC0415
-    from wallbox2mqtt.storage import Store  # noqa: PLC0415
+    from wallbox2mqtt.storage import Storage  # noqa: PLC0415
 
     loaded = load(find(config, os.environ), os.environ)
     directory = _allowed(state_dir or configured(loaded, os.environ))
-    return Store(directory, loaded.wallbox.account).path(heartbeat.FILE)
+    return Storage(directory, loaded.wallbox.account).path(heartbeat.FILE)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wallbox2mqtt.cli.check_broker import Broker
+from wallbox2mqtt.cli.check_broker import BrokerCheck
 from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cli.files import write_private
 from wallbox2mqtt.cli.report import has_fault, show
@@ -46,7 +46,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Ask, try and write; gives the exit code.
+    """Ask, try and write; return the exit code.
 
     Raises:
         ConfigError: something is missing or not accepted, or a file is there already.
@@ -96,7 +96,7 @@ def _check_place(options: Options) -> None:
 
 
 def _given(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Give what need not be asked for, with its source: command line, environment, files that it names, and stdin."""
+    """Return what need not be asked for, with its source: command line, environment, files that it names, and stdin."""
     for key in _KEYS:
         variable = KEYS[key].variable
         if text := options.given.get(key):
@@ -139,7 +139,7 @@ def _problem(key: str, text: str) -> str:
 
 
 def _value(key: str, text: str) -> str | int:
-    """Give a value as it will stand in the file."""
+    """Return a value as it will stand in the file."""
     return text if KEYS[key].is_text or not text.isdecimal() else int(text)
 
 
@@ -172,7 +172,7 @@ def _yes(question: str) -> bool:
 
 
 def _tried(options: Options, values: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
-    """Try the configuration as it would be written; gives the exit code, and the keys to ask for anew."""
+    """Try the configuration as it would be written; return the exit code, and the keys to ask for anew."""
     config, environ = _load(options, values)
     if options.no_try:
         return EXIT_OK, ()
@@ -198,7 +198,7 @@ def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str
 def _try_out(config: Config, environ: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
     clock = SystemClock()
     account = AccountCheck(config.wallbox, state_dir(config, environ), clock, lambda note: print(note, flush=True))
-    broker = Broker(config, clock)
+    broker = BrokerCheck(config, clock)
     findings = []
     for probe in (account, broker):
         for finding in probe.try_out():
@@ -212,7 +212,7 @@ def _try_out(config: Config, environ: Mapping[str, str]) -> tuple[int, tuple[str
 
 
 def _text(values: Mapping[str, str], files: Mapping[str, Path]) -> str:
-    """Give the configuration. JSON's strings are YAML's, whatever characters they hold."""
+    """Return the configuration. JSON's strings are YAML's, whatever characters they hold."""
     lines = ["# Written by wallbox2mqtt init. config.example.yaml shows every key."]
     for section in ("wallbox", "mqtt"):
         lines.append(f"{section}:")

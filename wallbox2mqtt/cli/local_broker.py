@@ -21,7 +21,7 @@ _MODULE = "wallbox2mqtt.cli.local_broker"
 
 
 def find_mosquitto() -> str | None:
-    """Give mosquitto's path; Debian puts it where users do not look."""
+    """Return mosquitto's path; Debian puts it where users do not look."""
     places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which("mosquitto", path=places)
 
@@ -42,7 +42,7 @@ def check_port(port: int, option: str) -> None:
             raise BrokerError(msg) from None
 
 
-class Broker:
+class LocalBroker:
     """A broker in a process of its own, for as long as the ``with`` lasts."""
 
     def __init__(self, port: int, directory: Path) -> None:

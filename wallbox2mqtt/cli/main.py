@@ -259,7 +259,7 @@ def _schema(_args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code."""
+    """Run a command; return the exit code."""
     _open_streams()
     try:
         return _guarded(argv)

@@ -17,7 +17,7 @@ class Finding(NamedTuple):
 
 
 def has_fault(findings: Iterable[Finding]) -> bool:
-    """Tell whether one of them is a fault."""
+    """Return whether one of them is a fault."""
     return any(finding.verdict == "fault" for finding in findings)
 
 

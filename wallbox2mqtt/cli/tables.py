@@ -17,7 +17,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def topic_table(*, rare: bool = True) -> str:
-    """Give the table of fields in Markdown; without ``rare``, only those that people look at every day."""
+    """Return the table of fields in Markdown; without ``rare``, only those that people look at every day."""
     rows = [
         (f"`{row.key}`", row.meaning, _unit(row), f"`{payload(row.example)}`", _sources(row))
         for row in FIELDS.values()
@@ -28,7 +28,7 @@ def topic_table(*, rare: bool = True) -> str:
 
 def _unit(row: Field) -> str:
     # the charger's own currency, which only discovery can name
-    return (row.kind.unit or "").format(currency="currency")
+    return (row.quantity.unit or "").format(currency="currency")
 
 
 def _sources(row: Field) -> str:
@@ -38,7 +38,7 @@ def _sources(row: Field) -> str:
 
 
 def command_table() -> str:
-    """Give the table of commands in Markdown."""
+    """Return the table of commands in Markdown."""
     rows = [
         (f"`{row.key}/set`", row.meaning, row.command.language.accepts({}), _request(row))
         for row in FIELDS.values()
@@ -48,7 +48,7 @@ def command_table() -> str:
 
 
 def _request(row: Field) -> str:
-    """Give a request as it goes out for the row's example, so that the table shows what is sent."""
+    """Return a request as it goes out for the row's example, so that the table shows what is sent."""
     if row.command is None or row.command.request is None:
         return "a read of the charger"
     view = {known.key: known.example for known in FIELDS.values()} | {"software/updateAvailable": True}
@@ -65,7 +65,7 @@ def _request(row: Field) -> str:
 
 
 def marked(text: str, mark: str, table: str) -> str:
-    """Give a document with the part between two marks replaced by a table.
+    """Return a document with the part between two marks replaced by a table.
 
     Raises:
         ValueError: the marks are not there.

@@ -1,6 +1,6 @@
 """The cloud: the one home of requests."""
 
 from wallbox2mqtt.cloud.account import Account
-from wallbox2mqtt.cloud.client import Answer, Cloud
+from wallbox2mqtt.cloud.client import CloudClient, CloudResponse
 
-__all__ = ["Account", "Answer", "Cloud"]
+__all__ = ["Account", "CloudClient", "CloudResponse"]

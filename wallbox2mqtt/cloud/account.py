@@ -3,16 +3,16 @@
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager, TokenSource
 from wallbox2mqtt.cloud.budget import Budget
-from wallbox2mqtt.cloud.client import Cloud, SignInClient
+from wallbox2mqtt.cloud.client import CloudClient, SignInClient
 from wallbox2mqtt.config import WallboxConfig
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 
 class Account:
     """What all requests of an account share. Each part has a lock of its own."""
 
     def __init__(
-        self, config: WallboxConfig, clock: Clock, store: Store, token_source: TokenSource | None = None
+        self, config: WallboxConfig, clock: Clock, store: Storage, token_source: TokenSource | None = None
     ) -> None:
         """Restore token and budgets of the last run; ``token_source``: instead of the cloud's own sign-in."""
         self._config, self._clock = config, clock
@@ -21,6 +21,6 @@ class Account:
         source = token_source or SignInClient(config, clock, config.password, self.writes)
         self.tokens = TokenManager(source, clock, store, config.sign_in, config.password)
 
-    def client(self) -> Cloud:
+    def client(self) -> CloudClient:
         """Return a client for one more thread, with a connection of its own."""
-        return Cloud(self._config, self.tokens, self.reads, self.writes, self._clock)
+        return CloudClient(self._config, self.tokens, self.reads, self.writes, self._clock)

@@ -25,9 +25,9 @@ from wallbox2mqtt.errors import (
     ServerError,
     UnauthorizedError,
 )
-from wallbox2mqtt.log import HIDDEN, Trouble
-from wallbox2mqtt.storage import Store, age_s, number
-from wallbox2mqtt.watchdog import PatientLock
+from wallbox2mqtt.log import HIDDEN, RepeatedFault
+from wallbox2mqtt.storage import Storage, age_s, number
+from wallbox2mqtt.watchdog import WatchedLock
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,16 +76,16 @@ class Grant:
 class TokenManager:
     """Hands out a token that is good now. One renewal happens however many threads ask."""
 
-    def __init__(self, source: TokenSource, clock: Clock, store: Store, sign_in: str, password: Secret) -> None:
-        """Take up the token of the last run."""
-        self._source, self._clock, self._store = source, clock, store
+    def __init__(self, source: TokenSource, clock: Clock, store: Storage, sign_in: str, password: Secret) -> None:
+        """Restore the token of the last run."""
+        self._source, self._clock, self._storage = source, clock, store
         self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
         self._password = password
-        self._lock = PatientLock()
+        self._lock = WatchedLock()
         self._grant: Grant | None = None
         self._refusals, self._not_before = 0, 0.0
         self._rejections = 0
-        self._trouble = Trouble(
+        self._trouble = RepeatedFault(
             _LOG, "no token for the refresh token, signing in", "refresh tokens are accepted", clock
         )
         self.sign_ins = 0
@@ -94,7 +94,7 @@ class TokenManager:
         self._take_up(store.read(_FILE))
 
     def token(self) -> Secret:
-        """Give a token that is good now.
+        """Return a token that is good now.
 
         Raises:
             AuthError: the credentials are refused, or the wait after a refusal lasts.
@@ -111,7 +111,7 @@ class TokenManager:
             return grant.token
 
     def rejected(self, token: Secret, *, by_read: bool = True) -> None:
-        """Take note that the cloud answered 401 to this token; a newer one stays.
+        """Record that the cloud answered 401 to this token; a newer one stays.
 
         The first time it is dropped. A token fresh from a sign-in that is refused as well is kept: it may be this one
         request that is not let in. Only when the reads after it are refused too does that count like refused
@@ -131,7 +131,7 @@ class TokenManager:
                 self._refused()
 
     def accepted(self, token: Secret) -> None:
-        """Take note that a request with this token was let in."""
+        """Record that a request with this token was let in."""
         if self._rejections or self._refusals:
             with self._lock:
                 if self._grant is not None and self._grant.token == token:
@@ -141,12 +141,12 @@ class TokenManager:
                         self._keep()
 
     def spends_a_write(self) -> bool:
-        """Tell whether the next ``token()`` will use the API document's sign-in, which counts as a write."""
+        """Return whether the next ``token()`` will use the API document's sign-in, which counts as a write."""
         grant = self._grant
         return self.way == "legacy" and (grant is None or self._clock.monotonic() >= grant.renew)
 
     def wait_s(self) -> float:
-        """Give the seconds until the credentials may be tried again; 0 when they may now."""
+        """Return the seconds until the credentials may be tried again; 0 when they may now."""
         return max(0.0, self._not_before - self._clock.monotonic())
 
     @property
@@ -242,10 +242,10 @@ class TokenManager:
                 "salt": salt.hex(),
                 "password": self._fingerprint(salt),
             }
-        self._store.write(_FILE, kept)
+        self._storage.write(_FILE, kept)
 
     def _fingerprint(self, salt: bytes) -> str:
-        """Tell whether a refusal was of this very password, without keeping it: slow to guess from."""
+        """Return whether a refusal was of this very password, without keeping it: slow to guess from."""
         return hashlib.pbkdf2_hmac("sha256", self._password.reveal().encode(), salt, 100_000).hex()
 
     def _take_up(self, kept: dict[str, Json]) -> None:
@@ -279,7 +279,7 @@ def _hide(grant: Grant) -> None:
 
 
 def _words(body: Json) -> dict[str, Json]:
-    """Give the answer's words: those of ``data.attributes`` (modern) or its own (legacy)."""
+    """Return the answer's words: those of ``data.attributes`` (modern) or its own (legacy)."""
     if not isinstance(body, dict):
         return {}
     data = body.get("data")
@@ -288,7 +288,7 @@ def _words(body: Json) -> dict[str, Json]:
 
 
 def _life_s(token: str, ttl: Json, server: float) -> float:
-    """Give how long a token lives from now: by its ttl, else by the JWT's ``exp``, else 60 s."""
+    """Return how long a token lives from now: by its ttl, else by the JWT's ``exp``, else 60 s."""
     for end in (ttl, _jwt_exp(token)):
         life = _until_s(end, server)
         if life is not None:
@@ -297,7 +297,7 @@ def _life_s(token: str, ttl: Json, server: float) -> float:
 
 
 def _until_s(end: Json, server: float) -> float | None:
-    """Give the seconds until an absolute time; None where it is no time that lies ahead."""
+    """Return the seconds until an absolute time; None where it is no time that lies ahead."""
     if not isinstance(end, int | float) or not is_number(end):
         return None
     left = (end / 1000 if end > _MILLISECONDS else end) - server

@@ -4,23 +4,23 @@ import threading
 
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.storage import Store, age_s, number
+from wallbox2mqtt.storage import Storage, age_s, number
 
 LONGEST_WAIT_S = 15 * 60.0
 _SLOW_FOR_S = 3600.0
 _FILE = "pace"
 
 
-class Pace:
-    """The interval between reads: the larger of the wish and what the budget allows, longer after refusals.
+class Backoff:
+    """The interval between reads: the larger of the intent and what the budget allows, longer after refusals.
 
     An unspent read cannot be saved for later, so there is no slower pace for quiet times.
     """
 
-    def __init__(self, wish_s: float, budget_interval_s: float, clock: Clock, store: Store | None = None) -> None:
-        """Take up what the last run was told; without a store, begin unrefused."""
+    def __init__(self, wish_s: float, budget_interval_s: float, clock: Clock, store: Storage | None = None) -> None:
+        """Restore what the last run was told; without a store, begin unrefused."""
         self._base_s = max(wish_s, budget_interval_s)
-        self._clock, self._store = clock, store
+        self._clock, self._storage = clock, store
         self._lock = threading.Lock()
         self._slowness, self._slow_until = 1.0, 0.0
         self._refusals, self._not_before = 0, 0.0
@@ -45,12 +45,12 @@ class Pace:
         return self.interval_s > self._base_s
 
     def wait_s(self) -> float:
-        """Give the seconds for which nothing is read after a refusal; 0 when reading may go on."""
+        """Return the seconds for which nothing is read after a refusal; 0 when reading may go on."""
         with self._lock:
             return max(0.0, self._not_before - self._clock.monotonic())
 
     def refused(self, retry_after_s: float | None) -> None:
-        """Take note of a refusal; ``retry_after_s``: what the cloud asked for."""
+        """Record a refusal; ``retry_after_s``: what the cloud asked for."""
         with self._lock:
             now = self._clock.monotonic()
             interval = self._interval_s()
@@ -64,14 +64,14 @@ class Pace:
             self._keep()
 
     def succeeded(self) -> None:
-        """Take note of a read that was let in: the next refusal begins at the shortest wait again."""
+        """Record a read that was let in: the next refusal begins at the shortest wait again."""
         with self._lock:
             if self._refusals:
                 self._refusals = 0
                 self._keep()
 
     def _keep(self) -> None:
-        if self._store is None:
+        if self._storage is None:
             return
         now = self._clock.monotonic()
         kept: dict[str, Json] = {
@@ -81,7 +81,7 @@ class Pace:
             "interval_s": self._base_s * self._slowness,
             "slow_for_s": self._slow_until - now,
         }
-        self._store.write(_FILE, kept)
+        self._storage.write(_FILE, kept)
 
     def _take_up(self, kept: dict[str, Json]) -> None:
         now, age = self._clock.monotonic(), age_s(kept, self._clock.wall())

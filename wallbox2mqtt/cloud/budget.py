@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from wallbox2mqtt.catalogue.quantities import Json, is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.errors import BudgetSpentError
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 
 MINUTE_S = 60.0
 _HOUR_S = 3600.0
@@ -26,9 +26,9 @@ _GRAIN_S = 0.02
 class Budget:
     """The reads, or the writes, of an account: so many a minute; a fraction makes the window longer."""
 
-    def __init__(self, name: str, per_minute: float, clock: Clock, store: Store) -> None:
-        """Take up the requests of the last minute before this start."""
-        self._name, self._clock, self._store = name, clock, store
+    def __init__(self, name: str, per_minute: float, clock: Clock, store: Storage) -> None:
+        """Restore the requests of the last minute before this start."""
+        self._name, self._clock, self._storage = name, clock, store
         self.slots = max(1, int(per_minute))
         self.window_s = MINUTE_S if per_minute >= 1 else MINUTE_S / per_minute
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Budget:
         return self.window_s / self.slots
 
     def ready_in_s(self, spare: int = 0) -> float:
-        """Give the seconds until a request may start that leaves so many free: 0 is now."""
+        """Return the seconds until a request may start that leaves so many free: 0 is now."""
         with self._lock:
             return self._ready_in_s(spare)
 
@@ -94,7 +94,7 @@ class Budget:
             raise BudgetSpentError(ready)
 
     def last_hour(self) -> int:
-        """Give the number of requests of the last 60 minutes."""
+        """Return the number of requests of the last 60 minutes."""
         with self._lock:
             self._forget()
             return sum(count for _, count in self._minutes)
@@ -119,11 +119,11 @@ class Budget:
         recent = (end for end in self._ends if now - end < self.window_s + _GRAIN_S)
         counted = Counter(math.ceil((end + offset) / grain) for end in recent)
         ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
-        self._store.write(self._name, {"ends": ends, "running": self._running})
+        self._storage.write(self._name, {"ends": ends, "running": self._running})
 
     def _kept(self) -> list[float]:
-        """Give the ends of the last window's requests in this process' time; what is in the future ended now."""
-        kept = self._store.read(self._name)
+        """Return the ends of the last window's requests in this process' time; what is in the future ended now."""
+        kept = self._storage.read(self._name)
         now, wall = self._clock.monotonic(), self._clock.wall()
         ends, running = kept.get("ends"), kept.get("running")
         times = [end for entry in (ends if isinstance(ends, list) else []) for end in self._times(entry)]
@@ -135,7 +135,7 @@ class Budget:
         ]
 
     def _times(self, entry: Json) -> list[float]:
-        """Give the times of an entry, which is (time, count); none where it is something else."""
+        """Return the times of an entry, which is (time, count); none where it is something else."""
         match entry:
             case [int() | float() as end, int() as count] if is_number(end) and is_number(count):
                 return [float(end)] * min(max(count, 0), self.slots)

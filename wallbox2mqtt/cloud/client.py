@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id
-from wallbox2mqtt.catalogue.templates import Request
+from wallbox2mqtt.catalogue.templates import RequestTemplate
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.cloud.budget import Budget
@@ -24,7 +24,7 @@ from wallbox2mqtt.cloud.transport import Deadline, UnfitAnswerError, new_session
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, BudgetSpentError, ForbiddenError, MethodError, UnauthorizedError
 from wallbox2mqtt.log import HIDDEN
-from wallbox2mqtt.watchdog import LOOK_UP_S, patience
+from wallbox2mqtt.watchdog import LOOK_UP_S, allow_blocking
 
 LONGEST_TIMEOUT_S = 86_400.0
 """A day: sockets refuse to wait for centuries, which the configuration may ask for."""
@@ -34,7 +34,7 @@ _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitAnswerE
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CloudResponse:
     """An answer that is one. ``begun``: when its request began, monotonic; ``server_time``: its Date, since 1970."""
 
     body: Json
@@ -79,7 +79,7 @@ class _Line:
         body: Json = None,
         headers: dict[str, str] | None = None,
         body_matters: bool = True,
-    ) -> Answer:
+    ) -> CloudResponse:
         """Send a request and read its whole answer within one deadline.
 
         Raises:
@@ -91,7 +91,7 @@ class _Line:
         begun = self._clock.monotonic()
         self._deadline.set(self._timeout_s)
         try:
-            with patience(self._timeout_s + LOOK_UP_S):
+            with allow_blocking(self._timeout_s + LOOK_UP_S):
                 response = self._session.request(
                     method,
                     url,
@@ -118,7 +118,7 @@ class _Line:
             # what comes next on this connection may belong to what was not asked, and is no answer to the next request
             self._session.close()
             raise
-        return Answer(_document(raw, keep=body_matters), response.status_code, begun, server_time)
+        return CloudResponse(_document(raw, keep=body_matters), response.status_code, begun, server_time)
 
     def _read(self, response: requests.Response, *, keep: bool) -> bytes:
         """Read the answer. What the status says counts, whatever becomes of a text that is not needed."""
@@ -141,7 +141,7 @@ def _document(raw: bytes, *, keep: bool) -> Json:
 
 
 def _checked(charger_id: object) -> int:
-    """Give the id if it is one: nothing else enters a path, whatever the types said on the way."""
+    """Return the id if it is one: nothing else enters a path, whatever the types said on the way."""
     if not is_charger_id(charger_id):
         msg = f"not the id of a charger: {type(charger_id).__name__}"
         raise ValueError(msg)
@@ -184,7 +184,7 @@ class SignInClient:
         return SignInAnswer(answer.body, answer.server_time)
 
 
-class Cloud:
+class CloudClient:
     """The data requests, for one thread. Each counts in its budget from the first one on."""
 
     def __init__(
@@ -196,19 +196,19 @@ class Cloud:
         self._reads, self._writes = reads, writes
         self._basic_by_put = False
 
-    def chargers(self) -> Answer:
+    def chargers(self) -> CloudResponse:
         """Read the list of chargers: all of the account, with the values that change."""
         return self._send("GET", "v3/chargers/groups", self._reads)
 
-    def detail(self, charger_id: int) -> Answer:
+    def detail(self, charger_id: int) -> CloudResponse:
         """Read a charger's status document."""
         return self._send("GET", f"chargers/status/{_checked(charger_id)}", self._reads)
 
     def basic_ready_in_s(self) -> float:
-        """Give the seconds until a basic document may be read: by PUT it must leave the write for urgent commands."""
+        """Return the seconds until a basic document may be read: by PUT it must leave the write for urgent commands."""
         return self._writes.ready_in_s(spare=1) if self._basic_by_put else 0.0
 
-    def basic(self, charger_id: int) -> Answer:
+    def basic(self, charger_id: int) -> CloudResponse:
         """Read a charger's basic document; by the API document's PUT without a body, once GET was refused (405)."""
         path = f"v2/charger/{_checked(charger_id)}"
         if self._basic_by_put:
@@ -221,12 +221,14 @@ class Cloud:
                 raise BudgetSpentError(ready) from None
             return self._send("PUT", path, self._writes)
 
-    def write(self, request: Request, charger_id: int, body: Json) -> Answer:
+    def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
         """Send a command. Its answer's body is None where there is none that could be read."""
         path = request.path.format(id=_checked(charger_id))
         return self._send(request.method, path, self._writes, body=body, body_matters=False)
 
-    def _send(self, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True) -> Answer:
+    def _send(
+        self, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True
+    ) -> CloudResponse:
         budget.check()  # before a token is fetched for nothing, which may cost a write
         token = self._tokens.token()
         bearer = _Authorization("Bearer", token.reveal())

@@ -110,7 +110,7 @@ class _Reader:
     def take(self, row: Field, value: Json) -> None:
         """Take a known field."""
         try:
-            read = row.kind.read(_clean_text(value) if isinstance(value, str) else value)
+            read = row.quantity.read(_clean_text(value) if isinstance(value, str) else value)
             if row.convert is not None:
                 read = row.convert(read)
         except TypeError as error:

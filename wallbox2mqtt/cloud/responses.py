@@ -35,7 +35,7 @@ _UNREADABLE = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidHeader)
 
 
 def translated(error: Exception, *, connected: bool) -> CloudError:
-    """Give our error for one of the libraries'; its text names only the kind: theirs may hold a header.
+    """Return our error for one of the libraries'; its text names only the kind: theirs may hold a header.
 
     Args:
         error: as it was raised.
@@ -66,7 +66,7 @@ def translated(error: Exception, *, connected: bool) -> CloudError:
 
 
 def _causes(error: object) -> Iterator[Exception]:
-    """Give an error and those that it was made of; the libraries pack them into one another."""
+    """Return an error and those that it was made of; the libraries pack them into one another."""
     while isinstance(error, Exception):
         yield error
         error = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None)
@@ -105,12 +105,12 @@ def check_status(status: int, retry_after: str | None, now: float) -> None:
 
 
 def is_success(status: int) -> bool:
-    """Tell whether the request did what it asks for."""
+    """Return whether the request did what it asks for."""
     return 200 <= status < 300  # noqa: PLR2004 - HTTP's own numbers
 
 
 def http_time(text: str | None) -> float | None:
-    """Give seconds since 1970 of an HTTP date; None where there is none, or none that can be read."""
+    """Return seconds since 1970 of an HTTP date; None where there is none, or none that can be read."""
     if not text:
         return None
     try:
@@ -121,7 +121,7 @@ def http_time(text: str | None) -> float | None:
 
 
 def _retry_after_s(text: str | None, now: float) -> float | None:
-    """Give the wait that Retry-After asks for, in either of its forms; None where it asks for none."""
+    """Return the wait that Retry-After asks for, in either of its forms; None where it asks for none."""
     if not text:
         return None
     # what counts as blank for str.strip is more than for float: a control character must not make an error of it

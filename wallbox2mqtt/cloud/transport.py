@@ -41,7 +41,7 @@ class Deadline:
     """The end of the present request, and how far it came; one for each session, which one thread uses."""
 
     def __init__(self) -> None:
-        """Begin without one."""
+        """Start without one."""
         self._clock = SystemClock()
         self._ends = 0.0
         self.connected = False
@@ -53,7 +53,7 @@ class Deadline:
         self.connected = False
 
     def left(self) -> float:
-        """Give the seconds that are left.
+        """Return the seconds that are left.
 
         Raises:
             TimeoutError: none are.
@@ -197,7 +197,7 @@ class _Session(requests.Session):
 
 
 def new_session(deadline: Deadline) -> requests.Session:
-    """Give a session whose requests end at the deadline; proxies and authorities come from the environment."""
+    """Return a session whose requests end at the deadline; proxies and authorities come from the environment."""
     session = _Session()
     # requests itself heeds REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, not what OpenSSL and everything else here heeds
     session.verify = os.environ.get("SSL_CERT_FILE") or True

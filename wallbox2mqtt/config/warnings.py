@@ -16,7 +16,7 @@ _CONTAINER_SECRETS = Path("/run/secrets")
 
 
 def precautions(config: Config, file: Path | None, state_dir: Path, environ: Mapping[str, str]) -> list[str]:
-    """Give a warning for each thing that is not safe.
+    """Return a warning for each thing that is not safe.
 
     Args:
         config: the configuration.
@@ -69,7 +69,7 @@ def _files(config: Config, file: Path | None, environ: Mapping[str, str]) -> Ite
 
 
 def _holds_a_password(config: Config, environ: Mapping[str, str]) -> bool:
-    """Tell whether the file has a password of its own: it came from no other file and no variable."""
+    """Return whether the file has a password of its own: it came from no other file and no variable."""
     return any(
         section.password is not None and section.password_file is None and not environ.get(variable)
         for section, variable in (
@@ -88,7 +88,7 @@ def _directory(state_dir: Path) -> Iterator[str]:
 
 
 def _mode(path: Path) -> int:
-    """Give the rights; none where there is no such file, or where rights mean nothing."""
+    """Return the rights; none where there is no such file, or where rights mean nothing."""
     if os.name != "posix":
         return 0
     try:

@@ -1,7 +1,7 @@
 """The program: puts the parts together, drives the times, watches over the threads, and stops in order.
 
 Main runs the schedule and handles what the others report; the reader and the writer talk to the cloud, paho's
-thread to the broker. Between them are queues, the picture, the budgets and the TokenManager, each with its lock.
+thread to the broker. Between them are queues, the state, the budgets and the TokenManager, each with its lock.
 """
 
 import contextlib
@@ -15,31 +15,31 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from wallbox2mqtt.bridge.command_handler import Intake
+from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand, Results
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.state import Picture
-from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.writer import Writer
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
-from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.config import Config
-from wallbox2mqtt.daemon.broker_events import Reception
-from wallbox2mqtt.daemon.health import LifeSigns
-from wallbox2mqtt.daemon.scheduler import Timetable
+from wallbox2mqtt.daemon.broker_events import BrokerEvents
+from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.homeassistant.announcer import Announcer
-from wallbox2mqtt.log import TopicHandler, Trouble
-from wallbox2mqtt.mqtt import Event, Message, Mqtt, OwnState
+from wallbox2mqtt.log import RepeatedFault, TopicHandler
+from wallbox2mqtt.mqtt import Event, Message, MqttConnection, OwnState
 from wallbox2mqtt.mqtt.inbox import Inbox
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import OFFLINE, Topics
 from wallbox2mqtt.watchdog import Watchdog, Worker
 
@@ -86,21 +86,21 @@ class App:
         self._config, self._clock = config, clock
         self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
         self._exit: _Exit | None = None
-        self._timetable = Timetable(clock)
+        self._scheduler = Scheduler(clock)
         self._topics = Topics(config.mqtt.base_topic)
         birth_topic = f"{config.home_assistant.prefix}/status"
         self._mqtt = self._new_mqtt(birth_topic)
-        store = Store(state_dir, wallbox.account)
-        self._picture = Picture(self._topics, self._mqtt.show, commands.settle_s, store)
-        self._bridge = Bridge(self._topics, self._mqtt.show, clock)
+        store = Storage(state_dir, wallbox.account)
+        self._states = ChargerStates(self._topics, self._mqtt.show, commands.settle_s, store)
+        self._status = BridgeStatus(self._topics, self._mqtt.show, clock)
         self._account = Account(wallbox, clock, store)
         self._shared = self._new_shared(store)
-        self._pace = Pace(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
-        self._interval_s = self._pace.interval_s
+        self._backoff = Backoff(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
+        self._interval_s = self._backoff.interval_s
         self._reader = self._new_reader()
         self._writer = Writer(self._shared, self._account.client())
         allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
-        self._intake = Intake(
+        self._command_handler = CommandHandler(
             self._shared, self._topics, self._reader, allowed, accept_retained=commands.accept_retained
         )
         self._announcer = Announcer(config.home_assistant, self._topics, self._mqtt, self._shared, store, allowed)
@@ -108,26 +108,26 @@ class App:
             Worker("reader", self._reader, self._reader.wait, clock),
             Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
-        self._life = LifeSigns(self._shared, self._reader, self._pace, self._bridge, self._mqtt, store)
+        self._health = Health(self._shared, self._reader, self._backoff, self._status, self._mqtt, store)
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
-        self._reception = Reception(
+        self._broker_events = BrokerEvents(
             topics=self._topics,
             birth_topic=birth_topic,
             client_id=config.mqtt.client_id,
             mqtt=self._mqtt,
             announcer=self._announcer,
-            bridge=self._bridge,
-            picture=self._picture,
-            intake=self._intake,
+            bridge=self._status,
+            states=self._states,
+            command_handler=self._command_handler,
             clock=clock,
         )
-        self._flood = Trouble(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
+        self._flood = RepeatedFault(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
         lost = "dropped results of commands, too many wait for the broker"
-        self._lost = Trouble(_LOG, lost, "all results reach the broker again", clock)
+        self._lost = RepeatedFault(_LOG, lost, "all results reach the broker again", clock)
         self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
 
-    def _new_mqtt(self, birth_topic: str) -> Mqtt:
-        return Mqtt(
+    def _new_mqtt(self, birth_topic: str) -> MqttConnection:
+        return MqttConnection(
             self._config.mqtt,
             state=OwnState(self._topics.state),
             filters=[*self._topics.command_filters(), birth_topic],
@@ -136,7 +136,7 @@ class App:
             clock=self._clock,
         )
 
-    def _new_shared(self, store: Store) -> Shared:
+    def _new_shared(self, store: Storage) -> Shared:
         wallbox, clock = self._config.wallbox, self._clock
         registry = Registry(wallbox.chargers, clock, store)
         quarantine = Quarantine(registry, clock)
@@ -145,7 +145,7 @@ class App:
             tokens=self._account.tokens,
             reads=self._account.reads,
             writes=self._account.writes,
-            picture=self._picture,
+            states=self._states,
             registry=registry,
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, self._config.commands.settle_s),
@@ -155,37 +155,37 @@ class App:
         )
 
     def _is_charging(self, charger_id: int) -> bool:
-        return self._picture.value(charger_id, "charging") is True
+        return self._states.value(charger_id, "charging") is True
 
     def _new_reader(self) -> Reader:
         listener = Listener(
             listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
             detailed=lambda charger: self._events.put(_DetailRead(charger)),
-            never_let_in=lambda error: self.stop(EXIT_CONFIG, str(error)),
+            credentials_rejected=lambda error: self.stop(EXIT_CONFIG, str(error)),
         )
-        return Reader(self._shared, self._account.client(), self._pace, self._bridge, listener)
+        return Reader(self._shared, self._account.client(), self._backoff, self._status, listener)
 
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""
-        wish = _Exit(code, reason)
+        intent = _Exit(code, reason)
         # at once, not behind the thousands of messages that may wait; the event only wakes main up
-        self._exit = self._exit or wish
-        self._events.put(wish)
+        self._exit = self._exit or intent
+        self._events.put(intent)
 
     def run(self) -> int:
-        """Run until stopped; gives the exit code."""
+        """Run until stopped; return the exit code."""
         self._prepare_process()
         if self._log_topic is not None:
             logging.getLogger().addHandler(self._log_topic)
         self._show_info()
-        self._set_timetable()
+        self._set_schedule()
         self._mqtt.start()
         for worker in self._workers:
             worker.start()
             self._watchdog.watch(worker.name, worker.pulse, worker.is_alive)
         self._watchdog.watch("of the broker's connection", self._mqtt.pulse, self._mqtt.is_alive)
         self._watchdog.start()
-        self._life.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
+        self._health.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         _LOG.info(
             "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
         )
@@ -193,8 +193,8 @@ class App:
             while self._exit is None:
                 self._watchdog.main.beat()
                 self._check_times()
-                self._timetable.run()
-                wait = min(self._reception.go_on(), self._timetable.idle_s)
+                self._scheduler.run()
+                wait = min(self._broker_events.go_on(), self._scheduler.idle_s)
                 with contextlib.suppress(queue.Empty):
                     self._handle(self._events.get(timeout=wait))
             return self._exit.code
@@ -202,7 +202,7 @@ class App:
             self._end()
 
     def _prepare_process(self) -> None:
-        os.environ["TZ"] = "UTC"  # see Timetable
+        os.environ["TZ"] = "UTC"  # see Scheduler
         time.tzset()
 
         def died(args: threading.ExceptHookArgs) -> None:
@@ -217,61 +217,61 @@ class App:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self.stop())
 
-    def _set_timetable(self) -> None:
+    def _set_schedule(self) -> None:
         real_s = self._clock.real_s
         jobs = {self._tick: real_s(self._interval_s), self._show_health: real_s(HEALTH_S), self._look_around: 1.0}
-        self._timetable.set(jobs)
+        self._scheduler.set(jobs)
 
     def _tick(self) -> None:
-        self._intake.ask_again()
+        self._command_handler.ask_again()
         self._reader.tick()
 
     def _look_around(self) -> None:
         """Each second: commands that wait for a first reading, and who watches over the threads."""
-        self._intake.look_again()
+        self._command_handler.look_again()
         self._announcer.look()
         self._show_counts()
         self._show_flood()
         self._show_log()
-        self._life.look()
+        self._health.look()
         if not self._watchdog.is_alive():
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
 
     def _check_times(self) -> None:
         """Begin the timetable anew after a jump of the wall clock, and when the pace changes."""
-        jumped = self._timetable.has_jumped()
-        slower = self._pace.interval_s != self._interval_s
+        jumped = self._scheduler.has_jumped()
+        slower = self._backoff.interval_s != self._interval_s
         if jumped:
             _LOG.warning("the wall clock jumped, the timetable begins anew")
         if jumped or slower:
-            self._interval_s = self._pace.interval_s
-            self._set_timetable()
+            self._interval_s = self._backoff.interval_s
+            self._set_schedule()
             self._show_info()
 
     def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit) -> None:
         match event:
             case _DetailRead():
                 self._announcer.look()
-                self._intake.look_again([event.charger_id])
+                self._command_handler.look_again([event.charger_id])
             case _ChargersListed():
                 self._show_info()
                 self._announcer.look()
                 self._forget(event.gone)
-                self._intake.look_again()
+                self._command_handler.look_again()
             case _Exit():
                 pass  # it was taken note of when it was said
             case _:
-                self._reception.handle(event)
+                self._broker_events.handle(event)
 
     def _forget(self, gone: tuple[int, ...]) -> None:
         for charger_id in gone:
             _LOG.warning("the charger is gone from the account, its topics are removed charger=%d", charger_id)
-            for topic in self._picture.forget(charger_id):
+            for topic in self._states.forget(charger_id):
                 self._mqtt.show(topic, "")
 
     def _show_info(self) -> None:
         chargers: list[Json] = list(self._shared.registry.chargers)
-        self._bridge.info(
+        self._status.info(
             chargers=chargers,
             reads_per_minute=_plain(self._config.wallbox.reads_per_minute),
             writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
@@ -280,8 +280,8 @@ class App:
         )
 
     def _show_counts(self) -> None:
-        self._bridge.show("reads_last_hour", str(self._shared.reads.last_hour()))
-        self._bridge.show("writes_last_hour", str(self._shared.writes.last_hour()))
+        self._status.show("reads_last_hour", str(self._shared.reads.last_hour()))
+        self._status.show("writes_last_hour", str(self._shared.writes.last_hour()))
 
     def _show_log(self) -> None:
         # it keeps some lines itself: a broker that is too slow for the rest need not be told more
@@ -297,24 +297,24 @@ class App:
                 trouble.ended()
 
     def _show_health(self) -> None:
-        self._bridge.health(
+        self._status.health(
             reads=self._shared.reads.total,
             writes=self._shared.writes.total,
             sign_ins=self._shared.tokens.sign_ins,
-            refused=self._pace.refused_total + self._writer.refused,
-            backoff_s=round(max(self._pace.wait_s(), self._writer.backoff_s)),
-            commands_waiting=len(self._shared.queue) + len(self._intake),
+            refused=self._backoff.refused_total + self._writer.refused,
+            backoff_s=round(max(self._backoff.wait_s(), self._writer.backoff_s)),
+            commands_waiting=len(self._shared.queue) + len(self._command_handler),
             reconnects=max(0, self._mqtt.connects - 1),
             rss_mib=_rss_mib(),
         )
 
     def _end(self) -> None:
         """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
-        self._watchdog.ease()
+        self._watchdog.watch_shutdown()
         reason = self._exit.reason if self._exit is not None else "a fault of its own"
         asked = self._exit is not None and self._exit.code == EXIT_OK
         _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
-        self._life.end(reason)
+        self._health.end(reason)
         try:
             self._answer_all()
             self._say_offline()
@@ -325,7 +325,7 @@ class App:
         self._stop_workers()
         self._take_what_has_arrived()
         waiting, under_way = self._take_out()
-        for command in [*waiting, *self._reader.drain(), *self._intake.drain()]:
+        for command in [*waiting, *self._reader.drain(), *self._command_handler.drain()]:
             self._shared.results.failed(command, "stopping")
         for command in under_way:
             self._shared.results.failed(command, "stopping: it was under way, its effect is unknown")
@@ -343,7 +343,7 @@ class App:
             worker.join(_LAST_STEP_S)
 
     def _take_out(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
-        """Take out the commands that wait for the writer; gives them, and those that it has under way.
+        """Take out the commands that wait for the writer; return them, and those that it has under way.
 
         The writer ends its last step meanwhile: it may still take one from the queue, or put one back. At each
         moment a command is in one of the two places, so that looking at both twice finds it.
@@ -362,7 +362,7 @@ class App:
         with contextlib.suppress(queue.Empty):
             while time.monotonic() < ends:
                 if isinstance(event := self._events.get(), Message):
-                    self._reception.handle(event)
+                    self._broker_events.handle(event)
         if left := len(self._events):
             _LOG.warning("no time to answer what came in a flood messages=%d", left)
 

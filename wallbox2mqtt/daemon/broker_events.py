@@ -8,18 +8,18 @@ import random
 import time
 from collections.abc import Iterator
 
-from wallbox2mqtt.bridge.command_handler import Intake
-from wallbox2mqtt.bridge.state import Picture
-from wallbox2mqtt.bridge.status import Bridge
+from wallbox2mqtt.bridge.command_handler import CommandHandler
+from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.homeassistant.announcer import Announcer
-from wallbox2mqtt.log import Trouble
+from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.mqtt import (
     Connected,
     Disconnected,
     Event,
     Message,
-    Mqtt,
+    MqttConnection,
     QuietOver,
     QuietWait,
     Refused,
@@ -33,7 +33,7 @@ _BIRTH_DELAY_S = (2.0, 10.0)
 _IDLE_S, _ANNOUNCING_S = 1.0, 0.05
 
 
-class Reception:
+class BrokerEvents:
     """Handles the broker's events. Main calls it."""
 
     def __init__(  # noqa: PLR0913 - the broker, and all who speak to it
@@ -42,23 +42,23 @@ class Reception:
         topics: Topics,
         birth_topic: str,
         client_id: str,
-        mqtt: Mqtt,
+        mqtt: MqttConnection,
         announcer: Announcer,
-        bridge: Bridge,
-        picture: Picture,
-        intake: Intake,
+        bridge: BridgeStatus,
+        states: ChargerStates,
+        command_handler: CommandHandler,
         clock: Clock,
     ) -> None:
-        """Begin without a connection; ``birth_topic``: where Home Assistant, or openHAB, says that it has started."""
+        """Start without a connection; ``birth_topic``: where Home Assistant, or openHAB, says that it has started."""
         self._topics, self._birth_topic, self._client_id = topics, birth_topic, client_id
-        self._mqtt, self._announcer, self._bridge = mqtt, announcer, bridge
-        self._picture, self._intake, self._clock = picture, intake, clock
+        self._mqtt, self._announcer, self._status = mqtt, announcer, bridge
+        self._states, self._command_handler, self._clock = states, command_handler, clock
         self._birth_due: float | None = None
         self._announcing: Iterator[int] | None = None
         absent = "not connected to the broker, trying again"
-        self._absent = Trouble(_LOG, absent, "connected again", clock)
+        self._absent = RepeatedFault(_LOG, absent, "connected again", clock)
         denied = "the broker refuses subscriptions, commands will not arrive"
-        self._denied = Trouble(_LOG, denied, "the broker takes all subscriptions", clock)
+        self._denied = RepeatedFault(_LOG, denied, "the broker takes all subscriptions", clock)
 
     def handle(self, event: Event) -> None:
         """Handle what the broker, or the connection to it, has brought."""
@@ -79,7 +79,7 @@ class Reception:
                 _LOG.error("the broker refuses what is published, nobody will see it reason=%r", event.reason)
 
     def go_on(self) -> float:
-        """Announce one more charger, where the broker takes it; gives the real seconds for which main may wait.
+        """Announce one more charger, where the broker takes it; return the real seconds for which main may wait.
 
         A fleet has more topics than are to wait at once, and neither commands nor the end are to wait for it.
         """
@@ -96,20 +96,20 @@ class Reception:
         if left > 0 or not self._mqtt.keeps_up:
             return min(max(left, _ANNOUNCING_S), _IDLE_S)
         self._birth_due = None
-        self._bridge.still_here()
+        self._status.still_here()
         self._announce()
         return 0.0
 
     def _message(self, message: Message) -> None:
         if message.topic == self._topics.state:
             if message.payload == OFFLINE.encode():
-                self._bridge.still_here()
+                self._status.still_here()
         elif message.topic == self._birth_topic:
             if message.payload == ONLINE.encode() and not message.retained and self._birth_due is None:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
         else:
-            self._intake.take(message)
+            self._command_handler.take(message)
 
     def _connected(self, event: Connected) -> None:
         if self._mqtt.connects == 1:
@@ -133,8 +133,8 @@ class Reception:
 
     def _announce(self) -> None:
         self._announcer.announce()
-        self._bridge.announce()
-        self._announcing = self._picture.announcing()
+        self._status.announce()
+        self._announcing = self._states.announcing()
         self.go_on()
 
     def _disconnected(self, event: Disconnected) -> None:

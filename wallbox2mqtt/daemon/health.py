@@ -9,25 +9,27 @@ from collections.abc import Mapping
 
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.status import Bridge
-from wallbox2mqtt.cloud.backoff import Pace
+from wallbox2mqtt.bridge.status import BridgeStatus
+from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.daemon.heartbeat import BEAT_S, FILE, Beat, faults, words
 from wallbox2mqtt.daemon.systemd import Notifier
-from wallbox2mqtt.mqtt import Mqtt
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.mqtt import MqttConnection
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.watchdog import Pulse
 
 
-class LifeSigns:
+class Health:
     """What main tells every ten seconds, and when broker or cloud come or go.
 
     Real seconds throughout, but for the ages of reads.
     """
 
-    def __init__(self, shared: Shared, reader: Reader, pace: Pace, bridge: Bridge, mqtt: Mqtt, store: Store) -> None:
-        """Begin at the start of the program."""
-        self._shared, self._reader, self._pace = shared, reader, pace
-        self._bridge, self._mqtt, self._store = bridge, mqtt, store
+    def __init__(
+        self, shared: Shared, reader: Reader, pace: Backoff, bridge: BridgeStatus, mqtt: MqttConnection, store: Storage
+    ) -> None:
+        """Start at the start of the program."""
+        self._shared, self._reader, self._backoff = shared, reader, pace
+        self._status, self._mqtt, self._storage = bridge, mqtt, store
         self._threads: Mapping[str, Pulse] = {}
         self._systemd = Notifier()
         self._told = self._online_at = time.monotonic()
@@ -48,24 +50,24 @@ class LifeSigns:
             self._tell()
 
     def _state(self) -> tuple[object, ...]:
-        return self._mqtt.online, self._bridge.reason, self._bridge.last_read is not None
+        return self._mqtt.online, self._status.reason, self._status.last_read is not None
 
     def end(self, reason: str) -> None:
         """Say that the program ends, and why; whoever asks from now on hears that it does not run."""
         self._systemd.tell(STOPPING="1", STATUS=f"ended: {reason}")
         with contextlib.suppress(OSError):
-            self._store.path(FILE).unlink(missing_ok=True)
+            self._storage.path(FILE).unlink(missing_ok=True)
 
     def _look_at_reads(self) -> None:
-        """Take note when a read was begun, or when none may be: after refusals, or within the budget."""
+        """Record when a read was begun, or when none may be: after refusals, or within the budget."""
         shared = self._shared
-        if max(self._pace.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
+        if max(self._backoff.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
             self._advanced = shared.clock.monotonic()
         elif self._reader.begun is not None:
             self._advanced = max(self._advanced, self._reader.begun)
 
     def beat(self) -> Beat:
-        """Give the heartbeat of this moment."""
+        """Return the heartbeat of this moment."""
         now, clock_now = time.monotonic(), self._shared.clock.monotonic()
         return Beat(
             at=round(now, 1),
@@ -73,18 +75,18 @@ class LifeSigns:
                 name: [round(pulse.silent_s, 1), round(pulse.allowed_s, 1)] for name, pulse in self._threads.items()
             },
             idle_s=round(clock_now - self._advanced, 1),
-            read_age_s=round(clock_now - self._bridge.last_contact, 1),
-            has_read=self._bridge.last_read is not None,
-            interval_s=round(self._pace.interval_s, 1),
+            read_age_s=round(clock_now - self._status.last_contact, 1),
+            has_read=self._status.last_read is not None,
+            interval_s=round(self._backoff.interval_s, 1),
             away_s=0.0 if self._mqtt.online else round(max(now - self._online_at, 0.1), 1),
-            reason=self._bridge.reason or "not asked yet",
+            reason=self._status.reason or "not asked yet",
             chargers=len(self._shared.registry.chargers),
         )
 
     def _tell(self, **states: str) -> None:
         self._told, self._told_of = time.monotonic(), self._state()
         beat = self.beat()
-        self._store.write(FILE, beat._asdict())
+        self._storage.write(FILE, beat._asdict())
         wrong = faults(beat, beat.at)
         if beat.advances:
             states["WATCHDOG"] = "1"

@@ -16,7 +16,7 @@ AWAY_S = 30.0
 IDLE_INTERVALS, IDLE_LEAST_S = 3, 120.0
 """Without a read begun for so many intervals, and for so long at least, polls do not advance."""
 READ_INTERVALS, READ_LEAST_S, READ_MOST_S = 3, 60.0, 110.0
-"""Without a good read for so many intervals, within these bounds, the picture is not to be trusted: told within two
+"""Without a good read for so many intervals, within these bounds, the state is not to be trusted: told within two
 minutes, also at one read a minute."""
 READ_LATEST_INTERVALS = 1.75
 """At longer intervals than those bounds are made for: one read may be late, none may be missing."""
@@ -63,7 +63,7 @@ class Beat(NamedTuple):
 
 
 def faults(beat: Beat, now: float) -> list[str]:
-    """Give what is wrong, in words, the worst first; empty when all is well. ``now``: monotonic."""
+    """Return what is wrong, in words, the worst first; empty when all is well. ``now``: monotonic."""
     silent = now - beat.at
     if silent < -1.0:
         return ["the bridge does not run: its last heartbeat is of an earlier boot"]
@@ -94,7 +94,7 @@ def words(beat: Beat) -> str:
 
 
 def find(directory: Path) -> list[Path]:
-    """Give the heartbeats in a state directory: one for each account that ran, or was killed, there."""
+    """Return the heartbeats in a state directory: one for each account that ran, or was killed, there."""
     return sorted(directory.glob(f"*-{FILE}.json"))
 
 

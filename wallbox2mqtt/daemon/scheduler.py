@@ -15,14 +15,14 @@ _SHORTEST_S = 0.01
 Job = Callable[[], None]
 
 
-class Timetable:
+class Scheduler:
     """Jobs with their intervals in real seconds. Main calls it.
 
     ``TZ`` has to be UTC: ``schedule`` compares naive local times and would pause for an hour at the end of summer time.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Begin without jobs."""
+        """Start without jobs."""
         self._clock = clock
         self._scheduler = schedule.Scheduler()
         self._offset = 0.0
@@ -47,7 +47,7 @@ class Timetable:
         job()
 
     def has_jumped(self) -> bool:
-        """Tell whether the wall clock, which the jobs go by, has jumped: then they have to be set anew.
+        """Return whether the wall clock, which the jobs go by, has jumped: then they have to be set anew.
 
         No job may do this: after a jump back of an hour it would come an hour late.
         """

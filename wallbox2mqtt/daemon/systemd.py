@@ -12,7 +12,7 @@ class Notifier:
     """Speaks to systemd, where the environment names its socket; else says nothing."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        """Take up the socket's name."""
+        """Restore the socket's name."""
         name = environ.get("NOTIFY_SOCKET", "")
         # a leading @ stands for the zero byte of an abstract socket
         self._address = f"\0{name[1:]}" if name.startswith("@") else name

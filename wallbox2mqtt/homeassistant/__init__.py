@@ -5,7 +5,7 @@ through; the keys are Home Assistant's (its pages on MQTT discovery and on each 
 """
 
 from wallbox2mqtt.homeassistant.bridge_device import bridge, bridge_name
-from wallbox2mqtt.homeassistant.charger_device import Charger
+from wallbox2mqtt.homeassistant.charger_device import ChargerDevice
 from wallbox2mqtt.homeassistant.entities import basic_keys
 from wallbox2mqtt.homeassistant.messages import (
     MIGRATE,
@@ -20,7 +20,7 @@ from wallbox2mqtt.homeassistant.messages import (
 __all__ = [
     "MIGRATE",
     "Announcement",
-    "Charger",
+    "ChargerDevice",
     "basic_keys",
     "bridge",
     "bridge_name",

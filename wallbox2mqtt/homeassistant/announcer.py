@@ -15,7 +15,7 @@ from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant import (
     MIGRATE,
     Announcement,
-    Charger,
+    ChargerDevice,
     basic_keys,
     bridge,
     bridge_name,
@@ -25,8 +25,8 @@ from wallbox2mqtt.homeassistant import (
     slug,
     topics_of,
 )
-from wallbox2mqtt.mqtt import Mqtt
-from wallbox2mqtt.storage import Store
+from wallbox2mqtt.mqtt import MqttConnection
+from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
 _LOG = logging.getLogger(__name__)
@@ -64,25 +64,25 @@ class Announcer:
         self,
         config: HomeAssistantConfig,
         topics: Topics,
-        mqtt: Mqtt,
+        mqtt: MqttConnection,
         shared: Shared,
-        store: Store,
+        store: Storage,
         allowed: frozenset[str],
     ) -> None:
-        """Take up what was announced before; ``allowed``: the permissions that the configuration gives."""
+        """Restore what was announced before; ``allowed``: the permissions that the configuration gives."""
         self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
         self._language = config.language
-        self._mqtt, self._picture, self._registry = mqtt, shared.picture, shared.registry
-        self._store, self._clock, self._allowed = store, shared.clock, allowed
+        self._mqtt, self._states, self._registry = mqtt, shared.states, shared.registry
+        self._storage, self._clock, self._allowed = store, shared.clock, allowed
         self._announced = _announced(store.read(_FILE).get(topics.base))
         self._sent: dict[str, int] = {}
-        self._editions: dict[int, int] = {}
+        self._revisions: dict[int, int] = {}
         self._migrations: dict[str, _Migration] = {}
 
     def announce(self) -> None:
         """Announce everything anew: after each connect, and when Home Assistant has started."""
         self._sent.clear()
-        self._editions.clear()
+        self._revisions.clear()
         self._migrations.clear()
         if not self._mqtt.online:
             return
@@ -103,26 +103,26 @@ class Announcer:
             ours = {bridge_node(self._topics.base), *map(charger_node, chargers)}
             for node in self._announced.keys() - ours:
                 self._clear(node)
-        editions = {charger_id: self._picture.edition(charger_id) for charger_id in chargers}
-        changed = [charger_id for charger_id in chargers if editions[charger_id] != self._editions.get(charger_id, 0)]
+        revisions = {charger_id: self._states.revision(charger_id) for charger_id in chargers}
+        changed = [charger_id for charger_id in chargers if revisions[charger_id] != self._revisions.get(charger_id, 0)]
         if not changed:
             return
         names = {charger_id: label_of(self._name(charger_id)) for charger_id in chargers}
         often = Counter([*names.values(), slug(bridge_name(self._topics.base))])
         for charger_id in changed:
-            self._editions[charger_id] = editions[charger_id]
+            self._revisions[charger_id] = revisions[charger_id]
             self._look_at(charger_id, _label(charger_id, names[charger_id], often))
 
     def _name(self, charger_id: int) -> str:
-        return str(self._picture.value(charger_id, "name") or f"Wallbox {charger_id}")
+        return str(self._states.value(charger_id, "name") or f"Wallbox {charger_id}")
 
     def _look_at(self, charger_id: int, label: str | None) -> None:
-        snapshot = self._picture.snapshot(charger_id)
+        snapshot = self._states.snapshot(charger_id)
         if snapshot is None:
             return
         before = self._announced.get(charger_node(charger_id))
         unread = before is not None and "basic" not in snapshot.homes
-        charger = Charger(
+        charger = ChargerDevice(
             self._topics,
             charger_id,
             snapshot.values,
@@ -194,7 +194,7 @@ class Announcer:
         else:
             self._announced[node] = self._sharing(announced)
         # another base topic of this account, before or beside this one, has an entry of its own
-        self._store.write(_FILE, {**self._store.read(_FILE), self._topics.base: _kept(self._announced)})
+        self._storage.write(_FILE, {**self._storage.read(_FILE), self._topics.base: _kept(self._announced)})
 
     def _sharing(self, new: _Announced) -> _Announced:
         """Let a device share its components with another of the same kind: a fleet has hundreds of few kinds."""
@@ -217,7 +217,7 @@ def _without(components: Mapping[str, str], present: Mapping[str, str]) -> dict[
 
 
 def _kept(announced: Mapping[str, _Announced]) -> dict[str, Json]:
-    """Give what is kept: the components of each kind of device once, and the devices with the number of their kind."""
+    """Return what is kept: the components of each kind of device once, and the devices with their kind's number."""
     numbers: dict[int, int] = {}
     kinds: list[Json] = []
     devices: dict[str, Json] = {}

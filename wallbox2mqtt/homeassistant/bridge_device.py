@@ -14,7 +14,7 @@ def bridge_name(base: str) -> str:
 
 
 def bridge(topics: Topics, language: str = "en") -> Announcement:
-    """Give what is announced of the bridge itself. Its connection must not hide itself when it is lost."""
+    """Return what is announced of the bridge itself. Its connection must not hide itself when it is lost."""
     node = bridge_node(topics.base)
     name = bridge_name(topics.base)
     diagnostic: Component = {"entity_category": "diagnostic"}

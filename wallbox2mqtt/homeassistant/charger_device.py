@@ -29,7 +29,7 @@ from wallbox2mqtt.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
-class Charger:
+class ChargerDevice:
     """What it takes to announce a charger.
 
     ``view``: the fields that its newest documents have. ``expected``: keys of fields whose document has not been
@@ -57,7 +57,7 @@ class Charger:
         return any(row.detail is not None and row.detail.startswith(CONFIG) and row.key in self.view for row in ROWS)
 
     def announcement(self) -> Announcement:
-        """Give what is announced of it."""
+        """Return what is announced of it."""
         rows = [row for row in ROWS if self._has(row)]
         components = [self._entity(row) for row in rows]
         statistics = [self._statistics(row) for row in rows if has_statistics(row)]

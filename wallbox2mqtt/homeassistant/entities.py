@@ -15,16 +15,18 @@ _CURRENCY = re.compile(r"[A-Z]{3}(?=$|/)")
 _SETTABLE = {Shape.BOOLEAN: "switch", Shape.FLAG: "switch", Shape.NUMBER: "number", Shape.TEXT: "text"}
 
 # a list's text may be longer than the 255 characters that a state can have
-ROWS = tuple(row for row in FIELDS.values() if row.has_state and not row.person and row.kind.shape is not Shape.LIST)
+ROWS = tuple(
+    row for row in FIELDS.values() if row.has_state and not row.person and row.quantity.shape is not Shape.LIST
+)
 """The rows that are announced of a charger that has them."""
 
 
 def platform_of(row: Field) -> str:
-    """Give the platform that suits a row."""
+    """Return the platform that suits a row."""
     if row.command is not None:
-        special = {"lock": "lock", "firmware": "update"}.get(row.kind.device_class or "")
-        return special or ("select" if row.words else _SETTABLE[row.kind.shape])
-    truth = row.on_off is not None or row.kind.shape in {Shape.BOOLEAN, Shape.FLAG}
+        special = {"lock": "lock", "firmware": "update"}.get(row.quantity.device_class or "")
+        return special or ("select" if row.words else _SETTABLE[row.quantity.shape])
+    truth = row.on_off is not None or row.quantity.shape in {Shape.BOOLEAN, Shape.FLAG}
     return "binary_sensor" if truth else "sensor"
 
 
@@ -33,13 +35,13 @@ COMPONENT_IDS: Mapping[str, str] = {row.key: f"{platform_of(row)}_{object_id(row
 
 
 def currency_of(view: Values) -> str | None:
-    """Give the charger's currency (ISO 4217); the cloud also says things like ``EUR/kWh``."""
+    """Return the charger's currency (ISO 4217); the cloud also says things like ``EUR/kWh``."""
     found = _CURRENCY.match(str(view.get("currency/code")))
     return found.group() if found else None
 
 
 def specifics(row: Field, view: Values) -> Component:
-    """Give what the platform of a row needs to know beyond names and topics."""
+    """Return what the platform of a row needs to know beyond names and topics."""
     return _PLATFORMS[platform_of(row)](row, view)
 
 
@@ -56,17 +58,17 @@ def statistics_of(row: Field, view: Values) -> Component:
 
 
 def connectivity(topic: str) -> Component:
-    """Give a binary sensor of a topic that says online or offline."""
+    """Return a binary sensor of a topic that says online or offline."""
     return {"device_class": "connectivity", "state_topic": topic, "payload_on": ONLINE, "payload_off": OFFLINE}
 
 
 def _binary_sensor(row: Field, _: Values) -> Component:
     on, off = row.on_off or _truth(row)
-    return {"payload_on": payload(on), "payload_off": payload(off)} | only_set(device_class=row.kind.device_class)
+    return {"payload_on": payload(on), "payload_off": payload(off)} | only_set(device_class=row.quantity.device_class)
 
 
 def _truth(row: Field) -> tuple[Json, Json]:
-    return (1, 0) if row.kind.shape is Shape.FLAG else (True, False)
+    return (1, 0) if row.quantity.shape is Shape.FLAG else (True, False)
 
 
 def _lock(row: Field, _: Values) -> Component:
@@ -91,7 +93,7 @@ def _text(row: Field, view: Values) -> Component:
 
 
 def _update(row: Field, _: Values) -> Component:
-    return {"device_class": row.kind.device_class, "payload_install": "install"}
+    return {"device_class": row.quantity.device_class, "payload_install": "install"}
 
 
 def _number(row: Field, view: Values) -> Component:
@@ -115,18 +117,18 @@ def _sensor(row: Field, view: Values) -> Component:
         device_class=device_class,
         unit_of_measurement=unit,
         state_class=state_class,
-        suggested_display_precision=row.kind.precision,
+        suggested_display_precision=row.quantity.precision,
     )
-    if row.kind.read_in is None:
+    if row.quantity.read_in is None:
         return component
-    unit, size = row.kind.read_in
+    unit, size = row.quantity.read_in
     scaled = f"{{{{ value | float / {size} if is_number(value) else value }}}}"
     return component | {"unit_of_measurement": unit, "value_template": scaled}
 
 
 def _measure(row: Field, view: Values) -> tuple[str | None, str | None, str | None]:
-    """Give unit, device class and state class; none of them where the unit's currency is not known."""
-    kind = row.kind
+    """Return unit, device class and state class; none of them where the unit's currency is not known."""
+    kind = row.quantity
     if kind.unit is None or "{currency}" not in kind.unit:
         return kind.unit, kind.device_class, kind.state_class
     currency = currency_of(view)
@@ -148,6 +150,6 @@ _PLATFORMS: Mapping[str, Callable[[Field, Values], Component]] = {
 
 
 def basic_keys(names: Iterable[str]) -> frozenset[str]:
-    """Give the keys of the basic document that these components show."""
+    """Return the keys of the basic document that these components show."""
     names = frozenset(names)
     return frozenset(row.key for row in ROWS if row.basic is not None and COMPONENT_IDS[row.key] in names)

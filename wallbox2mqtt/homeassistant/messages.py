@@ -44,7 +44,7 @@ class Announcement:
         return str(device.get("model", "")) if isinstance(device, dict) else ""
 
     def messages(self, prefix: str, form: str, gone: Mapping[str, str]) -> dict[str, str]:
-        """Give payloads by topic.
+        """Return payloads by topic.
 
         Args:
             prefix: Home Assistant's discovery prefix.
@@ -65,17 +65,17 @@ class Announcement:
 
 
 def device_topic(prefix: str, node: str) -> str:
-    """Give the topic that announces a whole device."""
+    """Return the topic that announces a whole device."""
     return f"{prefix}/device/{node}/config"
 
 
 def entity_topic(prefix: str, node: str, name: str, platform: str) -> str:
-    """Give the topic that announces one entity. Its last level is the component's id: migration needs it so."""
+    """Return the topic that announces one entity. Its last level is the component's id: migration needs it so."""
     return f"{prefix}/{platform}/{node}/{name}/config"
 
 
 def topics_of(prefix: str, form: str, node: str, platforms: Mapping[str, str]) -> list[str]:
-    """Give the topics on which a device with these components stands."""
+    """Return the topics on which a device with these components stands."""
     if form == "device":
         return [device_topic(prefix, node)]
     return [entity_topic(prefix, node, name, platform) for name, platform in platforms.items()]
@@ -106,7 +106,7 @@ def slug(text: str) -> str:
 
 
 def label_of(name: str) -> str:
-    """Give what a charger's name is in the ids of its entities, empty where nothing is left of it.
+    """Return what a charger's name is in the ids of its entities, empty where nothing is left of it.
 
     It stands in each of some ninety entities: a name without a limit would make a message that no broker takes.
     """
@@ -114,17 +114,17 @@ def label_of(name: str) -> str:
 
 
 def object_id(key: str) -> str:
-    """Give a field's key in the letters of ids: ``basic/wifiSignal`` is ``basic_wifi_signal``."""
+    """Return a field's key in the letters of ids: ``basic/wifiSignal`` is ``basic_wifi_signal``."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key.replace("/", "_")).lower()
 
 
 def charger_node(charger_id: int) -> str:
-    """Give the node of a charger."""
+    """Return the node of a charger."""
     return f"wallbox2mqtt_{charger_id}"
 
 
 def bridge_node(base: str) -> str:
-    """Give the node of the bridge with this base topic."""
+    """Return the node of the bridge with this base topic."""
     return f"wallbox2mqtt_bridge_{slug(base) or 'wallbox'}"
 
 
@@ -139,5 +139,5 @@ def common(platform: str, node: str, unique: str, name: str, label: str | None =
 
 
 def only_set(**facts: Json) -> Component:
-    """Give the facts that are known."""
+    """Return the facts that are known."""
     return {key: value for key, value in facts.items() if value is not None}

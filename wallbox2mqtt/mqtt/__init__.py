@@ -1,6 +1,6 @@
 """The broker: the one home of paho."""
 
-from wallbox2mqtt.mqtt.connection import Mqtt, OwnState
+from wallbox2mqtt.mqtt.connection import MqttConnection, OwnState
 from wallbox2mqtt.mqtt.events import (
     Connected,
     Disconnected,
@@ -21,7 +21,7 @@ __all__ = [
     "Disconnected",
     "Event",
     "Message",
-    "Mqtt",
+    "MqttConnection",
     "OwnState",
     "QuietOver",
     "QuietWait",

@@ -22,7 +22,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
-from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PulsingClient, no_delay
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
 from wallbox2mqtt.mqtt.tls import tls_context
 from wallbox2mqtt.topics import OFFLINE, ONLINE, is_topic
@@ -51,7 +51,7 @@ class OwnState:
     has_will: bool = True
 
 
-class Mqtt:
+class MqttConnection:
     """One connection to the broker, kept up for good. Any thread may publish; nobody waits for the broker."""
 
     def __init__(
@@ -102,8 +102,8 @@ class Mqtt:
         # not ``on_publish``: there paho holds a lock that others need to publish
         self._client.on_turn = self._turn
 
-    def _new_client(self, config: MqttConfig, will_topic: str | None) -> PulsingClient:
-        client = PulsingClient(
+    def _new_client(self, config: MqttConfig, will_topic: str | None) -> PahoClient:
+        client = PahoClient(
             CallbackAPIVersion.VERSION2,
             client_id=config.client_id,
             # a session that outlives the connection would keep commands for later, when nobody wants them
@@ -156,7 +156,7 @@ class Mqtt:
         return self._client.pulse
 
     def is_alive(self) -> bool:
-        """Tell whether paho's thread lives."""
+        """Return whether paho's thread lives."""
         return self._thread() is not None
 
     def _thread(self) -> threading.Thread | None:
@@ -183,7 +183,7 @@ class Mqtt:
         self._outbox.answer()
 
     def dropped_results(self) -> int:
-        """Give how many answers were dropped since the last call, because too many waited."""
+        """Return how many answers were dropped since the last call, because too many waited."""
         return self._outbox.dropped_results()
 
     def release(self) -> None:

@@ -16,14 +16,14 @@ class Inbox(Generic[_EventT]):
     """A queue that nobody can flood. ``put`` may be called from any thread, returns at once and never raises."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._queue: queue.SimpleQueue[_EventT] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._messages = self._bytes = self._dropped = 0
         self._closed = False
 
     def __len__(self) -> int:
-        """Give the number of messages that wait."""
+        """Return the number of messages that wait."""
         return self._messages
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class Inbox(Generic[_EventT]):
         return event
 
     def dropped(self) -> int:
-        """Give how many messages were dropped since the last call."""
+        """Return how many messages were dropped since the last call."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped

@@ -35,7 +35,7 @@ class Outbox:
     """
 
     def __init__(self, send: Callable[[Outgoing], bool], open_now: Callable[[], int]) -> None:
-        """Begin empty, and without a broker.
+        """Start empty, and without a broker.
 
         Args:
             send: hands a message to paho; tells whether paho took it.
@@ -103,7 +103,7 @@ class Outbox:
                 self._send(first)
 
     def disconnected(self) -> bool:
-        """Take note that there is none; tells whether there was. All state will be announced anew."""
+        """Record that there is none; tells whether there was. All state will be announced anew."""
         with self._lock:
             was_online, self._online = self._online, False
             for key in [key for key, message in self._states.items() if not message.takes_back]:
@@ -122,7 +122,7 @@ class Outbox:
             return was_online
 
     def dropped_results(self) -> int:
-        """Give how many answers were dropped since the last call."""
+        """Return how many answers were dropped since the last call."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped

@@ -15,11 +15,11 @@ MAX_INFLIGHT = 20
 """Messages that may wait for their acknowledgement at once: paho's own default, and mosquitto's."""
 
 
-class PulsingClient(Client):
+class PahoClient(Client):
     """paho's client. Its thread tells that it lives, and why there is no connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-        """Begin alive and without a problem."""
+        """Start alive and without a problem."""
         self.pulse = Pulse()
         self.problem = ""
         self.on_turn: Callable[[], None] = lambda: None

@@ -7,7 +7,7 @@ from wallbox2mqtt.errors import ConfigError
 
 
 def tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Give a context that verifies, TLS 1.2 or newer.
+    """Return a context that verifies, TLS 1.2 or newer.
 
     Raises:
         ConfigError: a file cannot be used.
