@@ -53,27 +53,27 @@ class Results:
         self.answered = 0
 
     def ok(self, command: QueuedCommand, http_status: int | None = None) -> None:
-        """It is done, or was so already."""
+        """Answer a command that is done, or was so already."""
         self._answer(command, "ok", None, http_status)
 
     def rejected(self, command: QueuedCommand, reason: str) -> None:
-        """It was refused here; nothing was sent."""
+        """Answer a command that was refused here; nothing was sent."""
         self._answer(command, "rejected", reason, None)
 
     def failed(self, command: QueuedCommand, reason: str, http_status: int | None = None) -> None:
-        """It was sent, or should have been, and did not succeed."""
+        """Answer a command that was sent, or should have been, and did not succeed."""
         self._answer(command, "failed", reason, http_status)
 
     def expired(self, command: QueuedCommand) -> None:
-        """It became too old before it could be sent."""
+        """Answer a command that became too old before it could be sent."""
         self._answer(command, "failed", "expired", None)
 
     def superseded(self, command: QueuedCommand) -> None:
-        """A newer command took its place."""
+        """Answer a command whose place a newer one took."""
         self._answer(command, "superseded", "a newer command took its place", None)
 
     def not_confirmed(self, command: QueuedCommand) -> None:
-        """It was accepted, but the charger does not show it; said once, however many of its fields it is true of."""
+        """Tell once that the charger does not show an accepted command, however many of its fields it is true of."""
         with self._lock:
             if command.unconfirmed:
                 return

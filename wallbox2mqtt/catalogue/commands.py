@@ -56,7 +56,7 @@ _ECO_SMART_BODY: Template = {
 
 
 def _may_act(intent: Json, view: Values, allowed: frozenset[str]) -> None:
-    """A factory reset needs permission, an update something to install."""
+    """Refuse a factory reset without permission, and an update with nothing to install."""
     if intent == "factory_reset" and ALLOW_FACTORY_RESET not in allowed:
         msg = "factory_reset is not allowed; commands.allow_factory_reset: true would allow it"
         raise InvalidPayloadError(msg)

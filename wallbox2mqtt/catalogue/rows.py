@@ -29,7 +29,7 @@ def _raw(  # noqa: PLR0913 - a row in one line
     *,
     private: bool = False,
 ) -> Field:
-    """A raw code or a rarely used field of the detail: diagnostic, disabled."""
+    """Return the row of a raw code or a rarely used field of the detail: diagnostic, disabled."""
     return Field(
         detail=path,
         name=name,
@@ -44,7 +44,7 @@ def _raw(  # noqa: PLR0913 - a row in one line
 
 
 def _person(path: str, name: str, quantity: q.Quantity, meaning: str, example: q.Json) -> Field:
-    """A field of the detail that tells of a person or only of the vendor's app: announced to nobody."""
+    """Return the row of a field that tells of a person or only of the vendor's app: announced to nobody."""
     return Field(
         detail=path,
         name=name,
@@ -68,7 +68,7 @@ def _basic(  # noqa: PLR0913 - a row in one line
     *,
     private: bool = False,
 ) -> Field:
-    """A field of the basic document that says what another row says better: announced to nobody."""
+    """Return the row of a basic field that says what another row says better: announced to nobody."""
     return Field(
         basic=path,
         sweep=sweep,

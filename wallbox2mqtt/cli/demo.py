@@ -36,7 +36,7 @@ class Values:
         self._colour = sys.stdout.isatty()
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         self._mqtt.start()
 
     def stop(self) -> None:

@@ -322,5 +322,5 @@ def _is_hex(text: str) -> bool:
 
 
 def _is_header_text(token: Json) -> TypeGuard[str]:
-    """A token goes into a header as it is; a line break in it would make two headers of one."""
+    """Return whether a token can go into a header as it is: a line break in it would make two headers of one."""
     return isinstance(token, str) and token != "" and token.isascii() and token.isprintable() and " " not in token

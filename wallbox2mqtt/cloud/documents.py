@@ -160,7 +160,7 @@ class _Reader:
                 self._put(key, value)
 
     def _no_object(self, key: str, value: Json) -> None:
-        """An object whose members are known is something else: null makes them unknown, the rest is wrong."""
+        """Record that a known object is something else: null makes its members unknown, the rest is wrong."""
         if value is None:
             return
         for leaf in FIELDS:

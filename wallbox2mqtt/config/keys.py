@@ -54,7 +54,7 @@ class Key(NamedTuple):
         return isinstance(self.types[0], info.CustomType) and self.types[0].cls is Secret
 
     def convert(self, value: object) -> object:
-        """The value of this key that YAML or the environment gave, checked and in its proper type.
+        """Return the value that YAML or the environment gave, checked and in its proper type.
 
         Raises:
             ValueError: it is not accepted; the text says what was found and what is accepted.
@@ -107,7 +107,7 @@ def _walk(struct: type[Struct], prefix: str) -> Iterator[Key]:
 
 
 def _unwrap(type_: info.Type) -> tuple[tuple[info.Type, ...], dict[str, Any]]:
-    """The bare types of a field, what is wanted first, and the ``extra`` of all its ``Meta``."""
+    """Return the bare types of a field, what is wanted first, and the ``extra`` of all its ``Meta``."""
     if isinstance(type_, info.Metadata):
         types, extra = _unwrap(type_.type)
         return types, extra | (type_.extra or {})
@@ -138,7 +138,7 @@ def _in_words(type_: info.Type) -> str:
 
 
 def _as_word(value: object) -> object:
-    """A choice as it was written: YAML makes a truth value of a bare ``off`` and a number of a bare ``5``."""
+    """Return a choice as it was written: YAML makes a boolean of a bare ``off`` and a number of a bare ``5``."""
     if value is False:
         return "off"
     return str(value) if type(value) is int else value
@@ -164,7 +164,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A value as it may stand in an error text: short, and without the password that an address may carry."""
+    """Return a value as it may stand in an error text: short, without the password that an address may carry."""
     if isinstance(value, bool):
         return str(value).lower()
     text = re.sub(r"//.*@", "//***@", str(value)) if isinstance(value, str) else str(value)

@@ -31,7 +31,7 @@ class _Given(NamedTuple):
 
 
 def find(explicit: Path | None, environ: Mapping[str, str], places: Sequence[Path] = PLACES) -> Path | None:
-    """The configuration file to use, or None where there is none and the environment has to be enough.
+    """Return the configuration file to use, or None where there is none and the environment has to be enough.
 
     Args:
         explicit: the file named on the command line, if any.
@@ -80,7 +80,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 
 def state_dir(config: Config, environ: Mapping[str, str]) -> Path:
-    """The directory for tokens and counters: as configured, else systemd's (the first), else below the home.
+    """Return the directory for tokens and counters: as configured, else systemd's (the first), else below the home.
 
     Raises:
         ConfigError: none is configured, and the environment names neither.
@@ -158,7 +158,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterat
 
 
 def _from_variable(key: Key, text: str) -> object:
-    """The value of a variable: YAML, but text is taken as it is, or a password like ``a: b #1`` would not survive."""
+    """Return the value of a variable: YAML, but text as it is, or a password like ``a: b #1`` would not survive."""
     if not text or (key.nullable and text in {"null", "~"}):
         return None
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
@@ -196,7 +196,7 @@ def _read_password_file(section: str, values: dict[str, object], sources: Mappin
 
 
 def _lacking(values: Mapping[str, object], file: Path | None) -> Iterator[str]:
-    """What is missing altogether, or beside something that was given."""
+    """Return what is missing altogether, or beside something that was given."""
     missing = [key for key in KEYS.values() if key.required and key.path not in values]
     for key in missing:
         instead = f"; or {key.path}_file" if f"{key.path}_file" in KEYS else ""
@@ -214,7 +214,7 @@ def _lacking(values: Mapping[str, object], file: Path | None) -> Iterator[str]:
 
 
 def _names(prefix: str) -> list[str]:
-    """The keys and sections right below a prefix, such as ``mqtt.``."""
+    """Return the keys and sections right below a prefix, such as ``mqtt.``."""
     below = (path.removeprefix(prefix).split(".")[0] for path in KEYS if path.startswith(prefix))
     return list(dict.fromkeys(below))
 

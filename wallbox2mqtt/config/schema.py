@@ -9,7 +9,7 @@ from wallbox2mqtt.config.model import Config, Secret
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of the configuration file, ready for ``json.dumps``."""
+    """Return the JSON schema (draft 2020-12) of the configuration file, ready for ``json.dumps``."""
     (reference,), sections = msgspec.json.schema_components(
         [Config], schema_hook=_schema_of_text, ref_template="#/$defs/{name}"
     )
@@ -27,6 +27,6 @@ def schema() -> dict[str, Any]:
 
 
 def _schema_of_text(kind: type) -> dict[str, Any]:
-    """The schema of a type that msgspec does not know itself."""
+    """Return the schema of a type that msgspec does not know itself."""
     text = {"type": "string", "minLength": 1}
     return {Path: text, Secret: text | {"format": "password", "writeOnly": True}}[kind]

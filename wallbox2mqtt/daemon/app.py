@@ -238,7 +238,7 @@ class App:
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
 
     def _check_times(self) -> None:
-        """Begin the timetable anew after a jump of the wall clock, and when the pace changes."""
+        """Start the schedule anew after a jump of the wall clock, and when the pace changes."""
         jumped = self._scheduler.has_jumped()
         slower = self._backoff.interval_s != self._interval_s
         if jumped:

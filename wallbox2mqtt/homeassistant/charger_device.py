@@ -141,7 +141,7 @@ class ChargerDevice:
         return f"button_{word}", base | press | only_set(device_class=button.device_class)
 
     def _contact(self) -> tuple[str, Component]:
-        """The charger's own contact with the cloud; it must not hide itself when it is lost."""
+        """Return the entity of the charger's contact with the cloud; it must not hide itself when that is lost."""
         base = self._common("binary_sensor", "availability", "Connection", None, "diagnostic", enabled=True)
         contact = connectivity(self.topics.availability(self.id)) | {"availability": self._reachable}
         return "binary_sensor_availability", base | contact

@@ -131,7 +131,7 @@ class MqttConnection:
         return client
 
     def start(self) -> None:
-        """Begin to connect; a broker that is not there yet is waited for."""
+        """Start to connect; a broker that is not there yet is waited for."""
         if self._v5:
             limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho has no types there
             limits.MaximumPacketSize = LARGEST_PACKET
@@ -214,7 +214,7 @@ class MqttConnection:
         return info.is_published()
 
     def _send(self, message: Outgoing) -> bool:
-        """Hand a message to paho; tells whether it goes its way, or never will."""
+        """Hand a message to paho; return whether it goes its way, or never will."""
         topic, correlation = message.topic, message.correlation
         topic_size = len(topic.encode())
         size = len(message.payload) + topic_size + len(correlation or b"") + _PACKET_OVERHEAD

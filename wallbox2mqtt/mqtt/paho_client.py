@@ -26,7 +26,7 @@ class PahoClient(Client):
         super().__init__(*args, **kwargs)
 
     def loop_misc(self) -> MQTTErrorCode:
-        """Called by paho's loop each second at least, after what has arrived was handled and without a lock."""
+        """Look after the connection; paho's loop calls it each second at least, holding no lock."""
         self.pulse.beat()
         self.on_turn()
         return super().loop_misc()
@@ -41,7 +41,7 @@ class PahoClient(Client):
         self._max_inflight_messages = min(most, MAX_INFLIGHT)
 
     def reconnect(self) -> MQTTErrorCode:
-        """Called by paho's loop; waits for names, connections and handshakes."""
+        """Connect again; paho's loop calls it and waits for names, connections and handshakes."""
         self.pulse.beat(SILENCE_S + LOOK_UP_S)
         try:
             return super().reconnect()

@@ -75,7 +75,7 @@ class ReplayGuard:
         self._copies.clear()
 
     def connected(self) -> None:
-        """Begin anew: commands may arrive before the broker confirms the subscriptions."""
+        """Start anew: commands may arrive before the broker confirms the subscriptions."""
         self._begin()
 
     def subscribed(self) -> Step | None:
