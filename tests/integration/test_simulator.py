@@ -429,26 +429,6 @@ class TestWrites:
         profile = caller.call("PUT", f"v2/charger/{ONE}").json()["data"]["users"][0]["profile"]
         assert profile != "super-admin"
 
-    def test_schedules_come_back(self, start: Start) -> None:
-        _, caller = start()
-        days: Json = dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), True)
-        schedule: Json = {
-            "id": 0,
-            "chargerId": ONE,
-            "enable": 1,
-            "max_current": 16,
-            "max_energy": 0,
-            "days": days,
-            "start": "2100",
-            "stop": "0500",
-        }
-        path = f"chargers/{ONE}/schedules"
-        assert caller.call("GET", path).json()["schedules"] == []
-        assert caller.call("POST", path, {"schedules": [schedule]}).status_code == 200
-        assert caller.call("GET", path).json()["schedules"] == [schedule]
-        partial: Json = {**schedule, "days": {"monday": True}}  # type: ignore[dict-item]
-        assert caller.call("POST", path, {"schedules": [partial]}).status_code == 400
-
 
 # what came before, the action, the answer, the status afterwards
 RULES: dict[str, tuple[list[tuple[str, Json]], int, int, int]] = {

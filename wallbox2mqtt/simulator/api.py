@@ -1,10 +1,10 @@
 """What the cloud answers at its endpoints, and to whom (cloud-api.md 1 and 4.1)."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.simulator import paths, writes
+from wallbox2mqtt.simulator import paths, schedule, sessions, writes
 from wallbox2mqtt.simulator.account import USER_ID, SimulatedAccount
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.charger import SimulatedCharger
@@ -12,7 +12,7 @@ from wallbox2mqtt.simulator.endpoints import ENDPOINTS, Effect, Endpoint
 from wallbox2mqtt.simulator.limiter import Limiter
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import move
-from wallbox2mqtt.simulator.paths import Document, Json
+from wallbox2mqtt.simulator.paths import Document
 from wallbox2mqtt.simulator.render import config
 from wallbox2mqtt.simulator.settings import ON as OK
 from wallbox2mqtt.simulator.settings import Settings
@@ -20,8 +20,8 @@ from wallbox2mqtt.simulator.state import ChargerState
 from wallbox2mqtt.simulator.transitions import apply_due
 from wallbox2mqtt.simulator.writes import Write, read_write
 
-_MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
-"""cloud-api.md 3.4: on the first of a month the totals are no text."""
+_OWN_ADDRESS = "http://wallbox-api.prod.wall-box.com/v4/sessions/stats"
+"""The cloud's links name a host that only it can reach."""
 
 Handler = Callable[[ApiRequest], ApiAnswer]
 ChargerHandler = Callable[[ApiRequest, SimulatedCharger], ApiAnswer]
@@ -58,10 +58,11 @@ class Api:
             "write eco-smart": of(self._eco_smart),
             "read schedules": of(self._get_schedules),
             "write schedules": of(self._post_schedules),
+            "sessions": self._sessions,
         }
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        """ApiAnswer a request: is there such a path, such a method, a good token, room below the limit?"""
+        """Answer a request: is there such a path, such a method, a good token, room below the limit?"""
         methods = {endpoint.method: endpoint for endpoint in self._endpoints() if endpoint.matches(request.path)}
         if not methods:
             return error_answer(404, "no such path")
@@ -120,18 +121,13 @@ class Api:
         return json_answer(config(charger.detail(charger.read())))
 
     def _get_basic(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return self._basic(charger, charger.basic(charger.read(), self._month()))
+        return self._basic(charger, charger.basic(charger.read()))
 
     def _basic(self, charger: SimulatedCharger, document: Document) -> ApiAnswer:
         profile = "super-admin" if self._may_write(charger) else "user"
         user = {"id": USER_ID, "avatar": None, "name": "Demo", "surname": "User", "email": self._account.email}
         users = [{**user, "profile": profile, "assigned": True, "createdByUser": False}]
         return json_answer({"data": {"chargerData": document, "users": users}})
-
-    def _month(self) -> Document | None:
-        totals = self._settings().month_totals
-        first = datetime.fromtimestamp(self._clock.wall(), UTC).day == 1
-        return _MONTH_START if totals == "empty" or (totals == "calendar" and first) else None
 
     def _put_basic(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         if not request.body:  # the API document's way to read
@@ -142,7 +138,7 @@ class Api:
             return written
         # the settings as they will be, but the status as it was reported [?]
         document = {
-            **charger.basic(charger.expected(), self._month()),
+            **charger.basic(charger.expected()),
             "status": paths.get(charger.detail(), "status_id"),
         }
         return self._basic(charger, {**document, **written.values} if self._settings().answers == "wish" else document)
@@ -199,21 +195,42 @@ class Api:
         return error_answer(403, "the charger is out of touch") if settings.out_of_touch == "forbidden" else None
 
     def _get_schedules(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        schedules = [dict(schedule.wire) for schedule in charger.read().schedules]
-        return json_answer({"schedules": schedules, "lastSchedule": int(self._clock.wall())})
+        present = charger.read().schedules
+        listed = [dict(one.wire) for one in present]
+        return json_answer({"schedules": listed, "lastSchedule": schedule.last_written(present)})
 
     def _post_schedules(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        """Write schedules; an ``id`` is the position that a schedule takes."""
+        present = charger.expected().schedules
         try:
             body = request.json()
             sent = body.get("schedules") if isinstance(body, dict) else None
-            if not isinstance(sent, list):
-                return error_answer(400, "schedules is a list")
-            slots = {schedule.wire.get("id"): dict(schedule.wire) for schedule in charger.expected().schedules}
-            merged = {**slots, **{item.get("id"): item for item in sent if isinstance(item, dict)}}
-            wires: list[Json] = list(merged.values())
-            move(charger.expected(), "schedules", wires)
+            written = schedule.merged(present, sent, charger.id, self._clock.wall())
+            move(charger.expected(), "schedules", written)
         except ValueError as error:
             return error_answer(400, str(error))
-        refused = self._accept(charger, lambda state: move(state, "schedules", wires))
-        return refused or json_answer({"schedules": wires})
+        refused = self._accept(charger, lambda state: move(state, "schedules", written))
+        return refused or json_answer({"schedules": written})
+
+    def _sessions(self, request: ApiRequest) -> ApiAnswer:
+        """Answer a page of the history, [?] the newest first. Chargers that the account lacks have none [?]."""
+        settings = self._settings()
+        try:
+            query = sessions.Query.of(request.parameters)
+        except ValueError as error:
+            return error_answer(400, str(error))
+        wanted = [one for one in self._chargers().values() if query.charger in {None, one.id}]
+        readable = [one for one in wanted if one.access.documents == OK]
+        found = [(session, charger) for charger in readable for session in charger.history()]
+        known = self._clock.wall() - settings.session_delay_s
+        matching = [one for one in found if one[0].end <= known and query.matches(one[0], settings.sessions_by)]
+        matching.sort(key=lambda one: one[0].start, reverse=True)
+        ends = query.offset + min(query.limit, settings.sessions_per_page)
+        page = matching[query.offset : ends]
+        data = [
+            sessions.entry(session, charger.id, charger.detail(), self._account.email, settings.session_unit)
+            for session, charger in page
+        ]
+        links = {"self": f"{_OWN_ADDRESS}?{request.query}"}
+        if ends < len(matching):
+            links["next"] = f"{_OWN_ADDRESS}?{urlencode({**request.parameters, 'offset': ends})}"
+        return json_answer({"meta": {"count": len(data)}, "links": links, "data": data})

@@ -3,16 +3,17 @@
 import bisect
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.simulator import paths, render
-from wallbox2mqtt.simulator.models import MODELS, ChargerSpec
+from wallbox2mqtt.simulator import paths, render, sessions
+from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture
 from wallbox2mqtt.simulator.moves import move
 from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.state import ChargerState, Session
+from wallbox2mqtt.simulator.state import ChargerState, RecordedSession, RunningSession
 from wallbox2mqtt.simulator.statuses import WITH_CAR
 from wallbox2mqtt.simulator.transitions import advance, apply_due, transitions
 
@@ -60,7 +61,7 @@ class SimulatedCharger:
         self._clock = clock
         self._settings = settings
         self._lock = threading.RLock()
-        self._origin = clock.monotonic()
+        self._origin, self._begun = clock.monotonic(), clock.wall()
         self._past = [_first_state(spec, self._origin, clock.wall())]
         self._pending: list[tuple[float, Change]] = []
         self._stale: tuple[ChargerState, int] | None = None
@@ -133,9 +134,21 @@ class SimulatedCharger:
             },
         )
 
-    def basic(self, state: ChargerState | None = None, month: Document | None = None) -> Document:
-        """Return ``chargerData``, of the present or of a state; ``month``: other totals of the month."""
-        return self._served.get("basic") or render.basic(self.detail(state), self.spec, month)
+    def basic(self, state: ChargerState | None = None) -> Document:
+        """Return ``chargerData``, of the present or of a state."""
+        return self._served.get("basic") or render.basic(self.detail(state), self.spec, self._month())
+
+    def history(self) -> tuple[RecordedSession, ...]:
+        """Return the sessions that the cloud knows of, the oldest first."""
+        state = self.state()
+        return (state if state.last_seen is None else state.last_seen).recorded
+
+    def _month(self) -> Document:
+        """Return the totals of the month; those of the capture belong to the month of the start."""
+        wall = self._clock.wall()
+        is_first = time.gmtime(wall)[:2] == time.gmtime(self._begun)[:2] and not self.spec.past_days
+        base = render.resume(capture("basic")) if is_first else None
+        return sessions.month_totals(self.history(), wall, base, self._settings().month_totals)
 
     def listed(self, state: ChargerState | None = None) -> Document:
         """Return what the list of chargers says, of the present or of a state."""
@@ -208,7 +221,7 @@ def _first_state(spec: ChargerSpec, now: float, wall: float) -> ChargerState:
             at=now,
             wall_offset=wall - now,
             document=document,
-            session=Session(
+            session=RunningSession(
                 energy_kwh=paths.number(document, "added_energy"),
                 green_kwh=paths.number(document, "added_green_energy"),
                 grid_kwh=paths.number(document, "added_grid_energy"),
@@ -222,5 +235,6 @@ def _first_state(spec: ChargerSpec, now: float, wall: float) -> ChargerState:
             wanted_kwh=model.capacity_kwh / 2 if plugged else 0.0,
             idle_since=now,
             finished=paths.get(document, "finished") is not False,
+            recorded=sessions.past(spec.id, spec.past_days, wall, paths.number(document, "config_data.energy_price")),
         )
     )

@@ -36,7 +36,7 @@ class Control:
         }
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        """ApiAnswer a request for the control page or one of its endpoints."""
+        """Answer a request for the control page or one of its endpoints."""
         if not ipaddress.ip_address(request.client).is_loopback:
             return error_answer(403, "only from this machine")
         rest = request.path.removeprefix(PREFIX).strip("/")

@@ -26,6 +26,7 @@ Effect = Literal[
     "write eco-smart",
     "read schedules",
     "write schedules",
+    "sessions",
 ]
 
 Read: TypeAlias = Callable[[Json, ChargerState], Json]
@@ -170,4 +171,5 @@ ENDPOINTS: Sequence[Endpoint] = (
     Endpoint("PUT", "v4/chargers/{id}/eco-smart", "write eco-smart", ECO_SMART, "data.attributes"),
     Endpoint("GET", "chargers/{id}/schedules", "read schedules"),
     Endpoint("POST", "chargers/{id}/schedules", "write schedules"),
+    Endpoint("GET", "v4/sessions/stats", "sessions"),
 )

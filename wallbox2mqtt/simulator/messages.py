@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NoReturn
+from urllib.parse import parse_qsl
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator.paths import Json
@@ -33,6 +34,7 @@ class ApiRequest:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    query: str = ""
     client: str = "127.0.0.1"
 
     def header(self, name: str) -> str:
@@ -53,6 +55,11 @@ class ApiRequest:
             raise ValueError(msg) from error
         return document
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the query."""
+        return dict(parse_qsl(self.query))
+
     @cached_property
     def charger(self) -> int | None:
         """The number of the charger in the path."""
@@ -72,12 +79,12 @@ class ApiAnswer:
 
 
 def json_answer(document: object, status: int = 200) -> ApiAnswer:
-    """ApiAnswer with a document."""
+    """Answer with a document."""
     return ApiAnswer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
 
 
 def error_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> ApiAnswer:
-    """ApiAnswer with an error. The body is not documented; clients look for ``msg``, ``code`` and ``title`` [C]."""
+    """Answer with an error. The body is not documented; clients look for ``msg``, ``code`` and ``title`` [C]."""
     document = {"error": True, "code": status, "msg": text, "title": text, "status": status}
     return replace(json_answer(document, status), headers=headers or {})
 
@@ -99,6 +106,7 @@ class Seen:
     status: int | None = None
     limited: bool = False
     answered_at: float | None = None
+    query: str = ""
 
 
 class RequestLog:
@@ -118,7 +126,13 @@ class RequestLog:
             for name, value in request.headers.items()
         }
         seen = Seen(
-            self._clock.monotonic(), request.method, request.path, headers, _readable(request.body), request.charger
+            at=self._clock.monotonic(),
+            method=request.method,
+            path=request.path,
+            headers=headers,
+            body=_readable(request.body),
+            charger=request.charger,
+            query=request.query,
         )
         with self._changed:
             number = next(self._numbers)

@@ -101,8 +101,9 @@ class ChargerSpec:
 
     ``name``: None is the vendor's «<model> SN <id>». ``ocpp``: run by an OCPP back end, as in both captures; else
     the charger obeys. ``changes`` and ``missing``: paths of the status document that differ from the model's.
-    ``begin``: moves (word, value) made at the start, on top of the state of the capture. ``report_offset_s``: how
-    long after the start it reports for the first time, where the settings have it report.
+    ``begin``: moves (word, value) made at the start, on top of the state of the capture. ``past_days``: so many
+    days before the start have sessions in the history. ``report_offset_s``: how long after the start it reports for
+    the first time, where the settings have it report.
     """
 
     id: int
@@ -113,6 +114,7 @@ class ChargerSpec:
     changes: Mapping[str, Json] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     begin: Sequence[tuple[str, Json]] = ()
+    past_days: int = 0
     report_offset_s: float = 0.0
 
     def __post_init__(self) -> None:

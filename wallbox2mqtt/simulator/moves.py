@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from wallbox2mqtt.simulator import paths
+from wallbox2mqtt.simulator import paths, sessions
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.schedule import Schedule
-from wallbox2mqtt.simulator.state import RESERVE_KWH, ChargerState, Session
+from wallbox2mqtt.simulator.state import RESERVE_KWH, ChargerState
 from wallbox2mqtt.simulator.transitions import apply_due
 
 Move = Callable[[ChargerState, Json], ChargerState]
@@ -30,14 +30,24 @@ def _plug(state: ChargerState, value: Json) -> ChargerState:
     """Plug in a car that asks for so many kWh (half its battery); a new session begins."""
     wanted_kwh = _number(value, state.capacity_kwh / 2)
     capacity_kwh = max(state.capacity_kwh, wanted_kwh)
-    fresh = replace(state, plugged=True, wanted_kwh=wanted_kwh, capacity_kwh=capacity_kwh, session=Session())
+    fresh = replace(sessions.begin(state), plugged=True, wanted_kwh=wanted_kwh, capacity_kwh=capacity_kwh)
     return replace(fresh, paused_at=None, by_hand=False, finished=False)
 
 
 def _unplug(state: ChargerState, _: Json) -> ChargerState:
     """Unplug the car; the session's figures stay."""
-    gone = replace(state, plugged=False, wanted_kwh=0.0, paused_at=None, by_hand=False)
+    gone = replace(sessions.end(state), plugged=False, wanted_kwh=0.0, paused_at=None, by_hand=False)
     return replace(gone, finished=True, idle_since=state.at)
+
+
+def _new_session(state: ChargerState, _: Json) -> ChargerState:
+    """Begin a new session of the same car, as after an unlock: the figures start again at zero."""
+    return sessions.begin(state) if state.plugged else state
+
+
+def _reset_counters(state: ChargerState, _: Json) -> ChargerState:
+    """Show the session's energy and cost from zero again, as after a restart; the history has all of it."""
+    return replace(state, shown_from=state.session)
 
 
 def _full(state: ChargerState, _: Json) -> ChargerState:
@@ -137,6 +147,8 @@ MOVES: Mapping[str, Move] = {
     "plug": _plug,
     "unplug": _unplug,
     "full": _full,
+    "new_session": _new_session,
+    "reset_counters": _reset_counters,
     "lock": _lock,
     "unlock": _unlock,
     "pause": _pause,

@@ -71,19 +71,19 @@ def _cloud_time(wall: float) -> str:
 def detail(state: ChargerState, spec: ChargerSpec, changes: Mapping[str, Json]) -> Document:
     """Return the status document, with other values where a change is not None; no field is added to the model's."""
     source = state if state.last_seen is None else state.last_seen
-    session = source.session
+    session, before = source.session, source.shown_from
     lives: dict[str, Json] = {
         "status_id": state.status_id,
         "last_sync": _cloud_time(source.wall),
         "charging_power": _tidy(source.power_kw),
         "charging_speed": _tidy(max(0.0, source.power_kw) * KM_PER_KWH, 0),
         "charging_time": int(session.time_s),
-        "added_energy": _tidy(session.energy_kwh),
-        "added_green_energy": _tidy(session.green_kwh),
-        "added_grid_energy": _tidy(session.grid_kwh),
-        "added_discharged_energy": _tidy(session.discharged_kwh),
+        "added_energy": _tidy(session.energy_kwh - before.energy_kwh),
+        "added_green_energy": _tidy(session.green_kwh - before.green_kwh),
+        "added_grid_energy": _tidy(session.grid_kwh - before.grid_kwh),
+        "added_discharged_energy": _tidy(session.discharged_kwh - before.discharged_kwh),
         "added_range": _tidy(session.range_km, 0),
-        "cost": _tidy(session.cost),
+        "cost": _tidy(session.cost - before.cost),
         "finished": source.finished,
     }
     if MODELS[spec.model].reports_state_of_charge:
@@ -103,15 +103,15 @@ def config(status: Document) -> Document:
     return settings if isinstance(settings, dict) else {}
 
 
-def basic(status: Document, spec: ChargerSpec, month: Document | None = None) -> Document:
-    """Return ``chargerData`` beside a status document; ``month``: other totals of the month."""
+def basic(status: Document, spec: ChargerSpec, month: Document) -> Document:
+    """Return ``chargerData`` beside a status document; ``month``: the totals of the month."""
     document = capture("basic")
     for path, source in _BASIC_FROM_DETAIL.items():
         document = paths.put(document, path, paths.get(status, source))
     document = paths.put(document, "chargerType", MODELS[spec.model].charger_type)
     document = paths.put(document, "lastConnection", _epoch(paths.get(status, "last_sync")))
     document = paths.put(document, "lastSync.date", f"{paths.get(status, 'last_sync')}.000000")
-    return document if month is None else paths.put(document, "resume", {**_resume(document), **month})
+    return paths.put(document, "resume", {**resume(document), **month})
 
 
 def _epoch(cloud_time: Json) -> int | None:
@@ -121,9 +121,10 @@ def _epoch(cloud_time: Json) -> int | None:
         return None
 
 
-def _resume(document: Document) -> Document:
-    resume = document.get("resume")
-    return resume if isinstance(resume, dict) else {}
+def resume(document: Document) -> Document:
+    """Return the month's totals of a basic document."""
+    totals = document.get("resume")
+    return totals if isinstance(totals, dict) else {}
 
 
 def listed(status: Document, spec: ChargerSpec) -> Document:

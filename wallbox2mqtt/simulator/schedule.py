@@ -1,7 +1,7 @@
 """Charging schedules, in UTC as the cloud keeps them (cloud-api.md 1.11)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wallbox2mqtt.simulator.paths import Json
@@ -16,12 +16,16 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A window in which the charger charges, on the days on which it begins. ``wire``: as it was sent."""
+    """A window in which the charger charges, on the days on which it begins. ``wire``: as the cloud has it.
+
+    ``most_a``: a limit while it is open; less than 6 A is none [?]. ``max_energy`` is kept without effect [?].
+    """
 
     start_s: int
     stop_s: int
     days: frozenset[int]
     enabled: bool
+    most_a: int
     wire: Mapping[str, Json]
 
     @classmethod
@@ -36,11 +40,18 @@ class Schedule:
             msg = "a schedule is an object with days"
             raise ValueError(msg)  # noqa: TRY004 - all that is wrong with a schedule is a ValueError
         days = wire["days"]
-        if not isinstance(days, dict) or days.keys() != set(DAYS) or not isinstance(wire.get("max_energy"), int):
-            msg = "a schedule names all seven days and a whole max_energy"
+        if not isinstance(days, dict) or days.keys() != set(DAYS):
+            msg = "a schedule names all seven days"
             raise ValueError(msg)
-        on = frozenset(number for number, day in enumerate(DAYS) if days[day])
-        return cls(_seconds(wire.get("start")), _seconds(wire.get("stop")), on, bool(wire.get("enable")), wire)
+        _natural("max_energy", wire.get("max_energy"))
+        return cls(
+            start_s=_seconds(wire.get("start")),
+            stop_s=_seconds(wire.get("stop")),
+            days=frozenset(number for number, day in enumerate(DAYS) if _switch(day, days[day])),
+            enabled=_switch("enable", wire.get("enable")),
+            most_a=_natural("max_current", wire.get("max_current", 0)),
+            wire=wire,
+        )
 
     def is_open(self, wall: float) -> bool:
         """Return whether the window is open at a time (seconds since 1970, UTC)."""
@@ -55,6 +66,50 @@ class Schedule:
         """Return the seconds until the next time of day at which the window might open or close."""
         second = math.fmod(wall + _EARLY, _DAY_S)
         return min((edge - second) % _DAY_S or _DAY_S for edge in (self.start_s, self.stop_s))
+
+
+_SENT = frozenset({"id", "chargerId", "enable", "max_current", "max_energy", "days", "start", "stop"})
+
+
+def merged(present: Sequence[Schedule], sent: Json, charger: int, wall: float) -> list[Json]:
+    """Return the schedules of a charger after some were written: an ``id`` is the position that one takes.
+
+    Raises:
+        ValueError: the cloud would answer 400.
+
+    """
+    if not isinstance(sent, list) or not sent:
+        msg = "schedules is a list with something in it"
+        raise ValueError(msg)
+    slots: dict[int, Json] = {_natural("id", one.wire["id"]): dict(one.wire) for one in present if "id" in one.wire}
+    for one in sent:
+        if not isinstance(one, dict) or not one.keys() >= _SENT or one["chargerId"] != charger:
+            msg = f"a schedule of this charger with {', '.join(sorted(_SENT))}"
+            raise ValueError(msg)
+        number = _natural("id", one["id"])
+        added: dict[str, Json] = {"uid": f"{charger:08d}-{number:04d}", "name": None, "type": 0}
+        slots[number] = {**added, **one, "created_at": int(wall), "user_uid": ""}
+    return [slots[number] for number in sorted(slots)]
+
+
+def last_written(schedules: Sequence[Schedule]) -> Json:
+    """Return when a schedule was written last, in seconds since 1970; None where there is none."""
+    times = [time for one in schedules if isinstance(time := one.wire.get("created_at"), int)]
+    return max(times, default=None)
+
+
+def _natural(key: str, value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        msg = f"{key}: found {value!r}, expected a whole number from 0"
+        raise ValueError(msg)
+    return value
+
+
+def _switch(key: str, value: Json) -> bool:
+    if not isinstance(value, int) or value not in {0, 1}:
+        msg = f"{key}: found {value!r}, expected true or false"
+        raise ValueError(msg)
+    return bool(value)
 
 
 def _seconds(text: Json) -> int:

@@ -117,9 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_error(400, "the body is too large or of unknown length")
             return
+        target = urlsplit(self.path)
         request = ApiRequest(
             method=self.command,
-            path=urlsplit(self.path).path.strip("/"),
+            path=target.path.strip("/"),
+            query=target.query,
             headers=dict(self.headers.items()),
             body=self.rfile.read(int(length)),
             client=self.client_address[0],

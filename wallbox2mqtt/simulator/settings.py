@@ -34,6 +34,9 @@ class Settings:
 
     Documents: ``list_twice`` lists each charger in two groups. ``month_totals``: numbers and null at the start of
     a month, by the calendar or always or never.
+
+    History: ``sessions_per_page`` at most in an answer; a session is there ``session_delay_s`` after its end, its
+    energy in ``session_unit``; a range of time is one of their ``start`` or their ``end``.
     """
 
     modern_sign_in: int = ON
@@ -57,6 +60,10 @@ class Settings:
     read_by_put: int = ON
     list_twice: bool = False
     month_totals: Literal["calendar", "text", "empty"] = "calendar"
+    sessions_per_page: int = 1000
+    session_delay_s: float = 0.0
+    session_unit: Literal["kWh", "Wh"] = "kWh"
+    sessions_by: Literal["start", "end"] = "start"
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -75,6 +82,7 @@ class Settings:
                 if one is not None
             )
             > 0,
+            "a page has a session at least": self.sessions_per_page > 0,
             "limits, lag and stale_reads are not negative": min(
                 self.reads_per_minute or 0, self.writes_per_minute or 0, self.lag_s, self.stale_reads
             )

@@ -23,9 +23,14 @@ RESERVE_KWH = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """What the present or the last session added up to; it stays after the car has left (cloud-api.md 3.2)."""
+class RunningSession:
+    """What the present or the last session added up to; it stays after the car has left (cloud-api.md 3.2).
 
+    ``start``: seconds since 1970 (UTC). ``time_s`` goes on while the car waits, ``charging_s`` does not.
+    """
+
+    number: int = 0
+    start: float = 0.0
     energy_kwh: float = 0.0
     green_kwh: float = 0.0
     grid_kwh: float = 0.0
@@ -33,6 +38,18 @@ class Session:
     cost: float = 0.0
     range_km: float = 0.0
     time_s: float = 0.0
+    charging_s: float = 0.0
+    discharging_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSession(RunningSession):
+    """A session that has ended. ``is_metered``: its energy was measured by a MID meter."""
+
+    end: float
+    user: int = 0
+    user_name: str = "default"
+    is_metered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +73,14 @@ class ChargerState:
     ``sun_kw``: surplus for Eco-Smart, ``house_a``: what the house draws, for Power Boost. ``error``: a status that
     it is in whatever else is. ``most_a``: a larger limit is accepted, and this one takes effect. ``offline``: the
     status that the cloud shows while out of touch, beside ``last_seen``, what it knew before; the charger goes on.
+    ``in_session``: the session will be recorded when it ends, beside those ``recorded``. ``shown_from``: what of the
+    session's figures is not shown any more.
     """
 
     at: float
     wall_offset: float
     document: Document
-    session: Session
+    session: RunningSession
     capacity_kwh: float
     plugged: bool = False
     wanted_kwh: float = 0.0
@@ -77,6 +96,9 @@ class ChargerState:
     most_a: int | None = None
     last_seen: "ChargerState | None" = None
     finished: bool = True
+    in_session: bool = False
+    shown_from: RunningSession = RunningSession()
+    recorded: tuple[RecordedSession, ...] = ()
 
     @property
     def wall(self) -> float:
@@ -125,6 +147,12 @@ class ChargerState:
         return bool(enabled) and not self.by_hand and not any(schedule.is_open(self.wall) for schedule in enabled)
 
     @property
+    def schedule_a(self) -> float:
+        """Return the limit of the schedules that are open, infinity without one."""
+        limiting = [one for one in self.schedules if one.enabled and one.most_a >= MIN_A and one.is_open(self.wall)]
+        return min((one.most_a for one in limiting if not self.by_hand), default=math.inf)
+
+    @property
     def car_is_satisfied(self) -> bool:
         """Return whether the car takes no more, or gives no more."""
         return self.capacity_kwh - self.wanted_kwh <= RESERVE_KWH if self.limit_a < 0 else self.wanted_kwh <= 0
@@ -148,7 +176,7 @@ class ChargerState:
         """Return the power into the car; negative: out of it."""
         if self.actual_status not in {CHARGING, DISCHARGING}:
             return 0.0
-        amps = min(abs(self.limit_a), self.available_a)
+        amps = min(abs(self.limit_a), self.available_a, self.schedule_a)
         if self.eco_mode is not None and self.limit_a > 0:
             amps = min(amps, max(float(MIN_A), self.sun_a))
         return math.copysign(amps * VOLTS * self.phases / 1000, self.limit_a)

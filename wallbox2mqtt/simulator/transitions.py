@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wallbox2mqtt.simulator import paths
-from wallbox2mqtt.simulator.state import PAUSING_S, RESERVE_KWH, ChargerState, Session
+from wallbox2mqtt.simulator.state import PAUSING_S, RESERVE_KWH, ChargerState, RunningSession
 
 KM_PER_KWH = 7.0
 """[?] The vendor's estimate; the seed's 4 km for 0.546 kWh are about this."""
@@ -29,7 +29,7 @@ def advance(state: ChargerState, when: float) -> ChargerState:
     return replace(state, at=when, session=session, wanted_kwh=wanted_kwh)
 
 
-def _accumulated(state: ChargerState, energy_kwh: float, seconds: float) -> Session:
+def _accumulated(state: ChargerState, energy_kwh: float, seconds: float) -> RunningSession:
     session, taken_kwh = state.session, max(0.0, energy_kwh)
     # both captures say 0 for sun and grid beside some energy: they are told apart only while Eco-Smart counts [?]
     told = 0.0 if state.eco_mode is None else taken_kwh
@@ -43,6 +43,8 @@ def _accumulated(state: ChargerState, energy_kwh: float, seconds: float) -> Sess
         cost=session.cost + taken_kwh * paths.number(state.document, "config_data.energy_price"),
         range_km=session.range_km + taken_kwh * KM_PER_KWH,
         time_s=session.time_s + seconds,
+        charging_s=session.charging_s + (seconds if energy_kwh > 0 else 0),
+        discharging_s=session.discharging_s + (seconds if energy_kwh < 0 else 0),
     )
 
 
