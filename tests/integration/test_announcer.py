@@ -4,24 +4,17 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import pytest
 
-from tests.fakes import FakeClock
 from tests.ha_rules import problems_of
 from tests.mosquitto import LIMIT_S, Broker, Heard, Watcher, eventually, free_port
-from tests.parts import Parts
-from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.homeassistant import MIGRATE
-from wallbox2mqtt.homeassistant.announcer import Announcer
-from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
-from wallbox2mqtt.storage import Storage
-from wallbox2mqtt.topics import Topics
 
 pytestmark = pytest.mark.broker
 
@@ -122,8 +115,11 @@ def test_the_bridge_is_announced_first_and_each_charger_once(house: House) -> No
         watcher.wait_for(is_whole, "both chargers are announced")
         assert watcher.heard[0].topic == BRIDGE
         assert len(watcher.of(BRIDGE)) == 1
-        # with the first detail, and when the first basic document has told more
-        assert 1 <= len(watcher.of(CHARGER)) <= 2
+        # from the list, with the first detail, and when the first basic document has told more
+        first, *more = [json.loads(text)["components"] for text in watcher.of(CHARGER)]
+        assert 1 <= len(more) <= 2
+        assert {"lock_locked", "number_max_charging_current", "button_refresh"} <= first.keys()
+        assert "select_eco_smart" in more[0].keys() - first.keys()
         for heard in watcher.heard:
             assert not problems_of(heard.topic, heard.payload)
         assert standing(house) == watcher.last()
@@ -305,56 +301,6 @@ def test_a_damaged_state_file_does_no_harm(house: House) -> None:
         house.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         eventually(lambda: CHARGER.split("/")[2] in file.read_text(), "it is kept again")
-
-
-class EndError(Exception):
-    """The program has ended, in the middle of it all."""
-
-
-class LastGasp:
-    """In the place of the broker's door: what is published is the last thing that the program does, if that is so."""
-
-    online = True
-
-    def __init__(self, *, is_last: bool = False) -> None:
-        self.published: list[tuple[str, str]] = []
-        self._is_last = is_last
-
-    def publish(self, topic: str, text: str) -> None:
-        self.published.append((topic, text))
-        if self._is_last:
-            raise EndError
-
-
-NODE = BRIDGE.split("/")[2]
-GONE: dict[str, Json] = {
-    "kinds": [{"sensor_gone": "sensor"}],
-    "devices": {NODE: {"prefix": "homeassistant", "form": "entity", "kind": 0, "model": ""}},
-}
-
-
-@pytest.mark.parametrize(
-    ("form", "before", "left"),
-    [("device", None, BRIDGE), ("entity", GONE, f"homeassistant/sensor/{NODE}/sensor_gone/config")],
-)
-def test_what_an_end_in_the_middle_leaves_is_taken_back(
-    tmp_path: Path, clock: FakeClock, form: Discovery, before: Json, left: str
-) -> None:
-    """A topic may stand at the broker as soon as it is published, and until its end is: so long its device is kept."""
-    with Simulator(clock=clock) as cloud:
-        shared = Parts(cloud, clock, tmp_path).shared
-    store = Storage(tmp_path, "account")
-    store.write("discovery", {"wallbox": before})
-
-    def announcer(form: Discovery, mqtt: LastGasp) -> Announcer:
-        config = HomeAssistantConfig(discovery=form)
-        return Announcer(config, Topics("wallbox"), cast("MqttConnection", mqtt), shared, store, frozenset())
-
-    first, then = LastGasp(is_last=True), LastGasp()
-    with pytest.raises(EndError):
-        announcer(form, first).announce()
-    announcer("off", then).announce()
-    assert {first.published[0][0], left} <= {topic for topic, text in then.published if not text}
 
 
 def test_a_restart_changes_nothing(house: House) -> None:

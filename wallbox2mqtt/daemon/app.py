@@ -103,7 +103,16 @@ class App:
         self._command_handler = CommandHandler(
             self._shared, self._topics, self._reader, allowed, accept_retained=commands.accept_retained
         )
-        self._announcer = Announcer(config.home_assistant, self._topics, self._mqtt, self._shared, store, allowed)
+        self._announcer = Announcer(
+            config.home_assistant,
+            topics=self._topics,
+            mqtt=self._mqtt,
+            states=self._states,
+            registry=self._shared.registry,
+            store=store,
+            clock=clock,
+            allowed=allowed,
+        )
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),
             Worker("writer", self._writer, self._shared.queue.wait, clock),
@@ -251,7 +260,7 @@ class App:
     def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit) -> None:
         match event:
             case _DetailRead():
-                self._announcer.look()
+                self._announcer.detail_read(event.charger_id)
                 self._command_handler.look_again([event.charger_id])
             case _ChargersListed():
                 self._show_info()

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.bridge.registry import Registry
+from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant import (
     MIGRATE,
@@ -25,6 +27,7 @@ from wallbox2mqtt.homeassistant import (
     slug,
     topics_of,
 )
+from wallbox2mqtt.homeassistant.inventory import Inventory
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
@@ -58,25 +61,30 @@ class _Migration:
 
 
 class Announcer:
-    """Announces the bridge and each charger of which a detail was read."""
+    """Announces the bridge and each charger: from the list at once, completed by its first detail."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is known, where it is kept, and where it goes
         self,
         config: HomeAssistantConfig,
+        *,
         topics: Topics,
         mqtt: MqttConnection,
-        shared: Shared,
+        states: ChargerStates,
+        registry: Registry,
         store: Storage,
+        clock: Clock,
         allowed: frozenset[str],
     ) -> None:
         """Restore what was announced before; ``allowed``: the permissions that the configuration gives."""
         self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
         self._language = config.language
-        self._mqtt, self._states, self._registry = mqtt, shared.states, shared.registry
-        self._storage, self._clock, self._allowed = store, shared.clock, allowed
+        self._mqtt, self._states, self._registry = mqtt, states, registry
+        self._storage, self._clock, self._allowed = store, clock, allowed
         self._announced = _announced(store.read(_FILE).get(topics.base))
         self._sent: dict[str, int] = {}
         self._revisions: dict[int, int] = {}
+        self._inventories: dict[int, Inventory] = {}
+        self._from_list: set[int] = set()
         self._migrations: dict[str, _Migration] = {}
 
     def announce(self) -> None:
@@ -93,8 +101,17 @@ class Announcer:
         self._offer(bridge(self._topics, self._language))
         self.look()
 
+    def detail_read(self, charger_id: int) -> None:
+        """Record that a detail was read, and announce what has changed with it."""
+        if (snapshot := self._states.snapshot(charger_id)) is not None:
+            self._from_list.discard(charger_id)
+            inventory = self._inventories.setdefault(charger_id, Inventory())
+            if inventory.record(snapshot.values, self._clock.monotonic()):
+                self._revisions.pop(charger_id, None)
+        self.look()
+
     def look(self) -> None:
-        """Announce what has changed since; called each second, and when a charger has been read."""
+        """Announce what has changed since; called each second, and when the list was read."""
         if self._form == "off" or not self._mqtt.online:
             return
         self._go_on()
@@ -103,6 +120,8 @@ class Announcer:
             ours = {bridge_node(self._topics.base), *map(charger_node, chargers)}
             for node in self._announced.keys() - ours:
                 self._clear(node)
+            for charger_id in self._inventories.keys() - set(chargers):
+                del self._inventories[charger_id]
         revisions = {charger_id: self._states.revision(charger_id) for charger_id in chargers}
         changed = [charger_id for charger_id in chargers if revisions[charger_id] != self._revisions.get(charger_id, 0)]
         if not changed:
@@ -119,13 +138,15 @@ class Announcer:
     def _look_at(self, charger_id: int, label: str | None) -> None:
         snapshot = self._states.snapshot(charger_id)
         if snapshot is None:
+            self._look_at_list(charger_id, label)
             return
         before = self._announced.get(charger_node(charger_id))
+        inventory = self._inventories.get(charger_id)
         unread = before is not None and "basic" not in snapshot.homes
         charger = ChargerDevice(
             self._topics,
             charger_id,
-            snapshot.values,
+            inventory.fill(snapshot.values) if inventory is not None else snapshot.values,
             expected=basic_keys(before.components) if before is not None and unread else frozenset(),
             model=before.model if before is not None else "",
             allowed=self._allowed,
@@ -134,6 +155,17 @@ class Announcer:
         )
         if charger.is_whole:
             self._offer(charger.announcement())
+
+    def _look_at_list(self, charger_id: int, label: str | None) -> None:
+        """Announce a charger that is new with what the list has of it, and what every charger has."""
+        if charger_node(charger_id) in self._announced and charger_id not in self._from_list:
+            return  # it stands at the broker with more than the list has
+        self._from_list.add(charger_id)
+        values = self._states.view(charger_id)
+        charger = ChargerDevice(
+            self._topics, charger_id, values, label=label, allowed=self._allowed, language=self._language
+        )
+        self._offer(charger.announcement())
 
     def _offer(self, new: Announcement) -> None:
         """Announce a device, in the way that what stands at the broker asks for."""
