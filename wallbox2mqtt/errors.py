@@ -140,7 +140,16 @@ class BadAnswerError(AnswerLostError):
     reason = "bad_answer"
 
 
-CLOUD_REASONS = ("ok", "auth_failed", "bad_answer", "http_5xx", "rate_limited", "timeout", "unreachable")
+CLOUD_REASONS = (
+    "ok",
+    "auth_failed",
+    "bad_answer",
+    "http_5xx",
+    "no_chargers",
+    "rate_limited",
+    "timeout",
+    "unreachable",
+)
 """All words that ``bridge/cloud_reason`` can show."""
 
 # Exit codes: what systemd, Docker and scripts go by. Those of sysexits.h where it has one.

@@ -32,7 +32,7 @@ def reasons(error: type[errors.CloudError]) -> set[str]:
 
 
 def test_the_reasons_are_those_of_the_errors() -> None:
-    assert set(errors.CLOUD_REASONS) == {"ok", *reasons(errors.CloudError)}
+    assert set(errors.CLOUD_REASONS) == {"ok", "no_chargers", *reasons(errors.CloudError)}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in drawn()][1:])

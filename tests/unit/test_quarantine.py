@@ -120,7 +120,7 @@ class TestForbidden:
 
     @pytest.mark.parametrize(
         ("chargers", "refused"),
-        [([1], [detail(1)]), ([1, 2], [detail(1), detail(2)]), ([1, 2, 3, 4], [LIST, detail(2)]), ([], [LIST])],
+        [([1], [detail(1), LIST]), ([1, 2], [detail(1), detail(2)]), ([1, 2, 3, 4], [LIST, detail(2)]), ([], [LIST])],
         ids=["the only one", "both", "the list and one", "the list where nothing else is known"],
     )
     def test_all_are_a_refusal(self, harness: ReadingHarness, chargers: list[int], refused: list[Target]) -> None:

@@ -185,7 +185,7 @@ class TestFaults:
         [
             ({"kind": "status", "status": 500}, "http_5xx"),
             ({"kind": "status", "status": 503, "body": "empty"}, "http_5xx"),
-            ({"kind": "status", "status": 404}, "bad_answer"),
+            ({"kind": "status", "status": 404, "path": "*"}, "bad_answer"),
             ({"kind": "reset"}, "unreachable"),
             ({"kind": "cut"}, "unreachable"),
             ({"kind": "hang"}, "timeout"),
@@ -300,7 +300,7 @@ class TestRefused:
         parts = make(reads_per_minute=3, poll_interval=20)
         parts.run(25)
         parts.cloud.fault(Fault(kind="status", status=403, path="chargers/status/*"))
-        parts.run(40)
+        parts.run(60)
         assert parts.last("bridge/cloud_reason") == "rate_limited"
         assert parts.last("bridge/cloud") == "online"
         assert self.interval(parts) == 40

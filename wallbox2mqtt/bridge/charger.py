@@ -101,7 +101,7 @@ class KnownCharger:
 
     ``gone``: keys by the document that no longer has them. ``uncertain_since``: since when it is unknown whether a
     write of the field had its effect. ``wrong``: in how many readings in a row a field was of the wrong kind.
-    ``revision``: how often more of it than measurements has changed.
+    ``absent``: it is gone from the account. ``revision``: how often more of it than measurements has changed.
     """
 
     id: int
@@ -115,6 +115,7 @@ class KnownCharger:
     wrong: dict[str, int] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
+    absent: bool = False
     detailed: bool = False
     availability: str | None = None
     revision: int = 0

@@ -78,6 +78,9 @@ class CommandHandler:
         elif (reason := self._why_stored(message)) is not None:
             self._reject(command, reason)
             return
+        elif (problem := self._refusal_of(command.charger_id)) is not None:
+            self._reject(command, problem)
+            return
         elif self._states.has_detail(command.charger_id) or command.key == "refresh":
             self._understand(message, command)
             return
@@ -92,6 +95,12 @@ class CommandHandler:
                 _LOG.warning("dropped a command, too many wait for the list of chargers topic=%.200s", message.topic)
             return
         self._waiting.append((message, command))
+
+    def _refusal_of(self, charger_id: int) -> str | None:
+        """Return why a charger's commands would only wait in vain, or None."""
+        if self._states.has_detail(charger_id) and charger_id in self._registry.readable:
+            return None
+        return self._registry.problem_of(charger_id)
 
     def _why_stored(self, message: Message) -> str | None:
         """Return why a message may have been stored, and so is no command; None for a live one."""
@@ -132,6 +141,7 @@ class CommandHandler:
             self._results.superseded(superseded)
 
     def _reject(self, command: QueuedCommand, reason: str) -> None:
+        _LOG.info("rejected a command charger=%d field=%.100s reason=%r", command.charger_id, command.key, reason)
         self._states.republish(command.charger_id, [command.key])
         self._results.rejected(command, reason)
 
@@ -142,7 +152,8 @@ class CommandHandler:
         ready = set(charger_ids)
         for message, command in waiting:
             listed = self._registry.was_listed and command.charger_id not in self._registry.chargers
-            if command.charger_id in ready or listed or self._states.has_detail(command.charger_id):
+            known = self._states.has_detail(command.charger_id) or self._refusal_of(command.charger_id) is not None
+            if command.charger_id in ready or listed or known:
                 self._sort(message, command)
             else:
                 self._waiting.append((message, command))

@@ -15,7 +15,8 @@ from wallbox2mqtt.bridge.target import LIST, Document, Target, basics, details
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.documents import Listed
 
-HOUR_S, DAY_S = 3600.0, 86400.0
+HOUR_S = 3600.0
+_DAY_S = 86_400.0
 SWEEP_SHARE = 5
 """One planned read in so many may be another than the sweep."""
 _ACTIVE_S = 600.0
@@ -69,11 +70,8 @@ class Planner:
         """Ask for every document as soon as the budget allows; what was asked for before keeps its place."""
         with self._lock:
             chargers = self._registry.chargers
-            documents = _documents(chargers)
-            if not self._registry.is_configured:
-                # of one charger the list shows next to nothing that its detail does not
-                documents = [*documents, LIST] if len(chargers) == 1 else [LIST, *documents]
-            self._add_to_everything(documents)
+            # the list first: it alone shows which chargers there are
+            self._add_to_everything([LIST, *_documents(chargers)])
             self._wants_more = not chargers
 
     def _add_to_everything(self, wanted: list[Target]) -> None:
@@ -94,7 +92,9 @@ class Planner:
     def next(self, *, with_basics: bool = True) -> Target:
         """Return what to read now; ``with_basics``: whether a basic document may be read."""
         with self._lock:
-            chargers = self._registry.chargers
+            chargers = self._registry.readable
+            if self._quarantine.asks_for_list:
+                return LIST
             has_sweep = len(chargers) > 1 and self._quarantine.allows_sweep
             kinds = set(Document) if with_basics else {Document.LIST, Document.DETAIL}
             queued = itertools.chain(self._wanted, self._everything)
@@ -113,9 +113,9 @@ class Planner:
             readable = commanded
         scores = {target: self._overdue(target, chargers) for target in readable}
         best = max(scores, key=lambda target: scores[target]) if scores else LIST
-        # what was never read comes before the daily list: a restart begins with what users wait for
+        # what was never read comes before the hourly list: a restart begins with what users wait for
         with_list = chargers == 1 and best in self._asked and not self._quarantine.holds(LIST)
-        return LIST if with_list and self._age(LIST) >= DAY_S else best
+        return LIST if with_list and self._age(LIST) >= HOUR_S else best
 
     def _is_unsettled(self, target: Target) -> bool:
         """Return whether this is the detail of a charger of which nobody knows yet what a command has done."""
@@ -129,7 +129,7 @@ class Planner:
         age, charger = self._age(target), target.charger_id
         if target.document is Document.BASIC:
             # one that was never read is a day older than the program: else all of them would come before any detail
-            age = min(age, self._clock.monotonic() - self._started + DAY_S)
+            age = min(age, self._clock.monotonic() - self._started + _DAY_S)
             can_wait = chargers == 1 and self._details < _BASIC_AFTER and self._is_charging(charger)
             return -1.0 if age < HOUR_S or can_wait else age * _BASIC_WEIGHT
         just = self._clock.monotonic() - self._commanded.get(charger, -math.inf) < _ACTIVE_S
@@ -155,11 +155,13 @@ class Planner:
 
     def record_list(self, listing: list[Listed]) -> list[int]:
         """Record a good listing; return the chargers that are gone: every listing of a day lacked them."""
+        before = set(self._registry.chargers)
         gone = self._registry.record_list(listed.charger_id for listed in listing)
         chargers = self._registry.chargers
+        new = [charger for charger in chargers if charger not in before]
         with self._lock:
-            if len(chargers) == 1 and (only := Target(Document.DETAIL, chargers[0])) not in self._asked:
-                # the first start of most users: the list has told a part, the rest need not wait for the interval
+            if len(new) == 1 and (only := Target(Document.DETAIL, new[0])) not in self._asked:
+                # the first start of most users, or a new charger: the list has told a part, the rest need not wait
                 self._wanted.append(only)
             if self._wants_more:
                 # everything was wanted before it was known what there is

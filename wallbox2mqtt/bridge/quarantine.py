@@ -5,6 +5,7 @@ Only the reader's thread uses it.
 
 import logging
 import math
+from http import HTTPStatus
 
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.target import LIST, Document, Target, details
@@ -33,6 +34,9 @@ class Quarantine:
         self._forbidden: set[int] = set()
         self._forbidden_at: dict[int, float] = {}
         self._readable: set[int] = set()
+        self._suspect: Target | None = None
+        self._suspect_status: int | None = None
+        self._blamed_on_pace: set[int] = set()
         self._list_failed, self._list_failures, self._list_drops = False, 0, 0
         self._troubles: dict[Target, RepeatedFault] = {}
 
@@ -45,23 +49,55 @@ class Quarantine:
         """Whether the list may be read in turn: it is not set aside, and did not fail just now."""
         return not self.holds(LIST) and not self._list_failed
 
-    def record_success(self, target: Target) -> None:
-        """Record a good read: earlier refusals were of single documents."""
+    @property
+    def asks_for_list(self) -> bool:
+        """Whether the list has to tell what the refused document of the only charger means."""
+        return self._suspect is not None
+
+    def record_success(self, target: Target) -> Target | None:
+        """Record a good read: earlier refusals were of single documents.
+
+        Return the refused document of the only charger if the pace of reading turned out to be to blame for it.
+        """
         self._forbidden.clear()
         self._all_forbidden = False
         self._readable.add(target.charger_id)
         if target == LIST:
             self._list_failures = 0
         else:
-            self._end_trouble(target)
-            if self._list_failed:
-                self._list_failures += 1
-                if self._list_failures >= _LIST_FAILURES:
-                    self._drop_list("it fails while other documents can be read")
+            self._record_readable(target)
         self._list_failed = False
+        suspect, self._suspect = self._suspect, None
+        return suspect if target == LIST and suspect is not None and self._is_pace_to_blame(suspect) else None
+
+    def _record_readable(self, target: Target) -> None:
+        self._end_trouble(target)
+        if target.document is Document.DETAIL:
+            self._blamed_on_pace.discard(target.charger_id)
+            self._registry.record_readable(target.charger_id)
+        if self._list_failed:
+            self._list_failures += 1
+            if self._list_failures >= _LIST_FAILURES:
+                self._drop_list("it fails while other documents can be read")
+
+    def _is_pace_to_blame(self, suspect: Target) -> bool:
+        """Decide by a good list what the refused document of the only charger means, and set it aside or not.
+
+        A charger that is listed and could be read before was hardly refused for its own sake: the first time the
+        pace is to blame.
+        """
+        charger = suspect.charger_id
+        is_known = charger in self._readable and not self._registry.is_missing(charger)
+        if is_known and self._suspect_status == HTTPStatus.FORBIDDEN and charger not in self._blamed_on_pace:
+            self._blamed_on_pace.add(charger)
+            return True
+        self._set_aside(suspect, self._suspect_status)
+        return False
 
     def record_failure(self, target: Target, error: CloudError) -> None:
         """Record a failed read. Whether a failing list is to blame or the cloud, the next detail will tell."""
+        if target == LIST:
+            self._suspect = None  # it could not tell
         is_answered = isinstance(error, RequestRefusedError | AnswerLostError)
         self._list_failed = is_answered and target == LIST and len(self._registry.chargers) > 1
         if self._list_failed and isinstance(error, RequestRefusedError):
@@ -73,17 +109,38 @@ class Quarantine:
             return True  # until something can be read again
         self._forbidden.add(target.charger_id)
         self._forbidden_at[target.charger_id] = self._clock.monotonic()
-        self._set_aside(target)
+        if self._is_only_detail(target):
+            self._suspect, self._suspect_status = target, HTTPStatus.FORBIDDEN
+            return False
+        self._hold(target)
         if self._is_everything_forbidden():
             # not this document but all of them: too many requests
             for noted in (self._quarantined_until, self._forbidden, self._forbidden_at, self._readable):
                 noted.clear()
-            self._all_forbidden = True
+            self._all_forbidden, self._suspect = True, None
+            self._registry.clear_refused()
             return True
-        self._tell(target, "forbidden", f"{target} minutes={QUARANTINE_S / 60:.0f} http_status=403")
+        self._set_aside(target, HTTPStatus.FORBIDDEN)
         return False
 
-    def _set_aside(self, target: Target) -> None:
+    def record_not_found(self, target: Target, http_status: int | None) -> None:
+        """Record that a document is not there, and set it aside; the list decides about the only charger's."""
+        if self._is_only_detail(target):
+            self._suspect, self._suspect_status = target, http_status
+        else:
+            self._set_aside(target, http_status)
+
+    def _is_only_detail(self, target: Target) -> bool:
+        is_only = self._registry.chargers == [target.charger_id]
+        return is_only and target.document is Document.DETAIL and not self.holds(LIST)
+
+    def _set_aside(self, target: Target, http_status: int | None) -> None:
+        self._hold(target)
+        if target.document is Document.DETAIL:
+            self._registry.record_refused(target.charger_id)
+        self._tell(target, "refused", f"{target} minutes={QUARANTINE_S / 60:.0f} http_status={http_status}")
+
+    def _hold(self, target: Target) -> None:
         until = self._clock.monotonic() + QUARANTINE_S
         self._quarantined_until[target] = until
         if target.document is Document.DETAIL:

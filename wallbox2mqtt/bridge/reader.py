@@ -1,14 +1,16 @@
 """The reader: spends the read budget on what the planner says, and fills the state."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
-from wallbox2mqtt.bridge.target import Document, Target
+from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
@@ -18,6 +20,7 @@ from wallbox2mqtt.errors import (
     CloudError,
     ForbiddenError,
     RateLimitedError,
+    RequestRefusedError,
     UnauthorizedError,
 )
 from wallbox2mqtt.log import RepeatedFault
@@ -25,6 +28,9 @@ from wallbox2mqtt.log import RepeatedFault
 _LOG = logging.getLogger(__name__)
 
 IDLE_S = 5.0
+_PASS_BACKOFF_EACH_S = 300.0
+"""A list that somebody asks for is read although reads are held off, but not more often than this."""
+_NOT_FOUND = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,8 @@ class Reader:
         self._condition = threading.Condition()
         self._due = True
         self._poked = False
+        self._list_asked = False
+        self._passed_backoff = -math.inf
         self._again: Target | None = None
         self._not_before = 0.0
         self._last_begun: float | None = None
@@ -89,8 +97,9 @@ class Reader:
         self.poke()
 
     def want_all(self) -> None:
-        """Read everything as soon as the budget allows."""
+        """Read everything as soon as the budget allows; the list also while reads are held off after a refusal."""
         self._planner.want_all()
+        self._list_asked = True
         self.poke()
 
     def drain(self) -> list[QueuedCommand]:
@@ -119,12 +128,20 @@ class Reader:
         """Read one document if one is due; return the seconds after which to look again at the latest."""
         self._expire()
         wait = self._wait_s()
-        if wait > 0:
+        if wait <= 0:
+            self._read(self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0))
+        elif self._may_pass_backoff():
+            self._passed_backoff = self._clock.monotonic()
+            self._read(LIST)
+        else:
             self._tell_shut_out()
             return min(wait, IDLE_S)
-        target = self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0)
-        self._read(target)
         return 0.0
+
+    def _may_pass_backoff(self) -> bool:
+        """Return whether to read the list although reads are held off: somebody has changed the account's chargers."""
+        rested = self._clock.monotonic() - self._passed_backoff >= _PASS_BACKOFF_EACH_S
+        return self._list_asked and rested and not self._backoff.is_told and self._allowed_in_s() <= 0
 
     def _tell_shut_out(self) -> None:
         """Tell of a refusal that another thread has met, or an earlier run: no read will for a while."""
@@ -147,13 +164,17 @@ class Reader:
             due = self._due
         if not due and not wanted:
             return IDLE_S
-        now = self._clock.monotonic()
-        waits = [self._backoff.wait_s(), self._reads.ready_in_s(), self._tokens.wait_s(), self._not_before - now]
-        if self._tokens.spends_a_write():
-            waits.append(self._writes.ready_in_s())
+        waits = [self._backoff.wait_s(), self._allowed_in_s()]
         if self._backoff.is_slowed and self._last_begun is not None:
             # the pace that was refused is not tried again, whoever asks
-            waits.append(self._last_begun + self._backoff.interval_s - now)
+            waits.append(self._last_begun + self._backoff.interval_s - self._clock.monotonic())
+        return max(waits)
+
+    def _allowed_in_s(self) -> float:
+        """Return the seconds until the budget and the token allow a read."""
+        waits = [self._reads.ready_in_s(), self._tokens.wait_s(), self._not_before - self._clock.monotonic()]
+        if self._tokens.spends_a_write():
+            waits.append(self._writes.ready_in_s())
         return max(waits)
 
     def _read(self, target: Target) -> None:
@@ -170,16 +191,24 @@ class Reader:
             self._began(target, begun)
             self._again = None
             self._backoff.succeeded()
-            self._quarantine.record_success(target)
-            self._status.read_succeeded()
+            too_fast = self._quarantine.record_success(target)
+            self._status.read_succeeded("no_chargers" if target == LIST and self._registry.has_none else "ok")
             self._trouble.ended()
             self._told(target, answer)
+            if too_fast is not None:
+                self._refused(too_fast, ForbiddenError("the cloud answered 403", HTTPStatus.FORBIDDEN))
+        self._mark_absent()
 
     def _began(self, target: Target, begun: float) -> None:
         self._last_begun = begun
         with self._condition:
             self._due = False
+            self._list_asked = self._list_asked and target != LIST
         self._planner.record_read(target)
+
+    def _mark_absent(self) -> None:
+        for charger_id in self._registry.chargers:
+            self._states.mark_absent(charger_id, absent=self._registry.is_absent(charger_id))
 
     def _ask(self, target: Target) -> CloudResponse:
         match target.document:
@@ -248,13 +277,30 @@ class Reader:
                     self._refused(target, error)
                 else:
                     self._status.answered()
+                    self._answer_refused(target, error)
                 return
+            case RequestRefusedError(http_status=status) if status in _NOT_FOUND and target != LIST:
+                self._quarantine.record_not_found(target, status)
+                if not self._quarantine.asks_for_list:
+                    self._status.answered()
+                    self._answer_refused(target, error)
+                    return
             case AuthError() if not self._tokens.worked_before:
                 self._listener.credentials_rejected(error)
         self._quarantine.record_failure(target, error)
         self._status.read_failed(error)
         if not isinstance(error, RateLimitedError):
             self._tell(target, error.reason, error)
+
+    def _answer_refused(self, target: Target, error: CloudError) -> None:
+        """CloudResponse who waits for a document that is refused for its charger's sake: it would be again."""
+        reason = self._registry.problem_of(target.charger_id)
+        if target.document is not Document.DETAIL or reason is None:
+            return
+        with self._condition:
+            command = self._refreshes.pop(target.charger_id, None)
+        if command is not None:
+            self._results.failed(command, reason, error.http_status)
 
     def _refused(self, target: Target, error: CloudError) -> None:
         self._backoff.refused(error.retry_after_s if isinstance(error, RateLimitedError) else None)

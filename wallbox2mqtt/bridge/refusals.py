@@ -15,9 +15,13 @@ def reason_of(error: CloudError, intent: Intent | None, view: Values) -> str:
     return f"{error}: {_likely(intent, view)}"
 
 
+def is_action(intent: Intent | None) -> bool:
+    """Return whether a command asks for something to be done, and does not set a value."""
+    return intent is not None and intent.field.command is not None and intent.field.command.always_sent
+
+
 def _likely(intent: Intent | None, view: Values) -> str:
-    acts = intent is not None and intent.field.command is not None and intent.field.command.always_sent
-    if acts and intent is not None:
+    if intent is not None and is_action(intent):
         if view.get("locked") == 1:
             return "the charger is locked, unlock it first"
         enabled = view.get("charging_enabled")

@@ -1,8 +1,9 @@
-"""Which chargers exist: those of the last listing, or those that the configuration names.
+"""Which chargers exist: those of the last listing, or those that the configuration names; and which are missing.
 
 Kept in ``state_dir``, so that a restart begins with what users wait for. Any thread may ask.
 """
 
+import logging
 import threading
 from collections.abc import Iterable
 
@@ -12,13 +13,19 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS
 from wallbox2mqtt.storage import Storage
 
+_LOG = logging.getLogger(__name__)
+
 GONE_AFTER_S = 86400.0
 """A charger that every good listing of so many seconds lacked is forgotten."""
+NO_CHARGERS = "the account has no chargers"
+_ABSENT_LISTS = 2
+"""A charger that so many good listings in a row lacked is out of reach; one is enough where it is refused, too."""
+_SAVE_EACH_S = 600.0
 _FILE = "chargers"
 
 
 class Registry:
-    """The chargers of the account. One lock; the reader records listings, all others only ask."""
+    """The chargers of the account. One lock; the reader records what it finds, all others only ask."""
 
     def __init__(self, only: Iterable[int], clock: Clock, store: Storage) -> None:
         """Restore the chargers of the last listing.
@@ -38,6 +45,13 @@ class Registry:
         self._missing_since = {
             known[key]: now - missing_s for key, missing_s in _items(kept.get("missing")) if key in known
         }
+        self._missing_lists = dict.fromkeys(self._missing_since, 1)
+        self._refused = {charger for charger in _ids(kept.get("refused")) if charger in self._chargers}
+        self._unchangeable = {charger for charger in _ids(kept.get("unchangeable")) if charger in self._chargers}
+        self._told: set[int] = set()
+        self._is_empty = False
+        self._saved, self._kept = now, self._content()
+        self._is_listed = False
         self.was_listed = bool(self._only)
 
     @property
@@ -51,32 +65,152 @@ class Registry:
         """Whether the configuration names the chargers, so that no list is needed to know them."""
         return bool(self._only)
 
+    @property
+    def has_none(self) -> bool:
+        """Whether none of the chargers is in the account any more, or none ever was."""
+        with self._lock:
+            return self._is_listed and all(self._is_absent(charger) for charger in self._chargers)
+
+    @property
+    def readable(self) -> list[int]:
+        """The chargers whose documents are worth asking for: not those that are missing and refused, too."""
+        with self._lock:
+            return [one for one in self._chargers if not (one in self._missing_lists and one in self._refused)]
+
+    def is_missing(self, charger_id: int) -> bool:
+        """Return whether the newest listing lacked a charger."""
+        with self._lock:
+            return charger_id in self._missing_lists
+
+    def is_absent(self, charger_id: int) -> bool:
+        """Return whether a charger is gone from the account, as far as is known by now."""
+        with self._lock:
+            return self._is_absent(charger_id)
+
+    def _is_absent(self, charger_id: int) -> bool:
+        return self._missing_lists.get(charger_id, 0) >= (1 if charger_id in self._refused else _ABSENT_LISTS)
+
+    def problem_of(self, charger_id: int) -> str | None:
+        """Return why a charger's documents cannot be read, in words; None where they can, or where nobody knows yet."""
+        with self._lock:
+            return self._problem_of(charger_id)
+
+    def _problem_of(self, charger_id: int) -> str | None:
+        if self._is_absent(charger_id):
+            return f"the account has no charger {charger_id}"
+        if charger_id in self._refused and self._is_listed and charger_id not in self._missing_lists:
+            return f"no rights to read charger {charger_id}"
+        return None
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the account's chargers, in words."""
+        with self._lock:
+            empty = [NO_CHARGERS] if self._is_listed and not self._chargers else []
+            found = [self._problem_of(charger) for charger in self._chargers]
+            found += [f"no rights to change charger {charger}" for charger in sorted(self._unchangeable)]
+            return empty + [problem for problem in found if problem is not None]
+
     def record_list(self, listed: Iterable[int]) -> list[int]:
         """Record the chargers of a good listing; return those that are gone for good."""
         with self._lock:
-            self.was_listed = True
+            self.was_listed = self._is_listed = True
             ids = [charger for charger in listed if charger in self._only or not self._only]
             gone = self._missing_for_too_long(set(ids))
+            self._refused -= {charger for charger in ids if charger in self._missing_lists}  # it is back: try it
             for charger in [*ids, *gone]:
                 self._missing_since.pop(charger, None)
+                self._missing_lists.pop(charger, None)
             known, left = set(self._chargers), set(gone)
             self._chargers = [charger for charger in self._chargers if charger not in left]
+            self._refused -= left
+            self._unchangeable -= left
             new = [charger for charger in ids if charger not in known]
             self._chargers += new[: max(0, MAX_CHARGERS - len(self._chargers))]
+            self._tell()
             self._keep()
             return gone
 
     def _missing_for_too_long(self, here: set[int]) -> list[int]:
         now = self._clock.monotonic()
-        missing = [charger for charger in self._chargers if charger not in here and charger not in self._only]
-        return [charger for charger in missing if now - self._missing_since.setdefault(charger, now) >= GONE_AFTER_S]
+        missing = [charger for charger in self._chargers if charger not in here]
+        for charger in missing:
+            self._missing_lists[charger] = self._missing_lists.get(charger, 0) + 1
+            self._missing_since.setdefault(charger, now)
+        return [
+            charger
+            for charger in missing
+            if charger not in self._only and now - self._missing_since[charger] >= GONE_AFTER_S
+        ]
+
+    def record_readable(self, charger_id: int) -> None:
+        """Record that a charger's status document could be read."""
+        with self._lock:
+            self._refused.discard(charger_id)
+            self._tell()
+            self._keep()
+
+    def record_refused(self, charger_id: int) -> None:
+        """Record that a charger's status document was refused, or is not there."""
+        with self._lock:
+            self._refused.add(charger_id)
+            self._tell()
+            self._keep()
+
+    def clear_refused(self) -> None:
+        """Record that not single documents are refused but everything: nothing is known of any charger's rights."""
+        with self._lock:
+            self._refused.clear()
+            self._tell()
+            self._keep()
+
+    def record_write(self, charger_id: int, *, has_rights: bool) -> None:
+        """Record whether the account may change a charger, as a write has shown."""
+        with self._lock:
+            if has_rights == (charger_id in self._unchangeable):
+                (self._unchangeable.discard if has_rights else self._unchangeable.add)(charger_id)
+                self._keep()
+                if not has_rights:
+                    _LOG.warning("no rights to change charger %d", charger_id)
+
+    def _tell(self) -> None:
+        """Write a line for each charger that went out of reach, or came back."""
+        problems = {charger: self._problem_of(charger) for charger in self._chargers}
+        troubled = {charger for charger, problem in problems.items() if problem is not None}
+        if self._is_listed and not self._chargers and not self._is_empty:
+            _LOG.warning(NO_CHARGERS)
+        self._is_empty = self._is_listed and not self._chargers
+        for charger in sorted(troubled - self._told):
+            _LOG.warning("%s, its last values stay charger=%d", problems[charger], charger)
+        for charger in sorted(self._told - troubled):
+            if charger in problems:
+                _LOG.info("the charger can be read again charger=%d", charger)
+        self._told = troubled
+
+    def _content(self) -> dict[str, Json]:
+        return {
+            "ids": list[Json](self._chargers),
+            "refused": list[Json](sorted(self._refused)),
+            "unchangeable": list[Json](sorted(self._unchangeable)),
+            "missing": list[Json](sorted(self._missing_since)),
+        }
 
     def _keep(self) -> None:
-        ids: list[Json] = list(self._chargers)
+        """Write down what changed, and each ten minutes for how long chargers have been missing."""
+        now, content = self._clock.monotonic(), self._content()
+        if content == self._kept and not (self._missing_since and now - self._saved >= _SAVE_EACH_S):
+            return
+        self._saved, self._kept = now, content
         # as lengths: a wall clock that jumps by a day must not make a charger gone
-        now = self._clock.monotonic()
         missing: dict[str, Json] = {str(charger): now - since for charger, since in self._missing_since.items()}
-        self._storage.write(_FILE, {"ids": ids, "missing": missing})
+        self._storage.write(_FILE, content | {"missing": missing})
+
+
+def kept_problems(store: Storage) -> dict[int, str]:
+    """Return what the last run found wrong with single chargers, in words."""
+    kept = store.read(_FILE)
+    changes = {charger: f"no rights to change charger {charger}" for charger in _ids(kept.get("unchangeable"))}
+    return changes | {charger: f"no rights to read charger {charger}" for charger in _ids(kept.get("refused"))}
 
 
 def _ids(kept: Json) -> list[int]:

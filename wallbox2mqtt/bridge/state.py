@@ -192,6 +192,16 @@ class ChargerStates:
             self._update_availability(charger)
             return unconfirmed
 
+    def mark_absent(self, charger_id: int, *, absent: bool) -> None:
+        """Record whether a charger is gone from the account: its last values stay, it counts as offline."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            if charger is None and absent:
+                charger = self._chargers.setdefault(charger_id, KnownCharger(charger_id))
+            if charger is not None and charger.absent != absent:
+                charger.absent = absent
+                self._update_availability(charger)
+
     def mark_uncertain(self, charger_id: int, keys: Iterable[str], now: float) -> None:
         """Record that a write of these fields got no answer: whether they still are as shown is not known."""
         with self._lock:
@@ -301,7 +311,7 @@ class ChargerStates:
         return dict.fromkeys(before - here)
 
     def _update_availability(self, charger: KnownCharger) -> None:
-        out = charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH
+        out = charger.absent or charger.stale or charger.values.get("status_id") in OUT_OF_TOUCH
         availability = OFFLINE if out else ONLINE
         if availability != charger.availability:
             charger.availability = availability

@@ -44,14 +44,14 @@ class BridgeStatus:
         """Contradict whoever wrote ``offline``: an old connection's will, or another program."""
         self._publish(self._topics.state, ONLINE)
 
-    def read_succeeded(self) -> None:
-        """Record a good read."""
+    def read_succeeded(self, reason: str = "ok") -> None:
+        """Record a good read; ``reason``: what else there is to say of the cloud."""
         with self._lock:
             self._failures = 0
             self.last_read = self.last_contact = self._clock.monotonic()
-            self.reason = "ok"
+            self.reason = reason
             self.show("cloud", ONLINE)
-            self.show("cloud_reason", "ok")
+            self.show("cloud_reason", reason)
             self.show("last_poll", iso_utc(self._clock.wall()))
 
     def read_failed(self, error: CloudError) -> None:

@@ -3,7 +3,7 @@
 import logging
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.refusals import reason_of
+from wallbox2mqtt.bridge.refusals import is_action, reason_of
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Intent, Json, request_of
 from wallbox2mqtt.catalogue.templates import RequestTemplate, UnfilledError
@@ -37,7 +37,7 @@ class Writer:
         self._cloud, self._clock, self._max_age_s = cloud, shared.clock, shared.max_age_s
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
-        self._states, self._planner = shared.states, shared.planner
+        self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
         self._backoff = Backoff(0.0, shared.writes.interval_s, shared.clock)
         self.under_way: QueuedCommand | None = None
 
@@ -141,6 +141,7 @@ class Writer:
     ) -> None:
         self._backoff.succeeded()
         self._planner.record_command(command.charger_id)
+        self._registry.record_write(command.charger_id, has_rights=True)
         shown = _shown(intent)
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)
@@ -170,6 +171,9 @@ class Writer:
             case NotSentError() | AnswerLostError() if command.tries + 1 < MAX_TRIES:
                 self._again(command)
             case ForbiddenError() | ConflictError():
+                if isinstance(error, ForbiddenError) and not is_action(command.intent):
+                    # actions are refused for many reasons, settings for want of rights
+                    self._registry.record_write(command.charger_id, has_rights=False)
                 view = self._states.view(command.charger_id)
                 self._fail(command, reason_of(error, command.intent, view), error.http_status)
             case _:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wallbox2mqtt.bridge.registry import NO_CHARGERS, kept_problems
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
 from wallbox2mqtt.cli.report import Finding
 from wallbox2mqtt.clock import Clock
@@ -15,7 +16,8 @@ from wallbox2mqtt.storage import Storage
 
 LONGEST_WAIT_S = 130.0
 _SIGN_IN, _CHARGERS = "sign-in", "chargers"
-_NO_CHARGERS = "add the charger to this account in the Wallbox app, or use the account that has it"
+_ADD_ONE = "add the charger to this account in the Wallbox app, or use the account that has it"
+_ASK_OWNER = "ask the charger's owner to give this account more rights in the Wallbox app"
 _LATER = "try again in a minute"
 _NEXT = {
     "unreachable": "check this machine's way to the internet: DNS, firewall, proxy (https_proxy)",
@@ -32,7 +34,7 @@ class AccountCheck:
 
     def __init__(self, config: WallboxConfig, state_dir: Path, clock: Clock, wait_note: Callable[[str], None]) -> None:
         """Restore token and budgets of the last run; ``wait_note`` is told when something has to be waited for."""
-        store = Storage(state_dir, config.account)
+        self._storage = store = Storage(state_dir, config.account)
         self._config, self._clock, self._wait_note = config, clock, wait_note
         account = Account(config, clock, store)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
@@ -84,12 +86,15 @@ class AccountCheck:
             yield Finding(_CHARGERS, "fault", str(error), _NEXT.get(error.reason, ""))
             return
         if not self.listed:
-            yield Finding(_CHARGERS, "fault", "the account has none", _NO_CHARGERS)
+            yield Finding(_CHARGERS, "fault", NO_CHARGERS, _ADD_ONE)
+        problems = kept_problems(self._storage)
         for charger in self.listed:
             yield _charger(charger)
+            if (problem := problems.get(charger.charger_id)) is not None:
+                yield Finding(_CHARGERS, "warning", problem, _ASK_OWNER)
         for missing in set(self._config.chargers) - {charger.charger_id for charger in self.listed}:
-            text = f"{missing} is in wallbox.chargers, but not in the account"
-            yield Finding(_CHARGERS, "fault", text, "take it out, or share it with this account")
+            text = f"the account has no charger {missing}"
+            yield Finding(_CHARGERS, "fault", text, "take it out of wallbox.chargers, or share it with this account")
 
     def _waited(self, ready_in_s: Callable[[], float]) -> bool:
         """Wait for the budget; False when it would take too long."""

@@ -24,6 +24,8 @@ class Backoff:
         self._lock = threading.Lock()
         self._slowness, self._slow_until = 1.0, 0.0
         self._refusals, self._not_before = 0, 0.0
+        self.is_told = False
+        """Whether the cloud said how long to wait after the last refusal."""
         self.refused_total = 0
         if store is not None:
             self._take_up(store.read(_FILE))
@@ -57,6 +59,7 @@ class Backoff:
             self._refusals += 1
             self.refused_total += 1
             doubled = self._base_s * 2.0 ** min(self._refusals, 20)
+            self.is_told = retry_after_s is not None
             wait = doubled if retry_after_s is None else max(retry_after_s, 0.0)
             self._not_before = now + min(wait, LONGEST_WAIT_S)
             self._slowness = max(1.0, min(interval * 2, LONGEST_WAIT_S) / self._base_s)

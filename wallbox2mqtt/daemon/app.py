@@ -239,6 +239,7 @@ class App:
         """Each second: commands that wait for a first reading, and who watches over the threads."""
         self._command_handler.look_again()
         self._announcer.look()
+        self._show_info()
         self._show_counts()
         self._show_flood()
         self._show_log()
@@ -286,6 +287,7 @@ class App:
             writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
             interval_s=_plain(round(self._interval_s, 3)),
             protocol=self._config.mqtt.protocol,
+            problems=list[Json](self._shared.registry.problems),
         )
 
     def _show_counts(self) -> None:
