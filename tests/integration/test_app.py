@@ -18,7 +18,7 @@ from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from tests.parts import reads_of, writes_of
 from tests.stub_broker import StubBroker, Temper
 from wallbox2mqtt.clock import Clock, SystemClock
-from wallbox2mqtt.config import CommandsConfig, Config, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App, _ChargersListed
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.mqtt import Message
@@ -38,6 +38,7 @@ class House:
     def __init__(self, clock: Clock, directory: Path, port: int, settings: Settings, **options: Any) -> None:  # noqa: ANN401
         mqtt = {"host": "127.0.0.1", "port": port, **options.pop("mqtt", {})}
         commands = CommandsConfig(**options.pop("commands", {}))
+        home_assistant = HomeAssistantConfig(**options.pop("home_assistant", {}))
         specs = [ChargerSpec(id=ONE + number) for number in range(options.pop("chargers", 1))]
         self.cloud = Simulator(chargers=specs, clock=clock, settings=settings)
         self.cloud.start()
@@ -45,7 +46,7 @@ class House:
         wallbox = WallboxConfig(
             **{**account, "api_url": self.cloud.url, "user_api_url": self.cloud.url, "poll_interval": 5, **options}
         )
-        config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt), commands=commands)
+        config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt), commands=commands, home_assistant=home_assistant)
         self.app = App(config, directory / "state", clock)
         self.codes: list[int] = []
         self._thread = threading.Thread(target=lambda: self.codes.append(self.app.run()), name="house", daemon=True)
@@ -264,18 +265,30 @@ def settle(watcher: Watcher) -> None:
 
 
 class TestAnnouncing:
-    def test_all_anew_when_home_assistant_starts(self, make: Make, watcher: Watcher) -> None:
-        make(poll_interval=3600)
+    @pytest.mark.parametrize(
+        ("home_assistant", "birth"),
+        [
+            pytest.param({}, ("homeassistant/status", "online"), id="default"),
+            pytest.param({"prefix": "home/ha"}, ("home/ha/status", "online"), id="prefix"),
+            pytest.param(
+                {"birth_topic": "ha/state", "birth_payload": "up"}, ("ha/state", "up"), id="another-topic-and-payload"
+            ),
+        ],
+    )
+    def test_all_anew_when_home_assistant_starts(
+        self, make: Make, watcher: Watcher, home_assistant: dict[str, str], birth: tuple[str, str]
+    ) -> None:
+        make(poll_interval=3600, home_assistant=home_assistant)
         watcher.wait(f"wallbox/{ONE}/status")
         watcher.wait(f"wallbox/{ONE}/ecosmart/percentage")
         settle(watcher)
         before = {topic: text for topic, text in watcher.last().items() if topic.startswith(f"wallbox/{ONE}/")}
         watcher.forget()
         for _ in range(3):
-            watcher.publish("homeassistant/status", "online")
+            watcher.publish(*birth)
         watcher.wait_for(lambda heard: {one.topic for one in heard} >= before.keys(), "everything again")
         watcher.wait("wallbox/bridge/cloud", "online")
-        watcher.publish("homeassistant/status", "offline")
+        watcher.publish(birth[0], "offline")
         watcher.wait("wallbox/bridge/health")
         assert {topic: len(watcher.of(topic)) for topic in before} == dict.fromkeys(before, 1)
 

@@ -109,6 +109,12 @@ def test_secrets_of_a_container() -> None:
     assert told(wallbox={"password_file": Path("/run/secrets/wallbox")}) == []
 
 
+def test_variables_of_a_service() -> None:
+    (warning,) = told(environ={"WALLBOX2MQTT_SERVICE_HOST": "10.0.0.7", "WALLBOX2MQTT_PORT": "tcp://10.0.0.7:80"})
+    assert "WALLBOX2MQTT_SERVICE_HOST, WALLBOX2MQTT_PORT" in warning
+    assert "enableServiceLinks" in warning
+
+
 @pytest.mark.parametrize(("mode", "unsafe"), [(0o700, False), (0o750, False), (0o755, True), (0o777, True)])
 def test_the_state_directory(tmp_path: Path, mode: int, *, unsafe: bool) -> None:
     directory = tmp_path / "state"

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig, find, load, schema, state_dir
+from wallbox2mqtt.config import Config, MqttConfig, Secret, WallboxConfig, find, load, schema, service_links, state_dir
 from wallbox2mqtt.config.keys import KEYS
 from wallbox2mqtt.errors import ConfigError
 
@@ -99,11 +99,19 @@ def test_schema_has_every_key_with_its_meaning() -> None:
         ),
         pytest.param("mqtt: {host: fd00::1}", "mqtt.host", "fd00::1", id="ipv6"),
         pytest.param("mqtt: {base_topic: home/garage}", "mqtt.base_topic", "home/garage", id="two-levels"),
+        pytest.param("home_assistant: {prefix: a/b}", "home_assistant.births", "a/b/status", id="prefix-of-two-levels"),
         pytest.param("mqtt: {username: 2026-01-02}", "mqtt.username", "2026-01-02", id="a-date-is-text"),
         pytest.param("mqtt: {username: 2026-99-99}", "mqtt.username", "2026-99-99", id="no-date-is-text"),
         pytest.param("mqtt: {tls: {enabled: yes}}", "mqtt.tls.enabled", True, id="yes"),
         pytest.param("mqtt: {tls: {ca_file: /ca.pem}}", "mqtt.tls.ca_file", Path("/ca.pem"), id="path"),
         pytest.param("state_dir: ~", "state_dir", None, id="null"),
+        pytest.param("state_dir: 5", "state_dir", Path("5"), id="number-as-path"),
+        pytest.param("mqtt: {username: 12}", "mqtt.username", "12", id="number-as-text"),
+        pytest.param("mqtt: {username: 012}", "mqtt.username", "012", id="text-as-it-was-written"),
+        pytest.param("mqtt: {username: no}", "mqtt.username", "no", id="no-is-text"),
+        pytest.param("mqtt: {username: 12:34}", "mqtt.username", "12:34", id="time-as-text"),
+        pytest.param("home_assistant: {discovery: no}", "home_assistant.discovery", "off", id="no-is-off"),
+        pytest.param("log: {mqtt: On}", "log.mqtt", True, id="on"),
         pytest.param("mqtt:\nlog:\n", "mqtt.port", 1883, id="section-of-comments"),
         pytest.param("# nothing\n", "mqtt.port", 1883, id="file-of-comments"),
         pytest.param("\ufefflog: {level: debug}", "log.level", "debug", id="byte-order-mark"),
@@ -147,15 +155,13 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param('mqtt: {base_topic: "a\\0"}', ["mqtt.base_topic: "], id="base-nul"),
         pytest.param('mqtt: {base_topic: "a\\n"}', ["mqtt.base_topic: "], id="base-newline"),
         pytest.param("mqtt: {base_topic: ''}", ["mqtt.base_topic: found text ('')"], id="base-empty"),
-        pytest.param("home_assistant: {prefix: a/b}", ["home_assistant.prefix: ", "one topic level"], id="prefix"),
+        pytest.param("home_assistant: {prefix: a/+}", ["home_assistant.prefix: ", "topic levels"], id="prefix"),
         pytest.param("mqtt: {client_id: ''}", ["mqtt.client_id: ", "text that is not empty"], id="client-id-empty"),
         pytest.param(f"mqtt: {{client_id: {'ä' * 32_768}}}", ["mqtt.client_id: ", "ä…'"], id="client-id-long"),
         pytest.param("mqtt: {websocket_path: mqtt}", ["mqtt.websocket_path: ", "begins with /"], id="websocket-path"),
-        pytest.param("mqtt: {username: 12}", ["mqtt.username: found a number, put it in quotes (12)"], id="number"),
-        pytest.param("mqtt: {username: no}", ["mqtt.username: ", "put it in quotes (false)"], id="truth"),
         pytest.param("wallbox: {poll_interval: 0}", ["wallbox.poll_interval: ", "a number above 0"], id="interval"),
-        pytest.param("wallbox: {timeout: .inf}", ["wallbox.timeout: ", "(inf)"], id="infinite"),
-        pytest.param("wallbox: {timeout: .nan}", ["wallbox.timeout: ", "(nan)"], id="nan"),
+        pytest.param("wallbox: {timeout: .inf}", ["wallbox.timeout: ", "('.inf')"], id="infinite"),
+        pytest.param("wallbox: {timeout: .nan}", ["wallbox.timeout: ", "('.nan')"], id="nan"),
         pytest.param("commands: {settle_s: -1}", ["commands.settle_s: ", "a number from 0"], id="settle"),
         pytest.param("wallbox: {chargers: 7}", ["wallbox.chargers: ", "a list in []"], id="chargers-no-list"),
         pytest.param("wallbox: {chargers: [7, x]}", ["wallbox.chargers: found text ('x') in the list"], id="charger"),
@@ -165,7 +171,6 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param("wallbox: {api_url: 'http://x:99999'}", ["wallbox.api_url: "], id="url-port"),
         pytest.param("wallbox: {api_url: 'http://me:hunter2@x'}", ["'http://***@x'"], id="url-user"),
         pytest.param("log: {level: verbose}", ["log.level: ", "one of debug, error, info, warning"], id="level"),
-        pytest.param("state_dir: 5", ["state_dir: ", "put it in quotes", "a path, or null"], id="path-number"),
         pytest.param('state_dir: "/a\\n"', ["state_dir: "], id="path-newline"),
         pytest.param("state_dir: ~nobody-of-this-name/x", ["state_dir: ", "~nobody"], id="path-no-home"),
         pytest.param("? [a]\n: 1", ["line 1, column 3: found unhashable key"], id="list-as-key"),
@@ -183,7 +188,20 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param("wallbox: {password: !hunter2 x}", ["line 1, column 21: "], id="tag"),
         pytest.param("log: [1", ["line 1, column 8: expected ',' or ']', but got '<stream end>'"], id="unclosed"),
         pytest.param("wallbox:\n  password: \x01hunter2", ["line 2: a character that YAML does not"], id="character"),
-        pytest.param("mqtt: {port: 0x_}", ["line 1, column 14: this is no proper value"], id="no-number"),
+        pytest.param("mqtt: {port: 0x_}", ["mqtt.port: found text ('0x_')"], id="no-number"),
+        pytest.param("mqtt: {port: 0o17}", ["mqtt.port: found text ('0o17')"], id="octal"),
+        pytest.param("mqtt: {port: 1_883}", ["mqtt.port: found text ('1_883')"], id="underscore"),
+        pytest.param("mqtt: {port: '1883'}", ["leave the quotes out"], id="quoted-number"),
+        pytest.param("mqtt: {keepalive: 030}", ["mqtt.keepalive: found a number (030), leave the"], id="leading-zero"),
+        pytest.param(
+            "wallbox: {chargers: [012345]}", ["found a number (012345), leave the leading zeros"], id="id-zero"
+        ),
+        pytest.param("wallbox: {chargers: [12:34]}", ["found text ('12:34') in the list"], id="no-base-60"),
+        pytest.param("mqtt:\n\thost: x", ["line 2, column 1", "not with tabs"], id="tab"),
+        pytest.param("mqtt:\n  host:\u00a0x\n", ["mqtt: found no section", "no-break space"], id="no-break-space"),
+        pytest.param("mqtt:\n\u00a0 host: x\n", ["unknown key", "its name has a no-break space"], id="no-break-key"),
+        pytest.param("mqtt: [\n\u00a0", ["line 2 has a no-break space"], id="no-break-and-no-yaml"),
+        pytest.param("wallbox: {password: !secret hunter2}", ["password_file names"], id="secret-of-home-assistant"),
         pytest.param("mqtt: {port: !!bool hunter2}", ["line 1, column 14: "], id="no-bool"),
         pytest.param("log: {level: !!python/name:os.system x}", ["line 1, column 14: "], id="object"),
     ],
@@ -246,6 +264,12 @@ def test_what_is_missing_is_told_with_the_least_needed() -> None:
         pytest.param("MQTT__USERNAME", "'", "'", id="one-quote"),
         pytest.param("HOME_ASSISTANT__DISCOVERY", "off", "off", id="off"),
         pytest.param("WALLBOX__CHARGERS", "[1, 2]", (1, 2), id="list"),
+        pytest.param("WALLBOX__CHARGERS", "12345,67890", (12345, 67890), id="list-without-brackets"),
+        pytest.param("WALLBOX__CHARGERS", "12345", (12345,), id="list-of-one"),
+        pytest.param("WALLBOX__PASSWORD", "hunter2\n", Secret("hunter2"), id="line-end"),
+        pytest.param("WALLBOX__PASSWORD", "hunter2\r\n", Secret("hunter2"), id="line-end-of-windows"),
+        pytest.param("WALLBOX__PASSWORD", "hunter2\n\n", Secret("hunter2\n"), id="only-one-line-end"),
+        pytest.param("WALLBOX__EMAIL", "me@example.org\n", "me@example.org", id="line-end-of-the-address"),
         pytest.param("STATE_DIR", "/var/lib/w", Path("/var/lib/w"), id="top-level"),
         pytest.param("WALLBOX__PASSWORD", "pä:ss #1", Secret("pä:ss #1"), id="special-characters"),
         pytest.param("WALLBOX__PASSWORD", "null", Secret("null"), id="required-null-is-text"),
@@ -271,6 +295,9 @@ def test_a_wrong_key_of_the_file_does_not_count_where_the_environment_has_it(tmp
     [
         pytest.param("MQTT__PORT", "x", "found text ('x'); accepted is a whole number", id="wrong"),
         pytest.param("MQTT__PORT", "[1", "found text ('[1')", id="no-yaml"),
+        pytest.param("MQTT__PORT", '"1883"', "leave the quotes out (in a list of Compose", id="quotes-of-a-list"),
+        pytest.param("WALLBOX__CHARGERS", "012345", "leave the leading zeros out", id="leading-zero"),
+        pytest.param("MQTT_PORT", "1883", "did you mean WALLBOX2MQTT_MQTT__PORT", id="port-one-underscore"),
         pytest.param("MQTT__PORT", "", "found nothing", id="empty"),
         pytest.param("MQTT_HOST", "x", "did you mean WALLBOX2MQTT_MQTT__HOST", id="one-underscore"),
         pytest.param("MQTT__TLS", "{enabled: true}", "unknown variable", id="section"),
@@ -283,6 +310,23 @@ def test_wrong_variable(tmp_path: Path, name: str, text: str, part: str) -> None
     message = complaint(tmp_path, "", {**LEAST, f"WALLBOX2MQTT_{name}": text})
     assert message.startswith(f"WALLBOX2MQTT_{name}: ")
     assert part in message
+
+
+SERVICE_LINKS = {
+    "WALLBOX2MQTT_SERVICE_HOST": "10.0.0.7",
+    "WALLBOX2MQTT_SERVICE_PORT": "8080",
+    "WALLBOX2MQTT_SERVICE_PORT_HTTP": "8080",
+    "WALLBOX2MQTT_PORT": "tcp://10.0.0.7:8080",
+    "WALLBOX2MQTT_PORT_8080_TCP": "tcp://10.0.0.7:8080",
+    "WALLBOX2MQTT_PORT_8080_TCP_ADDR": "10.0.0.7",
+    "WALLBOX2MQTT_GARAGE_SERVICE_HOST": "10.0.0.8",
+    "WALLBOX2MQTT_GARAGE_PORT": "tcp://10.0.0.8:8080",
+}
+
+
+def test_variables_of_a_service_are_no_configuration() -> None:
+    assert load(None, LEAST | SERVICE_LINKS) == load(None, LEAST)
+    assert service_links(LEAST | SERVICE_LINKS) == list(SERVICE_LINKS)
 
 
 def test_other_variables_do_not_matter() -> None:
@@ -359,7 +403,6 @@ def test_a_password_needs_a_user_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        pytest.param("12345", "wallbox.password: found a number, put it in quotes (***)", id="number"),
         pytest.param("[hunter2]", "wallbox.password: found a list;", id="list"),
         pytest.param("{hunter2: x}", "wallbox.password: found a section;", id="section"),
         pytest.param("''", "wallbox.password: found text (***)", id="empty"),

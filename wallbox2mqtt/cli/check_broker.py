@@ -51,7 +51,7 @@ class BrokerCheck:
         self._accepts_retained = config.commands.accept_retained
         self._prefix, self._discovery = config.home_assistant.prefix, config.home_assistant.discovery
         self._topics = Topics(config.mqtt.base_topic)
-        self._birth = f"{self._prefix}/status"
+        self._birth = config.home_assistant.births
         mark = secrets.token_hex(4)
         self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
         self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{mark}/config"

@@ -12,10 +12,13 @@ import msgspec.inspect as info
 from msgspec import Struct
 
 from wallbox2mqtt.config.model import Config, Secret
+from wallbox2mqtt.config.yaml import Quoted
 
 PREFIX = "WALLBOX2MQTT_"
 _SHOWN_CHARACTERS = 60
-_KINDS = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list", dict: "a section"}
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 
 
 class Key(NamedTuple):
@@ -49,6 +52,11 @@ class Key(NamedTuple):
         return isinstance(self.types[0], info.StrType | info.CustomType)
 
     @property
+    def is_list(self) -> bool:
+        """Whether a list is wanted."""
+        return isinstance(self.types[0], info.VarTupleType)
+
+    @property
     def is_secret(self) -> bool:
         """Whether the value must not be shown."""
         return isinstance(self.types[0], info.CustomType) and self.types[0].cls is Secret
@@ -67,30 +75,40 @@ class Key(NamedTuple):
         raise ValueError(problem)
 
     def _convert(self, value: object) -> object:
-        if isinstance(self.types[0], info.LiteralType):
-            value = _as_word(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError
-        converted = msgspec.convert(value, self.annotation, dec_hook=_from_text)
+        converted = msgspec.convert(self._typed(value), self.annotation, dec_hook=_from_text)
         if isinstance(converted, str) and not _is_plain(converted):
+            raise ValueError
+        if isinstance(converted, float) and not math.isfinite(converted):
             raise ValueError
         then: Callable[[Any], object] | None = self.extra.get("then")
         return converted if then is None or converted is None else then(converted)
+
+    def _typed(self, value: object) -> object:
+        """Return a value as the first of the key's types that can read it does; else as it was written."""
+        readings = (_typed(value, type_) for type_ in self.types)
+        return next((read for read in readings if type(read) is not type(value)), _typed(value, self.types[0]))
 
     def _found(self, value: object) -> str:
         if isinstance(value, list) and isinstance(self.types[0], info.VarTupleType):
             return f"{self._found(next(item for item in value if not self._takes_item(item)))} in the list"
         if value is None:
             return "nothing"
-        kind = _KINDS.get(type(value), type(value).__name__)
-        if isinstance(value, list | dict):
-            return kind
-        quotes = ", put it in quotes" if self.is_text and not isinstance(value, str) else ""
-        return f"{kind}{quotes} ({'***' if self.is_secret else _shown(value)})"
+        if not isinstance(value, str):
+            return "a list" if isinstance(value, list) else "a section"
+        what = "text" if self.is_text else _what(value)
+        return f"{what} ({'***' if self.is_secret else _shown(value, quoted=what == 'text')}){self._advice(value)}"
+
+    def _advice(self, value: str) -> str:
+        """Return what to do about a number that is written as none."""
+        if self.is_text or not _NUMBER.fullmatch(value):
+            return ""
+        if isinstance(value, Quoted):
+            return ", leave the quotes out (in a list of Compose they belong to the value)"
+        return ", leave the leading zeros out" if re.match(r"-?0[0-9]", value) else ""
 
     def _takes_item(self, item: object) -> bool:
         try:
-            msgspec.convert([item], self.annotation)
+            msgspec.convert(self._typed([item]), self.annotation)
         except msgspec.ValidationError:
             return False
         return True
@@ -137,11 +155,34 @@ def _in_words(type_: info.Type) -> str:
             return "text that is not empty"
 
 
-def _as_word(value: object) -> object:
-    """Return a choice as it was written: YAML makes a boolean of a bare ``off`` and a number of a bare ``5``."""
-    if value is False:
-        return "off"
-    return str(value) if type(value) is int else value
+def _typed(value: object, type_: info.Type) -> object:
+    """Return a value as the type of its key reads it; what is not of that type stays text."""
+    if isinstance(value, list) and isinstance(type_, info.VarTupleType):
+        return [_typed(item, type_.item_type) for item in value]
+    if not isinstance(value, str):
+        return value
+    if isinstance(value, Quoted):
+        return str(value)
+    match type_:
+        case info.BoolType():
+            return _BOOLEANS.get(value.lower(), value)
+        case info.IntType() if _WHOLE.fullmatch(value):
+            return int(value)
+        case info.FloatType() if _NUMBER.fullmatch(value):
+            return float(value)
+        case info.LiteralType(values=values) if value not in values and _BOOLEANS.get(value.lower()) is False:
+            return "off"
+        case _:
+            return value
+
+
+def _what(value: str) -> str:
+    """Return what a text looks like to people."""
+    if isinstance(value, Quoted):
+        return "text"
+    if value.lower() in _BOOLEANS:
+        return "a truth value"
+    return "a number" if _NUMBER.fullmatch(value) else "text"
 
 
 def _from_text(kind: type, value: object) -> object:
@@ -163,14 +204,12 @@ def _is_plain(text: str) -> bool:
     return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
 
 
-def _shown(value: object) -> str:
+def _shown(value: str, *, quoted: bool) -> str:
     """Return a value as it may stand in an error text: short, without the password that an address may carry."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = re.sub(r"//.*@", "//***@", str(value)) if isinstance(value, str) else str(value)
+    text = re.sub(r"//.*@", "//***@", value)
     if len(text) > _SHOWN_CHARACTERS:
         text = text[: _SHOWN_CHARACTERS - 1] + "…"
-    return repr(text) if isinstance(value, str) else text
+    return repr(text) if quoted else text
 
 
 KEYS = {key.path: key for key in _walk(Config, "")}

@@ -19,6 +19,9 @@ PLACES = (Path("config.yaml"), Path("/etc/wallbox2mqtt/config.yaml"))
 
 _FILE_VARIABLE = f"{PREFIX}CONFIG"
 _VARIABLES = {key.variable: key for key in KEYS.values()}
+_SERVICE_LINK = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+_NO_BREAK_SPACE = "\u00a0"
 
 _StructT = TypeVar("_StructT", bound=Struct)
 
@@ -95,6 +98,16 @@ def state_dir(config: Config, environ: Mapping[str, str]) -> Path:
     raise ConfigError(message)
 
 
+def service_links(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that Kubernetes sets for a Service of the bridge's name: they are no configuration."""
+    names = (name for name in environ if name.startswith(PREFIX) and name not in _VARIABLES)
+    return [name for name in names if _SERVICE_LINK.fullmatch(name) or _is_service_address(name, environ[name])]
+
+
+def _is_service_address(name: str, text: str) -> bool:
+    return name.endswith("_PORT") and _SERVICE_ADDRESS.match(text) is not None
+
+
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
         raise ConfigError("\n".join(problems))
@@ -111,22 +124,30 @@ def _why_absent(path: Path) -> str | None:
 def _read_yaml(path: Path) -> dict[object, object]:
     problem = ""
     try:
-        document = parse(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        document = parse(text)
     except OSError as error:
         problem = f"{error.strerror}; accepted is a file that can be read"
     except UnicodeDecodeError as error:
         problem = f"byte {error.start} is not UTF-8; accepted is YAML in UTF-8"
     except YamlError as error:
-        problem = str(error)
+        problem = f"{error}{_hint(text)}"
     else:
         if document is None:
             return {}
         if isinstance(document, dict):
             return document
-        problem = f"found no sections; accepted are the keys {', '.join(_names(''))}"
+        problem = f"found no sections; accepted are the keys {', '.join(_names(''))}{_hint(text)}"
     # Outside the handlers: the errors hold what they could not read, and that may be a secret.
     message = f"{path}: {problem}"
     raise ConfigError(message)
+
+
+def _hint(text: str) -> str:
+    """Return what may be wrong with a text and cannot be seen: a no-break space, which web pages are full of."""
+    before, found, _ = text.partition(_NO_BREAK_SPACE)
+    line = before.count("\n") + 1
+    return f"; line {line} has a no-break space, which looks like a blank and is none: type it anew" if found else ""
 
 
 def _from_mapping(
@@ -137,18 +158,21 @@ def _from_mapping(
         path = f"{prefix}{name}"
         source = f"{file}: {path}"
         if name not in names:
-            problems.append(f"{source}: unknown key{_nearest(str(name), names)}; accepted are {', '.join(names)}")
+            hint = _hint(str(name)).replace("line 1 has", "its name has")
+            problems.append(f"{source}: unknown key{_nearest(str(name), names)}; accepted are {', '.join(names)}{hint}")
         elif path in KEYS:
             yield path, _Given(source, value)
         elif isinstance(value, dict):
             yield from _from_mapping(value, f"{path}.", file, problems)
         elif value is not None:  # a section of which every line is a comment is null
-            problems.append(f"{source}: found no section; accepted are the keys {', '.join(_names(f'{path}.'))}")
+            hint = _hint(str(value)).replace("line 1 has", "its text has")
+            problems.append(f"{source}: found no section; accepted are the keys {', '.join(_names(f'{path}.'))}{hint}")
 
 
 def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, _Given]]:
+    ignored = {_FILE_VARIABLE, *service_links(environ)}
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name == _FILE_VARIABLE:
+        if not name.startswith(PREFIX) or name in ignored:
             continue
         if key := _VARIABLES.get(name):
             yield key.path, _Given(name, _from_variable(key, text))
@@ -159,16 +183,24 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterat
 
 def _from_variable(key: Key, text: str) -> object:
     """Return the value of a variable: YAML, but text as it is, or a password like ``a: b #1`` would not survive."""
+    text = _without_line_end(text)
     if not text or (key.nullable and text in {"null", "~"}):
         return None
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    if key.is_text and not quoted:
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    if key.is_text and not is_quoted:
         return text
+    if key.is_list and text[0] != "[":
+        text = f"[{text}]"
     try:
         value = parse(text)
     except YamlError:
         return text
     return text if key.is_text and not isinstance(value, str) else value
+
+
+def _without_line_end(text: str) -> str:
+    """Return a text without the line end that editors and ``echo`` add; others may be meant."""
+    return re.sub(r"\r?\n\Z", "", text)
 
 
 def _read_password_file(section: str, values: dict[str, object], sources: Mapping[str, str]) -> None:
@@ -188,7 +220,7 @@ def _read_password_file(section: str, values: dict[str, object], sources: Mappin
         reason = "not UTF-8"
     else:
         reason = "empty"
-    text = re.sub(r"\r?\n\Z", "", text)  # the one that editors and echo add; others may be meant
+    text = _without_line_end(text)
     if not text:
         message = f"{sources[file]}: {path}: {reason}; accepted is a file that holds the password in UTF-8"
         raise ConfigError(message)

@@ -96,13 +96,6 @@ BaseTopic = Annotated[
         },
     ),
 ]
-TopicLevel = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!\$)[^/+#]+$",
-        extra={"then": _fits_mqtt, "accepts": "one topic level, without / + # and leading $"},
-    ),
-]
 UrlPath = Annotated[str, Meta(pattern=r"^/\S*$", extra={"accepts": "a path that begins with /"})]
 
 
@@ -182,7 +175,16 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["en", "de", "es", "fr", "it", "nl"],
         Meta(description="Language of names, options and status texts in Home Assistant; topics stay as they are."),
     ] = "en"
-    prefix: Annotated[TopicLevel, Meta(description="Home Assistant's discovery prefix.")] = "homeassistant"
+    prefix: Annotated[BaseTopic, Meta(description="Home Assistant's discovery prefix.")] = "homeassistant"
+    birth_topic: Annotated[
+        BaseTopic | None, Meta(description="Where Home Assistant says that it has started; null for <prefix>/status.")
+    ] = None
+    birth_payload: Annotated[MqttText, Meta(description="What it says there.")] = "online"
+
+    @property
+    def births(self) -> str:
+        """The topic on which Home Assistant says that it has started."""
+        return self.birth_topic or f"{self.prefix}/status"
 
 
 class CommandsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wallbox2mqtt.config import Config
+from wallbox2mqtt.config import Config, service_links
 
 _OTHERS = stat.S_IRWXO
 """Rights of everybody. Those of the group are the usual way to share a file with a service's user."""
@@ -25,7 +25,7 @@ def precautions(config: Config, file: Path | None, state_dir: Path, environ: Map
         environ: the environment, which may hold the passwords instead of the file.
 
     """
-    return [*_connections(config), *_files(config, file, environ), *_directory(state_dir)]
+    return [*_connections(config), *_files(config, file, environ), *_directory(state_dir), *_environment(environ)]
 
 
 def _connections(config: Config) -> Iterator[str]:
@@ -95,3 +95,8 @@ def _mode(path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:
         return 0
+
+
+def _environment(environ: Mapping[str, str]) -> Iterator[str]:
+    if links := service_links(environ):
+        yield f"ignored what Kubernetes sets for a Service: {', '.join(links)}; enableServiceLinks: false ends it"

@@ -1,4 +1,8 @@
-"""YAML as the configuration wants it: no doubled keys, no surprises of type, no file content in error texts."""
+"""YAML as the configuration wants it: values as they were written, no doubled keys, no file content in error texts.
+
+YAML itself would make a number in base 8 of ``012``, one in base 60 of ``12:34`` and a boolean of ``no``. What a value
+is, its key decides.
+"""
 
 import re
 from typing import Any
@@ -8,12 +12,18 @@ import yaml
 _TAG = "tag:yaml.org,2002:"
 
 
+class Quoted(str):
+    """A text that stood in quotes: it is never a number or a boolean."""
+
+    __slots__ = ()
+
+
 class YamlError(ValueError):
     """Raised when a text is not acceptable YAML; says where and why, without quoting the text."""
 
 
 def parse(text: str) -> object:
-    """Decode one YAML document of plain values, lists and mappings.
+    """Decode one YAML document: mappings, lists, None, and text; ``Quoted`` where it stood in quotes.
 
     Raises:
         YamlError: the text is not YAML, has a key twice, or uses tags.
@@ -32,9 +42,8 @@ def parse(text: str) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    # A bare date stays text: where text is wanted it is meant so, and a wrong one makes PyYAML crash.
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{_TAG}timestamp"]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag == f"{_TAG}null"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -50,27 +59,31 @@ class _Loader(yaml.SafeLoader):
             lines[key.value] = key.start_mark.line + 1
         return node
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - PyYAML's own
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, LookupError):  # from int() and its like, as of 0x_ or an explicit tag; the text is in it
-            problem = "this is no proper value"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    def construct_scalar_text(self, node: yaml.ScalarNode) -> str:
+        text = str(self.construct_scalar(node))
+        return Quoted(text) if node.style in {"'", '"'} else text
 
 
-# Without sets, dates, binaries and objects: what is left is what the keys can take.
+# Explicit tags, such as !!int or !secret, have no constructor.
 _Loader.yaml_constructors = {
     tag: constructor
     for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
-    if tag is None or tag.removeprefix(_TAG) in {"null", "bool", "int", "float", "str", "seq", "map"}
-}
+    if tag is None or tag.removeprefix(_TAG) in {"null", "seq", "map"}
+} | {f"{_TAG}str": _Loader.construct_scalar_text}
 
 
 def _describe(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    problem = re.sub(r"""(['"]).*?\1""", _mask, error.problem or "not YAML")
-    return f"{place}{problem} (a text with special characters needs quotes)"
+    found = error.problem or "not YAML"
+    problem = re.sub(r"""(['"]).*?\1""", _mask, found)
+    if "'\\t'" in found:
+        advice = "YAML is indented with blanks, not with tabs"
+    elif "tag '!secret'" in found:
+        advice = "!secret is Home Assistant's own; here a password can stand in a file, which password_file names"
+    else:
+        advice = "a text with special characters needs quotes"
+    return f"{place}{problem} ({advice})"
 
 
 def _mask(quotation: re.Match[str]) -> str:

@@ -88,8 +88,8 @@ class App:
         self._exit: _Exit | None = None
         self._scheduler = Scheduler(clock)
         self._topics = Topics(config.mqtt.base_topic)
-        birth_topic = f"{config.home_assistant.prefix}/status"
-        self._mqtt = self._new_mqtt(birth_topic)
+        births = config.home_assistant.births
+        self._mqtt = self._new_mqtt(births)
         store = Storage(state_dir, wallbox.account)
         self._states = ChargerStates(self._topics, self._mqtt.show, commands.settle_s, store)
         self._status = BridgeStatus(self._topics, self._mqtt.show, clock)
@@ -121,7 +121,7 @@ class App:
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._broker_events = BrokerEvents(
             topics=self._topics,
-            birth_topic=birth_topic,
+            birth=(births, config.home_assistant.birth_payload),
             client_id=config.mqtt.client_id,
             mqtt=self._mqtt,
             announcer=self._announcer,

@@ -25,7 +25,7 @@ from wallbox2mqtt.mqtt import (
     Refused,
     TellsStored,
 )
-from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics
+from wallbox2mqtt.topics import OFFLINE, Topics
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class BrokerEvents:
         self,
         *,
         topics: Topics,
-        birth_topic: str,
+        birth: tuple[str, str],
         client_id: str,
         mqtt: MqttConnection,
         announcer: Announcer,
@@ -49,8 +49,8 @@ class BrokerEvents:
         command_handler: CommandHandler,
         clock: Clock,
     ) -> None:
-        """Start without a connection; ``birth_topic``: where Home Assistant, or openHAB, says that it has started."""
-        self._topics, self._birth_topic, self._client_id = topics, birth_topic, client_id
+        """Start without a connection; ``birth``: topic and payload by which Home Assistant says that it has started."""
+        self._topics, self._birth, self._client_id = topics, birth, client_id
         self._mqtt, self._announcer, self._status = mqtt, announcer, bridge
         self._states, self._command_handler, self._clock = states, command_handler, clock
         self._birth_due: float | None = None
@@ -104,8 +104,8 @@ class BrokerEvents:
         if message.topic == self._topics.state:
             if message.payload == OFFLINE.encode():
                 self._status.still_here()
-        elif message.topic == self._birth_topic:
-            if message.payload == ONLINE.encode() and not message.retained and self._birth_due is None:
+        elif message.topic == self._birth[0]:
+            if message.payload == self._birth[1].encode() and not message.retained and self._birth_due is None:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
         else:
