@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.catalogue import STATUSES, Json
-from wallbox2mqtt.simulator import MODELS, MOVES, ChargerSpec, Settings, SimulatedCharger, fleet, paths
+from wallbox2mqtt.simulator import (
+    MODELS,
+    MOVES,
+    ChargerSpec,
+    DailyLife,
+    Settings,
+    SimulatedCharger,
+    Simulator,
+    fleet,
+    paths,
+)
 from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.schedule import Schedule
 
@@ -426,3 +436,34 @@ def test_a_fleet_is_the_same_for_the_same_seed() -> None:
     assert len({charger.id for charger in chargers}) == 20
     assert len({charger.spec.group for charger in chargers}) == 3
     assert {161, 194} < states
+
+
+def test_a_faster_simulator_charges_faster_and_its_times_stay() -> None:
+    clock = FakeClock()
+    spec = ChargerSpec(id=1, model="pulsar-plus-2026", begin=(*READY, ("update", "6.0.0"), ("plug", 7.36)))
+    charger = SimulatedCharger(spec, clock, Settings, speed=20)
+    clock.advance(90)
+    detail = charger.detail()
+    assert (detail["added_energy"], detail["charging_power"], detail["charging_time"]) == (3.68, 7.36, 90)
+    clock.advance(90.1)
+    assert charger.detail()["status_id"] == 181
+    charger.command(ACTIONS[5].does)
+    clock.advance(5.9)
+    assert charger.detail()["status_id"] == 166
+    clock.advance(0.2)
+    assert charger.detail()["status_id"] == 181
+    charger.do("unplug")
+    assert [(one.charging_s, round(one.energy_kwh, 3)) for one in charger.history()] == [(180, 7.36)]
+
+
+def test_cars_come_and_go_by_themselves() -> None:
+    clock = FakeClock()
+    cloud = Simulator(chargers=fleet(3), clock=clock, speed=20)
+    life, statuses = DailyLife(cloud, 20), set()
+    for _ in range(1800):
+        life.step()
+        statuses.add(cloud.charger(900001).detail()["status_id"])
+        clock.advance(1)
+    assert {161, 181, 194} <= statuses
+    for number in cloud.chargers:
+        assert len(cloud.charger(number).history()) > 3

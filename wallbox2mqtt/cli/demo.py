@@ -1,6 +1,7 @@
 """Everything on this machine: a simulated cloud, a broker, the bridge, and a view of what is published."""
 
 import logging
+import math
 import queue
 import shutil
 import signal
@@ -14,18 +15,21 @@ from typing import Literal
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection
-from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator, fleet
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, DailyLife, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
 
 _BASE = "wallbox"
 _JOIN_S = 6.0
 _READS, _WRITES = 3, 5
+_LAG_S, _SETTLE_S = 5.0, 45.0
+_FASTEST = 100.0
+"""The bridge asks no more often than this many times the usual pace."""
 
 
-class Values:
+class Display:
     """Prints what changes, a line each, as the broker delivers it."""
 
     def __init__(self, port: int, protocol: Literal["5", "3.1.1"]) -> None:
@@ -71,7 +75,15 @@ class Values:
         return f"\x1b[1m{line}\x1b[0m" if self._colour else line
 
 
-def config_of(cloud: Simulator, broker: LocalBroker, *, reads: int, home_assistant: HomeAssistantConfig) -> Config:
+def config_of(
+    cloud: Simulator,
+    broker: LocalBroker,
+    *,
+    reads: float,
+    writes: float = _WRITES,
+    settle_s: float = _SETTLE_S,
+    home_assistant: HomeAssistantConfig,
+) -> Config:
     """Return the configuration of a bridge between these two that uses its whole budget. ``reads``: in a minute."""
     return Config(
         wallbox=WallboxConfig(
@@ -81,10 +93,11 @@ def config_of(cloud: Simulator, broker: LocalBroker, *, reads: int, home_assista
             user_api_url=cloud.url,
             poll_interval=60 / reads,
             reads_per_minute=reads,
-            writes_per_minute=_WRITES,
+            writes_per_minute=writes,
         ),
         mqtt=MqttConfig(host=HOST, port=broker.port, protocol=broker.protocol, base_topic=_BASE),
         home_assistant=home_assistant,
+        commands=CommandsConfig(settle_s=settle_s),
     )
 
 
@@ -96,7 +109,8 @@ def _hints(cloud: Simulator, broker: LocalBroker, speed: float) -> str:
         "" if shutil.which("mosquitto_pub") else "   (from the package mosquitto-clients, which is not installed here)"
     )
     return f"""
-The demo runs. Nothing leaves this machine; the cloud is simulated, its time passes {speed:g} times as fast.
+The demo runs. Nothing leaves this machine; the cloud is simulated: its cars charge {speed:g} times as fast as
+real ones, and it lets itself be asked more often.
 
   broker             mqtt://{HOST}:{broker.port} ({broker.name}, MQTT {broker.protocol}, no password)
   chargers           {" ".join(str(number) for number in cloud.chargers)}
@@ -125,23 +139,35 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    settings = Settings(reads_per_minute=_READS, writes_per_minute=_WRITES, lag_s=5.0)
-    cloud = Simulator(chargers=fleet(chargers, lively=True), clock=SystemClock(speed), settings=settings)
+    pace = min(speed, _FASTEST)
+    settings = Settings(
+        reads_per_minute=math.ceil(_READS * pace), writes_per_minute=math.ceil(_WRITES * pace), lag_s=_LAG_S / pace
+    )
+    cloud = Simulator(chargers=fleet(chargers, lively=True), settings=settings, speed=speed)
+    life = DailyLife(cloud, speed)
     with (
         tempfile.TemporaryDirectory(prefix="wallbox2mqtt-demo-") as directory,
         cloud,
         LocalBroker(port, Path(directory)) as broker,
     ):
-        config = config_of(cloud, broker, reads=_READS, home_assistant=HomeAssistantConfig())
-        app = App(config, Path(directory) / "state", SystemClock(speed))
+        config = config_of(
+            cloud,
+            broker,
+            reads=_READS * pace,
+            writes=_WRITES * pace,
+            settle_s=_SETTLE_S / pace,
+            home_assistant=HomeAssistantConfig(),
+        )
+        app = App(config, Path(directory) / "state", SystemClock())
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
-        view = Values(port, broker.protocol)
+        view = Display(port, broker.protocol)
         print(_hints(cloud, broker, speed), flush=True)
         view.start()
         bridge.start()
         ends = None if seconds is None else time.monotonic() + seconds
         while not stop.is_set() and bridge.is_alive() and (ends is None or time.monotonic() < ends):
             view.show_next(0.2)
+            life.step()
         ended_early = not bridge.is_alive()
         app.stop()
         bridge.join(_JOIN_S)

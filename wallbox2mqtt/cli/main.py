@@ -71,7 +71,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
     parser.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
-    parser.add_argument("--speed", type=_speed, default=20.0, help="how fast its time passes (%(default)g)")
+    parser.add_argument("--speed", type=_speed, default=20.0, help="how fast its cars charge (%(default)g)")
     parser.add_argument("--for", type=_speed, default=None, dest="seconds", metavar="SECONDS", help="end by itself")
 
 
@@ -79,7 +79,7 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=18080, help="of both hosts (%(default)s)")
     parser.add_argument("--chargers", type=_count, default=1, help="how many (%(default)s)")
     parser.add_argument("--model", action="append", metavar="MODEL", help="old, pulsar-plus, pulsar-plus-2026, quasar")
-    parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its time passes (%(default)g)")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its cars charge (%(default)g)")
 
 
 class _Parser(argparse.ArgumentParser):

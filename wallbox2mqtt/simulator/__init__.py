@@ -1,6 +1,7 @@
 """A simulated Wallbox cloud for this bridge's tests and demo, and for anybody else's client (docs/simulator.md)."""
 
 from wallbox2mqtt.simulator.charger import Access, SimulatedCharger, Truth
+from wallbox2mqtt.simulator.daily_life import DailyLife
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import Seen
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture, fleet
@@ -15,6 +16,7 @@ __all__ = [
     "PASSWORD",
     "Access",
     "ChargerSpec",
+    "DailyLife",
     "Fault",
     "Seen",
     "Settings",

@@ -92,8 +92,8 @@ def _pause(state: ChargerState) -> ChargerState:
 
 
 def _reboot(state: ChargerState) -> ChargerState:
-    down = state.at + GOES_DOWN_S
-    return replace(state, busy=(Phase(None, down), Phase(DISCONNECTED, down + IS_DOWN_S)))
+    down = state.at + GOES_DOWN_S / state.speed
+    return replace(state, busy=(Phase(None, down), Phase(DISCONNECTED, down + IS_DOWN_S / state.speed)))
 
 
 def _factory_reset(state: ChargerState) -> ChargerState:
@@ -107,7 +107,7 @@ def _factory_reset(state: ChargerState) -> ChargerState:
 
 
 def _install(state: ChargerState) -> ChargerState:
-    return replace(state, busy=(Phase(UPDATING, state.at + UPDATES_S, installs=True),))
+    return replace(state, busy=(Phase(UPDATING, state.at + UPDATES_S / state.speed, installs=True),))
 
 
 def _back_to_schedule(state: ChargerState) -> ChargerState:

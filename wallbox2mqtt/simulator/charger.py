@@ -53,7 +53,7 @@ class Truth:
 class SimulatedCharger:
     """A living charger. Thread-safe; nothing runs in it: it is worked out whenever somebody looks."""
 
-    def __init__(self, spec: ChargerSpec, clock: Clock, settings: Callable[[], Settings]) -> None:
+    def __init__(self, spec: ChargerSpec, clock: Clock, settings: Callable[[], Settings], speed: float = 1.0) -> None:
         """Start in the state of the model's capture, then make the moves of the specification."""
         self.id = spec.id
         self.spec = spec
@@ -62,7 +62,7 @@ class SimulatedCharger:
         self._settings = settings
         self._lock = threading.RLock()
         self._origin, self._begun = clock.monotonic(), clock.wall()
-        self._past = [_first_state(spec, self._origin, clock.wall())]
+        self._past = [_first_state(spec, self._origin, clock.wall(), speed)]
         self._pending: list[tuple[float, Change]] = []
         self._stale: tuple[ChargerState, int] | None = None
         self._served: dict[str, Document] = {}
@@ -212,7 +212,7 @@ class SimulatedCharger:
         return begin + math.floor((when - begin) / step_s) * step_s
 
 
-def _first_state(spec: ChargerSpec, now: float, wall: float) -> ChargerState:
+def _first_state(spec: ChargerSpec, now: float, wall: float, speed: float) -> ChargerState:
     document = spec.detail
     plugged = paths.get(document, "status_id") in WITH_CAR
     model = MODELS[spec.model]
@@ -220,6 +220,7 @@ def _first_state(spec: ChargerSpec, now: float, wall: float) -> ChargerState:
         ChargerState(
             at=now,
             wall_offset=wall - now,
+            speed=speed,
             document=document,
             session=RunningSession(
                 energy_kwh=paths.number(document, "added_energy"),

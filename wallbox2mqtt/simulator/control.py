@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wallbox2mqtt.simulator import statuses
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import HTML_TYPE, ApiAnswer, ApiRequest, error_answer, json_answer
-from wallbox2mqtt.simulator.models import READY, ChargerSpec
+from wallbox2mqtt.simulator.models import READY_MOVES, ChargerSpec
 from wallbox2mqtt.simulator.moves import MOVES
 from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.settings import changed
@@ -84,7 +84,7 @@ class Control:
             deeds[deed]()
 
     def _add(self, body: dict[str, Json]) -> None:
-        self._simulator.add(changed(ChargerSpec(id=1, begin=READY), {"id": None, **body}))
+        self._simulator.add(changed(ChargerSpec(id=1, begin=READY_MOVES), {"id": None, **body}))
 
     def _fault(self, body: dict[str, Json]) -> None:
         if body.get("clear"):

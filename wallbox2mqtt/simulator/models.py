@@ -154,15 +154,18 @@ class ChargerSpec:
         return document
 
 
-READY: tuple[tuple[str, Json], ...] = (("unplug", None), ("unlock", None))
+READY_MOVES: tuple[tuple[str, Json], ...] = (("unplug", None), ("unlock", None))
 _SCENES: tuple[tuple[tuple[str, Json], ...], ...] = (
-    (*READY, ("plug", 22)),
-    READY,
+    (*READY_MOVES, ("plug", 22)),
+    READY_MOVES,
     (("unplug", None), ("lock", None)),
-    (*READY, ("plug", 8)),
-    (*READY, ("plug", 14), ("pause", None)),
-    (*READY, ("plug", 0)),
+    (*READY_MOVES, ("plug", 8)),
+    (*READY_MOVES, ("plug", 14), ("pause", None)),
+    (*READY_MOVES, ("plug", 0)),
 )
+
+
+_LIVELY_DAYS = 60
 
 
 def fleet(
@@ -173,7 +176,8 @@ def fleet(
     Args:
         count: how many.
         models: names of ``MODELS``.
-        lively: the first charges and the others do this or that, for a demo; the same for the same seed.
+        lively: the first charges and the others do this or that, with sessions in the past, for a demo; the same for
+            the same seed.
         seed: of what they do.
 
     """
@@ -183,7 +187,8 @@ def fleet(
             id=900001 + number,
             model=models[number % len(models)],
             group="Home" if number < 8 else f"Site {number // 8}",  # noqa: PLR2004 - some chargers a group
-            begin=(_SCENES[0] if number == 0 else chance.choice(_SCENES)) if lively else READY,
+            begin=(_SCENES[0] if number == 0 else chance.choice(_SCENES)) if lively else READY_MOVES,
+            past_days=_LIVELY_DAYS if lively else 0,
         )
         for number in range(count)
     )

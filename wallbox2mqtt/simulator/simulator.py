@@ -38,10 +38,16 @@ class Simulator:
         email: str = EMAIL,
         password: str = PASSWORD,
         settings: Settings | None = None,
+        speed: float = 1.0,
     ) -> None:
-        """Make an account with these chargers; a number makes so many, the models in turn, all ready."""
+        """Make an account with these chargers; a number makes so many, the models in turn, all ready.
+
+        ``speed``: cars charge, and reboots and updates pass, so many times as fast as real ones. Tokens, limits, lag
+        and reports do not: those have settings.
+        """
         self.clock: Clock = SystemClock() if clock is None else clock
         self._settings = Settings() if settings is None else settings
+        self._speed = speed
         self._settings_lock = threading.Lock()
         specs = fleet(chargers) if isinstance(chargers, int) else chargers
         self.chargers: Mapping[int, SimulatedCharger] = {}
@@ -134,7 +140,7 @@ class Simulator:
         if spec.id in self.chargers:
             msg = f"two chargers have the same id {spec.id}"
             raise ValueError(msg)
-        charger = SimulatedCharger(spec, self.clock, lambda: self._settings)
+        charger = SimulatedCharger(spec, self.clock, lambda: self._settings, self._speed)
         self.chargers = {**self.chargers, spec.id: charger}
         return charger
 
@@ -222,7 +228,7 @@ def serve_forever(  # noqa: PLR0913 - each is an option of the command line
         port: to listen at; 0 for any free one.
         chargers: how many.
         models: names of ``MODELS``, taken in turn.
-        speed: how many of its seconds pass in one of ours.
+        speed: how many times as fast as real ones cars charge.
         host: to listen at.
         email: of the account.
         password: of the account.
@@ -236,7 +242,7 @@ def serve_forever(  # noqa: PLR0913 - each is an option of the command line
 
     """
     specs = fleet(chargers, models, lively=True)
-    simulator = Simulator(chargers=specs, clock=SystemClock(speed), email=email, password=password, settings=settings)
+    simulator = Simulator(chargers=specs, speed=speed, email=email, password=password, settings=settings)
     simulator.start(port, host)
     with simulator:
         ready(simulator)

@@ -73,12 +73,14 @@ class ChargerState:
     ``sun_kw``: surplus for Eco-Smart, ``house_a``: what the house draws, for Power Boost. ``error``: a status that
     it is in whatever else is. ``most_a``: a larger limit is accepted, and this one takes effect. ``offline``: the
     status that the cloud shows while out of touch, beside ``last_seen``, what it knew before; the charger goes on.
+    ``speed``: cars charge, and reboots and updates pass, so many times as fast as real ones.
     ``in_session``: the session will be recorded when it ends, beside those ``recorded``. ``shown_from``: what of the
     session's figures is not shown any more.
     """
 
     at: float
     wall_offset: float
+    speed: float
     document: Document
     session: RunningSession
     capacity_kwh: float

@@ -23,7 +23,7 @@ def advance(state: ChargerState, when: float) -> ChargerState:
     seconds = when - state.at
     if seconds <= 0:
         return state
-    energy_kwh = state.power_kw * seconds / 3600
+    energy_kwh = state.power_kw * seconds / 3600 * state.speed
     session = _accumulated(state, energy_kwh, seconds) if state.plugged else state.session
     wanted_kwh = max(0.0, state.wanted_kwh - energy_kwh) if state.plugged else state.wanted_kwh
     return replace(state, at=when, session=session, wanted_kwh=wanted_kwh)
@@ -33,7 +33,7 @@ def _accumulated(state: ChargerState, energy_kwh: float, seconds: float) -> Runn
     session, taken_kwh = state.session, max(0.0, energy_kwh)
     # both captures say 0 for sun and grid beside some energy: they are told apart only while Eco-Smart counts [?]
     told = 0.0 if state.eco_mode is None else taken_kwh
-    green_kwh = min(told, state.sun_kw * seconds / 3600)
+    green_kwh = min(told, state.sun_kw * seconds / 3600 * state.speed)
     return replace(
         session,
         energy_kwh=session.energy_kwh + taken_kwh,
@@ -65,7 +65,7 @@ def _transition_times(state: ChargerState) -> Iterator[float]:
             yield state.at + schedule.next_turn_s(state.wall)
     if power_kw := state.power_kw:
         left_kwh = state.wanted_kwh if power_kw > 0 else state.capacity_kwh - state.wanted_kwh - RESERVE_KWH
-        yield state.at + left_kwh / abs(power_kw) * 3600
+        yield state.at + left_kwh / abs(power_kw) * 3600 / state.speed
 
 
 def _auto_locks(state: ChargerState) -> bool:
