@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand, Results
+from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand
+from wallbox2mqtt.bridge.results import Results
 from wallbox2mqtt.catalogue import FIELDS, Values, parse
 from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.topics import Topics

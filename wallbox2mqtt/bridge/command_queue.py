@@ -2,17 +2,13 @@
 
 import itertools
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wallbox2mqtt.catalogue import Intent, Json
+from wallbox2mqtt.catalogue import Intent
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.mqtt import Reply
-from wallbox2mqtt.topics import Topics, to_json
 
 _ORDER = itertools.count()
-
-PublishResult = Callable[[str, str, bytes | None], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -41,67 +37,6 @@ class QueuedCommand:
     def urgent(self) -> bool:
         """Whether it passes the others."""
         return self.intent is not None and self.intent.field.command is not None and self.intent.field.command.urgent
-
-
-class Results:
-    """Answers commands: exactly one result each, and at most one later «not confirmed»."""
-
-    def __init__(self, topics: Topics, publish: PublishResult, clock: Clock) -> None:
-        """``publish`` takes a topic, a payload and MQTT 5 correlation data."""
-        self._topics, self._publish, self._clock = topics, publish, clock
-        self._lock = threading.Lock()
-        self.answered = 0
-
-    def ok(self, command: QueuedCommand, http_status: int | None = None) -> None:
-        """Answer a command that is done, or was so already."""
-        self._answer(command, "ok", None, http_status)
-
-    def rejected(self, command: QueuedCommand, reason: str) -> None:
-        """Answer a command that was refused here; nothing was sent."""
-        self._answer(command, "rejected", reason, None)
-
-    def failed(self, command: QueuedCommand, reason: str, http_status: int | None = None) -> None:
-        """Answer a command that was sent, or should have been, and did not succeed."""
-        self._answer(command, "failed", reason, http_status)
-
-    def expired(self, command: QueuedCommand) -> None:
-        """Answer a command that became too old before it could be sent."""
-        self._answer(command, "failed", "expired", None)
-
-    def superseded(self, command: QueuedCommand) -> None:
-        """Answer a command whose place a newer one took."""
-        self._answer(command, "superseded", "a newer command took its place", None)
-
-    def not_confirmed(self, command: QueuedCommand) -> None:
-        """Tell once that the charger does not show an accepted command, however many of its fields it is true of."""
-        with self._lock:
-            if command.unconfirmed:
-                return
-            command.unconfirmed = True
-        self._send(command, "failed", "not confirmed", None)
-
-    def _answer(self, command: QueuedCommand, status: str, reason: str | None, http_status: int | None) -> None:
-        with self._lock:
-            if command.answered:
-                return
-            command.answered = True
-            self.answered += 1
-        self._send(command, status, reason, http_status)
-
-    def _send(self, command: QueuedCommand, status: str, reason: str | None, http_status: int | None) -> None:
-        took = (self._clock.monotonic() - command.arrived) * 1000
-        value = None if command.intent is None or status == "rejected" else command.intent.value
-        result: dict[str, Json] = {
-            "status": status,
-            "value": value,
-            "reason": reason,
-            "http_status": http_status,
-            "took_ms": max(0, round(took)),
-        }
-        text = to_json(result)
-        self._publish(self._topics.result(command.charger_id, command.key), text, None)
-        if command.reply is not None:
-            self._publish(command.reply.topic, text, command.reply.correlation)
 
 
 class CommandQueue:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from wallbox2mqtt.bridge.command_queue import CommandQueue, Results
+from wallbox2mqtt.bridge.command_queue import CommandQueue
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.registry import Registry
+from wallbox2mqtt.bridge.results import Results
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt.bridge.command_handler import CommandHandler
-from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand, Results
+from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
 from wallbox2mqtt.bridge.registry import Registry
+from wallbox2mqtt.bridge.results import Results
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.bridge.status import BridgeStatus
