@@ -90,7 +90,7 @@ class Parts:
         self.planner = Planner(
             self.registry, quarantine, clock, lambda one: self.states.value(one, "charging") is True, settle_s
         )
-        self.queue = CommandQueue(clock)
+        self.queue = CommandQueue(clock, max_age_s)
         self.results = Results(topics, self._answer, clock)
         self.shared = Shared(
             clock=clock,
@@ -103,7 +103,6 @@ class Parts:
             planner=self.planner,
             queue=self.queue,
             results=self.results,
-            max_age_s=max_age_s,
         )
         self.pace = Backoff(config.poll_interval, self.reads.interval_s, clock, store)
         listener = Listener(
@@ -152,7 +151,6 @@ class Parts:
             due = self._ticked + self.pace.interval_s - now
             if due <= 0:
                 self._ticked = now
-                self.command_handler.ask_again()
                 self.reader.tick()
                 continue
             then()

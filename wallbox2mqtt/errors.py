@@ -54,10 +54,12 @@ class CloudError(Wallbox2MqttError):
     """Raised when a request to the cloud did not succeed.
 
     ``reason`` is the word that ``bridge/cloud_reason`` shows for it, ``http_status`` the answer's
-    status or None where there was no answer.
+    status or None where there was no answer. ``sent``: whether the request itself went out; it did not where
+    there was no token for it.
     """
 
     reason: ClassVar[str] = "bad_answer"
+    sent = True
 
     def __init__(self, message: str, http_status: int | None = None) -> None:
         """Keep the status beside the message."""

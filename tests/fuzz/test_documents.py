@@ -119,7 +119,6 @@ def test_any_json_in_any_place(parts: Parts, changes: list[tuple[tuple[str, tupl
     for key in ("status_id", "charging_power", "added_energy", "name", "cost"):
         assert shown[key] == detail[key], key
     parts.queue.drain()
-    parts.reader.drain()
 
 
 @given(

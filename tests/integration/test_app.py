@@ -423,7 +423,7 @@ class HeldClock(SystemClock):
 def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: Watcher) -> None:
     clock = HeldClock()
     house = make(clock)
-    shared, writer = house.app._shared, house.app._writer  # noqa: SLF001
+    shared = house.app._shared  # noqa: SLF001
     watcher.wait(f"wallbox/{ONE}/locked", "1")
     house.cloud.fault(Fault(kind="status", status=429, method="PUT"))
     clock.asked = lambda: any(seen.method == "PUT" for seen in house.cloud.requests)
@@ -431,7 +431,7 @@ def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: 
     assert clock.held.wait(LIMIT_S)
     watcher.publish(f"wallbox/{ONE}/max_charging_current/set", "10")
     eventually(lambda: len(shared.queue) == 1, "another one waits")
-    clock.done = lambda: writer.under_way is None
+    clock.done = lambda: shared.queue.in_flight is None
     clock.taken_out = lambda: len(shared.queue) == 0
     assert house.stop() == EXIT_OK
     watcher.wait("wallbox/bridge/state", "offline")

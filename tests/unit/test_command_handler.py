@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.parts import Parts
-from wallbox2mqtt.bridge.command_handler import MAX_WAITING
+from wallbox2mqtt.bridge.command_queue import MAX_UNREAD
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
@@ -130,7 +130,7 @@ class TestTopics:
         assert len(caplog.records) == 1
         assert parts.answers == []
         assert parts.published == []
-        assert len(parts.command_handler) == 0
+        assert len(parts.queue) == 0
 
     @pytest.mark.parametrize("topic", ["w/101/locked", "other/101/locked/set", "wallbox/101/locked/set", "set"])
     def test_that_are_no_commands(self, make: Make, topic: str) -> None:
@@ -204,7 +204,7 @@ class TestWaiting:
         parts.settle()
         parts.send(f"{ONE}/max_charging_current", "16")
         assert parts.planner.is_wanted
-        assert len(parts.command_handler) == 1
+        assert len(parts.queue) == 1
         assert parts.answers == []
         parts.run(61)
         assert parts.results_of("max_charging_current") == [("ok", 16, None)]
@@ -214,7 +214,7 @@ class TestWaiting:
         parts = make(read=False)
         parts.send(f"{ONE}/locked", "1")
         parts.send("999/locked", "1")
-        assert len(parts.command_handler) == 2
+        assert len(parts.queue) == 2
         parts.run(70)
         assert parts.results_of("locked") == [("ok", 1, None)]
         assert {topic for topic, _, _ in parts.answers} == {f"w/{ONE}/locked/result"}
@@ -264,7 +264,7 @@ class TestWaiting:
         parts.settle()
         parts.send(f"{ONE}/{key}", payload)
         ((status, _, why),) = parts.results_of(key)
-        assert (status, len(parts.command_handler)) == ("rejected", 0)
+        assert (status, len(parts.queue)) == ("rejected", 0)
         assert reason in str(why)
 
     def test_before_the_first_list_nobody_is_a_stranger(self, make: Make) -> None:
@@ -274,7 +274,7 @@ class TestWaiting:
         parts.run(41)
         assert parts.results_of("locked") == [("failed", 1, "expired")]
         parts.send(f"{ONE}/locked", "0")
-        (waiting,) = parts.command_handler.drain()
+        ((waiting,), _) = parts.queue.drain()
         assert waiting.intent is not None
         assert waiting.intent.value == 0
 
@@ -286,31 +286,31 @@ class TestWaiting:
         assert [record.name for record in caplog.records if "unknown charger" in record.getMessage()]
         assert parts.answers == []
 
-    def test_no_more_than_a_thousand(self, make: Make) -> None:
+    def test_no_more_than_there_is_room_for(self, make: Make) -> None:
         parts = make(read=False, chargers=(ONE,))
-        for _ in range(MAX_WAITING):
+        for _ in range(MAX_UNREAD):
             parts.send(f"{ONE}/locked", "1")
         parts.send(f"{ONE}/name", "A")
-        assert parts.results_of("name") == [("failed", None, "too many commands wait for the first reading")]
-        assert len(parts.command_handler) == MAX_WAITING
+        assert parts.results_of("name") == [("failed", "A", "too many commands wait for the first reading")]
+        assert len(parts.queue) == MAX_UNREAD
 
     def test_no_topic_for_strangers_even_then(self, make: Make) -> None:
         parts = make(read=False)
-        for _ in range(MAX_WAITING + 1):
+        for _ in range(MAX_UNREAD + 1):
             parts.send("999/locked", "1")
         assert parts.answers == []
 
-    def test_drain_gives_those_of_known_chargers(self, make: Make) -> None:
+    def test_what_waits_can_be_taken_out(self, make: Make) -> None:
         parts = make(read=False, chargers=(ONE,))
         parts.send(f"{ONE}/locked", "1")
-        assert [command.charger_id for command in parts.command_handler.drain()] == [ONE]
-        assert len(parts.command_handler) == 0
+        waiting, _ = parts.queue.drain()
+        assert [command.charger_id for command in waiting] == [ONE]
 
     def test_a_refresh_needs_no_detail(self, make: Make) -> None:
         parts = make(read=False)
         parts.settle()
         parts.send(f"{TWO}/refresh", "")
-        assert len(parts.command_handler) == 0
+        assert parts.queue.unread() == []
         parts.run(61)
         assert parts.results_of("refresh") == [("ok", None, None)]
 

@@ -1,13 +1,14 @@
 """Commands that wait, and the one result that each gets."""
 
 import json
+import math
 import threading
 from typing import Any
 
 import pytest
 
 from tests.fakes import FakeClock
-from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand
+from wallbox2mqtt.bridge.command_queue import MAX_UNREAD, MAX_UNREAD_BYTES, CommandQueue, QueuedCommand
 from wallbox2mqtt.bridge.results import Results
 from wallbox2mqtt.catalogue import FIELDS, Values, parse
 from wallbox2mqtt.mqtt import Reply
@@ -30,7 +31,7 @@ def told(waiting: list[QueuedCommand]) -> list[str]:
 
 @pytest.fixture
 def queue(clock: FakeClock) -> CommandQueue:
-    return CommandQueue(clock)
+    return CommandQueue(clock, max_age_s=120)
 
 
 class TestSuperseding:
@@ -127,14 +128,14 @@ class TestPutBack:
         first, second = ticket("energy_price 1"), ticket("max_charging_current 13")
         queue.add(first)
         queue.add(second)
-        assert queue.take(first)
+        assert queue.start(first)
         assert queue.put_back(first)
         assert queue.waiting() == [first, second]
 
     def test_not_where_a_newer_one_came_meanwhile(self, queue: CommandQueue) -> None:
         old = ticket("max_charging_current 13")
         queue.add(old)
-        queue.take(old)
+        queue.start(old)
         new = ticket("max_charging_current 20")
         assert queue.add(new) == []
         assert not queue.put_back(old)
@@ -144,7 +145,7 @@ class TestPutBack:
     def test_a_config_loses_what_newer_ones_set(self, queue: CommandQueue) -> None:
         config = ticket('config {"max_charging_current": 13, "energy_price": 1}')
         queue.add(config)
-        queue.take(config)
+        queue.start(config)
         queue.add(ticket("max_charging_current 20"))
         assert queue.put_back(config)
         assert config.intent is not None
@@ -155,7 +156,7 @@ class TestPutBack:
         price = ticket("energy_price 2")
         queue.add(config)
         queue.add(price)
-        queue.take(price)
+        queue.start(price)
         assert queue.put_back(price)
         assert price.intent is not None
         assert dict(price.intent.sets) == {"energy_price": 2}
@@ -164,7 +165,7 @@ class TestPutBack:
         old, new = ticket("max_charging_current 13"), ticket("max_charging_current 20")
         for one in (old, new):
             queue.add(one)
-            queue.take(one)
+            queue.start(one)
         assert queue.put_back(old)
         assert queue.put_back(new)
         assert new.intent is not None
@@ -173,7 +174,7 @@ class TestPutBack:
         queue.add(ticket("energy_price 1"))
         old = ticket("max_charging_current 13")
         queue.add(old)
-        queue.take(old)
+        queue.start(old)
         new = ticket('config {"max_charging_current": 20, "energy_price": 2}')
         queue.add(new)
         assert new.order < old.order
@@ -184,14 +185,46 @@ class TestTaking:
     def test_once(self, queue: CommandQueue) -> None:
         one = ticket("locked 1")
         queue.add(one)
-        assert queue.take(one)
-        assert not queue.take(one)
+        assert queue.start(one)
+        assert not queue.start(one)
+        queue.finish(one)
+        assert queue.in_flight is None
+
+    def test_not_what_was_superseded(self, queue: CommandQueue) -> None:
+        one = ticket("locked 1")
+        queue.add(one)
+        queue.add(ticket("locked 0"))
+        assert not queue.start(one)
+        assert not queue.remove(one)
+
+    def test_what_waits_again_is_not_finished(self, queue: CommandQueue) -> None:
+        one = ticket("locked 1")
+        queue.add(one)
+        queue.start(one)
+        assert queue.put_back(one)
+        queue.finish(one)
+        assert queue.waiting() == [one]
 
     def test_drain(self, queue: CommandQueue) -> None:
         queue.add(ticket("locked 1"))
         queue.add(ticket("name A"))
-        assert told(queue.drain()) == ["locked 1", "name A"]
-        assert queue.drain() == []
+        flying = ticket("energy_price 1")
+        queue.add(flying)
+        assert queue.start(flying)
+        assert queue.in_flight is flying
+        waiting, in_flight = queue.drain()
+        assert told(waiting) == ["locked 1", "name A"]
+        assert in_flight == [flying]
+        assert queue.drain() == ([], [])
+
+    def test_what_was_in_flight_at_the_end_does_not_come_back(self, queue: CommandQueue) -> None:
+        """The writer may be about to put it back: it has its result, and must not get another."""
+        flying = ticket("locked 1")
+        queue.add(flying)
+        queue.start(flying)
+        queue.drain()
+        assert queue.put_back(flying)
+        assert len(queue) == 0
 
     def test_waiting_ends_when_a_command_arrives(self, queue: CommandQueue) -> None:
         waiting = threading.Thread(target=queue.wait, args=(1e6,))
@@ -212,6 +245,88 @@ class TestTaking:
         while waiting.is_alive():
             clock.advance(5)
         waiting.join(10)
+
+
+def held(charger_id: int = ONE, payload: bytes = b"1", arrived: float = 0.0) -> QueuedCommand:
+    return QueuedCommand(charger_id, "locked", arrived, payload=payload)
+
+
+class TestUnread:
+    """Commands that wait for a first reading of their charger."""
+
+    def test_are_released_in_their_order(self, queue: CommandQueue) -> None:
+        commands = [held(charger) for charger in (ONE, OTHER, ONE)]
+        for command in commands:
+            assert queue.hold(command)
+        assert sorted(queue.unread()) == [ONE, OTHER]
+        assert queue.release([OTHER, ONE]) == commands
+        assert queue.release([ONE]) == []
+        assert len(queue) == 0
+
+    def test_do_not_wait_for_the_budget(self, queue: CommandQueue) -> None:
+        queue.hold(held())
+        assert queue.waiting() == []
+        assert len(queue) == 1
+        assert queue.awaited() == {ONE}
+
+    def test_have_a_limit_in_number(self, queue: CommandQueue) -> None:
+        assert all(queue.hold(held()) for _ in range(MAX_UNREAD))
+        assert not queue.hold(held())
+        queue.release([ONE])
+        assert queue.hold(held())
+
+    def test_and_in_bytes(self, queue: CommandQueue) -> None:
+        payload = b"x" * 1025
+        count = sum(queue.hold(held(payload=payload)) for _ in range(MAX_UNREAD))
+        assert count * len(payload) <= MAX_UNREAD_BYTES < (count + 1) * held(payload=payload).size
+
+
+class TestReading:
+    """Commands that ask for a reading."""
+
+    def test_the_newest_counts(self, queue: CommandQueue) -> None:
+        old, new = ticket("refresh x"), ticket("refresh x")
+        queue.add(old)
+        assert queue.add(new) == [old]
+        assert queue.waiting() == []
+        assert queue.awaited() == {ONE}
+
+    def test_a_document_that_began_before_does_not_answer(self, queue: CommandQueue) -> None:
+        one = ticket("refresh x")
+        one.arrived = 10.0
+        queue.add(one)
+        assert queue.read(ONE, begun=9.9) == []
+        assert queue.awaits_reading(ONE)
+        assert queue.read(ONE, begun=10.0) == [one]
+        assert not queue.awaits_reading(ONE)
+
+
+class TestExpiry:
+    def test_whatever_it_waits_for(self, queue: CommandQueue, clock: FakeClock) -> None:
+        now = clock.monotonic()
+        unread, reading, ready, flying, young = (
+            held(arrived=now),
+            ticket("refresh x"),
+            ticket("name A"),
+            ticket("locked 1"),
+            ticket("home_sharing 1"),
+        )
+        queue.hold(unread)
+        for command in (reading, ready, flying, young):
+            command.arrived = now
+            queue.add(command)
+        young.arrived = now + 1
+        queue.start(flying)
+        assert queue.expires_in_s() == 120
+        clock.advance(119.9)
+        assert queue.expire() == []
+        clock.advance(0.1)
+        assert set(queue.expire()) == {unread, reading, ready}
+        assert queue.expires_in_s() == pytest.approx(1)
+        assert (queue.waiting(), queue.in_flight) == ([young], flying)
+
+    def test_never_where_nothing_waits(self, queue: CommandQueue) -> None:
+        assert queue.expires_in_s() == math.inf
 
 
 class TestResults:

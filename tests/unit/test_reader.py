@@ -171,13 +171,6 @@ class TestRefresh:
         parts.settle()
         assert kinds(parts) == ["list", "list", "detail", "detail", "basic", "basic"]
 
-    def test_drain_gives_those_that_wait(self, make: Make) -> None:
-        parts = make(2)
-        parts.settle()
-        parts.send(f"{TWO}/refresh", "")
-        assert [command.charger_id for command in parts.reader.drain()] == [TWO]
-        assert parts.reader.drain() == []
-
 
 class TestFaults:
     @pytest.mark.parametrize(

@@ -601,5 +601,6 @@ class TestEnd:
         parts.settle()
         parts.send(f"{ONE}/locked", "1")
         parts.settle()
-        assert [command.key for command in parts.queue.drain()] == ["locked"]
-        assert parts.writer.under_way is None
+        waiting, in_flight = parts.queue.drain()
+        assert [command.key for command in waiting] == ["locked"]
+        assert in_flight == []

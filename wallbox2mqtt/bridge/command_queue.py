@@ -1,7 +1,14 @@
-"""Commands on their way: those that wait for the writer, and the answers that they get."""
+"""The commands on their way: one place where they wait, one expiry, one drain. Any thread may call.
 
+A command waits for a first reading of its charger, for its turn and the budget, or, where it asks for a reading, for
+that. Of several for the same field of the same charger only the newest is kept.
+"""
+
+import enum
 import itertools
+import math
 import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from wallbox2mqtt.catalogue import Intent
@@ -10,11 +17,28 @@ from wallbox2mqtt.mqtt import Reply
 
 _ORDER = itertools.count()
 
+MAX_UNREAD = 20_000
+MAX_UNREAD_BYTES = 12 * 1024 * 1024
+"""How many commands may wait for a first reading, and how much of memory they may take. What waits for the budget
+needs no limit: it is one a field and charger."""
+_COMMAND_BYTES = 500
+
+
+class Stage(enum.Enum):
+    """What a command waits for."""
+
+    UNREAD = "a first reading of its charger"
+    READING = "the reading that it asks for"
+    READY = "its turn and the budget"
+    IN_FLIGHT = "the cloud's answer"
+
 
 @dataclass(slots=True, eq=False)
 class QueuedCommand:
     """A command from its arrival to its result.
 
+    ``payload``: as it came. ``refusal``: why it is rejected once it is known that the charger is ours. ``intent``:
+    None until it was understood; before the first reading it is only what can be understood without one.
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
     another. ``tries``: requests that got no answer. ``not_before``: of the next try, monotonic. ``renewed``: it was
     refused for its token once.
@@ -24,7 +48,10 @@ class QueuedCommand:
     key: str
     arrived: float
     reply: Reply | None = None
+    payload: bytes = b""
+    refusal: str | None = None
     intent: Intent | None = None
+    stage: Stage | None = None
     order: int = field(default_factory=lambda: next(_ORDER))
     seen: int = field(default_factory=lambda: next(_ORDER))
     tries: int = 0
@@ -38,79 +65,199 @@ class QueuedCommand:
         """Whether it passes the others."""
         return self.intent is not None and self.intent.field.command is not None and self.intent.field.command.urgent
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes while it waits for a first reading."""
+        reply = 0 if self.reply is None else len(self.reply.topic) + len(self.reply.correlation or b"")
+        return _COMMAND_BYTES + len(self.key) + len(self.payload) + reply
+
 
 class CommandQueue:
-    """The commands that wait. Of several for the same field of the same charger only the newest is kept."""
+    """Knows every command that has no result yet, by stage and charger."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Start empty."""
-        self._clock = clock
+    def __init__(self, clock: Clock, max_age_s: float) -> None:
+        """Start empty; ``max_age_s``: how old a command may become before it is given up."""
+        self._clock, self._max_age_s = clock, max_age_s
         self._condition = threading.Condition()
-        self._waiting: list[QueuedCommand] = []
+        self._stages: dict[Stage, dict[int, list[QueuedCommand]]] = {stage: {} for stage in Stage}
+        self._unread = self._unread_bytes = 0
         self._poked = False
 
     def __len__(self) -> int:
-        """Return the number that wait."""
+        """Return the number of commands that wait."""
         with self._condition:
-            return len(self._waiting)
+            return sum(1 for _ in self._all(Stage.UNREAD, Stage.READING, Stage.READY))
+
+    def _all(self, *stages: Stage) -> Iterator[QueuedCommand]:
+        return (command for stage in stages for commands in self._stages[stage].values() for command in commands)
+
+    def _enter(self, command: QueuedCommand, stage: Stage) -> None:
+        command.stage = stage
+        self._stages[stage].setdefault(command.charger_id, []).append(command)
+        if stage is Stage.UNREAD:
+            self._unread += 1
+            self._unread_bytes += command.size
+
+    def _leave(self, command: QueuedCommand) -> bool:
+        """Take a command out; return whether it was there."""
+        if command.stage is None:
+            return False
+        chargers = self._stages[command.stage]
+        chargers[command.charger_id].remove(command)
+        if not chargers[command.charger_id]:
+            del chargers[command.charger_id]
+        if command.stage is Stage.UNREAD:
+            self._unread -= 1
+            self._unread_bytes -= command.size
+        command.stage = None
+        return True
+
+    # Waiting for a first reading
+
+    def hold(self, command: QueuedCommand) -> bool:
+        """Let a command wait for a first reading of its charger; False where too many do."""
+        with self._condition:
+            if self._unread >= MAX_UNREAD or self._unread_bytes + command.size > MAX_UNREAD_BYTES:
+                return False
+            self._enter(command, Stage.UNREAD)
+            return True
+
+    def release(self, charger_ids: Iterable[int]) -> list[QueuedCommand]:
+        """Take out what waits for a first reading of these chargers, in order of arrival."""
+        with self._condition:
+            released = [one for charger in charger_ids for one in self._stages[Stage.UNREAD].get(charger, ())]
+            for command in released:
+                self._leave(command)
+        return sorted(released, key=lambda command: command.seen)
+
+    def unread(self) -> list[int]:
+        """Return the chargers for whose first reading commands wait."""
+        with self._condition:
+            return list(self._stages[Stage.UNREAD])
+
+    # Waiting for a reading
+
+    def awaited(self) -> set[int]:
+        """Return the chargers for whose reading commands wait, be it the first or another."""
+        with self._condition:
+            return self._stages[Stage.UNREAD].keys() | self._stages[Stage.READING].keys()
+
+    def awaits_reading(self, charger_id: int) -> bool:
+        """Return whether a command asks for a reading of this charger."""
+        with self._condition:
+            return charger_id in self._stages[Stage.READING]
+
+    def read(self, charger_id: int, begun: float) -> list[QueuedCommand]:
+        """Take out the requests for a reading of this charger that are older than the one that began at ``begun``."""
+        with self._condition:
+            done = [one for one in self._stages[Stage.READING].get(charger_id, ()) if one.arrived <= begun]
+            for command in done:
+                self._leave(command)
+            return done
+
+    # Waiting for the budget
 
     def add(self, command: QueuedCommand) -> list[QueuedCommand]:
-        """Let a command wait; return those that it supersedes."""
+        """Let a command wait that was understood; return those that it supersedes."""
         with self._condition:
             superseded = self._supersede(command)
-            self._insert(command)
+            asks_for_reading = command.intent is not None and command.intent.request is None
+            self._enter(command, Stage.READING if asks_for_reading else Stage.READY)
             self._wake()
             return superseded
 
-    def put_back(self, command: QueuedCommand) -> bool:
-        """Let a command wait again at its place; False where a newer one has taken it meanwhile."""
-        with self._condition:
-            left = command.intent
-            for newer in self._waiting:
-                if newer.charger_id == command.charger_id and newer.seen > command.seen and newer.intent and left:
-                    left = left.without(newer.intent.claims)
-            if command.intent is not None and left is None:
-                return False
-            command.intent = left
-            self._insert(command)
-            return True
+    def _rivals(self, command: QueuedCommand) -> list[QueuedCommand]:
+        stages = (Stage.READING, Stage.READY)
+        return [one for stage in stages for one in self._stages[stage].get(command.charger_id, ())]
 
     def _supersede(self, new: QueuedCommand) -> list[QueuedCommand]:
         superseded = []
-        for old in self._waiting:
-            if old.charger_id != new.charger_id or old.intent is None or new.intent is None:
+        for old in self._rivals(new):
+            if old.intent is None or new.intent is None:
                 continue
             left = old.intent.without(new.intent.claims)
             if left is None:
                 superseded.append(old)
+                self._leave(old)
                 new.order = min(new.order, old.order)
             else:
                 old.intent = left
-        self._waiting = [command for command in self._waiting if command not in superseded]
         return superseded
 
-    def _insert(self, command: QueuedCommand) -> None:
-        self._waiting.append(command)
-        self._waiting.sort(key=lambda waiting: (not waiting.urgent, waiting.order))
-
-    def waiting(self) -> list[QueuedCommand]:
-        """Return those that wait, in the order in which they are to be sent."""
+    def put_back(self, command: QueuedCommand) -> bool:
+        """Let the command in flight wait again at its place; False where a newer one has taken it meanwhile."""
         with self._condition:
-            return list(self._waiting)
-
-    def take(self, command: QueuedCommand) -> bool:
-        """Take one out; False where it has been superseded since."""
-        with self._condition:
-            if command not in self._waiting:
+            if command.stage is not Stage.IN_FLIGHT:
+                return True  # it was taken out at the end, and has its result
+            left = command.intent
+            for newer in self._rivals(command):
+                if newer.seen > command.seen and newer.intent and left:
+                    left = left.without(newer.intent.claims)
+            if command.intent is not None and left is None:
                 return False
-            self._waiting.remove(command)
+            self._leave(command)
+            command.intent = left
+            self._enter(command, Stage.READY)
             return True
 
-    def drain(self) -> list[QueuedCommand]:
-        """Take all out."""
+    def waiting(self) -> list[QueuedCommand]:
+        """Return those that wait for the budget, in the order in which they are to be sent."""
         with self._condition:
-            waiting, self._waiting = self._waiting, []
-            return waiting
+            return sorted(self._all(Stage.READY), key=lambda command: (not command.urgent, command.order))
+
+    def start(self, command: QueuedCommand) -> bool:
+        """Name a command that is sent now; False where it has been superseded since."""
+        with self._condition:
+            if command.stage is not Stage.READY:
+                return False
+            self._leave(command)
+            self._enter(command, Stage.IN_FLIGHT)
+            return True
+
+    def remove(self, command: QueuedCommand) -> bool:
+        """Take a command out; False where it is not there, or no longer."""
+        with self._condition:
+            return self._leave(command)
+
+    @property
+    def in_flight(self) -> QueuedCommand | None:
+        """The command that is sent now."""
+        with self._condition:
+            return next(self._all(Stage.IN_FLIGHT), None)
+
+    # The end of a command
+
+    def finish(self, command: QueuedCommand) -> None:
+        """Take out a command that was sent, unless it waits again."""
+        with self._condition:
+            if command.stage is Stage.IN_FLIGHT:
+                self._leave(command)
+
+    def expire(self) -> list[QueuedCommand]:
+        """Take out what has become too old, whatever it waits for."""
+        with self._condition:
+            oldest = self._clock.monotonic() - self._max_age_s
+            waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
+            expired = [command for command in waiting if command.arrived <= oldest]
+            for command in expired:
+                self._leave(command)
+            return expired
+
+    def expires_in_s(self) -> float:
+        """Return the seconds until the oldest command that waits becomes too old; infinite where none waits."""
+        with self._condition:
+            waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
+            oldest = min((command.arrived for command in waiting), default=math.inf)
+            return max(0.0, oldest + self._max_age_s - self._clock.monotonic())
+
+    def drain(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
+        """Take all out: those that wait, and what is in flight."""
+        with self._condition:
+            in_flight = list(self._all(Stage.IN_FLIGHT))
+            waiting = list(self._all(Stage.READY, Stage.READING, Stage.UNREAD))
+            for command in [*in_flight, *waiting]:
+                self._leave(command)
+            return waiting, in_flight
 
     def wait(self, timeout_s: float | None) -> None:
         """Wait until a command arrives, for so many seconds at most."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.target import LIST, Document, Target
@@ -57,7 +56,7 @@ class Reader:
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
         self._states, self._results = shared.states, shared.results
-        self._clock, self._max_age_s = shared.clock, shared.max_age_s
+        self._clock, self._queue = shared.clock, shared.queue
         self._condition = threading.Condition()
         self._due = True
         self._poked = False
@@ -66,7 +65,6 @@ class Reader:
         self._again: Target | None = None
         self._not_before = 0.0
         self._last_begun: float | None = None
-        self._refreshes: dict[int, QueuedCommand] = {}
         self._trouble = RepeatedFault(_LOG, "read failed", "reads succeed again", shared.clock)
 
     @property
@@ -76,20 +74,11 @@ class Reader:
 
     def tick(self) -> None:
         """Say that a read is due; several before it happens are one. Who still waits for a failed read asks again."""
+        for charger_id in self._queue.awaited().intersection(self._registry.chargers):
+            self._planner.want(charger_id)
         with self._condition:
-            waiting = list(self._refreshes)
             self._due = True
             self._wake()
-        for charger_id in waiting:
-            self._planner.want(charger_id)
-
-    def refresh(self, command: QueuedCommand) -> QueuedCommand | None:
-        """Read this charger as soon as the budget allows; return the request for it that this one supersedes."""
-        with self._condition:
-            superseded = self._refreshes.pop(command.charger_id, None)
-            self._refreshes[command.charger_id] = command
-        self.want(command.charger_id)
-        return superseded
 
     def want(self, charger_id: int) -> None:
         """Read this charger's detail as soon as the budget allows: a command waits for it."""
@@ -101,12 +90,6 @@ class Reader:
         self._planner.want_all()
         self._list_asked = True
         self.poke()
-
-    def drain(self) -> list[QueuedCommand]:
-        """Take out the requests for a read that wait."""
-        with self._condition:
-            waiting, self._refreshes = list(self._refreshes.values()), {}
-            return waiting
 
     def poke(self) -> None:
         """Wake whoever waits."""
@@ -126,7 +109,6 @@ class Reader:
 
     def step(self) -> float:
         """Read one document if one is due; return the seconds after which to look again at the latest."""
-        self._expire()
         wait = self._wait_s()
         if wait <= 0:
             self._read(self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0))
@@ -147,15 +129,6 @@ class Reader:
         """Tell of a refusal that another thread has met, or an earlier run: no read will for a while."""
         if self._status.reason != AuthError.reason and self._tokens.wait_s() > 0:
             self._status.read_failed(AuthError("the credentials were refused"))
-
-    def _expire(self) -> None:
-        now = self._clock.monotonic()
-        with self._condition:
-            old = [t for t in self._refreshes.values() if now - t.arrived >= self._max_age_s]
-            for command in old:
-                del self._refreshes[command.charger_id]
-        for command in old:
-            self._results.expired(command)
 
     def _wait_s(self) -> float:
         """Return the seconds until the next read: 0 is now, five where nothing is due."""
@@ -245,19 +218,14 @@ class Reader:
             self._results.not_confirmed(command)
 
     def _told(self, target: Target, answer: CloudResponse) -> None:
-        """CloudResponse those who waited for this document."""
+        """Answer those who waited for this document."""
         if target.document is not Document.DETAIL:
             return
-        with self._condition:
-            command = self._refreshes.get(target.charger_id)
-            # one that came while the document was under way asks for a newer one
-            if command is not None and command.arrived <= answer.begun:
-                del self._refreshes[target.charger_id]
-            elif command is not None:
-                self._planner.want(target.charger_id)
-                command = None
-        if command is not None:
+        for command in self._queue.read(target.charger_id, answer.begun):
             self._results.ok(command, answer.http_status)
+        if self._queue.awaits_reading(target.charger_id):
+            # one that came while the document was under way asks for a newer one
+            self._planner.want(target.charger_id)
         self._listener.detailed(target.charger_id)
 
     def _failed(self, target: Target, error: CloudError) -> None:
@@ -293,13 +261,11 @@ class Reader:
             self._tell(target, error.reason, error)
 
     def _answer_refused(self, target: Target, error: CloudError) -> None:
-        """CloudResponse who waits for a document that is refused for its charger's sake: it would be again."""
+        """Answer who waits for a document that is refused for its charger's sake: it would be again."""
         reason = self._registry.problem_of(target.charger_id)
         if target.document is not Document.DETAIL or reason is None:
             return
-        with self._condition:
-            command = self._refreshes.pop(target.charger_id, None)
-        if command is not None:
+        for command in self._queue.read(target.charger_id, math.inf):
             self._results.failed(command, reason, error.http_status)
 
     def _refused(self, target: Target, error: CloudError) -> None:

@@ -15,7 +15,7 @@ from wallbox2mqtt.cloud.budget import Budget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """The parts. ``max_age_s``: how old a command may become before it is given up."""
+    """The parts."""
 
     clock: Clock
     tokens: TokenManager
@@ -27,4 +27,3 @@ class Shared:
     planner: Planner
     queue: CommandQueue
     results: Results
-    max_age_s: float

@@ -33,13 +33,12 @@ class Writer:
     """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
 
     def __init__(self, shared: Shared, cloud: CloudClient) -> None:
-        """Start with nothing under way; the cloud is this thread's own line."""
-        self._cloud, self._clock, self._max_age_s = cloud, shared.clock, shared.max_age_s
+        """Start unrefused; the cloud is this thread's own line."""
+        self._cloud, self._clock = cloud, shared.clock
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
         self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
         self._backoff = Backoff(0.0, shared.writes.interval_s, shared.clock)
-        self.under_way: QueuedCommand | None = None
 
     @property
     def refused(self) -> int:
@@ -53,26 +52,19 @@ class Writer:
 
     def step(self) -> float:
         """Send one command if one may be sent; return the seconds after which to look again at the latest."""
-        now = self._clock.monotonic()
-        self._expire(now)
+        for expired in self._queue.expire():
+            self._fail(expired, "expired", None)
         self._answer_fulfilled()
-        command, wait = self._pick(now)
+        command, wait = self._pick()
         if command is None:
             return wait
-        # named before it is taken: whoever stops the program finds it here or in the queue
-        self.under_way = command
-        if self._queue.take(command):
+        if self._queue.start(command):
             self._send(command)
-        self.under_way = None
+            self._queue.finish(command)
         return 0.0
 
-    def _expire(self, now: float) -> None:
-        for command in self._queue.waiting():
-            if now - command.arrived >= self._max_age_s and self._queue.take(command):
-                self._fail(command, "expired", None)
-
     def _answer_fulfilled(self) -> None:
-        """CloudResponse what is so already, unless a command that waits before it will change that."""
+        """Answer what is so already, unless a command that waits before it will change that."""
         changing: dict[int, set[str]] = {}
         for command in sorted(self._queue.waiting(), key=lambda waiting: waiting.order):
             intent, before = command.intent, changing.setdefault(command.charger_id, set())
@@ -80,7 +72,7 @@ class Writer:
                 continue
             if before & intent.touches or not self._is_fulfilled(command.charger_id, intent):
                 before |= intent.touches
-            elif self._queue.take(command):
+            elif self._queue.remove(command):
                 self._states.republish(command.charger_id, intent.sets)
                 self._results.ok(command)
 
@@ -90,15 +82,15 @@ class Writer:
             return False
         return intent.is_fulfilled(self._states.view(charger_id))
 
-    def _pick(self, now: float) -> tuple[QueuedCommand | None, float]:
+    def _pick(self) -> tuple[QueuedCommand | None, float]:
         """Return the command to send now, or None and the seconds until one may be."""
+        wait = min(_IDLE_S, self._queue.expires_in_s())
         waiting = self._queue.waiting()
         if not waiting:
-            return None, _IDLE_S
-        oldest = min(command.arrived for command in waiting)
-        wait = min(_IDLE_S, max(0.0, oldest + self._max_age_s - now))
+            return None, wait
         if (held := self._backoff.wait_s()) > 0:
             return None, min(wait, held)
+        now = self._clock.monotonic()
         first = next((command for command in waiting if command.not_before <= now), None)
         if first is None:
             return None, min(wait, *(command.not_before - now for command in waiting))
@@ -121,18 +113,13 @@ class Writer:
         if sending is None:
             return
         request, body = sending
-        sent = False
         try:
-            # by itself: what goes wrong with a token is not an answer to the command
-            self._writes.check()
-            self._tokens.token()
-            sent = True
             answer = self._cloud.write(request, command.charger_id, body)
         except BudgetSpentError:
             self._put_back(command)
         except CloudError as error:
             _LOG.info("command failed charger=%d field=%s error=%r", command.charger_id, command.key, str(error))
-            self._failed(command, error, lost=sent and not request.repeatable)
+            self._failed(command, error, lost=error.sent and not request.repeatable)
         else:
             self._accepted(command, intent, request, answer)
 
@@ -157,7 +144,7 @@ class Writer:
 
     def _failed(self, command: QueuedCommand, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
-        if isinstance(error, AnswerLostError) and command.intent is not None:
+        if isinstance(error, AnswerLostError) and error.sent and command.intent is not None:
             self._states.mark_uncertain(command.charger_id, command.intent.sets, self._clock.monotonic())
         match error:
             case RateLimitedError():

@@ -28,6 +28,11 @@ class Intent:
         """All fields that it sets or competes for."""
         return self.claims | self.sets.keys()
 
+    @property
+    def request(self) -> RequestTemplate | None:
+        """The request that it makes; None: it asks for a reading."""
+        return None if self.field.command is None else self.field.command.request
+
     def without(self, taken: frozenset[str]) -> "Intent | None":
         """Return what is left of the intent when newer commands take these fields: None when nothing is."""
         left = self.claims - taken

@@ -22,7 +22,14 @@ from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.responses import check_status, decoded, http_time, is_success, translated
 from wallbox2mqtt.cloud.transport import Deadline, UnfitAnswerError, new_session, read_body
 from wallbox2mqtt.config import Secret, WallboxConfig
-from wallbox2mqtt.errors import BadAnswerError, BudgetSpentError, ForbiddenError, MethodError, UnauthorizedError
+from wallbox2mqtt.errors import (
+    BadAnswerError,
+    BudgetSpentError,
+    CloudError,
+    ForbiddenError,
+    MethodError,
+    UnauthorizedError,
+)
 from wallbox2mqtt.log import HIDDEN
 from wallbox2mqtt.watchdog import LOOK_UP_S, allow_blocking
 
@@ -230,7 +237,11 @@ class CloudClient:
         self, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True
     ) -> CloudResponse:
         budget.check()  # before a token is fetched for nothing, which may cost a write
-        token = self._tokens.token()
+        try:
+            token = self._tokens.token()
+        except CloudError as error:
+            error.sent = False
+            raise
         bearer = _Authorization("Bearer", token.reveal())
         with budget.request():
             try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt.bridge.command_handler import CommandHandler
-from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand
+from wallbox2mqtt.bridge.command_queue import CommandQueue
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
@@ -159,9 +159,8 @@ class App:
             registry=registry,
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, self._config.commands.settle_s),
-            queue=CommandQueue(clock),
+            queue=CommandQueue(clock, self._config.commands.max_age_s),
             results=Results(self._topics, self._mqtt.publish_result, clock),
-            max_age_s=self._config.commands.max_age_s,
         )
 
     def _is_charging(self, charger_id: int) -> bool:
@@ -233,7 +232,6 @@ class App:
         self._scheduler.set(jobs)
 
     def _tick(self) -> None:
-        self._command_handler.ask_again()
         self._reader.tick()
 
     def _look_around(self) -> None:
@@ -315,7 +313,7 @@ class App:
             sign_ins=self._shared.tokens.sign_ins,
             refused=self._backoff.refused_total + self._writer.refused,
             backoff_s=round(max(self._backoff.wait_s(), self._writer.backoff_s)),
-            commands_waiting=len(self._shared.queue) + len(self._command_handler),
+            commands_waiting=len(self._shared.queue),
             reconnects=max(0, self._mqtt.connects - 1),
             rss_mib=_rss_mib(),
         )
@@ -336,10 +334,10 @@ class App:
     def _answer_all(self) -> None:
         self._stop_workers()
         self._take_what_has_arrived()
-        waiting, under_way = self._take_out()
-        for command in [*waiting, *self._reader.drain(), *self._command_handler.drain()]:
+        waiting, in_flight = self._shared.queue.drain()
+        for command in waiting:
             self._shared.results.failed(command, "stopping")
-        for command in under_way:
+        for command in in_flight:
             self._shared.results.failed(command, "stopping: it was under way, its effect is unknown")
         self._show_log()
         if self._log_topic is not None:
@@ -353,18 +351,6 @@ class App:
         for worker in self._workers:
             # who is not at the cloud ends at once, and has answered what it took; who is, is abandoned
             worker.join(_LAST_STEP_S)
-
-    def _take_out(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
-        """Take out the commands that wait for the writer; return them, and those that it has under way.
-
-        The writer ends its last step meanwhile: it may still take one from the queue, or put one back. At each
-        moment a command is in one of the two places, so that looking at both twice finds it.
-        """
-        waiting, under_way = [], []
-        for _ in range(2):
-            under_way.append(self._writer.under_way)
-            waiting += self._shared.queue.drain()
-        return waiting, [command for command in under_way if command is not None]
 
     def _take_what_has_arrived(self) -> None:
         """Take the commands that wait for main, as many as there is time for."""
