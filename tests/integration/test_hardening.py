@@ -26,7 +26,7 @@ from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
 from wallbox2mqtt.cloud import Account, CloudClient
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
-from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Reading, read_basic, read_detail, read_sweep
+from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Document, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.mqtt import Connected, Message, Reply
@@ -298,8 +298,8 @@ def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> N
     published: list[int] = []
     picture = ChargerStates(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
     with affordable():
-        picture.read(7, read_detail(document), 1.0, "detail", None)
-        picture.read(7, read_detail(document), 2.0, "detail", None)
+        picture.read(7, read_detail(document), 1.0, None)
+        picture.read(7, read_detail(document), 2.0, None)
     assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
     assert sum(published) < 3 * TWO_MIB
 
@@ -318,7 +318,7 @@ def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str,
 
     def read(times: int) -> None:
         for number in range(times):
-            picture.read(7, read_detail({"status_id": 161, **make(number)}), float(number), "detail", None)
+            picture.read(7, read_detail({"status_id": 161, **make(number)}), float(number), None)
 
     read(2)
     tracemalloc.start()
@@ -352,7 +352,7 @@ def test_time_and_memory_for_a_list_are_bounded(make: Callable[[], Json]) -> Non
 def test_a_basic_document_of_many_keys() -> None:
     picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)
     document = filled('"k%d":0', '{"data":{"chargerData":{', "}}}")
-    picture.read(7, read_basic(document), 1.0, "basic", None)
+    picture.read(7, read_basic(document), 1.0, None)
     assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
 
 
@@ -364,8 +364,8 @@ def test_no_key_of_a_document_makes_a_topic_of_the_bridge(document: dict[str, Js
     try:
         reading = read_detail({"status_id": 161, **document})
     except BadAnswerError:
-        reading = Reading({})
-    picture.read(7, reading, 1.0, "detail", None)
+        reading = Reading({}, document=Document.DETAIL)
+    picture.read(7, reading, 1.0, None)
     for topic in published:
         assert topic.startswith("w/7/")
         assert topics.parse_command(topic) is None

@@ -77,7 +77,7 @@ class Bridge:
         listing = read_sweep({"result": {"groups": [{"chargers": chargers}]}})
         self.registry.record_list(one.charger_id for one in listing)
         for one in listing:
-            self.states.read(one.charger_id, one.reading, self.clock.monotonic(), "sweep", None)
+            self.states.read(one.charger_id, one.reading, self.clock.monotonic(), None)
         self.announcer.look()
 
     def read_detail(self, spec: ChargerSpec, config: Mapping[str, Json] | None = None) -> None:
@@ -86,7 +86,7 @@ class Bridge:
         known = document["config_data"]
         assert isinstance(known, dict)
         document["config_data"] = {**known, **(config or {})}
-        self.states.read(spec.id, read_detail(document), self.clock.monotonic(), "detail", None)
+        self.states.read(spec.id, read_detail(document), self.clock.monotonic(), None)
         self.announcer.detail_read(spec.id)
 
 

@@ -17,6 +17,7 @@ from wallbox2mqtt.catalogue import FIELDS, Field, Json, Shape
 from wallbox2mqtt.cloud.documents import (
     LONGEST_KEY,
     LONGEST_TEXT,
+    Document,
     Listed,
     Reading,
     read_answer,
@@ -269,8 +270,8 @@ def test_null_object_leaves_its_members_out() -> None:
 
 
 def test_an_empty_detail_says_that_all_is_gone() -> None:
-    assert read_detail({}) == Reading({}, complete=True)
-    assert read_detail({"config_data": {}}) == Reading({}, complete=True)
+    assert read_detail({}) == Reading({}, document=Document.DETAIL)
+    assert read_detail({"config_data": {}}) == Reading({}, document=Document.DETAIL)
 
 
 @pytest.mark.parametrize(
@@ -689,7 +690,8 @@ def test_answer_of_post_config(wrap: Any) -> None:  # noqa: ANN401 - two lambdas
 @pytest.mark.parametrize("form", ["v2", "config", None])
 @pytest.mark.parametrize("document", [None, [], {}, "ok", 1, {"data": None}], ids=repr)
 def test_answers_that_show_nothing(document: Json, form: str | None) -> None:
-    assert read_answer(document, form) == Reading({})
+    reading = read_answer(document, form)
+    assert (reading.values, reading.wrong) == ({}, {})
 
 
 _NOTHING_IS_IMPORTED = """

@@ -16,7 +16,7 @@ from wallbox2mqtt.bridge.charger import MAX_FIELDS
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import STATUSES, Json
-from wallbox2mqtt.cloud.documents import Reading, read_answer, read_detail
+from wallbox2mqtt.cloud.documents import Document, Reading, read_answer, read_detail
 from wallbox2mqtt.simulator import capture
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics, payload
@@ -42,10 +42,10 @@ class Chart:
 
     def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
         document: dict[str, Json] = {"status_id": 161, **values}
-        self._failed(self.states.read(ONE, read_detail(document), begun, "detail", server_time))
+        self._failed(self.states.read(ONE, read_detail(document), begun, server_time))
 
     def sweep(self, begun: float, /, **values: Json) -> None:
-        self._failed(self.states.read(ONE, Reading(values), begun, "sweep", None))
+        self._failed(self.states.read(ONE, Reading(values), begun, None))
 
     def _failed(self, commands: list[QueuedCommand]) -> None:
         self.failed += [command.key for command in commands]
@@ -109,7 +109,7 @@ class TestPublishing:
         assert chart.of("invented") == [text]
 
     def test_every_value_of_the_captures(self, chart: Chart) -> None:
-        chart.states.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, "detail", None)
+        chart.states.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, None)
         last = dict(chart.published)
         assert last[f"w/{ONE}/max_charging_current"] == "32"
         assert last[f"w/{ONE}/software/currentVersion"] == "5.17.59"
@@ -132,12 +132,12 @@ class TestPublishing:
     def test_announcing_says_what_is_so_by_then(self, chart: Chart) -> None:
         """A slow broker takes a fleet little by little, and what it was told meanwhile must not be overwritten."""
         for charger_id in (ONE, ONE + 1, ONE + 2):
-            chart.states.read(charger_id, Reading({"name": "A"}), 1, "detail", None)
+            chart.states.read(charger_id, Reading({"name": "A"}, document=Document.DETAIL), 1, None)
         chart.published.clear()
         turns = chart.states.announcing()
         assert next(turns) == ONE
         assert {topic.split("/")[1] for topic, _ in chart.published} == {str(ONE)}
-        chart.states.read(ONE + 1, Reading({"name": "B"}), 2, "detail", None)
+        chart.states.read(ONE + 1, Reading({"name": "B"}, document=Document.DETAIL), 2, None)
         chart.states.forget(ONE + 2)
         assert list(turns) == [ONE + 1, ONE + 2]
         names = [(topic, text) for topic, text in chart.published if topic.endswith("name")]
@@ -214,8 +214,8 @@ class TestEdition:
     def test_so_does_the_first_of_each_document(self, chart: Chart, revision: Callable[[], bool]) -> None:
         chart.sweep(0, charging_power=0)
         assert revision()
-        for home in ("detail", "basic"):
-            chart.states.read(ONE, Reading({"charging_power": 0}, complete=True), 1, home, None)
+        for document in (Document.DETAIL, Document.BASIC):
+            chart.states.read(ONE, Reading({"charging_power": 0}, document=document), 1, None)
             assert revision()
 
     def test_and_a_command(self, chart: Chart, revision: Callable[[], bool]) -> None:
@@ -312,9 +312,9 @@ class TestMissingAndWrong:
 
     def test_basic_and_detail_do_not_miss_one_anothers_keys(self, chart: Chart) -> None:
         chart.detail(1, name="A")
-        chart.states.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, complete=True), 2, "basic", None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, document=Document.BASIC), 2, None)
         chart.detail(3, name="A")
-        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 4, "basic", None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, document=Document.BASIC), 4, None)
         assert chart.of("name") == ["A"]
         assert chart.of("basic/wifiSignal") == ["50"]
         assert chart.of("basic/new") == ["1", "None"]
@@ -351,14 +351,14 @@ class TestRestart:
     def test_of_each_document_by_itself(self, store: Storage) -> None:
         first = Chart(store=store)
         first.detail(0, cost=0.5)
-        first.states.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 1, "basic", None)
+        first.states.read(ONE, Reading({"basic/wifiSignal": 50}, document=Document.BASIC), 1, None)
         again = Chart(store=store)
         again.detail(0, cost=0.6)
         assert again.of("basic/wifiSignal") == []
         snapshot = again.states.snapshot(ONE)
         assert snapshot is not None
-        assert snapshot.homes == {"detail"}
-        again.states.read(ONE, Reading({}, complete=True), 1, "basic", None)
+        assert not snapshot.has_basic
+        again.states.read(ONE, Reading({}, document=Document.BASIC), 1, None)
         assert again.of("basic/wifiSignal") == ["None"]
 
     def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Storage) -> None:
@@ -379,7 +379,7 @@ class TestRestart:
     def test_hundreds_alike_take_little_room(self, store: Storage) -> None:
         chart = Chart(store=store)
         for number in range(1, 301):
-            chart.states.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, "detail", None)
+            chart.states.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, None)
         assert store.path("fields").stat().st_size < 20_000
 
     @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ class TestAge:
 
     def test_a_basic_document_that_is_older_than_a_writes_answer(self, chart: Chart) -> None:
         chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, wifiSignal=70))
-        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, complete=True), 9, "basic", None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, document=Document.BASIC), 9, None)
         assert chart.of("basic/wifiSignal") == ["70"]
 
     def test_the_writes_answer_is_a_reading_of_the_rest(self, chart: Chart) -> None:

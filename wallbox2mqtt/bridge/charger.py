@@ -7,6 +7,7 @@ from datetime import datetime
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
+from wallbox2mqtt.cloud.documents import Document
 from wallbox2mqtt.topics import payload
 
 STALE_S = 15 * 60.0
@@ -88,11 +89,11 @@ class Hold:
 class Snapshot:
     """A charger as its newest documents show it, without what they no longer have.
 
-    ``homes``: the documents read since the start.
+    ``has_basic``: whether its basic document has been read since the start.
     """
 
     values: Mapping[str, Json]
-    homes: frozenset[str]
+    has_basic: bool
 
 
 @dataclass(slots=True)
@@ -107,8 +108,8 @@ class KnownCharger:
     id: int
     values: dict[str, Json] = field(default_factory=dict)
     read_at: dict[str, float] = field(default_factory=dict)
-    homes: set[str] = field(default_factory=set)
-    gone: dict[str, frozenset[str]] = field(default_factory=dict)
+    homes: set[Document] = field(default_factory=set)
+    gone: dict[Document, frozenset[str]] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     uncertain_since: dict[str, float] = field(default_factory=dict)

@@ -207,14 +207,14 @@ class Reader:
                 ours = set(self._registry.chargers)
                 for listed in listing:
                     if listed.charger_id in ours:
-                        self._show(listed.charger_id, listed.reading, "sweep", answer)
+                        self._show(listed.charger_id, listed.reading, answer)
             case Document.DETAIL:
-                self._show(target.charger_id, read_detail(answer.body), "detail", answer)
+                self._show(target.charger_id, read_detail(answer.body), answer)
             case Document.BASIC:
-                self._show(target.charger_id, read_basic(answer.body), "basic", answer)
+                self._show(target.charger_id, read_basic(answer.body), answer)
 
-    def _show(self, charger_id: int, reading: Reading, home: str, answer: CloudResponse) -> None:
-        for command in self._states.read(charger_id, reading, answer.begun, home, answer.server_time):
+    def _show(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
+        for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
             self._results.not_confirmed(command)
 
     def _told(self, target: Target, answer: CloudResponse) -> None:

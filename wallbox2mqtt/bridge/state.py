@@ -28,7 +28,7 @@ from wallbox2mqtt.bridge.charger import (
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.kept_keys import KeptKeys
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
-from wallbox2mqtt.cloud.documents import Reading
+from wallbox2mqtt.cloud.documents import Document, Reading
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import OFFLINE, ONLINE, Topics, payload
 
@@ -81,7 +81,7 @@ class ChargerStates:
                 return None
             gone = frozenset[str]().union(*charger.gone.values())
             values = {key: value for key, value in charger.values.items() if key not in gone}
-            return Snapshot(values, frozenset(charger.homes))
+            return Snapshot(values, Document.BASIC in charger.homes)
 
     def revision(self, charger_id: int) -> int:
         """Return the number that changes when more of a charger may have than measurements; 0: unknown charger."""
@@ -123,7 +123,7 @@ class ChargerStates:
             return [self._topics.field(charger_id, key) for key in keys]
 
     def read(
-        self, charger_id: int, reading: Reading, begun: float, home: str, server_time: float | None
+        self, charger_id: int, reading: Reading, begun: float, server_time: float | None = None
     ) -> list[QueuedCommand]:
         """Take a document that a read brought; return the commands that turn out to have had no effect.
 
@@ -131,7 +131,6 @@ class ChargerStates:
             charger_id: the charger.
             reading: what the document says.
             begun: when the request began, monotonic.
-            home: which document it is: detail, basic or sweep.
             server_time: the answer's Date, seconds since 1970; with a detail it tells a charger out of touch.
 
         """
@@ -139,9 +138,9 @@ class ChargerStates:
             charger = self._chargers.setdefault(charger_id, KnownCharger(charger_id))
             values = self._said(charger, reading)
             if reading.complete:
-                values |= self._gone(charger, values.keys() | reading.wrong.keys(), home)
+                values |= self._gone(charger, values.keys() | reading.wrong.keys(), reading.document)
             unconfirmed = self._take(charger, values, begun, confirms=True)
-            if home == "detail":
+            if reading.document is Document.DETAIL:
                 charger.revision += int(not charger.detailed)
                 charger.detailed = True
                 charger.stale = is_stale(reading.values.get("last_sync"), server_time)
@@ -299,10 +298,10 @@ class ChargerStates:
                 failed.append(self._offer(charger, key, value, at, confirms=confirms))
         return [command for command in failed if command is not None]
 
-    def _gone(self, charger: KnownCharger, here: AbstractSet[str], home: str) -> dict[str, Json]:
+    def _gone(self, charger: KnownCharger, here: AbstractSet[str], home: Document) -> dict[str, Json]:
         """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
-        before = self._kept.of(charger.id).get(home, frozenset())
-        self._kept.put(charger.id, home, before | here)
+        before = self._kept.of(charger.id).get(home.value, frozenset())
+        self._kept.put(charger.id, home.value, before | here)
         charger.revision += int(
             home not in charger.homes or not here <= before or charger.gone.get(home) != before - here
         )

@@ -4,6 +4,7 @@ A document of the wrong shape raises; a known field of the wrong kind is left ou
 nobody knows is taken as it is, unless it is larger than any field can be.
 """
 
+import enum
 import logging
 import math
 import re
@@ -31,19 +32,33 @@ LONGEST_KNOWN_TEXT = 255
 _BIDI = re.compile(f"[{BIDI_CONTROLS}]")
 
 
+class Document(enum.Enum):
+    """The documents that say something of a charger; the last two answer writes."""
+
+    DETAIL = "detail"
+    BASIC = "basic"
+    SWEEP = "sweep"
+    PUT_CHARGER = "v2"
+    CONFIG = "config"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a document says of one charger.
 
     ``values``: by key; lists and empty objects as JSON text. ``wrong``: known fields of the wrong kind, with
     what was found. ``impossible``: the same of those whose value cannot be; it is None in ``values``.
-    ``complete``: a key that such a document once had and that is missing now is unknown.
     """
 
     values: dict[str, Json]
     wrong: dict[str, str] = field(default_factory=dict)
     impossible: dict[str, str] = field(default_factory=dict)
-    complete: bool = False
+    document: Document = Document.SWEEP
+
+    @property
+    def complete(self) -> bool:
+        """Whether a key that such a document once had and that is missing now is unknown."""
+        return self.document in {Document.DETAIL, Document.BASIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +182,8 @@ class _Reader:
             if leaf.startswith(f"{key}/"):
                 self.wrong[leaf] = f"{key} is no object but {type(value).__name__}"
 
-    def reading(self, *, complete: bool) -> Reading:
-        return Reading(self.values, self.wrong, self.impossible, complete)
+    def reading(self, document: Document) -> Reading:
+        return Reading(self.values, self.wrong, self.impossible, document)
 
 
 def read_detail(document: Json) -> Reading:
@@ -193,7 +208,7 @@ def read_detail(document: Json) -> Reading:
     reader = _Reader()
     reader.walk(top, "")
     reader.walk({name: value for name, value in (config or {}).items() if name not in top}, "")
-    return reader.reading(complete=True)
+    return reader.reading(Document.DETAIL)
 
 
 def _charger_data(document: Json) -> dict[str, Json] | None:
@@ -215,7 +230,7 @@ def read_basic(document: Json) -> Reading:
         raise BadAnswerError(msg)
     reader = _Reader()
     reader.walk(charger, "basic/")
-    return reader.reading(complete=True)
+    return reader.reading(Document.BASIC)
 
 
 def read_sweep(document: Json) -> list[Listed]:
@@ -252,11 +267,11 @@ def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
         charger_id,
         name if isinstance(name, str) else "",
         model if isinstance(model, str) else "",
-        _part(charger, _SWEEP),
+        _part(charger, _SWEEP).reading(Document.SWEEP),
     )
 
 
-def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> Reading:
+def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Reader:
     """Read only what has a row, at the row's path. Null is no news: the list has it where the detail has a value."""
     reader = _Reader()
     for path, row in rows.items():
@@ -268,17 +283,17 @@ def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> Reading:
         else:
             if value is not None:
                 reader.take(row, value)
-    return reader.reading(complete=False)
+    return reader
 
 
 def read_answer(document: Json, form: str | None) -> Reading:
     """Read what a write's answer shows; ``form`` as the request's row names it. Anything else shows nothing."""
-    if form == "v2" and (charger := _charger_data(document)) is not None:
-        shown = _part(charger, _V2)
-        basic = read_basic(document)
-        return Reading(basic.values | shown.values, basic.wrong | shown.wrong, basic.impossible | shown.impossible)
-    if form == "config" and isinstance(document, dict):
+    if form == Document.PUT_CHARGER.value and (charger := _charger_data(document)) is not None:
+        reader = _part(charger, _V2)
+        reader.walk(charger, "basic/")
+        return reader.reading(Document.PUT_CHARGER)
+    if form == Document.CONFIG.value and isinstance(document, dict):
         # an answer under «data», as one public script has it, and the plain one that all others have
         inner = document.get("data")
-        return _part(inner if isinstance(inner, dict) else document, _CONFIG)
+        return _part(inner if isinstance(inner, dict) else document, _CONFIG).reading(Document.CONFIG)
     return Reading({})

@@ -142,7 +142,7 @@ class Announcer:
             return
         before = self._announced.get(charger_node(charger_id))
         inventory = self._inventories.get(charger_id)
-        unread = before is not None and "basic" not in snapshot.homes
+        unread = before is not None and not snapshot.has_basic
         charger = ChargerDevice(
             self._topics,
             charger_id,
