@@ -438,6 +438,81 @@ class TestAge:
         assert (chart.shown("locked"), chart.shown("name"), chart.shown("basic/wifiSignal")) == (1, "B", 70)
 
 
+class TestDisagreement:
+    """The list and the detail of a charger say different things, for a moment or for long."""
+
+    def test_for_long_does_not_flap(self, chart: Chart) -> None:
+        chart.sweep(0, status_id=185)
+        for turn in range(10, 200, 10):
+            chart.detail(turn, status_id=194)
+            for begun in range(turn + 1, turn + 5):
+                chart.sweep(begun, status_id=185)
+        assert chart.of("status_id") == ["185", "194", "185"]
+
+    def test_what_changed_last_stays_while_its_document_says_so(self, chart: Chart) -> None:
+        chart.sweep(0, status_id=185)
+        for begun in range(1, 20, 2):
+            chart.detail(begun, status_id=194)
+            chart.sweep(begun + 1, status_id=185)
+        assert chart.of("status_id") == ["185", "194"]
+
+    def test_two_contradictions_at_most(self, chart: Chart) -> None:
+        chart.sweep(0, charging_power=0)
+        chart.detail(1, charging_power=7.2)
+        chart.sweep(2, charging_power=0)
+        chart.sweep(3, charging_power=0)
+        assert chart.of("charging_power") == ["0", "7.2"]
+        chart.sweep(4, charging_power=0)
+        chart.sweep(5, charging_power=0)
+        assert chart.of("charging_power") == ["0"]
+
+    def test_a_change_of_its_own_counts_at_once(self, chart: Chart) -> None:
+        chart.sweep(0, charging_power=0)
+        chart.detail(1, charging_power=7.2)
+        chart.sweep(2, charging_power=0)
+        chart.sweep(3, charging_power=1)
+        chart.detail(4, charging_power=7.2)
+        chart.detail(5, charging_power=7.1)
+        assert chart.of("charging_power") == ["0", "7.2", "1", "7.1"]
+
+    def test_a_document_that_is_alone_may_change_and_change_back(self, chart: Chart) -> None:
+        chart.sweep(0, locked=0)
+        for begun, locked in enumerate((1, 0, 1, 0), start=1):
+            chart.sweep(begun, locked=locked)
+        assert chart.of("locked") == ["0", "1", "0", "1", "0"]
+
+    def test_what_follows_from_it_does_not_flap_either(self, chart: Chart) -> None:
+        chart.sweep(0, status_id=161)
+        chart.detail(1, status_id=194)
+        chart.sweep(2, status_id=161)
+        chart.detail(3, status_id=194)
+        assert chart.of("status") == ["Ready", "Charging"]
+        assert chart.of("charging_enabled") == ["true"]
+
+    def test_a_list_that_lags_behind_the_detail_which_confirms_a_command(self, chart: Chart) -> None:
+        chart.sweep(0, max_charging_current=32)
+        chart.write(1, LIMIT, 13)
+        chart.detail(2, config_data={LIMIT: 13})
+        chart.sweep(3, max_charging_current=32)
+        chart.sweep(4, max_charging_current=13)
+        assert chart.of(LIMIT) == ["32", "13"]
+
+    def test_after_the_time_to_settle_a_repeated_value_decides(self, chart: Chart) -> None:
+        chart.sweep(0, max_charging_current=32)
+        chart.detail(1, config_data={LIMIT: 32})
+        chart.write(2, LIMIT, 13)
+        chart.sweep(2 + SETTLE_S, max_charging_current=32)
+        assert chart.of(LIMIT) == ["32", "13", "32"]
+        assert chart.failed == [LIMIT]
+
+    def test_gone_from_the_detail_and_still_in_the_list(self, chart: Chart) -> None:
+        chart.sweep(0, ocpp_status=1)
+        for begun in range(1, 9, 2):
+            chart.detail(begun, **({"ocpp_status": 1} if begun == 1 else {}))
+            chart.sweep(begun + 1, ocpp_status=1)
+        assert chart.of("ocpp_status") == ["1", "None"]
+
+
 class TestDerived:
     @pytest.mark.parametrize("status_id", [*STATUSES, 999, None], ids=str)
     def test_status(self, chart: Chart, status_id: int | None) -> None:

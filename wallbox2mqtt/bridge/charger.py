@@ -32,6 +32,12 @@ MULTI_SOURCE = frozenset(
 )
 """Fields that more than one document shows: only of them is remembered each by itself when they were read."""
 
+COMPARED = frozenset(row.key for row in FIELDS.values() if row.sweep or row.v2)
+"""Fields in which two documents that are read may disagree for long."""
+
+MAX_REPEATS = 2
+"""Readings that may repeat their document's own value without overwriting what another document has changed since."""
+
 STATES = tuple(row.key for row in FIELDS.values() if row.has_state)
 
 HELD = frozenset(
@@ -86,6 +92,18 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where values come from. ``begun``: when its request began.
+
+    ``confirms``: it was read to see how things are, and is not the answer to another command.
+    """
+
+    document: Document
+    begun: float
+    confirms: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A charger as its newest documents show it, without what they no longer have.
 
@@ -101,8 +119,10 @@ class KnownCharger:
     """One charger. ``read_at``: when the reading of a field began. ``homes``: the documents read since the start.
 
     ``gone``: keys by the document that no longer has them. ``uncertain_since``: since when it is unknown whether a
-    write of the field had its effect. ``wrong``: in how many readings in a row a field was of the wrong kind.
-    ``absent``: it is gone from the account. ``revision``: how often more of it than measurements has changed.
+    write of the field had its effect. ``said``: what each document said last of the fields that several show.
+    ``brought_by``: the document whose change is shown. ``repeats``: how often it was contradicted since. ``wrong``: in
+    how many readings in a row a field was of the wrong kind. ``absent``: it is gone from the account. ``revision``: how
+    often more of it than measurements has changed.
     """
 
     id: int
@@ -113,6 +133,9 @@ class KnownCharger:
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     uncertain_since: dict[str, float] = field(default_factory=dict)
+    said: dict[Document, dict[str, Json]] = field(default_factory=dict)
+    brought_by: dict[str, Document] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
     wrong: dict[str, int] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
@@ -120,6 +143,24 @@ class KnownCharger:
     detailed: bool = False
     availability: str | None = None
     revision: int = 0
+
+    def news(self, values: Mapping[str, Json], source: Source) -> dict[str, Json]:
+        """Return the values without those that a document only repeats against the newer change of another one.
+
+        List and detail may disagree for long: what was shown would change with each reading. The newer change counts
+        until its document is read again, and for two contradictions at most: it may be out of date itself.
+        """
+        last = self.said.setdefault(source.document, {})
+        old = set()
+        for key in values.keys() & COMPARED:
+            repeated = key in last and same(last[key], values[key])
+            last[key] = values[key]
+            if same(values[key], self.values.get(key)):
+                self.repeats.pop(key, None)
+            elif repeated and key not in self.holds and self.brought_by.get(key, source.document) != source.document:
+                self.repeats[key] = self.repeats.get(key, 0) + 1
+                old |= {key} if self.repeats[key] <= MAX_REPEATS else set()
+        return {key: value for key, value in values.items() if key not in old}
 
 
 def timestamp_key(key: str) -> str:

@@ -9,8 +9,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from wallbox2mqtt.bridge.charger import (
+    COMPARED,
     DERIVED_OF,
     HELD,
     MAX_WRONG,
@@ -19,6 +21,7 @@ from wallbox2mqtt.bridge.charger import (
     Hold,
     KnownCharger,
     Snapshot,
+    Source,
     Verdict,
     admit_keys,
     is_stale,
@@ -139,7 +142,7 @@ class ChargerStates:
             values = self._said(charger, reading)
             if reading.complete:
                 values |= self._gone(charger, values.keys() | reading.wrong.keys(), reading.document)
-            unconfirmed = self._take(charger, values, begun, confirms=True)
+            unconfirmed = self._take(charger, values, Source(reading.document, begun, confirms=True))
             if reading.document is Document.DETAIL:
                 charger.revision += int(not charger.detailed)
                 charger.detailed = True
@@ -175,6 +178,7 @@ class ChargerStates:
             charger.revision += 1
             for key, intent in wished.items():
                 charger.uncertain_since.pop(key, None)
+                charger.brought_by.pop(key, None)
                 hold = self._hold(charger, key, intent, now, commands.get(key))
                 told = answer.values.get(key)
                 if told is not None and not hold.is_old(told, now, self._settle_s):
@@ -186,8 +190,9 @@ class ChargerStates:
             for key in followers - wished.keys():
                 charger.holds.pop(key, None)  # an earlier command's, which this one has overtaken
             others = {key: value for key, value in self._said(charger, answer).items() if key not in wished}
-            unconfirmed = self._take(charger, others, begun, confirms=False)
-            unconfirmed += self._follow(charger, {key: charger.values[key] for key in wished}, begun, confirms=False)
+            source = Source(answer.document, begun, confirms=False)
+            unconfirmed = self._take(charger, others, source)
+            unconfirmed += self._follow(charger, {key: charger.values[key] for key in wished}, source)
             self._update_availability(charger)
             return unconfirmed
 
@@ -243,59 +248,57 @@ class ChargerStates:
         charger.wrong = {key: n for key, n in charger.wrong.items() if key not in reading.values} | counts
         return admit_keys(charger, reading.values) | {key: None for key, n in counts.items() if n >= MAX_WRONG}
 
-    def _take(
-        self, charger: KnownCharger, values: Mapping[str, Json], begun: float, *, confirms: bool
-    ) -> list[QueuedCommand]:
+    def _take(self, charger: KnownCharger, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
         """Show what a document says and what follows from it; return the commands that had no effect."""
-        failed = [self._offer(charger, key, value, begun, confirms=confirms) for key, value in values.items()]
-        told = [command for command in failed if command is not None]
-        return told + self._follow(charger, values, begun, confirms=confirms)
+        news = charger.news(values, source)
+        failed = [self._offer(charger, key, value, source) for key, value in news.items()]
+        return [command for command in failed if command is not None] + self._follow(charger, news, source)
 
-    def _offer(
-        self, charger: KnownCharger, key: str, value: Json, begun: float, *, confirms: bool
-    ) -> QueuedCommand | None:
+    def _offer(self, charger: KnownCharger, key: str, value: Json, source: Source) -> QueuedCommand | None:
         """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
-        if begun < charger.read_at.get(timestamp_key(key), begun):
+        if source.begun < charger.read_at.get(timestamp_key(key), source.begun):
             return None
         failed = None
         if (hold := charger.holds.get(key)) is not None:
-            verdict = hold.judge(value, begun, self._settle_s, confirms=confirms)
+            verdict = hold.judge(value, source.begun, self._settle_s, confirms=source.confirms)
             if verdict is Verdict.KEEP:
                 return None
             if hold.over:
                 del charger.holds[key]
             failed = hold.command if verdict is Verdict.FAILED else None
-        self._show(charger, key, value, begun)
+        self._show(charger, key, value, source)
         return failed
 
-    def _show(self, charger: KnownCharger, key: str, value: Json, begun: float) -> None:
-        known = key in charger.values
+    def _show(self, charger: KnownCharger, key: str, value: Json, source: Source) -> None:
+        known, begun = key in charger.values, source.begun
         before = charger.values.get(key)
-        if key in HELD and known and not same(before, value):
+        changed = not known or not same(before, value)
+        if key in HELD and known and changed:
             kept = [(old, until) for old, until in charger.was.get(key, []) if begun - until <= self._settle_s]
             charger.was[key] = [*kept, (before, begun)]
+        if key in COMPARED and (changed or key not in charger.brought_by):
+            charger.brought_by[key] = source.document
+            charger.repeats.pop(key, None)
         charger.values[key] = value
         charger.read_at[timestamp_key(key)] = begun
         if (lost := charger.uncertain_since.get(key)) is not None and begun - lost >= self._settle_s:
             del charger.uncertain_since[key]
-        if not known or payload(before) != payload(value):
+        if changed:
             charger.revision += int(not known or key not in MEASUREMENTS or None in {before, value})
             self._publish(self._topics.field(charger.id, key), payload(value))
 
-    def _follow(
-        self, charger: KnownCharger, values: Mapping[str, Json], begun: float, *, confirms: bool
-    ) -> list[QueuedCommand]:
+    def _follow(self, charger: KnownCharger, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
         """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
         failed = []
-        for key in dict.fromkeys(key for source in values for key in DERIVED_OF.get(source, ())):
-            row, at, view = FIELDS[key], begun, {**charger.values, **values}
+        for key in dict.fromkeys(key for source_key in values for key in DERIVED_OF.get(source_key, ())):
+            row, at, view = FIELDS[key], source.begun, {**charger.values, **values}
             if key not in charger.values and row.sources[0] not in view:
                 continue  # of what it follows from first nothing was read yet: what an earlier run has shown stays
             if key not in charger.holds:
-                at, view = max(begun, charger.read_at.get(key, begun)), charger.values
+                at, view = max(at, charger.read_at.get(key, at)), charger.values
             if row.derive is not None:
-                value = row.derive(*(view.get(source) for source in row.sources))
-                failed.append(self._offer(charger, key, value, at, confirms=confirms))
+                value = row.derive(*(view.get(source_key) for source_key in row.sources))
+                failed.append(self._offer(charger, key, value, replace(source, begun=at)))
         return [command for command in failed if command is not None]
 
     def _gone(self, charger: KnownCharger, here: AbstractSet[str], home: Document) -> dict[str, Json]:
