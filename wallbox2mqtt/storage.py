@@ -82,6 +82,18 @@ class Storage:
         else:
             self._broken.discard(name)
 
+    def link(self, name: str, target: Path) -> None:
+        """Let a name lead to a file that is kept elsewhere. What cannot be linked is said."""
+        path = self.path(name)
+        if path == target:
+            return
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.symlink_to(target)
+        except OSError as error:
+            _LOG.warning("cannot keep state file=%s error=%s", path, error.strerror)
+
 
 def age_s(kept: dict[str, Json], wall: float) -> float:
     """Return how long ago this was ``saved`` (since 1970); a clock that went back makes nothing older than it was."""

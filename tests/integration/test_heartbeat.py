@@ -125,7 +125,15 @@ class Life:
         mqtt = MqttConnection(MqttConfig(port=9), filters=[], on_event=lambda _: None, clock=clock)
         store = Storage(directory, "account")
         parts = self.parts
-        self.signs = Health(parts.shared, parts.reader, parts.pace, parts.bridge, mqtt, store)
+        self.signs = Health(
+            shared=parts.shared,
+            reader=parts.reader,
+            backoff=parts.pace,
+            status=parts.bridge,
+            mqtt=mqtt,
+            storage=store,
+            beats=store,
+        )
         self.signs.begin({"reader": Pulse()})
 
     def run(self, seconds: float) -> Beat:
@@ -213,6 +221,29 @@ class TestCommand:
         assert health(STATE_DIRECTORY=str(tmp_path))[0] == 0
         assert health(WALLBOX2MQTT_STATE_DIR=str(tmp_path))[0] == 0
 
+    def test_alive_though_the_cloud_is_away(self, tmp_path: Path) -> None:
+        beat = GOOD._replace(at=time.monotonic(), read_age_s=9999.0, away_s=9999.0, reason="timeout")
+        Storage(tmp_path, "account").write(heartbeat.FILE, beat._asdict())
+        assert health("--state-dir", str(tmp_path))[0] == 69
+        code, line = health("--live", "--state-dir", str(tmp_path))
+        assert (code, line.startswith("alive: 2 chargers")) == (0, True)
+        self.write(tmp_path, at=time.monotonic() - 50)
+        assert health("--live", "--state-dir", str(tmp_path))[0] == 69
+
+    @pytest.mark.parametrize(("later_s", "problems"), [(0.0, 0), (50.0, 1)])
+    def test_for_programs(self, tmp_path: Path, later_s: float, problems: int) -> None:
+        self.write(tmp_path, at=time.monotonic() - later_s)
+        code, text = health("--json", "--state-dir", str(tmp_path))
+        told = json.loads(text)
+        assert (code, told["healthy"]) == ((0, True) if not problems else (69, False))
+        assert len(told["problems"]) == problems
+        assert told["state"].startswith("2 chargers")
+
+    def test_for_programs_where_nothing_runs(self, tmp_path: Path) -> None:
+        code, text = health("--json", "--state-dir", str(tmp_path))
+        assert code == 69
+        assert json.loads(text)["state"] is None
+
     def test_by_the_configuration(self, tmp_path: Path) -> None:
         file = tmp_path / "config.yaml"
         file.write_text(f"wallbox: {{email: me@example.org, password: x}}\nstate_dir: {tmp_path / 'state'}\n")
@@ -288,11 +319,11 @@ class TestProcess:
     """A real bridge, a real broker, and systemd's socket."""
 
     @pytest.fixture
-    def start(self, broker: Broker, tmp_path: Path) -> Iterator[Callable[[Simulator], subprocess.Popen[bytes]]]:
+    def start(self, broker: Broker, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         running: list[subprocess.Popen[bytes]] = []
 
-        def start(cloud: Simulator) -> subprocess.Popen[bytes]:
-            environ = {
+        def start(cloud: Simulator, **more: str) -> subprocess.Popen[bytes]:
+            environ = more | {
                 "PATH": os.environ["PATH"],
                 "WALLBOX2MQTT_WALLBOX__EMAIL": EMAIL,
                 "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD,
@@ -315,7 +346,7 @@ class TestProcess:
             process.wait(LIMIT_S)
 
     def test_is_told_from_start_to_end(
-        self, broker: Broker, start: Callable[[Simulator], subprocess.Popen[bytes]], tmp_path: Path
+        self, broker: Broker, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
     ) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, Simulator() as cloud:
             systemd.bind(str(tmp_path / "notify"))
@@ -335,8 +366,22 @@ class TestProcess:
             assert "ended: asked to stop" in message
         assert "does not run" in health("--state-dir", str(tmp_path / "state"))[1]
 
+    def test_stays_in_memory_where_there_is_a_runtime_directory(
+        self, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+    ) -> None:
+        state, runtime = tmp_path / "state", tmp_path / "run"
+        with Simulator() as cloud:
+            process = start(cloud, RUNTIME_DIRECTORY=str(runtime))
+            eventually(lambda: health("--state-dir", str(state))[0] == 0, "it is healthy")
+            (beat,) = heartbeat.find(state)
+            assert beat.is_symlink()
+            assert beat.resolve().parent == runtime.resolve()
+            process.terminate()
+            assert process.wait(LIMIT_S) == 0
+        assert heartbeat.find(state) == heartbeat.find(runtime) == []
+
     def test_neither_cloud_nor_broker_need_be_there(
-        self, broker: Broker, start: Callable[[Simulator], subprocess.Popen[bytes]], tmp_path: Path
+        self, broker: Broker, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
     ) -> None:
         broker.stop()
         cloud = Simulator()

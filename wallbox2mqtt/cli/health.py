@@ -1,6 +1,7 @@
 """``health``: does the bridge run as it should, and if not, why. Quick: it is asked every half minute."""
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -13,36 +14,58 @@ _FORBIDDEN = "nothing is known of the bridge: {} may not be read by this user; s
 _NOT_HERE = "the bridge does not run, or with another state directory: no heartbeat in {}"
 
 
-def run(config: Path | None, state_dir: Path | None) -> int:
-    """Print how the bridge is, in a line; return the exit code."""
+def run(config: Path | None, state_dir: Path | None, *, live: bool = False, as_json: bool = False) -> int:
+    """Print how the bridge is, in a line; return the exit code.
+
+    Args:
+        config: its configuration, if one is named.
+        state_dir: its state directory, if one is named.
+        live: only threads and main loop count, whatever cloud and broker do.
+        as_json: for programs.
+
+    """
+    state = ""
     try:
-        return _judge(config, state_dir)
+        beat = _beat(config, state_dir)
     except PermissionError as error:
-        return _unhealthy(_FORBIDDEN.format(error.filename))
+        wrong = [_FORBIDDEN.format(error.filename)]
+    except ConfigError as error:
+        wrong = [f"no state directory is named, and the configuration is wrong: {str(error).splitlines()[0]}"]
+    except _NotRunningError as error:
+        wrong = [str(error)]
+    else:
+        wrong = (heartbeat.not_live if live else heartbeat.faults)(beat, time.monotonic())
+        state = heartbeat.words(beat)
+    if as_json:
+        print(json.dumps({"healthy": not wrong, "problems": wrong, "state": state or None}))
+    else:
+        print(f"unhealthy: {'; '.join(wrong)}" if wrong else f"{'alive' if live else 'healthy'}: {state}")
+    return EXIT_FAULT if wrong else EXIT_OK
 
 
-def _judge(config: Path | None, state_dir: Path | None) -> int:
+class _NotRunningError(Exception):
+    """Raised when there is no heartbeat; the text says where it was looked for."""
+
+
+def _beat(config: Path | None, state_dir: Path | None) -> heartbeat.Beat:
+    """Return the heartbeat that is asked for.
+
+    Raises:
+        PermissionError: it may not be read.
+        ConfigError: the configuration is needed to find it, and it is wrong.
+        _NotRunningError: there is none.
+
+    """
     named = _named(state_dir, os.environ)
     found = [] if named is None else heartbeat.find(_allowed(named))
     if named is not None and not found:
-        return _unhealthy(_NOT_HERE.format(named))
-    try:
-        # the configuration takes longer to read than all the rest: only where several accounts left a heartbeat
-        path = found[0] if len(found) == 1 else _configured(config, named)
-    except ConfigError as error:
-        return _unhealthy(f"no state directory is named, and the configuration is wrong: {str(error).splitlines()[0]}")
+        raise _NotRunningError(_NOT_HERE.format(named))
+    # the configuration takes longer to read than all the rest: only where several accounts left a heartbeat
+    path = found[0] if len(found) == 1 else _configured(config, named)
     beat = heartbeat.read(_allowed(path))
     if beat is None:
-        return _unhealthy(_NOT_HERE.format(path.parent))
-    if wrong := heartbeat.faults(beat, time.monotonic()):
-        return _unhealthy("; ".join(wrong))
-    print(f"healthy: {heartbeat.words(beat)}")
-    return EXIT_OK
-
-
-def _unhealthy(why: str) -> int:
-    print(f"unhealthy: {why}")
-    return EXIT_FAULT
+        raise _NotRunningError(_NOT_HERE.format(path.parent))
+    return beat
 
 
 def _allowed(path: Path) -> Path:

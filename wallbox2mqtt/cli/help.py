@@ -53,7 +53,8 @@ exit codes:
   1   a thread died or was stuck: restart it""",
     "health": f"""Prints one line. Unhealthy is, within two minutes: a process that is stopped, hangs or is not there; a
 thread that is silent; a broker that is away; a refused sign-in; no good read for {_READ_LIMIT}
-while the cloud says "too many requests"). For containers and monitoring.
+while the cloud says "too many requests"). For containers and monitoring. With --live only the process
+counts (main loop and threads), whatever cloud and broker do: for a liveness probe.
 
 examples:
   sudo wallbox2mqtt health --state-dir /var/lib/wallbox2mqtt

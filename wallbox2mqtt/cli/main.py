@@ -120,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
     )
+    health.add_argument("--live", action="store_true", help="whether the process lives, whatever cloud and broker do")
+    health.add_argument("--json", action="store_true", help="for programs")
     check = add("check", _check, "try the configuration, the account and the broker, and say what to do")
     _add_config(check)
     check.add_argument("--json", action="store_true", help="for programs")
@@ -145,7 +147,7 @@ def _run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
-    from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
+    from wallbox2mqtt.config import find, load, runtime_dir, state_dir  # noqa: PLC0415
     from wallbox2mqtt.config.warnings import precautions  # noqa: PLC0415
     from wallbox2mqtt.daemon.app import App  # noqa: PLC0415
     from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
@@ -160,7 +162,7 @@ def _run(args: argparse.Namespace) -> int:
     for precaution in precautions(config, file, directory, os.environ):
         logging.getLogger(__name__).warning(precaution)
     try:
-        return App(config, directory, SystemClock()).run()
+        return App(config, directory, SystemClock(), runtime_dir(os.environ)).run()
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
@@ -170,7 +172,7 @@ def _run(args: argparse.Namespace) -> int:
 def _health(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import health  # noqa: PLC0415
 
-    return health.run(args.config, args.state_dir)
+    return health.run(args.config, args.state_dir, live=args.live, as_json=args.json)
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The configuration: a YAML file and the environment, made into frozen structs. The only home of PyYAML and msgspec."""
 
-from wallbox2mqtt.config.load import PLACES, find, load, service_links, state_dir
+from wallbox2mqtt.config.load import PLACES, find, load, runtime_dir, service_links, state_dir
 from wallbox2mqtt.config.model import (
     CommandsConfig,
     Config,
@@ -25,6 +25,7 @@ __all__ = [
     "WallboxConfig",
     "find",
     "load",
+    "runtime_dir",
     "schema",
     "service_links",
     "state_dir",

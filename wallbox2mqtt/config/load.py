@@ -98,6 +98,14 @@ def state_dir(config: Config, environ: Mapping[str, str]) -> Path:
     raise ConfigError(message)
 
 
+def runtime_dir(environ: Mapping[str, str]) -> Path | None:
+    """Return the directory for what does not outlive a boot, in memory and not on an SD card; None: there is none."""
+    if systemd := environ.get("RUNTIME_DIRECTORY", "").split(":")[0]:
+        return Path(systemd)
+    user = environ.get("XDG_RUNTIME_DIR")
+    return Path(user) / "wallbox2mqtt" if user and Path(user).is_dir() else None
+
+
 def service_links(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that Kubernetes sets for a Service of the bridge's name: they are no configuration."""
     names = (name for name in environ if name.startswith(PREFIX) and name not in _VARIABLES)

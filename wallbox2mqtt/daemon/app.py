@@ -76,8 +76,14 @@ class _Exit:
 class App:
     """The bridge, from its configuration to its exit code."""
 
-    def __init__(self, config: Config, state_dir: Path, clock: Clock) -> None:
+    def __init__(self, config: Config, state_dir: Path, clock: Clock, runtime_dir: Path | None = None) -> None:
         """Put the parts together; nothing is sent yet.
+
+        Args:
+            config: the configuration.
+            state_dir: for what outlives the process.
+            clock: of all times.
+            runtime_dir: for what does not outlive a boot; None: it goes to ``state_dir``, too.
 
         Raises:
             ConfigError: a certificate file cannot be used.
@@ -118,7 +124,16 @@ class App:
             Worker("reader", self._reader, self._reader.wait, clock),
             Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
-        self._health = Health(self._shared, self._reader, self._backoff, self._status, self._mqtt, store)
+        beats = Storage(runtime_dir, wallbox.account) if runtime_dir is not None else store
+        self._health = Health(
+            shared=self._shared,
+            reader=self._reader,
+            backoff=self._backoff,
+            status=self._status,
+            mqtt=self._mqtt,
+            storage=store,
+            beats=beats,
+        )
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._broker_events = BrokerEvents(
             topics=self._topics,

@@ -1,6 +1,6 @@
 """How the bridge is, told by main to whoever keeps it running: ``wallbox2mqtt health`` and systemd.
 
-The first reads the heartbeat in ``state_dir``, the second listens at its socket.
+The first reads the heartbeat, the second listens at its socket.
 """
 
 import contextlib
@@ -24,12 +24,24 @@ class Health:
     Real seconds throughout, but for the ages of reads.
     """
 
-    def __init__(
-        self, shared: Shared, reader: Reader, pace: Backoff, bridge: BridgeStatus, mqtt: MqttConnection, store: Storage
+    def __init__(  # noqa: PLR0913 - all whose state is told
+        self,
+        *,
+        shared: Shared,
+        reader: Reader,
+        backoff: Backoff,
+        status: BridgeStatus,
+        mqtt: MqttConnection,
+        storage: Storage,
+        beats: Storage,
     ) -> None:
-        """Start at the start of the program."""
-        self._shared, self._reader, self._backoff = shared, reader, pace
-        self._status, self._mqtt, self._storage = bridge, mqtt, store
+        """Start at the start of the program.
+
+        ``beats``: where the heartbeat is written, in memory where that can be had. ``storage``: where it is looked for.
+        """
+        self._shared, self._reader, self._backoff = shared, reader, backoff
+        self._status, self._mqtt = status, mqtt
+        self._storage, self._beats = storage, beats
         self._threads: Mapping[str, Pulse] = {}
         self._systemd = Notifier()
         self._told = self._online_at = time.monotonic()
@@ -40,6 +52,7 @@ class Health:
         """Say that these threads run. Neither the cloud nor the broker need be there: the bridge waits for them."""
         self._threads = threads
         self._tell(READY="1")
+        self._storage.link(FILE, self._beats.path(FILE))
 
     def look(self) -> None:
         """Look how things are, each second, and tell every ten, or when they change."""
@@ -55,8 +68,9 @@ class Health:
     def end(self, reason: str) -> None:
         """Say that the program ends, and why; whoever asks from now on hears that it does not run."""
         self._systemd.tell(STOPPING="1", STATUS=f"ended: {reason}")
-        with contextlib.suppress(OSError):
-            self._storage.path(FILE).unlink(missing_ok=True)
+        for store in (self._storage, self._beats):
+            with contextlib.suppress(OSError):
+                store.path(FILE).unlink(missing_ok=True)
 
     def _look_at_reads(self) -> None:
         """Record when a read was begun, or when none may be: after refusals, or within the budget."""
@@ -86,7 +100,7 @@ class Health:
     def _tell(self, **states: str) -> None:
         self._told, self._told_of = time.monotonic(), self._state()
         beat = self.beat()
-        self._storage.write(FILE, beat._asdict())
+        self._beats.write(FILE, beat._asdict())
         wrong = faults(beat, beat.at)
         if beat.advances:
             states["WATCHDOG"] = "1"

@@ -62,17 +62,28 @@ class Beat(NamedTuple):
         return self.idle_s <= self.idle_limit_s and all(age <= allowed for age, allowed in self.threads.values())
 
 
-def faults(beat: Beat, now: float) -> list[str]:
-    """Return what is wrong, in words, the worst first; empty when all is well. ``now``: monotonic."""
+def not_live(beat: Beat, now: float) -> list[str]:
+    """Return why the process is not alive, in words; empty when it is. Neither cloud nor broker count.
+
+    An orchestrator that restarts the bridge for an outage of the cloud would only add to it. ``now``: monotonic.
+    """
     silent = now - beat.at
     if silent < -1.0:
         return ["the bridge does not run: its last heartbeat is of an earlier boot"]
     if silent > SILENT_S:
         return [f"the main loop is silent for {silent:.0f} s: the process is stopped, hangs, or died"]
-    silent = max(0.0, silent)
-    found = [
+    return [
         f"the thread {name} is silent for {age:.0f} s" for name, (age, allowed) in beat.threads.items() if age > allowed
     ]
+
+
+def faults(beat: Beat, now: float) -> list[str]:
+    """Return what is wrong, in words, the worst first; empty when all is well. ``now``: monotonic."""
+    found = not_live(beat, now)
+    silent = now - beat.at
+    if not -1.0 <= silent <= SILENT_S:
+        return found  # nothing else that it tells is of now
+    silent = max(0.0, silent)
     if (idle := beat.idle_s + silent) > beat.idle_limit_s:
         found.append(f"no read was begun for {idle:.0f} s although one could have been")
     if beat.reason == "auth_failed":
