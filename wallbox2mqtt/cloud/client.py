@@ -1,4 +1,4 @@
-"""The cloud's door: every request passes here, within its budget, and every fault becomes one of our errors.
+"""The cloud's client: every request passes here, within its budget, and every fault becomes one of our errors.
 
 Source of the requests: the project's API document; the present sign-in and the list: public clients.
 """
@@ -8,10 +8,6 @@ import json
 import math
 from dataclasses import dataclass
 
-import requests
-import urllib3
-from requests.auth import AuthBase
-
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id
@@ -19,10 +15,11 @@ from wallbox2mqtt.catalogue.templates import RequestTemplate
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.cloud.budget import Budget
-from wallbox2mqtt.cloud.responses import check_status, decoded, http_time, is_success, translated
-from wallbox2mqtt.cloud.transport import Deadline, UnfitAnswerError, new_session, read_body
+from wallbox2mqtt.cloud.responses import Check, check_status, decoded, http_time, translated
+from wallbox2mqtt.cloud.transport import Transport, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
+    AnswerLostError,
     BadAnswerError,
     BudgetSpentError,
     CloudError,
@@ -37,12 +34,18 @@ LONGEST_TIMEOUT_S = 86_400.0
 """A day: sockets refuse to wait for centuries, which the configuration may ask for."""
 FRESH_S = 20.0
 """A connection idle for longer may be dead without our knowing, and a remote action must not get lost on it."""
-_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitAnswerError, OSError, ValueError)
+_HEADERS = {
+    "Accept": "application/json, text/plain, */*",
+    "Accept-Encoding": "gzip",
+    "Connection": "keep-alive",
+    "Content-Type": "application/json;charset=utf-8",
+    "User-Agent": f"wallbox2mqtt/{__version__}",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class CloudResponse:
-    """An answer that is one. ``begun``: when its request began, monotonic; ``server_time``: its Date, since 1970."""
+    """A successful response. ``begun``: when its request began, monotonic; ``server_time``: its Date, since 1970."""
 
     body: Json
     http_status: int
@@ -50,98 +53,60 @@ class CloudResponse:
     server_time: float | None
 
 
-class _Authorization(AuthBase):
-    """Sets the header; as an AuthBase, because requests would put ``.netrc`` over a plain header."""
+class _Connection:
+    """One keep-alive connection to the cloud, for one thread."""
 
-    def __init__(self, scheme: str, value: str) -> None:
-        self._header = f"{scheme} {value}"
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
-
-
-class _Line:
-    """One keep-alive line to the cloud, for one thread."""
-
-    def __init__(self, config: WallboxConfig, clock: Clock) -> None:
-        self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
-        self._deadline = Deadline()
-        self._session = new_session(self._deadline)
-        self._session.headers.update(
-            {
-                "Accept": "application/json, text/plain, */*",
-                "User-Agent": f"wallbox2mqtt/{__version__}",
-                "Content-Type": "application/json;charset=utf-8",
-            }
-        )
+    def __init__(self, config: WallboxConfig, clock: Clock, check: Check = check_status) -> None:
+        self._timeout_s, self._clock, self._check = min(config.timeout, LONGEST_TIMEOUT_S), clock, check
+        self._transport = Transport()
         self._used = -math.inf
 
     def send(
         self,
         method: str,
         url: str,
-        auth: AuthBase,
+        authorization: str,
         *,
         body: Json = None,
         headers: dict[str, str] | None = None,
         body_matters: bool = True,
     ) -> CloudResponse:
-        """Send a request and read its whole answer within one deadline.
+        """Send a request and read its whole response within one deadline.
 
         Raises:
             CloudError: one of its leaves, for every way in which this can fail.
 
         """
         if self._clock.monotonic() - self._used > FRESH_S:
-            self._session.close()
+            self._transport.close()
         begun = self._clock.monotonic()
-        self._deadline.set(self._timeout_s)
+        headers = {**_HEADERS, **(headers or {}), "Authorization": authorization}
         try:
             with allow_blocking(self._timeout_s + LOOK_UP_S):
-                response = self._session.request(
-                    method,
-                    url,
-                    data=None if body is None else json.dumps(body).encode(),
-                    auth=auth,
-                    headers=headers,
-                    timeout=self._timeout_s,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                with response:
-                    raw = self._read(response, keep=body_matters and is_success(response.status_code))
-        except _FAULTS as error:
-            # the connection may be in the middle of that answer
-            self._session.close()
-            raise translated(error, connected=self._deadline.connected) from None
+                response = self._transport.send(method, url, headers, _encoded(body), self._timeout_s)
+        except TransportError as error:
+            raise translated(error) from None
         finally:
             self._used = self._clock.monotonic()
         server_time = http_time(response.headers.get("Date"))
-        now = self._clock.wall() if server_time is None else server_time
         try:
-            check_status(response.status_code, response.headers.get("Retry-After"), now)
+            self._check(response, self._clock.wall() if server_time is None else server_time)
         except BadAnswerError:
-            # what comes next on this connection may belong to what was not asked, and is no answer to the next request
-            self._session.close()
+            # what comes next on this connection may belong to what was not asked, and not to the next request
+            self._transport.close()
             raise
-        return CloudResponse(_document(raw, keep=body_matters), response.status_code, begun, server_time)
-
-    def _read(self, response: requests.Response, *, keep: bool) -> bytes:
-        """Read the answer. What the status says counts, whatever becomes of a text that is not needed."""
-        try:
-            return read_body(response)
-        except _FAULTS:
-            if keep:
-                raise
-            self._session.close()
-            return b""
+        return CloudResponse(_document(response.body, keep=body_matters), response.status, begun, server_time)
 
 
-def _document(raw: bytes, *, keep: bool) -> Json:
+def _encoded(body: Json) -> bytes | None:
+    return None if body is None else json.dumps(body).encode()
+
+
+def _document(body: bytes | Exception, *, keep: bool) -> Json:
+    """Return a response's JSON; None where it is not needed and there is none that can be read."""
     try:
-        return decoded(raw)
-    except BadAnswerError:
+        return decoded(body)
+    except AnswerLostError:
         if keep:
             raise
         return None
@@ -156,18 +121,18 @@ def _checked(charger_id: object) -> int:
 
 
 class SignInClient:
-    """The requests that bring tokens; the TokenManager's source."""
+    """The requests that bring tokens, for the TokenManager."""
 
     def __init__(self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget) -> None:
-        """Use a line of its own: whichever thread needs a token sends through it, one at a time."""
-        self._line = _Line(config, clock)
+        """Use a connection of its own: whichever thread needs a token sends through it, one at a time."""
+        self._connection = _Connection(config, clock)
         self._api, self._user_api = config.api_url, config.user_api_url
         # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
         pair = f"{config.email}:{password.reveal()}".encode()
         encoded = base64.b64encode(pair).decode()
         # the password itself is hidden by whoever read it; in the header it is not to be recognised
         HIDDEN.keep(encoded.rstrip("="))
-        self._basic = _Authorization("Basic", encoded)
+        self._basic = f"Basic {encoded}"
         self._writes = writes
 
     def sign_in(self, way: Way) -> SignInAnswer:
@@ -179,12 +144,12 @@ class SignInClient:
 
     def refresh(self, token: Secret) -> SignInAnswer:
         """Trade a refresh token for a new pair."""
-        bearer = _Authorization("Bearer", token.reveal())
+        bearer = f"Bearer {token.reveal()}"
         return self._ask("GET", f"{self._user_api}/users/refresh-token", bearer, {"Partner": "wallbox"})
 
-    def _ask(self, method: str, url: str, auth: AuthBase, headers: dict[str, str] | None = None) -> SignInAnswer:
+    def _ask(self, method: str, url: str, authorization: str, headers: dict[str, str] | None = None) -> SignInAnswer:
         try:
-            answer = self._line.send(method, url, auth, headers=headers)
+            answer = self._connection.send(method, url, authorization, headers=headers)
         except ForbiddenError as error:
             # only here does 403 mean that the credentials are bad
             raise UnauthorizedError(str(error), error.http_status) from None
@@ -197,8 +162,8 @@ class CloudClient:
     def __init__(
         self, config: WallboxConfig, tokens: TokenManager, reads: Budget, writes: Budget, clock: Clock
     ) -> None:
-        """Take a line of its own to the cloud."""
-        self._line = _Line(config, clock)
+        """Use a connection of its own."""
+        self._connection = _Connection(config, clock)
         self._api, self._tokens = config.api_url, tokens
         self._reads, self._writes = reads, writes
         self._basic_by_put = False
@@ -229,7 +194,7 @@ class CloudClient:
             return self._send("PUT", path, self._writes)
 
     def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
-        """Send a command. Its answer's body is None where there is none that could be read."""
+        """Send a command. The body is None where there is none that could be read."""
         path = request.path.format(id=_checked(charger_id))
         return self._send(request.method, path, self._writes, body=body, body_matters=False)
 
@@ -242,10 +207,12 @@ class CloudClient:
         except CloudError as error:
             error.sent = False
             raise
-        bearer = _Authorization("Bearer", token.reveal())
+        bearer = f"Bearer {token.reveal()}"
         with budget.request():
             try:
-                answer = self._line.send(method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters)
+                answer = self._connection.send(
+                    method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters
+                )
             except UnauthorizedError:
                 self._tokens.rejected(token, by_read=budget is self._reads)
                 raise

@@ -1,4 +1,4 @@
-"""What comes of a request: JSON, or one of our errors. Nothing here opens a connection."""
+"""What becomes of a request: JSON, or one of our errors. Nothing here opens a connection."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cloud.transport import UnfitAnswerError
+from wallbox2mqtt.cloud.transport import RawResponse, TransportError, UnfitResponseError
 from wallbox2mqtt.errors import (
     AnswerLostError,
     BadAnswerError,
@@ -31,36 +31,36 @@ from wallbox2mqtt.errors import (
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
 _TLS = (urllib3.exceptions.SSLError, requests.exceptions.SSLError)
 _PROXY = (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError)
-_UNREADABLE = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidHeader)
 
 
-def translated(error: Exception, *, connected: bool) -> CloudError:
-    """Return our error for one of the libraries'; its text names only the kind: theirs may hold a header.
-
-    Args:
-        error: as it was raised.
-        connected: whether there was a connection, so that the cloud may have seen the request.
-
-    """
-    causes = list(_causes(error))
+def translated(error: TransportError) -> CloudError:
+    """Return our error for one of the libraries'; its text names only the kind: theirs may hold a header."""
+    causes = list(_causes(error.cause))
 
     def is_any(kinds: tuple[type[Exception], ...]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
-    if not connected:
-        if is_any(_TLS):
-            return NotSentError(f"no secure connection: {_tls_reason(error)}")
-        if is_any(_PROXY):
-            return NotSentError("no connection to the proxy")
-        # urllib3 makes a refused connection and an unknown host kinds of a time-out
-        if is_any(_TIMEOUTS) and not is_any((urllib3.exceptions.NewConnectionError,)):
-            return ConnectTimeoutError("no connection within the deadline")
-        return NotSentError(f"no connection to the cloud: {type(causes[-1]).__name__}")
-    if is_any(_TIMEOUTS):
+    if error.sent:
+        return CloudTimeoutError("no whole answer within the deadline") if error.late else unreadable(error.cause)
+    if error.late:
+        return ConnectTimeoutError("no connection within the deadline")
+    if is_any(_TLS):
+        return NotSentError(f"no secure connection: {_tls_reason(error.cause)}")
+    if is_any(_PROXY):
+        return NotSentError("no connection to the proxy")
+    # urllib3 makes a refused connection and an unknown host kinds of a time-out
+    if is_any(_TIMEOUTS) and not is_any((urllib3.exceptions.NewConnectionError,)):
+        return ConnectTimeoutError("no connection within the deadline")
+    return NotSentError(f"no connection to the cloud: {type(causes[-1]).__name__}")
+
+
+def unreadable(error: Exception) -> AnswerLostError:
+    """Return our error for a response that could not be read."""
+    if any(isinstance(cause, _TIMEOUTS) for cause in _causes(error)):
         return CloudTimeoutError("no whole answer within the deadline")
-    if isinstance(error, UnfitAnswerError):
+    if isinstance(error, UnfitResponseError):
         return BadAnswerError(str(error))
-    if is_any(_UNREADABLE):
+    if isinstance(error, urllib3.exceptions.InvalidHeader):
         return BadAnswerError(f"the answer cannot be read: {type(error).__name__}")
     return AnswerLostError(f"the connection broke: {type(error).__name__}")
 
@@ -84,29 +84,28 @@ _REFUSALS: dict[int, Callable[[str, int], CloudError]] = {
 }
 
 
-def check_status(status: int, retry_after: str | None, now: float) -> None:
+Check = Callable[[RawResponse, float], None]
+
+
+def check_status(response: RawResponse, now: float) -> None:
     """Raise the error of a status that is not 2xx; ``now`` is the time by which a Retry-After date is measured.
 
     Raises:
         CloudError: one of its leaves.
 
     """
-    if is_success(status):
+    status = response.status
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
         return
     text = f"the cloud answered {status}"
     if status == 429:  # noqa: PLR2004 - HTTP's own numbers
-        raise RateLimitedError(text, status, _retry_after_s(retry_after, now))
+        raise RateLimitedError(text, status, _retry_after_s(response.headers.get("Retry-After"), now))
     if status >= 500:  # noqa: PLR2004
         raise ServerError(text, status)
     if status >= 400:  # noqa: PLR2004
         raise _REFUSALS.get(status, RequestRefusedError)(text, status)
     msg = f"{text}, which is no answer to this request"
     raise BadAnswerError(msg, status)
-
-
-def is_success(status: int) -> bool:
-    """Return whether the request did what it asks for."""
-    return 200 <= status < 300  # noqa: PLR2004 - HTTP's own numbers
 
 
 def http_time(text: str | None) -> float | None:
@@ -144,15 +143,18 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def decoded(raw: bytes) -> Json:
-    """Decode an answer's JSON.
+def decoded(body: bytes | Exception) -> Json:
+    """Decode a response's JSON.
 
     Raises:
         BadAnswerError: it is no JSON.
+        AnswerLostError: it could not be read to its end.
 
     """
+    if isinstance(body, Exception):
+        raise unreadable(body)
     try:
-        document: Json = json.loads(raw.decode(), parse_float=_finite, parse_constant=_no_constant)
+        document: Json = json.loads(body.decode(), parse_float=_finite, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         msg = f"the answer is no JSON: {type(error).__name__}"
         raise BadAnswerError(msg) from None

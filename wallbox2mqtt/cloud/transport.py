@@ -1,162 +1,142 @@
-"""How bytes travel to the cloud: a requests session with one deadline for a whole request.
+"""How bytes travel to the cloud: requests' HTTPAdapter, with one deadline for a whole request.
 
-requests' own timeout is per read: a server that drips a byte a second would hold a thread for ever. Here
-every read waits only for what is left of the deadline, and what is read is counted below all that reads.
+The adapter alone follows no redirect, keeps no cookie and reads no ``.netrc``. Its time-out is per read: a server that
+drips a byte a second would hold a thread for ever. Here a timer shuts the socket at the deadline.
 """
 
+import contextlib
 import http.client
-import io
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from wallbox2mqtt.clock import SystemClock
-
-# urllib3 warns of each odd answer anew, with a traceback and with what it was sent: of a header without a colon, of
-# two lengths. Where that matters our own error says it, once. It has no line above a warning.
+# urllib3 warns of each odd header anew, with a traceback and with what it was sent. Where that matters our own error
+# says it, once. It has no line above a warning.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
-LARGEST_ANSWER = 2 * 1024 * 1024
-"""Bytes of an answer's text, decompressed."""
-_LARGEST_HEAD = 128 * 1024
-"""Bytes of an answer's head and of all interim answers before it: http.client itself would take 6.5 MB for each."""
-_LARGEST_BODY = 2 * LARGEST_ANSWER
-"""Bytes of an answer's body as it travels: the frames of chunks take room, and lines after the last have no end."""
+LARGEST_RESPONSE = 2 * 1024 * 1024
+"""Bytes of a response's body, as it travels and decompressed."""
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name the certificate authorities to trust; the first that is set counts."""
 _CHUNK = 64 * 1024
 _INTERIM = frozenset(range(100, 200)) - {101}
-"""Statuses after which the answer is still to come. 101 is the last one: of HTTP, that is."""
+"""Statuses after which the response is still to come. 101 is the last one: of HTTP, that is."""
 
 
-class UnfitAnswerError(Exception):
-    """Raised when an answer is not read to its end: it is larger than the limit, or its size is none."""
+class UnfitResponseError(Exception):
+    """Raised when a response is not read to its end: too large, or encoded in a way that was not asked for."""
 
 
-class Deadline:
-    """The end of the present request, and how far it came; one for each session, which one thread uses."""
+class _Deadline:
+    """The end of one request. What it watches is shut then, whatever the request waits for."""
 
-    def __init__(self) -> None:
-        """Start without one."""
-        self._clock = SystemClock()
-        self._ends = 0.0
-        self.connected = False
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._watched: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._shut)
+        self._timer.daemon = True
+        self.has_passed = False
+        self.is_sent = False
         """Whether the request may have left: what fails before cannot have reached the cloud."""
 
-    def set(self, seconds: float) -> None:
-        """Let it end in so many seconds."""
-        self._ends = self._clock.monotonic() + seconds
-        self.connected = False
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
 
-    def left(self) -> float:
-        """Return the seconds that are left.
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for sock in self._watched:
+                sock.close()
+            self._watched.clear()
+
+    def watch(self, sock: socket.socket) -> None:
+        """Shut this socket at the deadline. A duplicate, because TLS takes the first one over."""
+        with self._lock:
+            self._watched.append(socket.socket(fileno=os.dup(sock.fileno())))
+
+    def check(self) -> None:
+        """Make sure that there is time left.
 
         Raises:
-            TimeoutError: none are.
+            TimeoutError: there is none.
 
         """
-        left = self._ends - self._clock.monotonic()
-        if left <= 0:
+        if self.has_passed or time.monotonic() >= self._ends:
+            self.has_passed = True
             msg = "the deadline has passed"
             raise TimeoutError(msg)
-        return left
 
-
-class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket for as long as the deadline allows, and no more than was allowed."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
-        super().__init__()
-        self._raw, self._sock, self._deadline = raw, sock, deadline
-        self._left = _LARGEST_HEAD
-
-    def allow(self, size: int) -> None:
-        """Let so many more bytes be read, whatever is left of those that were allowed before."""
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - a writable buffer; typing has no name for it in 3.11
-        if self._left <= 0:
-            msg = "the answer is larger than any answer may be"
-            raise UnfitAnswerError(msg)
-        self._sock.settimeout(self._deadline.left())
-        count = self._raw.readinto(buffer)
-        self._left -= count or 0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Buffer(io.BufferedReader):
-    """Reads only what has a size: http.client takes a chunk of -1 bytes for all that there will ever be."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            msg = "the answer has a part without a size"
-            raise UnfitAnswerError(msg)
-        return super().read(size)
-
-
-def _response_class(deadline: Deadline) -> type[http.client.HTTPResponse]:
-    class Response(http.client.HTTPResponse):
-        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-            super().__init__(sock, *args, **kwargs)
-            self._reader = _DeadlineReader(self.fp.detach(), sock, deadline)
-            self.fp = _Buffer(self._reader)
-
-        def begin(self) -> None:
-            super().begin()
-            # http.client skips only 100. The answer to this request would be taken for that to the next one
-            while self.status in _INTERIM:
-                self.headers = self.msg = None  # type: ignore[assignment] # as before the first head, says http.client
-                super().begin()
-            self._reader.allow(_LARGEST_BODY)
-            # before any jar sees them: they would be kept, and sent back, without a limit
-            for name in ("Set-Cookie", "Set-Cookie2"):
-                del self.headers[name]
-
-    return Response
+    def _shut(self) -> None:
+        with self._lock:
+            self.has_passed = True
+            for sock in self._watched:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
 
 class _UntilDeadline(list[Any]):
-    """Socket options, which are asked for before each address of a host is tried: there is no further one too late.
+    """Socket options, which urllib3 reads before it tries each address of a host: there is no further one too late."""
 
-    urllib3 gives each address the whole timeout: a host with eight that are all silent would take eight times as long.
-    """
-
-    def __init__(self, options: Iterable[Any], deadline: Deadline) -> None:
+    def __init__(self, options: Iterable[Any], deadline: Callable[[], _Deadline]) -> None:
         super().__init__(options)
         self._deadline = deadline
 
     def __iter__(self) -> Iterator[Any]:
-        self._deadline.left()
+        self._deadline().check()
         return super().__iter__()
 
 
-def _with_deadline(connection: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - two unrelated connection classes
+class _Response(http.client.HTTPResponse):
+    """Skips all interim responses; http.client skips only 100. Reads no part whose size is negative: it has no end."""
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status in _INTERIM:
+            self.headers = self.msg = None  # type: ignore[assignment] # as before the first head, says http.client
+            super().begin()
+
+    def _safe_read(self, amt: int) -> bytes:
+        if amt < 0:
+            msg = "the response has a part without a size"
+            raise UnfitResponseError(msg)
+        read: bytes = super()._safe_read(amt)  # type: ignore[misc] # it is no part of the library's stubs
+        return read
+
+
+def _watched(connection: Any, deadline: Callable[[], _Deadline]) -> Any:  # noqa: ANN401 - two unrelated classes
+    """Return the class of a connection whose sockets the present deadline watches."""
+
     class Connection(connection):  # type: ignore[misc] # a class made of its argument
-        response_class = _response_class(deadline)
+        response_class = _Response
         socket_options: Any
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-            super().__init__(*args, **kwargs)
+        def _new_conn(self) -> Any:  # noqa: ANN401 - as the base has it
             self.socket_options = _UntilDeadline(self.socket_options or (), deadline)
+            sock = super()._new_conn()
+            deadline().watch(sock)
+            return sock
 
         def connect(self) -> None:
             super().connect()
-            deadline.connected = True
+            deadline().check()  # TLS that begins on a socket that was shut makes no handshake, and no error
+            deadline().is_sent = True
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-            # a connection that is kept alive is not connected anew
-            deadline.connected = self.sock is not None
+            if self.sock is not None:  # a connection that is kept alive is not connected anew
+                deadline().watch(self.sock)
+                deadline().is_sent = True
             super().request(*args, **kwargs)
 
     return Connection
@@ -165,60 +145,113 @@ def _with_deadline(connection: Any, deadline: Deadline) -> Any:  # noqa: ANN401 
 class _Adapter(HTTPAdapter):
     """requests' adapter over connections that know the deadline."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        super().__init__(pool_connections=2, pool_maxsize=1, max_retries=0)
-
-    def _bound(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
-        def pool(kind: Any, connection: Any) -> Any:  # noqa: ANN401 - two unrelated pool classes
-            return type(kind.__name__, (kind,), {"ConnectionCls": _with_deadline(connection, self._deadline)})
-
-        manager.pool_classes_by_scheme = {
-            "http": pool(urllib3.HTTPConnectionPool, urllib3.connection.HTTPConnection),
-            "https": pool(urllib3.HTTPSConnectionPool, urllib3.connection.HTTPSConnection),
+    def __init__(self, deadline: Callable[[], _Deadline]) -> None:
+        self._pools = {
+            scheme: type(pool.__name__, (pool,), {"ConnectionCls": _watched(pool.ConnectionCls, deadline)})
+            for scheme, pool in (("http", urllib3.HTTPConnectionPool), ("https", urllib3.HTTPSConnectionPool))
         }
-        return manager
+        super().__init__(pool_connections=2, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager = self._bound(self.poolmanager)
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base has it
-        new = not self.proxy_manager
         manager = super().proxy_manager_for(*args, **kwargs)
-        return self._bound(manager) if new else manager
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
 
-class _Session(requests.Session):
-    """Follows no redirect. requests would work the next one out all the same, and read its whole body for that."""
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """A response as it came. ``body``: decompressed, or what went wrong while it was read."""
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - as the base has it
-        return None
-
-
-def new_session(deadline: Deadline) -> requests.Session:
-    """Return a session whose requests end at the deadline; proxies and authorities come from the environment."""
-    session = _Session()
-    # requests itself heeds REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, not what OpenSSL and everything else here heeds
-    session.verify = os.environ.get("SSL_CERT_FILE") or True
-    adapter = _Adapter(deadline)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | Exception
 
 
-def read_body(response: requests.Response) -> bytes:
-    """Read a streamed answer, decompressed.
+class TransportError(Exception):
+    """Raised when no response came. ``sent``: whether the request may have left; ``late``: the deadline had passed."""
 
-    Raises:
-        UnfitAnswerError: it is larger than the limit, or its size is none.
+    def __init__(self, cause: Exception, *, sent: bool, late: bool) -> None:
+        """Keep the library's error, which may hold a header: it is for telling kinds apart, not for showing."""
+        super().__init__(type(cause).__name__)
+        self.cause, self.sent, self.late = cause, sent, late
 
-    """
-    read: Callable[[int], bytes] = lambda size: response.raw.read(size, decode_content=True)  # noqa: E731
-    body = bytearray()
-    while chunk := read(_CHUNK):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            msg = f"the answer is larger than {LARGEST_ANSWER} bytes"
-            raise UnfitAnswerError(msg)
+
+_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitResponseError, OSError, ValueError)
+
+
+class Transport:
+    """One keep-alive connection to each host, for one thread."""
+
+    def __init__(self) -> None:
+        """Start without a connection."""
+        self._adapter = _Adapter(lambda: self._deadline)
+        self._deadline = _Deadline(0.0)
+
+    def close(self) -> None:
+        """Let go of the connections; the next request makes new ones."""
+        self._adapter.close()
+
+    def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout_s: float) -> RawResponse:
+        """Send a request and read its whole response within the deadline.
+
+        Raises:
+            TransportError: there is no response.
+
+        """
+        self._deadline = _Deadline(timeout_s)
+        with self._deadline as deadline:
+            try:
+                response = self._adapter.send(
+                    requests.Request(method, url, headers, data=body).prepare(),
+                    stream=True,
+                    timeout=timeout_s,
+                    verify=next(filter(None, map(os.environ.get, CA_VARIABLES)), True),
+                    proxies=requests.utils.get_environ_proxies(url),
+                )
+            except _FAULTS as error:
+                self.close()
+                raise TransportError(error, sent=deadline.is_sent, late=deadline.has_passed) from None
+            return RawResponse(response.status_code, response.headers, self._body(response, deadline))
+
+    def _body(self, response: requests.Response, deadline: _Deadline) -> bytes | Exception:
+        with response:
+            try:
+                body = _read(response)
+                deadline.check()  # a socket that was shut looks like the end of a body without a length
+            except _FAULTS as error:
+                self.close()
+                return TimeoutError() if deadline.has_passed else error
+            return body
+
+
+def _read(response: requests.Response) -> bytes:
+    """Read the body, decompressed by ourselves: older urllib3s have no limit for what a chunk may grow to."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        msg = "the response is encoded in a way that was not asked for"
+        raise UnfitResponseError(msg)
+    inflate = zlib.decompressobj(zlib.MAX_WBITS + 16) if encoding == "gzip" else None
+    body, travelled = bytearray(), 0
+    while chunk := response.raw.read(_CHUNK, decode_content=False):
+        travelled += len(chunk)
+        body += chunk if inflate is None else _inflated(inflate, chunk, LARGEST_RESPONSE + 1 - len(body))
+        if max(travelled, len(body)) > LARGEST_RESPONSE:
+            msg = f"the response is larger than {LARGEST_RESPONSE} bytes"
+            raise UnfitResponseError(msg)
+    if inflate is not None and not inflate.eof:
+        msg = "the compressed response is cut off"
+        raise UnfitResponseError(msg)
     return bytes(body)
+
+
+def _inflated(inflate: Any, chunk: bytes, most: int) -> bytes:  # noqa: ANN401 - zlib's class has no public name
+    try:
+        inflated: bytes = inflate.decompress(chunk, most)
+    except zlib.error as error:
+        msg = f"the response is not compressed as it says: {error}"
+        raise UnfitResponseError(msg) from None
+    return inflated
