@@ -79,11 +79,11 @@ class TestUnits:
         assert given[f"{PREFIX}MQTT__BASE_TOPIC"] == "wallbox-%i"
         found = settings(TEMPLATE)
         assert all("/%i/" in value for value in found["LoadCredential"])
-        assert found["StateDirectory"] == ["wallbox2mqtt-%i"]
+        assert found["StateDirectory"] == found["RuntimeDirectory"] == ["wallbox2mqtt-%i"]
 
     def test_the_template_is_the_service_but_for_the_instance(self) -> None:
         one, other = settings(UNIT), settings(TEMPLATE)
-        named = {"Description", "LoadCredential", "Environment", "StateDirectory"}
+        named = {"Description", "LoadCredential", "Environment", "StateDirectory", "RuntimeDirectory"}
         assert {key: one[key] for key in one.keys() - named} == {key: other[key] for key in other.keys() - named}
 
     @UNITS
