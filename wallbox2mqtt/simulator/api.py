@@ -103,10 +103,7 @@ class Api:
         for charger in self._chargers().values():
             if not charger.access.listed:
                 continue
-            entry = charger.listed(charger.read())
-            groups.setdefault(charger.spec.group, []).append(entry)
-            if self._settings().list_twice:
-                groups.setdefault("All", []).append(entry)
+            groups.setdefault(charger.spec.group, []).append(charger.listed())
         groups["Empty"] = []
         listed = [
             {"id": 257061 + number, "uid": f"01FZ{number:022d}", "name": name, "chargers": chargers}
@@ -115,13 +112,13 @@ class Api:
         return json_answer({"result": {"groups": listed}})
 
     def _status(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return json_answer(charger.detail(charger.read()))
+        return json_answer(charger.detail())
 
     def _get_config(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return json_answer(config(charger.detail(charger.read())))
+        return json_answer(config(charger.detail()))
 
     def _get_basic(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return self._basic(charger, charger.basic(charger.read()))
+        return self._basic(charger, charger.basic())
 
     def _basic(self, charger: SimulatedCharger, document: Document) -> ApiAnswer:
         profile = "super-admin" if self._may_write(charger) else "user"
@@ -195,7 +192,7 @@ class Api:
         return error_answer(403, "the charger is out of touch") if settings.out_of_touch == "forbidden" else None
 
     def _get_schedules(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        present = charger.read().schedules
+        present = charger.state().schedules
         listed = [dict(one.wire) for one in present]
         return json_answer({"schedules": listed, "lastSchedule": schedule.last_written(present)})
 
@@ -226,8 +223,9 @@ class Api:
         matching.sort(key=lambda one: one[0].start, reverse=True)
         ends = query.offset + min(query.limit, settings.sessions_per_page)
         page = matching[query.offset : ends]
+        details = {charger.id: charger.detail() for charger in readable}
         data = [
-            sessions.entry(session, charger.id, charger.detail(), self._account.email, settings.session_unit)
+            sessions.entry(session, charger.id, details[charger.id], self._account.email, settings.session_unit)
             for session, charger in page
         ]
         links = {"self": f"{_OWN_ADDRESS}?{request.query}"}

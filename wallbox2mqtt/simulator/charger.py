@@ -64,7 +64,6 @@ class SimulatedCharger:
         self._origin, self._begun = clock.monotonic(), clock.wall()
         self._past = [_first_state(spec, self._origin, clock.wall(), speed)]
         self._pending: list[tuple[float, Change]] = []
-        self._stale: tuple[ChargerState, int] | None = None
         self._served: dict[str, Document] = {}
         for word, value in spec.begin:
             self.do(word, value)
@@ -89,11 +88,9 @@ class SimulatedCharger:
                 self._served[kind] = document
 
     def command(self, change: Change) -> None:
-        """Accept a command: it has its effect after the lag, and for some reads the old state is shown."""
+        """Accept a command: it has its effect after the lag."""
         with self._lock:
             now, settings = self._advance(), self._settings()
-            if settings.stale_reads:
-                self._stale = (self._shown(now), settings.stale_reads)
             bisect.insort(self._pending, (now + settings.lag_s, change), key=lambda pending: pending[0])
             self._advance()
 
@@ -110,15 +107,6 @@ class SimulatedCharger:
         """Return the state that the cloud knows of at present."""
         with self._lock:
             return self._shown(self._advance())
-
-    def read(self) -> ChargerState:
-        """Return the state that the next read shows, which may be an old one."""
-        with self._lock:
-            if self._stale is None:
-                return self.state()
-            state, left = self._stale
-            self._stale = (state, left - 1) if left > 1 else None
-            return state
 
     def detail(self, state: ChargerState | None = None) -> Document:
         """Return the status document, of the present or of a state."""

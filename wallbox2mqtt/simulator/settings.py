@@ -22,18 +22,17 @@ class Settings:
     Limit: requests in any 60 s of the account, None for no limit; the defaults are what the vendor announced in
     July 2025. ``refusal`` is the form of the refusal.
 
-    Delay: ``lag_s`` seconds pass between an accepted command and its appearance; ``stale_reads`` reads after a command
-    show what was before. ``report_interval_s``: a charger reports so often while it charges, and
-    ``idle_report_interval_s`` (None: the same) while it does not; the cloud shows what was reported, ``last_sync``
-    when. None: the cloud always knows. ``reports_changes``: a change of state is reported at once, too.
+    Delay: ``lag_s`` seconds pass between an accepted command and its appearance. ``report_interval_s``: a charger
+    reports so often while it charges, and ``idle_report_interval_s`` (None: the same) while it does not; the cloud
+    shows what was reported, ``last_sync`` when. None: the cloud always knows. ``reports_changes``: a change of state
+    is reported at once, too.
 
     Rules: ``may_write`` False is a user without rights. ``out_of_touch``: what a command to a charger that is
     offline or busy gets (not public: both are possible). ``get_basic`` False: GET v2/charger answers 405.
     ``read_by_put``: 200, or the status (403, 405, 429) that refuses a PUT v2/charger without a body.
     ``answers``: a write's answer shows the wish, or what the charger made of it.
 
-    Documents: ``list_twice`` lists each charger in two groups. ``month_totals``: numbers and null at the start of
-    a month, by the calendar or always or never.
+    Documents: ``month_totals``: numbers and null at the start of a month, by the calendar or always or never.
 
     History: ``sessions_per_page`` at most in an answer; a session is there ``session_delay_s`` after its end, its
     energy in ``session_unit``; a range of time is one of their ``start`` or their ``end``.
@@ -49,7 +48,6 @@ class Settings:
     writes_per_minute: int | None = 5
     refusal: Literal["429", "429 seconds", "429 date", "429 zero", "403"] = "429"
     lag_s: float = 0.0
-    stale_reads: int = 0
     report_interval_s: float | None = None
     idle_report_interval_s: float | None = None
     reports_changes: bool = True
@@ -58,7 +56,6 @@ class Settings:
     out_of_touch: Literal["ignored", "forbidden"] = "ignored"
     get_basic: bool = True
     read_by_put: int = ON
-    list_twice: bool = False
     month_totals: Literal["calendar", "text", "empty"] = "calendar"
     sessions_per_page: int = 1000
     session_delay_s: float = 0.0
@@ -83,9 +80,7 @@ class Settings:
             )
             > 0,
             "a page has a session at least": self.sessions_per_page > 0,
-            "limits, lag and stale_reads are not negative": min(
-                self.reads_per_minute or 0, self.writes_per_minute or 0, self.lag_s, self.stale_reads
-            )
+            "limits and lag are not negative": min(self.reads_per_minute or 0, self.writes_per_minute or 0, self.lag_s)
             >= 0,
         }
         for problem, holds in checks.items():
