@@ -1,4 +1,4 @@
-"""The bridge without its two ends: all parts between the cloud's door and the broker's, put together by hand."""
+"""The bridge without broker and threads, as the program puts it together."""
 
 import json
 from collections import Counter
@@ -7,20 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import FakeClock
-from wallbox2mqtt.bridge.command_handler import CommandHandler
-from wallbox2mqtt.bridge.command_queue import CommandQueue
-from wallbox2mqtt.bridge.planner import Planner
-from wallbox2mqtt.bridge.quarantine import Quarantine
-from wallbox2mqtt.bridge.reader import Listener, Reader
-from wallbox2mqtt.bridge.registry import Registry
-from wallbox2mqtt.bridge.results import Results
-from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.state import ChargerStates
-from wallbox2mqtt.bridge.status import BridgeStatus
-from wallbox2mqtt.bridge.writer import Writer
-from wallbox2mqtt.cloud import Account
-from wallbox2mqtt.cloud.backoff import Backoff
-from wallbox2mqtt.config import Secret, WallboxConfig
+from wallbox2mqtt.bridge.bridge import Bridge
+from wallbox2mqtt.bridge.reader import Listener
+from wallbox2mqtt.config import CommandsConfig, Config, Secret, WallboxConfig
 from wallbox2mqtt.errors import AuthError
 from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Seen, Simulator
@@ -59,18 +48,14 @@ def most_in_a_minute(seen: list[Seen]) -> int:
 class Parts:
     """Everything but paho and the threads. Time passes only in ``run``."""
 
-    def __init__(  # noqa: PLR0913 - each is an option of a test
+    def __init__(
         self,
         cloud: Simulator,
         clock: FakeClock,
         directory: Path,
         *,
-        settle_s: float = 45.0,
-        max_age_s: float = 120.0,
-        allowed: Iterable[str] = (),
-        accept_retained: bool = False,
         password: str = PASSWORD,
-        **wallbox: Any,  # noqa: ANN401 - any key of the configuration
+        **options: Any,  # noqa: ANN401 - any key of the configuration, of wallbox or of commands
     ) -> None:
         self.cloud, self.clock = cloud, clock
         self.published: list[tuple[str, str]] = []
@@ -79,46 +64,31 @@ class Parts:
         self.gone: list[int] = []
         self.shut_out: list[AuthError] = []
         known = {"email": EMAIL, "password": Secret(password), "timeout": GENEROUS_S}
-        config = WallboxConfig(**{"api_url": cloud.url, "user_api_url": cloud.url, **known, **wallbox})
-        store, topics = Storage(directory, "account"), Topics("w")
-        self.states = ChargerStates(topics, lambda topic, text: self.published.append((topic, text)), settle_s, store)
-        self.bridge = BridgeStatus(topics, lambda topic, text: self.published.append((topic, text)), clock)
-        account = Account(config, clock, store)
-        self.reads, self.writes, self.tokens = account.reads, account.writes, account.tokens
-        self.registry = Registry(config.chargers, clock, store)
-        quarantine = Quarantine(self.registry, clock)
-        self.planner = Planner(
-            self.registry, quarantine, clock, lambda one: self.states.value(one, "charging") is True, settle_s
+        urls = {"api_url": cloud.url, "user_api_url": cloud.url}
+        commands = CommandsConfig(
+            **{key: options.pop(key) for key in CommandsConfig.__struct_fields__ if key in options}
         )
-        self.queue = CommandQueue(clock, max_age_s)
-        self.results = Results(topics, self._answer, clock)
-        self.shared = Shared(
-            clock=clock,
-            tokens=self.tokens,
-            reads=self.reads,
-            writes=self.writes,
-            states=self.states,
-            registry=self.registry,
-            quarantine=quarantine,
-            planner=self.planner,
-            queue=self.queue,
-            results=self.results,
-        )
-        self.pace = Backoff(config.poll_interval, self.reads.interval_s, clock, store)
+        config = Config(wallbox=WallboxConfig(**{**urls, **known, **options}), commands=commands)
         listener = Listener(
             listed=lambda _, gone: self.gone.extend(gone),
             detailed=self._detailed,
             credentials_rejected=self.shut_out.append,
         )
-        self.reader = Reader(self.shared, account.client(), self.pace, self.bridge, listener)
-        self.writer = Writer(self.shared, account.client())
-        self.command_handler = CommandHandler(
-            self.shared, topics, self.reader, frozenset(allowed), accept_retained=accept_retained
-        )
+        bridge = Bridge(config, Topics("w"), clock, Storage(directory, "account"), self, listener)
+        self.states, self.bridge, self.shared, self.pace = bridge.states, bridge.status, bridge.shared, bridge.backoff
+        self.reader, self.writer, self.command_handler = bridge.reader, bridge.writer, bridge.command_handler
+        self.tokens, self.reads, self.writes = self.shared.tokens, self.shared.reads, self.shared.writes
+        self.registry, self.planner = self.shared.registry, self.shared.planner
+        self.queue, self.results = self.shared.queue, self.shared.results
         self._ticked = clock.monotonic()
 
-    def _answer(self, topic: str, text: str, correlation: bytes | None) -> None:
-        self.answers.append((topic, json.loads(text), correlation))
+    def show(self, topic: str, payload: str) -> None:
+        """Take what the bridge publishes."""
+        self.published.append((topic, payload))
+
+    def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
+        """Take the result of a command."""
+        self.answers.append((topic, json.loads(payload), correlation))
 
     def _detailed(self, charger_id: int) -> None:
         self.details.append(charger_id)

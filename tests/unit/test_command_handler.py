@@ -95,9 +95,9 @@ class TestRefused:
             parts.send(f"{ONE}/{key}", "1")
         assert parts.statuses() == {"rejected": len(keys)}
 
-    @pytest.mark.parametrize(("allowed", "status"), [((), "rejected"), (("factory_reset",), "ok")])
-    def test_factory_reset(self, make: Make, allowed: tuple[str, ...], status: str) -> None:
-        parts = make(allowed=allowed)
+    @pytest.mark.parametrize(("allowed", "status"), [(False, "rejected"), (True, "ok")])
+    def test_factory_reset(self, make: Make, status: str, *, allowed: bool) -> None:
+        parts = make(allow_factory_reset=allowed)
         parts.send(f"{ONE}/action", "factory_reset")
         parts.settle()
         assert parts.statuses() == {status: 1}

@@ -15,22 +15,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from wallbox2mqtt.bridge.command_handler import CommandHandler
-from wallbox2mqtt.bridge.command_queue import CommandQueue
-from wallbox2mqtt.bridge.planner import Planner
-from wallbox2mqtt.bridge.quarantine import Quarantine
-from wallbox2mqtt.bridge.reader import Listener, Reader
-from wallbox2mqtt.bridge.registry import Registry
-from wallbox2mqtt.bridge.results import Results
-from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.state import ChargerStates
-from wallbox2mqtt.bridge.status import BridgeStatus
-from wallbox2mqtt.bridge.writer import Writer
+from wallbox2mqtt.bridge.bridge import Bridge
+from wallbox2mqtt.bridge.reader import Listener
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud import Account
-from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
@@ -89,7 +77,6 @@ class App:
             ConfigError: a certificate file cannot be used.
 
         """
-        wallbox, commands = config.wallbox, config.commands
         self._config, self._clock = config, clock
         self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
         self._exit: _Exit | None = None
@@ -97,19 +84,12 @@ class App:
         self._topics = Topics(config.mqtt.base_topic)
         births = config.home_assistant.births
         self._mqtt = self._new_mqtt(births)
-        store = Storage(state_dir, wallbox.account)
-        self._states = ChargerStates(self._topics, self._mqtt.show, commands.settle_s, store)
-        self._status = BridgeStatus(self._topics, self._mqtt.show, clock)
-        self._account = Account(wallbox, clock, store)
-        self._shared = self._new_shared(store)
-        self._backoff = Backoff(wallbox.poll_interval, self._shared.reads.interval_s, clock, store)
+        store = Storage(state_dir, config.wallbox.account)
+        parts = Bridge(config, self._topics, clock, store, self._mqtt, self._new_listener())
+        self._states, self._status, self._shared = parts.states, parts.status, parts.shared
+        self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
+        self._command_handler = parts.command_handler
         self._interval_s = self._backoff.interval_s
-        self._reader = self._new_reader()
-        self._writer = Writer(self._shared, self._account.client())
-        allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
-        self._command_handler = CommandHandler(
-            self._shared, self._topics, self._reader, allowed, accept_retained=commands.accept_retained
-        )
         self._announcer = Announcer(
             config.home_assistant,
             topics=self._topics,
@@ -118,13 +98,13 @@ class App:
             registry=self._shared.registry,
             store=store,
             clock=clock,
-            allowed=allowed,
+            allowed=parts.allowed,
         )
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),
             Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
-        beats = Storage(runtime_dir, wallbox.account) if runtime_dir is not None else store
+        beats = Storage(runtime_dir, config.wallbox.account) if runtime_dir is not None else store
         self._health = Health(
             shared=self._shared,
             reader=self._reader,
@@ -161,33 +141,12 @@ class App:
             clock=self._clock,
         )
 
-    def _new_shared(self, store: Storage) -> Shared:
-        wallbox, clock = self._config.wallbox, self._clock
-        registry = Registry(wallbox.chargers, clock, store)
-        quarantine = Quarantine(registry, clock)
-        return Shared(
-            clock=clock,
-            tokens=self._account.tokens,
-            reads=self._account.reads,
-            writes=self._account.writes,
-            states=self._states,
-            registry=registry,
-            quarantine=quarantine,
-            planner=Planner(registry, quarantine, clock, self._is_charging, self._config.commands.settle_s),
-            queue=CommandQueue(clock, self._config.commands.max_age_s),
-            results=Results(self._topics, self._mqtt.publish_result, clock),
-        )
-
-    def _is_charging(self, charger_id: int) -> bool:
-        return self._states.value(charger_id, "charging") is True
-
-    def _new_reader(self) -> Reader:
-        listener = Listener(
+    def _new_listener(self) -> Listener:
+        return Listener(
             listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
             detailed=lambda charger: self._events.put(_DetailRead(charger)),
             credentials_rejected=lambda error: self.stop(EXIT_CONFIG, str(error)),
         )
-        return Reader(self._shared, self._account.client(), self._backoff, self._status, listener)
 
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""

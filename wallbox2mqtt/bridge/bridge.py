@@ -1,0 +1,75 @@
+"""The bridge of one account without its two ends, put together in one place for the daemon and for the tests."""
+
+from typing import Protocol
+
+from wallbox2mqtt.bridge.command_handler import CommandHandler
+from wallbox2mqtt.bridge.command_queue import CommandQueue
+from wallbox2mqtt.bridge.planner import Planner
+from wallbox2mqtt.bridge.quarantine import Quarantine
+from wallbox2mqtt.bridge.reader import Listener, Reader
+from wallbox2mqtt.bridge.registry import Registry
+from wallbox2mqtt.bridge.results import Results
+from wallbox2mqtt.bridge.shared import Shared
+from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.bridge.status import BridgeStatus
+from wallbox2mqtt.bridge.writer import Writer
+from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Account
+from wallbox2mqtt.cloud.backoff import Backoff
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.topics import Topics
+
+
+class Publisher(Protocol):
+    """Where values and results go: the broker's connection, or a test's list."""
+
+    def show(self, topic: str, payload: str) -> None:
+        """Publish state, retained."""
+
+    def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
+        """Publish the result of a command."""
+
+
+class Bridge:
+    """All parts between the cloud and the broker; those that the threads share have locks of their own."""
+
+    def __init__(
+        self,
+        config: Config,
+        topics: Topics,
+        clock: Clock,
+        store: Storage,
+        publisher: Publisher,
+        listener: Listener,
+    ) -> None:
+        """Put the parts together; nothing is sent yet."""
+        wallbox, commands = config.wallbox, config.commands
+        account = Account(wallbox, clock, store)
+        self.allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
+        self.states = ChargerStates(topics, publisher.show, commands.settle_s, store)
+        self.status = BridgeStatus(topics, publisher.show, clock)
+        registry = Registry(wallbox.chargers, clock, store)
+        quarantine = Quarantine(registry, clock)
+        self.shared = Shared(
+            clock=clock,
+            tokens=account.tokens,
+            reads=account.reads,
+            writes=account.writes,
+            states=self.states,
+            registry=registry,
+            quarantine=quarantine,
+            planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
+            queue=CommandQueue(clock, commands.max_age_s),
+            results=Results(topics, publisher.publish_result, clock),
+        )
+        self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
+        self.reader = Reader(self.shared, account.client(), self.backoff, self.status, listener)
+        self.writer = Writer(self.shared, account.client())
+        self.command_handler = CommandHandler(
+            self.shared, topics, self.reader, self.allowed, accept_retained=commands.accept_retained
+        )
+
+    def _is_charging(self, charger_id: int) -> bool:
+        return self.states.value(charger_id, "charging") is True
