@@ -240,8 +240,12 @@ class Watcher:
         retain: bool = False,
         reply: str | None = None,
         correlation: bytes | None = None,
+        life_s: int | None = None,
     ) -> None:
         properties = None
+        if life_s is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
+            properties.MessageExpiryInterval = life_s
         if reply is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
             properties.ResponseTopic = reply

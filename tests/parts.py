@@ -1,6 +1,7 @@
 """The bridge without broker and threads, as the program puts it together."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -94,7 +95,7 @@ class Parts:
         self.details.append(charger_id)
         self.command_handler.look_again([charger_id])
 
-    def send(
+    def send(  # noqa: PLR0913 - each is a part of a message
         self,
         topic: str,
         payload: str | bytes,
@@ -102,10 +103,13 @@ class Parts:
         retained: bool = False,
         reply: Reply | None = None,
         stored: bool = False,
+        age_s: float = 0.0,
+        life_s: float = math.inf,
     ) -> None:
         """Let a message arrive on a topic below the base, without the ``/set``."""
         raw = payload if isinstance(payload, bytes) else payload.encode()
-        self.command_handler.take(Message(f"w/{topic}/set", raw, retained, self.clock.monotonic(), reply, stored))
+        now = self.clock.monotonic()
+        self.command_handler.take(Message(f"w/{topic}/set", raw, retained, now - age_s, reply, stored, now + life_s))
 
     def settle(self) -> float:
         """Do all that can be done now; return the seconds until more may be."""

@@ -22,17 +22,23 @@ class Clock(Protocol):
         """Wait on a condition that the caller holds, for so many seconds at most; False when they ran out."""
 
 
+def boot_time() -> float:
+    """Return seconds that never jump; those in which the machine slept count where the system knows of them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 class SystemClock:
     """The machine's clock; ``speed`` makes its seconds shorter (a minute as 3 s: ``speed=20``)."""
 
     def __init__(self, speed: float = 1.0) -> None:
         """Start both clocks at the present; only what passes from now on is scaled."""
         self._speed = speed
-        self._wall_start, self._start = time.time(), time.monotonic()
+        self._wall_start, self._start = time.time(), boot_time()
 
     def monotonic(self) -> float:
-        """Seconds that never jump."""
-        return self._start + (time.monotonic() - self._start) * self._speed
+        """Seconds that never jump, those in which the machine slept among them: a command that waits grows older."""
+        return self._start + (boot_time() - self._start) * self._speed
 
     def wall(self) -> float:
         """Seconds since 1970 as the system believes them."""

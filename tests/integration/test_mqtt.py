@@ -1,6 +1,7 @@
 """The broker's door, against a real mosquitto, in both versions of the protocol."""
 
 import gc
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -281,6 +282,17 @@ class TestReceiving:
         with Watcher(broker.port) as watcher:
             watcher.publish("w/1/set", "1", reply="me/answers", correlation=correlation)
             assert door.next(Message).reply == Reply("me/answers", correlation)
+
+    @pytest.mark.parametrize("life_s", [None, 1, 3600])
+    def test_how_long_its_sender_wants_it(
+        self, broker: Broker, make: Open, clock: FakeClock, life_s: int | None
+    ) -> None:
+        door = make(broker.port)
+        door.connect()
+        with Watcher(broker.port) as watcher:
+            watcher.publish("w/1/set", "1", life_s=life_s)
+            ends = math.inf if life_s is None else clock.monotonic() + life_s
+            assert ends - 1 <= door.next(Message).expires <= ends
 
     def test_ten_thousand_at_once(self, broker: Broker, make: Open) -> None:
         door = make(broker.port)

@@ -253,6 +253,26 @@ class TestWaiting:
         assert parts.results_of("locked") == [("failed", 1, "expired")]
         assert parts.results_of("name") == [("failed", None, "expired")], "it would have been refused"
 
+    @pytest.mark.parametrize("read", [True, False], ids=["known", "not read yet"])
+    @pytest.mark.parametrize("key", ["locked", "refresh"])
+    @pytest.mark.parametrize(("age_s", "life_s"), [(125.0, 3600.0), (0.0, 10.0)], ids=["old", "short-lived"])
+    def test_no_longer_than_its_sender_wants(
+        self, make: Make, *, read: bool, key: str, age_s: float, life_s: float
+    ) -> None:
+        """It waits for the first detail, for a read, or for the write budget."""
+        parts = make(read=read, writes_per_minute=1)
+        parts.cloud.configure(reads_per_minute=0)
+        parts.run(1)
+        for number in (10, 11) if read else ():
+            parts.send(f"{TWO}/max_charging_current", str(number))
+            parts.settle()
+        parts.cloud.forget_requests()
+        parts.send(f"{ONE}/{key}", "1", age_s=age_s, life_s=life_s)
+        parts.run(life_s if age_s == 0 else 1)
+        assert [(status, why) for status, _, why in parts.results_of(key)] == [("failed", "expired")]
+        parts.run(100)
+        assert [one for one in parts.sent_writes if str(ONE) in one.path] == []
+
     @pytest.mark.parametrize(
         ("key", "payload", "reason"),
         [("nonsense", "1", "is unknown"), ("status", "1", "is read-only"), ("locked", b"\xff", "UTF-8")],

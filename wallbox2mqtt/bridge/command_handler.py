@@ -49,7 +49,13 @@ class CommandHandler:
             return
         self._sort(
             QueuedCommand(
-                charger_id, topic.key, message.arrived, self._reply(message), payload=message.payload, refusal=refusal
+                charger_id,
+                topic.key,
+                message.arrived,
+                self._reply(message),
+                payload=message.payload,
+                refusal=refusal,
+                expires=message.expires,
             )
         )
 

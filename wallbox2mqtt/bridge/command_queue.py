@@ -40,8 +40,8 @@ class QueuedCommand:
     ``payload``: as it came. ``refusal``: why it is rejected once it is known that the charger is ours. ``intent``:
     None until it was understood; before the first reading it is only what can be understood without one.
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
-    another. ``tries``: requests that got no answer. ``not_before``: of the next try, monotonic. ``renewed``: it was
-    refused for its token once.
+    another. ``expires``: when its sender does not want it any more, monotonic. ``tries``: requests that got no
+    answer. ``not_before``: of the next try, monotonic. ``renewed``: it was refused for its token once.
     """
 
     charger_id: int
@@ -59,6 +59,11 @@ class QueuedCommand:
     renewed: bool = False
     answered: bool = False
     unconfirmed: bool = False
+    expires: float = math.inf
+
+    def deadline(self, max_age_s: float) -> float:
+        """Return until when it may be sent, monotonic seconds."""
+        return min(self.arrived + max_age_s, self.expires)
 
     @property
     def urgent(self) -> bool:
@@ -206,9 +211,10 @@ class CommandQueue:
             return sorted(self._all(Stage.READY), key=lambda command: (not command.urgent, command.order))
 
     def start(self, command: QueuedCommand) -> bool:
-        """Name a command that is sent now; False where it has been superseded since."""
+        """Name a command that is sent now; False where it has been superseded since, or is too old by now."""
         with self._condition:
-            if command.stage is not Stage.READY:
+            too_old = command.deadline(self._max_age_s) <= self._clock.monotonic()
+            if command.stage is not Stage.READY or too_old:
                 return False
             self._leave(command)
             self._enter(command, Stage.IN_FLIGHT)
@@ -236,9 +242,9 @@ class CommandQueue:
     def expire(self) -> list[QueuedCommand]:
         """Take out what has become too old, whatever it waits for."""
         with self._condition:
-            oldest = self._clock.monotonic() - self._max_age_s
+            now = self._clock.monotonic()
             waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            expired = [command for command in waiting if command.arrived <= oldest]
+            expired = [command for command in waiting if command.deadline(self._max_age_s) <= now]
             for command in expired:
                 self._leave(command)
             return expired
@@ -247,8 +253,8 @@ class CommandQueue:
         """Return the seconds until the oldest command that waits becomes too old; infinite where none waits."""
         with self._condition:
             waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            oldest = min((command.arrived for command in waiting), default=math.inf)
-            return max(0.0, oldest + self._max_age_s - self._clock.monotonic())
+            first = min((command.deadline(self._max_age_s) for command in waiting), default=math.inf)
+            return max(0.0, first - self._clock.monotonic())
 
     def drain(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
         """Take all out: those that wait, and what is in flight."""

@@ -289,6 +289,7 @@ class App:
             backoff_s=round(max(self._backoff.wait_s(), self._writer.backoff_s)),
             commands_waiting=len(self._shared.queue),
             reconnects=max(0, self._mqtt.connects - 1),
+            stalls=self._mqtt.stalls,
             rss_mib=_rss_mib(),
         )
 

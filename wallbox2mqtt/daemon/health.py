@@ -56,14 +56,14 @@ class Health:
 
     def look(self) -> None:
         """Look how things are, each second, and tell every ten, or when they change."""
-        if self._mqtt.online:
+        if self._mqtt.answers:
             self._online_at = time.monotonic()
         self._look_at_reads()
         if time.monotonic() - self._told >= BEAT_S or self._state() != self._told_of:
             self._tell()
 
     def _state(self) -> tuple[object, ...]:
-        return self._mqtt.online, self._status.reason, self._status.last_read is not None
+        return self._mqtt.answers, self._status.reason, self._status.last_read is not None
 
     def end(self, reason: str) -> None:
         """Say that the program ends, and why; whoever asks from now on hears that it does not run."""
@@ -92,9 +92,10 @@ class Health:
             read_age_s=round(clock_now - self._status.last_contact, 1),
             has_read=self._status.last_read is not None,
             interval_s=round(self._backoff.interval_s, 1),
-            away_s=0.0 if self._mqtt.online else round(max(now - self._online_at, 0.1), 1),
+            away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
             reason=self._status.reason or "not asked yet",
             chargers=len(self._shared.registry.chargers),
+            unanswered_s=round(self._mqtt.unanswered_s, 1),
         )
 
     def _tell(self, **states: str) -> None:

@@ -13,6 +13,8 @@ SILENT_S = 30.0
 """A heartbeat older than this is none: main is stopped, hangs, or died."""
 AWAY_S = 30.0
 """For so long the broker may be away: it may have been restarted."""
+UNANSWERED_S, UNANSWERED_END_S = 35.0, 60.0
+"""A broker that owes an acknowledgement for 30 s has lost it, and the connection is made anew."""
 IDLE_INTERVALS, IDLE_LEAST_S = 3, 120.0
 """Without a read begun for so many intervals, and for so long at least, polls do not advance."""
 READ_INTERVALS, READ_LEAST_S, READ_MOST_S = 3, 60.0, 110.0
@@ -30,7 +32,7 @@ class Beat(NamedTuple):
     ``threads``: how long each thread is silent, and how long it may be. ``idle_s``: how long no read was
     begun although one could have been. ``read_age_s``: of the last good read, or of the last answer that was
     no fault, else since the start. ``away_s``: how long the broker is away; 0 when it is there. ``reason``:
-    the cloud's, as ``bridge/cloud_reason`` has it.
+    the cloud's, as ``bridge/cloud_reason`` has it. ``unanswered_s``: how long the broker owes an acknowledgement.
     """
 
     at: float
@@ -42,6 +44,7 @@ class Beat(NamedTuple):
     away_s: float
     reason: str
     chargers: int
+    unanswered_s: float = 0.0
 
     @property
     def read_limit_s(self) -> float:
@@ -59,6 +62,8 @@ class Beat(NamedTuple):
     @property
     def advances(self) -> bool:
         """Whether every thread lives and polls advance: the rest is not this process' fault."""
+        if self.unanswered_s > UNANSWERED_END_S:
+            return False  # the connection should have been cut long ago
         return self.idle_s <= self.idle_limit_s and all(age <= allowed for age, allowed in self.threads.values())
 
 
@@ -93,6 +98,8 @@ def faults(beat: Beat, now: float) -> list[str]:
         found.append(f"no good read for {age:.0f} s{since}, {beat.read_limit_s:.0f} s are allowed: {beat.reason}")
     if beat.away_s > 0 and beat.away_s + silent > AWAY_S:
         found.append(f"the broker is away for {beat.away_s + silent:.0f} s")
+    elif beat.unanswered_s > UNANSWERED_S:
+        found.append(f"the broker acknowledges nothing for {beat.unanswered_s + silent:.0f} s")
     return found
 
 
@@ -117,5 +124,5 @@ def read(path: Path) -> Beat | None:
         ages = [number for pair in beat.threads.values() for number in (pair[0], pair[1])]
     except (OSError, ValueError, TypeError, AttributeError, LookupError):
         return None
-    numbers = (beat.at, beat.idle_s, beat.read_age_s, beat.interval_s, beat.away_s, *ages)
+    numbers = (beat.at, beat.idle_s, beat.read_age_s, beat.interval_s, beat.away_s, beat.unanswered_s, *ages)
     return beat if all(isinstance(number, int | float) for number in numbers) else None

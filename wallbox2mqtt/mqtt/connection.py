@@ -5,6 +5,7 @@ are kept and sent then. Publishing never waits: what a slow broker does not take
 """
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
+from wallbox2mqtt.mqtt.liveness import ANSWER_S, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
 from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
@@ -95,7 +97,10 @@ class MqttConnection:
         self._denied: list[str] = []
         self._refused: set[str] = set()
         self._ends: deque[float] = deque(maxlen=_TWIN_KICKS)
-        self.connects = 0
+        self.connects = self.stalls = 0
+        self._answers, self._gaps = AnswerWatch(self._owed), GapMeter()
+        self._has_answered = False
+        self._cut_reason: str | None = None
         self._client_id = config.client_id
         self._client = self._new_client(config, state.topic if state is not None and state.has_will else None)
         self._outbox = Outbox(self._send, lambda: self._client.unacknowledged)
@@ -154,6 +159,16 @@ class MqttConnection:
     def pulse(self) -> Pulse:
         """The sign of life of paho's thread."""
         return self._client.pulse
+
+    @property
+    def answers(self) -> bool:
+        """Whether the broker has acknowledged something on this connection: one that is mute only seems to be there."""
+        return self._outbox.online and (self._has_answered or self._probe is None)
+
+    @property
+    def unanswered_s(self) -> float:
+        """For how long the broker owes an answer; the connection is made anew before that is long."""
+        return self._answers.waited_s
 
     def is_alive(self) -> bool:
         """Return whether paho's thread lives."""
@@ -242,6 +257,9 @@ class MqttConnection:
         self._largest = getattr(properties, "MaximumPacketSize", None)
         self._client.limit_inflight(getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
         self._guard.connected()
+        self._answers.begin()
+        self._gaps.begin()
+        self._has_answered = False
         # all at once, or each by itself where the broker takes no packet as large
         names = self._filters if self._probe is None else [*self._filters, *self._probed_at_once()]
         size = sum(len(name.encode()) + 3 for name in names) + _PACKET_OVERHEAD
@@ -289,8 +307,24 @@ class MqttConnection:
         self._guard.left()
 
     def _turn(self) -> None:
+        self._gaps.turn()
+        if (late := self._answers.turn()) is not None:
+            self._give_up(late)
         self._outbox.go_on()
         self._do(self._guard.turn())
+
+    def _owed(self) -> object | None:
+        if not self._client.is_connected():
+            return "the connection"
+        return "the subscriptions" if self._asked else self._client.oldest
+
+    def _give_up(self, late: object) -> None:
+        """End a connection over which nothing goes any more, whatever answers the pings."""
+        what = f"what was published at {late.topic}" if isinstance(late, MQTTMessage) else late
+        self.stalls += 1
+        self._cut_reason = f"the broker did not acknowledge {what} for {ANSWER_S:.0f} s"
+        self._answers.begin()
+        self._client.cut()
 
     def _do(self, step: Step | None) -> None:
         """Do what tells whether the broker marks what it has stored."""
@@ -303,6 +337,7 @@ class MqttConnection:
                 self._client.unsubscribe(self._everything)
 
     def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
+        self._has_answered = True
         if mid == self._probe_mid:
             self._guard.acknowledged()
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
@@ -317,6 +352,10 @@ class MqttConnection:
         was_online = self._outbox.disconnected()
         self._guard.release()
         if not was_online and not reason.is_failure:
+            return
+        cut_reason, self._cut_reason = self._cut_reason, None
+        if cut_reason is not None:
+            self._on_event(Disconnected(cut_reason))
             return
         now = self._clock.monotonic()
         twin = reason.value == _TAKEN_OVER
@@ -342,7 +381,10 @@ class MqttConnection:
         if to and not {"+", "#"} & set(to):
             reply = Reply(to, getattr(message.properties, "CorrelationData", None))
         payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
-        arrived = Message(topic, payload, message.retain, self._clock.monotonic(), reply)
+        at = self._clock.monotonic() - self._gaps.age_s()
+        life_s = getattr(message.properties, "MessageExpiryInterval", None)
+        expires = math.inf if life_s is None else at + life_s
+        arrived = Message(topic, payload, message.retain, at, reply, expires=expires)
         if self._is_command(topic):
             self._guard.take(arrived)
         elif any(topic_matches_sub(name, topic) for name in self._listened):

@@ -1,5 +1,6 @@
 """What the broker's door tells: values that are handed over from paho's thread."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -59,7 +60,8 @@ class Message:
     """A message.
 
     ``payload``: cut where it is larger than any command. ``retained``: it bears the retain flag. ``arrived``: monotonic
-    seconds. ``stored``: the broker may have had it for long, with the flag or without.
+    seconds; after a pause of the process, those before it. ``stored``: the broker may have had it for long, with the
+    flag or without. ``expires``: when its sender does not want it any more, monotonic seconds.
     """
 
     topic: str
@@ -68,6 +70,7 @@ class Message:
     arrived: float
     reply: Reply | None = None
     stored: bool = False
+    expires: float = math.inf
 
     @property
     def size(self) -> int:

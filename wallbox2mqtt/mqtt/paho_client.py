@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 
 from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
@@ -35,6 +35,12 @@ class PahoClient(Client):
     def unacknowledged(self) -> int:
         """How many messages the broker has not acknowledged, or not been sent; those of earlier connections too."""
         return len(self._out_messages)
+
+    @property
+    def oldest(self) -> MQTTMessage | None:
+        """The message that waits longest for its acknowledgement."""
+        with self._out_message_mutex:
+            return next(iter(self._out_messages.values()), None)
 
     def limit_inflight(self, most: int) -> None:
         """Let so many messages be under way; paho does not heed what the broker says of it."""

@@ -1,0 +1,91 @@
+"""Whether the broker still does what it is asked, and how old what it delivers may be. Both on paho's thread.
+
+A broker may answer every ping and acknowledge nothing: each lost acknowledgement takes one of the few messages that
+may be under way, until none is left. A process or machine that was paused finds in its socket what was sent
+meanwhile, as if it had been sent now.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from wallbox2mqtt.clock import boot_time
+
+ANSWER_S = 30.0
+"""A broker that has not acknowledged a message for so long has lost it."""
+_LONGEST_TURN_S = 2.0
+"""Turns come each second; what takes longer is a pause, in which the broker had nobody to answer."""
+GAP_S = 5.0
+_CALM_S, _LONGEST_BACKLOG_S = 1.0, 10.0
+
+
+class AnswerWatch:
+    """Measures for how long the broker owes an answer."""
+
+    def __init__(self, owed: Callable[[], object | None], now: Callable[[], float] = time.monotonic) -> None:
+        """Begin without a connection; ``owed`` returns the oldest thing that waits for an answer, None for nothing."""
+        self._owed, self._now = owed, now
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew with a new connection."""
+        self._oldest: object | None = None
+        self._turned = self._now()
+        self.waited_s = 0.0
+
+    def turn(self) -> object | None:
+        """Return what has waited for too long."""
+        now, oldest = self._now(), self._owed()
+        passed_s, self._turned = min(now - self._turned, _LONGEST_TURN_S), now
+        if oldest is None or oldest is not self._oldest:
+            # what comes after it may have waited as long, but not been sent: few may be under way at once
+            self._oldest, self.waited_s = oldest, 0.0
+            return None
+        self.waited_s += passed_s
+        return oldest if self.waited_s >= ANSWER_S else None
+
+
+class GapMeter:
+    """Measures how old what arrives may be."""
+
+    def __init__(self, clocks: Sequence[Callable[[], float]] = (time.monotonic, boot_time)) -> None:
+        """Begin without a gap; of several clocks the one counts that has gone furthest."""
+        self._clocks = clocks
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew: a new connection brings nothing old."""
+        self._turned = self._read()
+        self._gap_since: list[float] | None = None
+        self._gap_ended = self._calm_since = 0.0
+
+    def _read(self) -> list[float]:
+        return [clock() for clock in self._clocks]
+
+    def _since(self, then: Sequence[float]) -> float:
+        return max(now - before for now, before in zip(self._read(), then, strict=True))
+
+    def age_s(self) -> float:
+        """Return how old what arrives now may be: after a gap, the time since the last turn before it."""
+        self._look()
+        self._calm_since = self._turned_now()
+        return 0.0 if self._gap_since is None else self._since(self._gap_since)
+
+    def turn(self) -> None:
+        """Record that the thread works, each second at least, after what has arrived was handled."""
+        self._look()
+        self._turned = self._read()
+        if self._gap_since is None:
+            return
+        # what waited in the socket, and at the broker behind it, comes in many turns, one close after the other
+        now = self._turned_now()
+        if now - self._calm_since >= _CALM_S or now - self._gap_ended >= _LONGEST_BACKLOG_S:
+            self._gap_since = None
+
+    def _look(self) -> None:
+        if self._since(self._turned) >= GAP_S:
+            # of two gaps, one after the other, the first counts as long as nothing proves that all of it has come
+            self._gap_since = self._gap_since or self._turned
+            self._gap_ended = self._calm_since = self._turned_now()
+
+    def _turned_now(self) -> float:
+        return self._clocks[0]()
