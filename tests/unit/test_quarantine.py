@@ -28,7 +28,7 @@ class TestListThatIsNoGood:
     @pytest.fixture(autouse=True)
     def _three(self, harness: ReadingHarness) -> None:
         harness.lists = [1, 2, 3]
-        harness.read(5)
+        harness.read(6)
 
     def test_without_the_values_that_change(self, harness: ReadingHarness, caplog: pytest.LogCaptureFixture) -> None:
         harness.shown = {"name": "A"}

@@ -1,6 +1,8 @@
 """The reader against the simulated cloud by HTTP; time is a fake."""
 
 import json
+import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -418,3 +420,22 @@ class TestChargers:
         parts.settle()
         parts.bridge.info(chargers=list(parts.registry.chargers))
         assert json.loads(parts.last("bridge/info") or "")["chargers"] == [ONE, TWO]
+
+
+class TestFirstStart:
+    def test_ten_chargers_are_complete_within_twenty_minutes(
+        self, make: Make, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        parts = make(10, reads_per_minute=1, poll_interval=20)
+        with caplog.at_level(logging.INFO):
+            parts.run(20 * 60)
+        assert sorted(parts.details) == list(range(ONE, ONE + 10))
+        assert caplog.text.count("found a charger") == 10
+        assert re.search(rf"found a charger charger={ONE} name='.+' model='.+' complete_in_s=60", caplog.text)
+        assert caplog.text.count("the charger is complete") == 10
+        assert most_in_a_minute(parts.sent_reads) == 1
+
+    def test_a_single_charger_is_complete_at_once_where_the_budget_allows(self, make: Make) -> None:
+        parts = make(reads_per_minute=2, poll_interval=20)
+        parts.run(10)
+        assert parts.details == [ONE]

@@ -1,7 +1,8 @@
 """What to read next: decided when a read is due, the most overdue of what there is to know.
 
 One charger: its detail. Several: four reads in five are the sweep, which shows what changes of all of
-them; the rest goes round the details. See ``docs/adr`` for the arithmetic.
+them; the rest goes round the details. Until each detail was read once it is every second read. See ``docs/adr`` for
+the arithmetic.
 """
 
 import itertools
@@ -19,6 +20,8 @@ HOUR_S = 3600.0
 _DAY_S = 86_400.0
 SWEEP_SHARE = 5
 """One planned read in so many may be another than the sweep."""
+_FIRST_SHARE = 2
+"""The same until every detail was read once: a first start is complete sooner, and the sweep is hardly older."""
 _ACTIVE_S = 600.0
 _ACTIVE_WEIGHT, _BASIC_WEIGHT = 3.0, 1 / 12
 _BASIC_AFTER = 30
@@ -103,9 +106,24 @@ class Planner:
                 return LIST if has_sweep and self._others_in_a_row >= SWEEP_SHARE - 1 else wanted
             if not chargers:
                 return LIST
-            if has_sweep and self._sweeps_in_a_row < SWEEP_SHARE - 1:
+            if has_sweep and self._sweeps_in_a_row < self._share(chargers) - 1:
                 return LIST
             return self._most_overdue([one for one in _documents(chargers) if one.document in kinds], len(chargers))
+
+    def _share(self, chargers: list[int]) -> int:
+        return _FIRST_SHARE if self._unread(chargers) else SWEEP_SHARE
+
+    def _unread(self, chargers: list[int]) -> list[int]:
+        """Return the chargers whose detail was never asked for and may be."""
+        unread = (detail for detail in details(chargers) if detail not in self._asked)
+        return [detail.charger_id for detail in unread if not self._quarantine.holds(detail)]
+
+    def complete_after(self) -> dict[int, int]:
+        """Return the chargers whose detail was not read yet, with how many reads after a list it will be."""
+        with self._lock:
+            chargers = self._registry.readable
+            reads = _FIRST_SHARE if len(chargers) > 1 and self._quarantine.allows_sweep else 1
+            return {charger: 1 + reads * number for number, charger in enumerate(self._unread(chargers))}
 
     def _most_overdue(self, candidates: list[Target], chargers: int) -> Target:
         readable = [target for target in candidates if not self._quarantine.holds(target)]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from wallbox2mqtt.bridge.registry import NO_CHARGERS, kept_problems
+from wallbox2mqtt.bridge.registry import NO_CHARGERS, Registry, kept_problems
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
 from wallbox2mqtt.cli.report import Finding
 from wallbox2mqtt.clock import Clock
@@ -87,6 +87,7 @@ class AccountCheck:
             return
         if not self.listed:
             yield Finding(_CHARGERS, "fault", NO_CHARGERS, _ADD_ONE)
+        self._remember()
         problems = kept_problems(self._storage)
         for charger in self.listed:
             yield _charger(charger)
@@ -95,6 +96,12 @@ class AccountCheck:
         for missing in set(self._config.chargers) - {charger.charger_id for charger in self.listed}:
             text = f"the account has no charger {missing}"
             yield Finding(_CHARGERS, "fault", text, "take it out of wallbox.chargers, or share it with this account")
+
+    def _remember(self) -> None:
+        """Keep the chargers for a first run of the bridge, which then starts with what users wait for."""
+        registry = Registry(self._config.chargers, self._clock, self._storage)
+        if not registry.chargers:
+            registry.record_list(charger.charger_id for charger in self.listed)
 
     def _waited(self, ready_in_s: Callable[[], float]) -> bool:
         """Wait for the budget; False when it would take too long."""
