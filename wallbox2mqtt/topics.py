@@ -30,7 +30,23 @@ _BIDI = re.compile(f"[{BIDI_CONTROLS}]")
 _ID_DIGITS = len(str(LARGEST_ID))
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 _LEAF_RESERVED = frozenset({"set", "result"})
-_TOP_RESERVED = frozenset({"availability", "basic", "event"}) | {
+_OWN_TOPICS = (
+    *(
+        "availability",
+        "basic",
+        "event",
+        "session",
+        "last_session",
+        "history",
+        "schedule",
+        "schedules",
+        "control",
+        "why",
+    ),
+    *("evcc", "last_problem", "energy_total", "energy_discharged_total", "energy_green_total"),
+)
+"""What the bridge itself publishes below a charger, besides the fields that are derived or only commands."""
+_TOP_RESERVED = frozenset(_OWN_TOPICS) | {
     row.key for row in FIELDS.values() if row.detail is None and row.basic is None
 }
 

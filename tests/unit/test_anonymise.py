@@ -235,6 +235,6 @@ def test_marks_of_the_rows() -> None:
     }  # fmt: skip
     sounding = {key for key, row in FIELDS.items() if row.has_state and PRIVATE.search(key)}
     assert {key for key in sounding if not FIELDS[key].private} <= harmless
-    assert {row.key for row in FIELDS.values() if row.person and row.basic is None} <= {
+    assert {row.key for row in FIELDS.values() if row.hidden and row.detail is not None} <= {
         row.key for row in FIELDS.values() if row.private
     }

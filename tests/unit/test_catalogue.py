@@ -75,41 +75,41 @@ def accepts(key: str, payload: bytes | str, view: Mapping[str, Json] = VIEW) -> 
 # --- the states
 
 
-# Written from the contract's table: id, text, car_connected, charging, charging_enabled.
+# Written from the contract's table: id, text, car_connected, charging, charging_enabled, and for evcc.
 STATES = [
-    (0, "Disconnected", None, False, None),
-    (4, "Completed", None, False, None),
-    (5, "Offline", None, False, None),
-    (14, "Error", False, False, None),
-    (15, "Error", False, False, None),
-    (161, "Ready", False, False, True),
-    (162, "Ready", False, False, True),
-    (163, "Disconnected", False, False, None),
-    (164, "Waiting", True, False, True),
-    (165, "Locked", False, False, False),
-    (166, "Updating", False, False, None),
-    (177, "Scheduled", True, False, False),
-    (178, "Paused", True, False, False),
-    (179, "Scheduled", True, False, False),
-    (180, "Waiting for car demand", True, False, True),
-    (181, "Waiting for car demand", True, False, True),
-    (182, "Paused", True, False, False),
-    (183, "Waiting in queue by Power Sharing", True, False, True),
-    (184, "Waiting in queue by Power Sharing", True, False, True),
-    (185, "Waiting in queue by Power Boost", True, False, True),
-    (186, "Waiting in queue by Power Boost", True, False, True),
-    (187, "Waiting MID failed", True, False, True),
-    (188, "Waiting MID safety margin exceeded", True, False, True),
-    (189, "Waiting in queue by Eco-Smart", True, False, True),
-    (193, "Charging", True, True, True),
-    (194, "Charging", True, True, True),
-    (195, "Charging", True, True, True),
-    (196, "Discharging", True, False, True),
-    (209, "Locked", False, False, False),
-    (210, "Locked - Car connected", True, False, False),
+    (0, "Disconnected", None, False, None, "F"),
+    (4, "Completed", None, False, None, "B"),
+    (5, "Offline", None, False, None, "F"),
+    (14, "Error", False, False, None, "E"),
+    (15, "Error", False, False, None, "E"),
+    (161, "Ready", False, False, True, "A"),
+    (162, "Ready", False, False, True, "A"),
+    (163, "Disconnected", False, False, None, "A"),
+    (164, "Waiting", True, False, True, "B"),
+    (165, "Locked", False, False, False, "A"),
+    (166, "Updating", None, False, None, "F"),
+    (177, "Scheduled", True, False, False, "B"),
+    (178, "Paused", True, False, False, "B"),
+    (179, "Scheduled", True, False, False, "B"),
+    (180, "Waiting for car demand", True, False, True, "B"),
+    (181, "Waiting for car demand", True, False, True, "B"),
+    (182, "Paused", True, False, False, "B"),
+    (183, "Waiting in queue by Power Sharing", True, False, True, "B"),
+    (184, "Waiting in queue by Power Sharing", True, False, True, "B"),
+    (185, "Waiting in queue by Power Boost", True, False, True, "B"),
+    (186, "Waiting in queue by Power Boost", True, False, True, "B"),
+    (187, "Waiting MID failed", True, False, True, "B"),
+    (188, "Waiting MID safety margin exceeded", True, False, True, "B"),
+    (189, "Waiting in queue by Eco-Smart", True, False, True, "B"),
+    (193, "Charging", True, True, True, "C"),
+    (194, "Charging", True, True, True, "C"),
+    (195, "Charging", True, True, True, "C"),
+    (196, "Discharging", True, False, True, "C"),
+    (209, "Locked", False, False, False, "A"),
+    (210, "Locked - Car connected", True, False, False, "B"),
 ]
 NAMED = {number for number, *_ in STATES}
-DERIVED = ("status", "car_connected", "charging", "charging_enabled")
+DERIVED = ("status", "car_connected", "charging", "charging_enabled", "evcc/status")
 
 
 def derived_of(status_id: Json) -> tuple[Json, ...]:
@@ -122,7 +122,7 @@ def derived_of(status_id: Json) -> tuple[Json, ...]:
 
 
 @pytest.mark.parametrize("state", STATES, ids=[str(number) for number, *_ in STATES])
-def test_state(state: tuple[int, str, bool | None, bool | None, bool | None]) -> None:
+def test_state(state: tuple[int, str, bool | None, bool | None, bool | None, str]) -> None:
     number, *expected = state
     assert derived_of(number) == tuple(expected)
     assert derived_of(float(number)) == tuple(expected)
@@ -136,21 +136,20 @@ def test_state(state: tuple[int, str, bool | None, bool | None, bool | None]) ->
 @example(209.5)
 def test_state_of_another_number(number: float) -> None:
     if number not in NAMED:
-        assert derived_of(number) == ("Unknown", None, None, None)
+        assert derived_of(number) == ("Unknown", None, None, None, None)
 
 
 @pytest.mark.parametrize("nothing", [None, "210", True, False, [], {}], ids=repr)
 def test_no_state_without_a_number(nothing: Json) -> None:
-    assert derived_of(nothing) == (None, None, None, None)
+    assert derived_of(nothing) == (None, None, None, None, None)
     assert status_of(nothing) is None
 
 
 def test_the_states_are_those_of_the_contract() -> None:
     assert set(STATUS_TEXTS) == {text for _, text, *_ in STATES} | {"Unknown"}
     assert {0, 5} == OUT_OF_TOUCH
-    assert status_of(210) == Status(
-        "Locked - Car connected", car_connected=True, charging=False, charging_enabled=False
-    )
+    locked = Status("Locked - Car connected", car_connected=True, charging=False, charging_enabled=False, evcc="B")
+    assert status_of(210) == locked
 
 
 # --- other derived fields
@@ -246,7 +245,7 @@ def test_row(row: Field) -> None:
     assert row.name.strip() == row.name != ""
     assert row.category in {None, "config", "diagnostic"}
     assert set(row.sources) <= FIELDS.keys(), "worked out from a field that is none"
-    assert not row.person or not row.enabled
+    assert not row.hidden or not row.enabled
     if row.detail is not None:
         assert row.key == row.detail.removeprefix(CONFIG).replace(".", "/")
     if row.basic is not None:

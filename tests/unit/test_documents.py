@@ -244,6 +244,14 @@ def test_captured_sweep() -> None:
         pytest.param(detail(availability=1), "availability_", "1", id="reserved-availability"),
         pytest.param(detail(basic={"x": 1}), "basic_/x", "1", id="reserved-basic"),
         pytest.param(detail(event="x"), "event_", "x", id="reserved-event"),
+        *(
+            pytest.param(detail(**{name: 1}), f"{name}_", "1", id=f"reserved-{name}")
+            for name in (
+                *("session", "last_session", "history", "schedule", "schedules", "control", "why", "evcc"),
+                *("last_problem", "energy_total", "energy_discharged_total", "energy_green_total"),
+            )
+        ),
+        pytest.param(detail(evcc={"status": "x"}), "evcc_/status", "x", id="name-of-a-derived-field-deeper"),
         pytest.param(detail(set="x"), "set_", "x", id="reserved-set"),
         pytest.param(detail(result={"set": 1}), "result_/set_", "1", id="reserved-deeper"),
         pytest.param(detail(status="x"), "status_", "x", id="name-of-a-derived-field"),

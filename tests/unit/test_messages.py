@@ -176,7 +176,7 @@ def test_every_state_is_one_that_home_assistant_takes(model: str) -> None:
 
 
 def test_nothing_tells_of_a_person() -> None:
-    people = {f"wallbox/{ID}/{row.key}" for row in FIELDS.values() if row.person}
+    people = {f"wallbox/{ID}/{row.key}" for row in FIELDS.values() if row.hidden}
     assert people
     for model in MODELS:
         assert not people & {str(part.get("state_topic")) for part in components(model).values()}

@@ -528,6 +528,11 @@ class TestDerived:
         assert tuple(chart.shown(key) for key in keys) == expected
         assert chart.of("status_id") == [payload(status_id)]
 
+    def test_the_letter_of_evcc_is_published(self, chart: Chart) -> None:
+        for begun, status_id in enumerate((161, 181, 194, 14, 5, 999, None)):
+            chart.detail(begun, status_id=status_id)
+        assert chart.of("evcc/status") == ["A", "B", "C", "E", "F", "None"]
+
     def test_from_the_sweep_too(self, chart: Chart) -> None:
         chart.detail(1)
         chart.sweep(2, status_id=194)

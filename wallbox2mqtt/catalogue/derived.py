@@ -34,6 +34,12 @@ def charging_enabled(status_id: Json) -> Json:
     return None if state is None else state.charging_enabled
 
 
+def evcc_status(status_id: Json) -> Json:
+    """Return the letter by which evcc knows the state."""
+    state = status_of(status_id)
+    return None if state is None else state.evcc
+
+
 def last_sync(text: Json) -> Json:
     """Return «2026-10-05 17:00:05», which the cloud means in UTC, as ISO 8601 with its offset.
 

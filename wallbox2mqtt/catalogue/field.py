@@ -67,7 +67,7 @@ class Field:
     fields from which a derived one is worked out, and the function. ``words``: all that a text can be.
     ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
     The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
-    Assistant from the start, ``person``: tells of a person, so announced to nobody, ``example``, ``buttons``.
+    Assistant from the start, ``hidden``: announced to nobody, ``example``, ``buttons``.
     ``private``: tells who, where or which one, so it is replaced in a copy for a bug report.
     ``on_off``: the numbers that mean yes and no. ``feature``: what the account's plan must have. ``unused``: the
     value of a charger that does not use it. ``quasar``: other chargers do not know it. What a charger does not use or
@@ -92,7 +92,7 @@ class Field:
     command: Command | None = None
     category: str | None = None
     enabled: bool = True
-    person: bool = False
+    hidden: bool = False
     private: bool = False
     icon: str | None = None
     buttons: tuple[Button, ...] = ()
@@ -123,7 +123,9 @@ class Field:
             "it is derived from nothing": (self.derive is None) != (not self.sources),
             "an everyday field is enabled": self.category is None and not self.enabled,
             "its category is none": self.category not in {None, "config", "diagnostic"},
-            "what tells of a person is not for a bug report": self.person and self.basic is None and not self.private,
+            "a hidden field of the detail is not for a bug report": self.hidden
+            and bool(self.detail)
+            and not self.private,
             "a setting can be set": self.category == "config" and self.command is None,
             "buttons are words of a command": bool(self.buttons) and self.command is None,
             "it has no meaning or name": not self.meaning or not self.name,

@@ -53,7 +53,7 @@ def _person(path: str, name: str, quantity: q.Quantity, meaning: str, example: q
         example=example,
         category=DIAGNOSTIC,
         enabled=False,
-        person=True,
+        hidden=True,
         private=True,
     )
 
@@ -78,7 +78,7 @@ def _basic(  # noqa: PLR0913 - a row in one line
         example=example,
         category=DIAGNOSTIC,
         enabled=False,
-        person=True,
+        hidden=True,
         private=private,
     )
 
@@ -133,6 +133,19 @@ STATE: tuple[Field, ...] = (
         derive=derived.charging_enabled,
         command=commands.CHARGING_ENABLED,
         icon="mdi:play-pause",
+    ),
+    Field(
+        key="evcc/status",
+        name="evcc status",
+        quantity=q.WORD,
+        meaning="for evcc: A no car, B car connected, C charging, E error, F out of reach",
+        example="B",
+        sources=("status_id",),
+        derive=derived.evcc_status,
+        words=("A", "B", "C", "E", "F"),
+        category=DIAGNOSTIC,
+        enabled=False,
+        hidden=True,
     ),
     Field(
         detail="config_data.locked",

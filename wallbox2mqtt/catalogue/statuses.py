@@ -11,50 +11,55 @@ from wallbox2mqtt.catalogue.quantities import is_number
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One state. None: the state does not tell."""
+    """One state. None: the state does not tell.
+
+    ``evcc``: A no car, B car connected, C charging, E error, F out of reach (the letters of IEC 61851, as evcc reads
+    them).
+    """
 
     text: str
     car_connected: bool | None
     charging: bool | None
     charging_enabled: bool | None
+    evcc: str | None
 
 
 _YES, _NO = True, False
 
 STATUSES: dict[int, Status] = {
-    0: Status("Disconnected", None, _NO, None),
-    4: Status("Completed", None, _NO, None),
-    5: Status("Offline", None, _NO, None),
-    14: Status("Error", _NO, _NO, None),
-    15: Status("Error", _NO, _NO, None),
-    161: Status("Ready", _NO, _NO, _YES),
-    162: Status("Ready", _NO, _NO, _YES),
-    163: Status("Disconnected", _NO, _NO, None),
-    164: Status("Waiting", _YES, _NO, _YES),
-    165: Status("Locked", _NO, _NO, _NO),
-    166: Status("Updating", _NO, _NO, None),
-    177: Status("Scheduled", _YES, _NO, _NO),
-    178: Status("Paused", _YES, _NO, _NO),
-    179: Status("Scheduled", _YES, _NO, _NO),
-    180: Status("Waiting for car demand", _YES, _NO, _YES),
-    181: Status("Waiting for car demand", _YES, _NO, _YES),
-    182: Status("Paused", _YES, _NO, _NO),
-    183: Status("Waiting in queue by Power Sharing", _YES, _NO, _YES),
-    184: Status("Waiting in queue by Power Sharing", _YES, _NO, _YES),
-    185: Status("Waiting in queue by Power Boost", _YES, _NO, _YES),
-    186: Status("Waiting in queue by Power Boost", _YES, _NO, _YES),
-    187: Status("Waiting MID failed", _YES, _NO, _YES),
-    188: Status("Waiting MID safety margin exceeded", _YES, _NO, _YES),
-    189: Status("Waiting in queue by Eco-Smart", _YES, _NO, _YES),
-    193: Status("Charging", _YES, _YES, _YES),
-    194: Status("Charging", _YES, _YES, _YES),
-    195: Status("Charging", _YES, _YES, _YES),
-    196: Status("Discharging", _YES, _NO, _YES),
-    209: Status("Locked", _NO, _NO, _NO),
-    210: Status("Locked - Car connected", _YES, _NO, _NO),
+    0: Status("Disconnected", None, _NO, None, "F"),
+    4: Status("Completed", None, _NO, None, "B"),
+    5: Status("Offline", None, _NO, None, "F"),
+    14: Status("Error", _NO, _NO, None, "E"),
+    15: Status("Error", _NO, _NO, None, "E"),
+    161: Status("Ready", _NO, _NO, _YES, "A"),
+    162: Status("Ready", _NO, _NO, _YES, "A"),
+    163: Status("Disconnected", _NO, _NO, None, "A"),
+    164: Status("Waiting", _YES, _NO, _YES, "B"),
+    165: Status("Locked", _NO, _NO, _NO, "A"),
+    166: Status("Updating", None, _NO, None, "F"),
+    177: Status("Scheduled", _YES, _NO, _NO, "B"),
+    178: Status("Paused", _YES, _NO, _NO, "B"),
+    179: Status("Scheduled", _YES, _NO, _NO, "B"),
+    180: Status("Waiting for car demand", _YES, _NO, _YES, "B"),
+    181: Status("Waiting for car demand", _YES, _NO, _YES, "B"),
+    182: Status("Paused", _YES, _NO, _NO, "B"),
+    183: Status("Waiting in queue by Power Sharing", _YES, _NO, _YES, "B"),
+    184: Status("Waiting in queue by Power Sharing", _YES, _NO, _YES, "B"),
+    185: Status("Waiting in queue by Power Boost", _YES, _NO, _YES, "B"),
+    186: Status("Waiting in queue by Power Boost", _YES, _NO, _YES, "B"),
+    187: Status("Waiting MID failed", _YES, _NO, _YES, "B"),
+    188: Status("Waiting MID safety margin exceeded", _YES, _NO, _YES, "B"),
+    189: Status("Waiting in queue by Eco-Smart", _YES, _NO, _YES, "B"),
+    193: Status("Charging", _YES, _YES, _YES, "C"),
+    194: Status("Charging", _YES, _YES, _YES, "C"),
+    195: Status("Charging", _YES, _YES, _YES, "C"),
+    196: Status("Discharging", _YES, _NO, _YES, "C"),
+    209: Status("Locked", _NO, _NO, _NO, "A"),
+    210: Status("Locked - Car connected", _YES, _NO, _NO, "B"),
 }
 
-UNKNOWN = Status("Unknown", None, None, None)
+UNKNOWN = Status("Unknown", None, None, None, None)
 """Any number that is not in the table; the number itself stays in ``status_id``."""
 
 STATUS_TEXTS: tuple[str, ...] = tuple(dict.fromkeys([s.text for s in STATUSES.values()] + [UNKNOWN.text]))

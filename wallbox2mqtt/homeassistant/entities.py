@@ -16,7 +16,7 @@ _SETTABLE = {Shape.BOOLEAN: "switch", Shape.FLAG: "switch", Shape.NUMBER: "numbe
 
 # a list's text may be longer than the 255 characters that a state can have
 ROWS = tuple(
-    row for row in FIELDS.values() if row.has_state and not row.person and row.quantity.shape is not Shape.LIST
+    row for row in FIELDS.values() if row.has_state and not row.hidden and row.quantity.shape is not Shape.LIST
 )
 """The rows that are announced of a charger that has them."""
 
