@@ -669,8 +669,25 @@ def test_answer_of_put_charger() -> None:
         "name": "Garage",
     }
     assert reading.values["basic/maxChargingCurrent"] == 16
-    assert "status_id" not in reading.values
+    assert reading.document is Document.PUT_CHARGER
     assert not reading.complete, "what is missing from a write's answer has not changed"
+
+
+def test_the_answer_of_put_charger_is_the_whole_basic_document() -> None:
+    """Each value of it that another document shows too is a reading of that field."""
+    reading = read_answer(BASIC, "v2")
+    shown = {key: value for key, value in reading.values.items() if not key.startswith("basic/")}
+    assert shown == {
+        "status_id": 210,
+        "name": "PulsarPlus SN 00000",
+        "locked": 1,
+        "max_charging_current": 32,
+        "max_available_current": 32,
+        "ocpp_status": 4,
+        "ocpp_ready": "ocpp_1.6j",
+        "software/currentVersion": "5.17.59",
+    }, "null says nothing"
+    assert read_basic(BASIC).values.items() <= reading.values.items()
 
 
 @pytest.mark.parametrize("wrap", [lambda config: config, lambda config: {"data": config}], ids=["plain", "under-data"])
@@ -693,6 +710,14 @@ def test_answer_of_post_config(wrap: Any) -> None:  # noqa: ANN401 - two lambdas
     }
     assert set(reading.wrong) == {"max_charging_current"}
     assert not reading.complete
+
+
+def test_the_answer_of_post_config_is_the_whole_configuration() -> None:
+    document = dict(capture("pulsar-plus-2026"))
+    config = document["config_data"]
+    answer, detail_values = read_answer(config, "config").values, read_detail({"config_data": config}).values
+    twice = {"name", "mid_status"}  # these count where they stand at the top of the detail
+    assert answer == {key: value for key, value in detail_values.items() if value is not None and key not in twice}
 
 
 @pytest.mark.parametrize("form", ["v2", "config", None])

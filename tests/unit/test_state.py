@@ -838,6 +838,28 @@ class TestAnswers:
         assert chart.of(LIMIT) == ["32", "13", "32"]
         assert chart.failed == [LIMIT]
 
+    def test_show_the_status_and_what_follows_from_it(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194, config_data={"locked": 0}, ocpp_status=1)
+        chart.write(10, "locked", 1, answer=v2(locked=1, status=209, ocppConnectionStatus=4, stateOfCharge=60))
+        assert chart.of("status") == ["Charging", "Locked"]
+        assert chart.of("charging") == ["true", "false"]
+        assert (chart.shown("ocpp_status"), chart.shown("state_of_charge")) == (4, 60)
+
+    def test_are_no_newer_than_their_request(self, chart: Chart) -> None:
+        chart.detail(0, status_id=161)
+        chart.sweep(8, status_id=194)
+        chart.write(10, "locked", 1, begun=5, answer=v2(locked=1, status=161))
+        assert chart.of("status_id") == ["161", "194"]
+
+    def test_do_not_take_back_a_pause_that_the_status_does_not_show_yet(self, chart: Chart) -> None:
+        chart.detail(0, status_id=194)
+        chart.write(10, "charging_enabled", value=False)
+        chart.write(12, "locked", 1, answer=v2(locked=1, status=194))
+        assert chart.of("charging_enabled") == ["true", "false"]
+        chart.write(10 + SETTLE_S, "locked", 0, answer=v2(locked=0, status=194))
+        assert chart.of("charging_enabled") == ["true"]
+        assert chart.failed == ["charging_enabled"]
+
     def test_of_a_config_show_what_follows(self, chart: Chart) -> None:
         chart.detail(0, config_data={"ecosmart": {"enabled": False, "mode": 0}, "energy_price": 0.2})
         answer: Json = {"energy_price": 0.3, "ecosmart": {"enabled": True, "mode": 1}}
