@@ -78,7 +78,7 @@ def cloudy(name: str, reason: str | None, answers: frozenset[str] = ANY, **fault
     )
 
 
-def spoiled(kind: Any, reason: str | None) -> Row:  # noqa: ANN401 - one of the simulator's words
+def corrupted(kind: Any, reason: str | None) -> Row:  # noqa: ANN401 - one of the simulator's words
     """A fault of the answers only: what was commanded has its effect, and is accepted by the status."""
     return cloudy(f"cloud: {kind}", reason, ANY, kind=kind)
 
@@ -148,9 +148,9 @@ CLOUD = [
     cloudy("cloud: drips", "timeout", kind="drip", seconds=0.2),
     cloudy("cloud: slow", None, OK, kind="delay", seconds=0.4),
     cloudy("cloud: body cut", "unreachable", kind="cut"),
-    spoiled("truncated", "bad_answer"),
-    spoiled("html", "bad_answer"),
-    spoiled("content_type", None),
+    corrupted("truncated", "bad_answer"),
+    corrupted("html", "bad_answer"),
+    corrupted("content_type", None),
     cloudy("cloud: 500 in HTML", "http_5xx", FAILED, kind="status", status=500),
     cloudy("cloud: 502 without a word", "http_5xx", FAILED, kind="status", status=502, body="empty"),
     cloudy("cloud: 503 after the effect", "http_5xx", FAILED, kind="status", status=503, body="json", effect=True),
@@ -207,13 +207,13 @@ CLOUD = [
         says="kept the last value.*field=charging_power",
         answers=OK,
     ),
-    spoiled("null", "bad_answer"),
-    spoiled("list", "bad_answer"),
-    spoiled("huge", "bad_answer"),
-    spoiled("deep", "bad_answer"),
-    spoiled("nan", "bad_answer"),
-    spoiled("duplicate_keys", None),
-    spoiled("invalid_utf8", "bad_answer"),
+    corrupted("null", "bad_answer"),
+    corrupted("list", "bad_answer"),
+    corrupted("huge", "bad_answer"),
+    corrupted("deep", "bad_answer"),
+    corrupted("nan", "bad_answer"),
+    corrupted("duplicate_keys", None),
+    corrupted("invalid_utf8", "bad_answer"),
     Row(
         name="cloud: redirect to another host",
         begins=redirect,

@@ -64,7 +64,7 @@ class TestFaults:
         cloud.fault(Fault(kind="status", status=500, body="json"))
         assert caller.call("GET", STATUS).json()["code"] == 500
 
-    def test_bodies_that_are_none(self, cloud: Simulator, caller: Caller) -> None:
+    def test_corrupted_bodies(self, cloud: Simulator, caller: Caller) -> None:
         good = caller.call("GET", STATUS).content
 
         def corrupted(**how: Any) -> requests.Response:  # noqa: ANN401 - any fault
@@ -180,7 +180,7 @@ class TestFaults:
         assert caller.call("PUT", LOCK).status_code == 403
 
     @pytest.mark.parametrize("how", [{"kind": "fire"}, {"kind": "hang", "count": 0}], ids=str)
-    def test_that_cannot_be(self, how: dict[str, Any]) -> None:
+    def test_invalid_faults_are_refused(self, how: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"kind|count"):
             Fault(**how)
 

@@ -291,7 +291,7 @@ class TestSchedules:
         assert caller.call("POST", self.PATH, {"schedules": [slot]}).status_code == 400
 
     @pytest.mark.parametrize("body", [None, [], {}, {"schedules": []}, {"schedules": 1}, {"schedules": [1]}], ids=str)
-    def test_bodies_that_are_none(self, caller: Caller, body: Json) -> None:
+    def test_invalid_bodies_are_refused(self, caller: Caller, body: Json) -> None:
         assert caller.call("POST", self.PATH, body).status_code == 400
 
     def test_a_guest_may_not_write(self, cloud: Simulator, caller: Caller) -> None:

@@ -436,6 +436,8 @@ def test_a_fleet_is_the_same_for_the_same_seed() -> None:
     assert len({charger.id for charger in chargers}) == 20
     assert len({charger.spec.group for charger in chargers}) == 3
     assert {161, 194} < states
+    assert all(charger.history() and charger.state().schedules for charger in chargers)
+    assert paths.get(chargers[1].detail(), "config_data.ecosmart.enabled") is True
 
 
 def test_a_faster_simulator_charges_faster_and_its_times_stay() -> None:

@@ -22,6 +22,8 @@ from wallbox2mqtt.simulator import EMAIL, PASSWORD, DailyLife, Settings, Simulat
 from wallbox2mqtt.topics import Topics
 
 _BASE = "wallbox"
+_SHOWN = ("availability", "energy_total", "event/", "session/", "last_session/", "schedules", "why")
+"""What is shown beside the fields of the catalogue."""
 _JOIN_S = 6.0
 _READS, _WRITES = 3, 5
 _LAG_S, _SETTLE_S = 5.0, 45.0
@@ -66,7 +68,9 @@ class Display:
         if level == "bridge":
             return f"{level:>8}  {key:<30} {text}" if key in {"state", "cloud", "cloud_reason"} else None
         row = FIELDS.get(key)
-        if key != "availability" and (row is None or row.category == "diagnostic" or not row.enabled):
+        if row is None and not key.startswith(_SHOWN):
+            return None
+        if row is not None and (row.category == "diagnostic" or not row.enabled):
             return None
         unit = "" if row is None or row.quantity.unit is None or "{" in row.quantity.unit else f" {row.quantity.unit}"
         return f"{level:>8}  {key:<30} {text}{unit}"

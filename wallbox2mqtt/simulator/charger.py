@@ -150,6 +150,12 @@ class SimulatedCharger:
             source = state if state.last_seen is None else state.last_seen
             return Truth(round(source.session.energy_kwh, 3), source.at)
 
+    def actual(self, when: float) -> ChargerState:
+        """Return the state that the charger was in at a time of the clock, reported or not, not later than now."""
+        with self._lock:
+            self._advance()
+            return self._at(when)
+
     def _advance(self) -> float:
         """Bring the past up to the present; return the present."""
         now = self._clock.monotonic()
@@ -165,15 +171,13 @@ class SimulatedCharger:
             del self._past[: _PAST // 2]
         return now
 
-    def actual(self, when: float) -> ChargerState:
-        """Return the state that the charger was in at a time of the clock, reported or not, not later than now."""
-        with self._lock:
-            self._advance()
-            return self._at(when)
-
     def _at(self, when: float) -> ChargerState:
-        index = max(0, bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1)
-        return advance(self._past[index], when)
+        return advance(self._changed_before(when), when)
+
+    def _changed_before(self, when: float) -> ChargerState:
+        """Return the state right after the last change before a time."""
+        index = bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1
+        return self._past[max(0, index)]
 
     def _shown(self, when: float) -> ChargerState:
         """Return what the cloud knows at a time: the last report."""
@@ -186,9 +190,8 @@ class SimulatedCharger:
         if live_s is None:
             return when
         idle_s = settings.idle_report_interval_s or live_s
-        index = max(0, bisect.bisect_right(self._past, when, key=lambda state: state.at) - 1)
-        latest = self._past[index]
-        # that of the time before the latest change, however it was then: a report is never taken back
+        latest = self._changed_before(when)
+        # the pace may have been another one before the latest change, and last_sync never goes back
         times = [self._slot(latest.at, live_s), self._slot(latest.at, idle_s)]
         times.append(self._slot(when, live_s if latest.power_kw else idle_s))
         if settings.reports_changes:

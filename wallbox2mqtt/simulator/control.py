@@ -70,18 +70,18 @@ class Control:
         self._simulator.configure(**body)
 
     def _account(self, body: dict[str, Json]) -> None:
-        deeds = {
+        actions = {
             "revoke_tokens": self._simulator.revoke_tokens,
             "revoke_refresh_tokens": self._simulator.revoke_refresh_tokens,
         }
         settings = dict(body)
-        deed = settings.pop("do", None)
-        if deed is not None and deed not in deeds:
-            msg = f"unknown: {deed}; known: {', '.join(deeds)}"
+        action = settings.pop("do", None)
+        if action is not None and action not in actions:
+            msg = f"unknown: {action}; known: {', '.join(actions)}"
             raise ValueError(msg)
         self._simulator.configure(**settings)
-        if isinstance(deed, str):
-            deeds[deed]()
+        if isinstance(action, str):
+            actions[action]()
 
     def _add(self, body: dict[str, Json]) -> None:
         self._simulator.add(changed(ChargerSpec(id=1, begin=READY_MOVES), {"id": None, **body}))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
-from wallbox2mqtt.simulator.paths import Document, Json, drop, put
+from wallbox2mqtt.simulator.paths import Document, Json, drop, has, put
+from wallbox2mqtt.simulator.schedule import DAYS
 
 
 @cache
@@ -165,7 +166,17 @@ _SCENES: tuple[tuple[tuple[str, Json], ...], ...] = (
 )
 
 
+_FIRST_ID = 900001
 _LIVELY_DAYS = 60
+_NIGHTS: dict[str, Json] = {
+    "id": 0,
+    "enable": False,
+    "max_current": 16,
+    "max_energy": 0,
+    "days": dict.fromkeys(DAYS, True),
+    "start": "2200",
+    "stop": "0430",
+}
 
 
 def fleet(
@@ -184,11 +195,19 @@ def fleet(
     chance = random.Random(seed)  # noqa: S311 - variety for the eye, no secret
     return tuple(
         ChargerSpec(
-            id=900001 + number,
+            id=_FIRST_ID + number,
             model=models[number % len(models)],
             group="Home" if number < 8 else f"Site {number // 8}",  # noqa: PLR2004 - some chargers a group
-            begin=(_SCENES[0] if number == 0 else chance.choice(_SCENES)) if lively else READY_MOVES,
+            begin=_lively_moves(number, models[number % len(models)], chance) if lively else READY_MOVES,
             past_days=_LIVELY_DAYS if lively else 0,
         )
         for number in range(count)
     )
+
+
+def _lively_moves(number: int, model: str, chance: random.Random) -> tuple[tuple[str, Json], ...]:
+    scene = _SCENES[0] if number == 0 else chance.choice(_SCENES)
+    follows_sun = number == 1 and has(MODELS[model].detail, "config_data.ecosmart")
+    schedules: Json = [{**_NIGHTS, "chargerId": _FIRST_ID + number}]
+    eco_smart: tuple[tuple[str, Json], ...] = (("set", {"config_data.ecosmart.enabled": True}),) if follows_sun else ()
+    return (*scene, *eco_smart, ("schedules", schedules))
