@@ -1,8 +1,6 @@
 """Fixtures that several test files use."""
 
 import os
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,13 +45,3 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 def watcher(broker: Broker) -> Iterator[Watcher]:
     with Watcher(broker.port) as watching:
         yield watching
-
-
-@pytest.fixture
-def own_process() -> Iterator[None]:
-    """Undo what App does to the process that it runs in."""
-    hook, zone = threading.excepthook, os.environ.get("TZ")
-    yield
-    threading.excepthook = hook
-    os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
-    time.tzset()

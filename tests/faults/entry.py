@@ -19,6 +19,7 @@ from typing import Any
 
 import schedule
 
+from wallbox2mqtt.cli.run import serve
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import load, state_dir
 from wallbox2mqtt.daemon.app import App
@@ -109,7 +110,7 @@ def main() -> int:
     clock = MeddledClock(control)
     shift_schedule(clock)
     meddle_with_names(control)
-    return App(config, state_dir(config, os.environ), clock).run()
+    return serve(App(config, state_dir(config, os.environ), clock))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """The program put together, in this process, with a mosquitto and the simulated cloud; time runs fast."""
 
 import json
-import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -74,7 +72,7 @@ Make = Callable[..., House]
 
 
 @pytest.fixture
-def make(broker: Broker, tmp_path: Path, own_process: None) -> Iterator[Make]:  # noqa: ARG001 - what it undoes
+def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
     """Make a house."""
     houses: list[House] = []
 
@@ -150,21 +148,6 @@ class TestEnd:
         if name != "broker's":  # without paho's thread only the will can say it, when the process has ended
             watcher.wait("wallbox/bridge/state", "offline")
 
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-    def test_a_thread_that_dies_of_an_exception(
-        self, make: Make, watcher: Watcher, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        house = make()
-        watcher.wait("wallbox/bridge/cloud", "online")
-
-        def die() -> None:
-            message = "a fault of ours"
-            raise ValueError(message)
-
-        threading.Thread(target=die, name="unlucky").start()
-        assert house.wait(5) == EXIT_FAILED
-        assert "a thread died thread=unlucky" in caplog.text
-
 
 class JumpyClock(SystemClock):
     """Its wall clock jumps by some seconds every two seconds."""
@@ -174,14 +157,6 @@ class JumpyClock(SystemClock):
 
 
 class TestTimes:
-    def test_the_process_goes_by_utc(self, make: Make, watcher: Watcher) -> None:
-        os.environ["TZ"] = "Europe/Madrid"
-        time.tzset()
-        make()
-        watcher.wait("wallbox/bridge/state", "online")
-        assert time.timezone == 0
-        assert time.daylight == 0
-
     @pytest.mark.parametrize("jump_s", [-3600, 3600], ids=["back", "forward"])
     def test_a_wall_clock_that_jumps(self, make: Make, watcher: Watcher, clock: FakeClock, jump_s: float) -> None:
         """The timetable goes by the system's clock, which a test cannot set: its times are moved instead."""

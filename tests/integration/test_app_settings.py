@@ -21,7 +21,7 @@ Open = Callable[..., House]
 
 
 @pytest.fixture
-def open_house(tmp_path: Path, own_process: None) -> Iterator[Open]:  # noqa: ARG001 - what it undoes
+def open_house(tmp_path: Path) -> Iterator[Open]:
     """Start a house at a broker's port."""
     houses: list[House] = []
 

@@ -14,7 +14,7 @@ from wallbox2mqtt.config import Config, LogConfig, MqttConfig, Secret, WallboxCo
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.simulator import EMAIL, Fault, Simulator
 
-pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("own_process")]
+pytestmark = pytest.mark.broker
 
 PASSWORD = "s3cr3t-of-logs"  # noqa: S105 - it stands nowhere else, so that finding it means that it was told
 HEADER = b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode().rstrip("=")

@@ -1,9 +1,7 @@
 """The commands, and what each needs. Modules are imported where they are used: ``--version`` must be quick."""
 
 import argparse
-import faulthandler
 import json
-import logging
 import math
 import os
 import signal
@@ -15,7 +13,7 @@ from typing import NoReturn
 
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli import help as help_texts
-from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, ConfigError, Wallbox2MqttError
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ConfigError, Wallbox2MqttError
 
 
 def _number(text: str, kind: type[float], least: float, most: float) -> float:
@@ -138,35 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _leave(*_: object) -> None:
-    sys.exit(0)
-
-
 def _run(args: argparse.Namespace) -> int:
     # until the program has handlers of its own there is nothing to put in order
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
-    from wallbox2mqtt.config import find, load, runtime_dir, state_dir  # noqa: PLC0415
-    from wallbox2mqtt.config.warnings import precautions  # noqa: PLC0415
-    from wallbox2mqtt.daemon.app import App  # noqa: PLC0415
-    from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
+        signal.signal(number, lambda *_: sys.exit(EXIT_OK))
+    from wallbox2mqtt.cli import run  # noqa: PLC0415
 
-    file = find(args.config, os.environ)
-    config = load(file, os.environ)
-    setup(config.log.level, os.environ)
-    secrets = (config.wallbox.password, config.mqtt.password)
-    HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
-    faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
-    directory = state_dir(config, os.environ)
-    for precaution in precautions(config, file, directory, os.environ):
-        logging.getLogger(__name__).warning(precaution)
-    try:
-        return App(config, directory, SystemClock(), runtime_dir(os.environ)).run()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # Python ends with the default handlers, and a second signal would make a failure of an orderly end
-            signal.signal(number, signal.SIG_IGN)
+    return run.run(args.config)
 
 
 def _health(args: argparse.Namespace) -> int:

@@ -8,9 +8,7 @@ import contextlib
 import logging
 import os
 import queue
-import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +155,6 @@ class App:
 
     def run(self) -> int:
         """Run until stopped; return the exit code."""
-        self._prepare_process()
         if self._log_topic is not None:
             logging.getLogger().addHandler(self._log_topic)
         self._show_info()
@@ -183,22 +180,6 @@ class App:
             return self._exit.code
         finally:
             self._end()
-
-    def _prepare_process(self) -> None:
-        os.environ["TZ"] = "UTC"  # see Scheduler
-        time.tzset()
-
-        def died(args: threading.ExceptHookArgs) -> None:
-            name = args.thread.name if args.thread is not None else "unknown"
-            error = args.exc_value
-            trace = (args.exc_type, error, args.exc_traceback) if error is not None else None
-            _LOG.critical("a thread died thread=%s", name, exc_info=trace)
-            self.stop(EXIT_FAILED, f"the thread {name} died")
-
-        threading.excepthook = died
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self.stop())
 
     def _set_schedule(self) -> None:
         real_s = self._clock.real_s

@@ -1,0 +1,61 @@
+"""``run``: the bridge, in a process that it has to itself."""
+
+import faulthandler
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import find, load, runtime_dir, state_dir
+from wallbox2mqtt.config.warnings import precautions
+from wallbox2mqtt.daemon.app import App
+from wallbox2mqtt.errors import EXIT_FAILED
+from wallbox2mqtt.log import HIDDEN, setup
+
+_LOG = logging.getLogger(__name__)
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(config_file: Path | None) -> int:
+    """Run the bridge as its configuration has it; return the exit code.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+
+    """
+    file = find(config_file, os.environ)
+    config = load(file, os.environ)
+    setup(config.log.level, os.environ)
+    secrets = (config.wallbox.password, config.mqtt.password)
+    HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
+    faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
+    directory = state_dir(config, os.environ)
+    for precaution in precautions(config, file, directory, os.environ):
+        _LOG.warning(precaution)
+    try:
+        return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)))
+    finally:
+        for number in _ENDS:
+            # Python ends with the default handlers, and a second signal would make a failure of an orderly end
+            signal.signal(number, signal.SIG_IGN)
+
+
+def serve(app: App) -> int:
+    """Run the bridge with the whole process to itself: its time zone, its signals, the ends of its threads."""
+    os.environ["TZ"] = "UTC"  # see Scheduler
+    time.tzset()
+
+    def died(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread is not None else "unknown"
+        error = args.exc_value
+        trace = (args.exc_type, error, args.exc_traceback) if error is not None else None
+        _LOG.critical("a thread died thread=%s", name, exc_info=trace)
+        app.stop(EXIT_FAILED, f"the thread {name} died")
+
+    threading.excepthook = died
+    for number in _ENDS:
+        signal.signal(number, lambda *_: app.stop())
+    return app.run()
