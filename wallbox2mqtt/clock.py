@@ -1,9 +1,11 @@
-"""Time as a constructor argument: the real clock, and one that runs faster for benchmarks and demos."""
+"""Time as a constructor argument: the machine's clock here, and others in the tests."""
 
 import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
+
+_LONGEST_WAIT_S = 86_400.0
 
 
 class Clock(Protocol):
@@ -29,24 +31,19 @@ def boot_time() -> float:
 
 
 class SystemClock:
-    """The machine's clock; ``speed`` makes its seconds shorter (a minute as 3 s: ``speed=20``)."""
-
-    def __init__(self, speed: float = 1.0) -> None:
-        """Start both clocks at the present; only what passes from now on is scaled."""
-        self._speed = speed
-        self._wall_start, self._start = time.time(), boot_time()
+    """The machine's clock."""
 
     def monotonic(self) -> float:
         """Seconds that never jump, those in which the machine slept among them: a command that waits grows older."""
-        return self._start + (boot_time() - self._start) * self._speed
+        return boot_time()
 
     def wall(self) -> float:
         """Seconds since 1970 as the system believes them."""
-        return self._wall_start + (time.time() - self._wall_start) * self._speed
+        return time.time()
 
     def real_s(self, seconds: float) -> float:
-        """How long so many of this clock's seconds take in truth; at most a day, which waits can bear."""
-        return min(max(0.0, seconds) / self._speed, 86_400.0)
+        """So many seconds, but at most a day, which waits can bear."""
+        return min(max(0.0, seconds), _LONGEST_WAIT_S)
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> bool:
         """Wait on a condition that the caller holds."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.rig import free_port, machine, table
+from tests.fakes import FastClock
 from wallbox2mqtt.cli.demo import config_of
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import HomeAssistantConfig, MqttConfig
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.mqtt import Connected, Event, Message, MqttConnection
@@ -78,7 +78,7 @@ class Watch:
 
 def measure(reads: int, chargers: int, speed: float, minutes: float) -> tuple[float, int]:
     """Run the program for a while; return the mean age in seconds, and how often the cloud refused."""
-    clock = SystemClock(speed)
+    clock = FastClock(speed)
     settings = Settings(reads_per_minute=reads, report_interval_s=STEP_S, token_life_s=900)
     cloud = Simulator(chargers=chargers, clock=clock, settings=settings)
     for number in cloud.chargers:

@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 import pytest
 
+from tests.fakes import FastClock
 from tests.ha_rules import problems_of
 from tests.mosquitto import LIMIT_S, Broker, Heard, Watcher, eventually, free_port
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.homeassistant import MIGRATE
@@ -31,7 +31,7 @@ class House:
 
     def __init__(self, broker: Broker, directory: Path) -> None:
         self.broker, self.directory = broker, directory
-        self.clock = SystemClock(SPEED)
+        self.clock = FastClock(SPEED)
         self._port = free_port()
         self.cloud = self.new_cloud(ChargerSpec(id=ONE, name="Garage"), ChargerSpec(id=TWO, model="old", name="Yard"))
         self._app: App | None = None

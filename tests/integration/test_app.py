@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FastClock
 from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from tests.parts import reads_of, writes_of
 from tests.stub_broker import StubBroker, Temper
-from wallbox2mqtt.clock import Clock, SystemClock
+from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App, _ChargersListed
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
@@ -77,7 +77,7 @@ def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
     houses: list[House] = []
 
     def make_house(clock: Clock | None = None, settings: Settings = GENEROUS, **options: Any) -> House:  # noqa: ANN401
-        house = House(clock or SystemClock(SPEED), tmp_path, broker.port, settings, **options)
+        house = House(clock or FastClock(SPEED), tmp_path, broker.port, settings, **options)
         houses.append(house)
         house.start()
         return house
@@ -112,7 +112,7 @@ class TestEnd:
 
     def test_in_a_flood(self, make: Make, watcher: Watcher) -> None:
         """Messages without end, more than anybody can handle: neither those that wait nor those that come hold it."""
-        clock = SystemClock(SPEED)
+        clock = FastClock(SPEED)
         house = make(clock, writes_per_minute=1)
         watcher.wait(f"wallbox/{ONE}/locked", "1")
         topic, ended = f"wallbox/{ONE}/max_charging_current/set", threading.Event()
@@ -149,7 +149,7 @@ class TestEnd:
             watcher.wait("wallbox/bridge/state", "offline")
 
 
-class JumpyClock(SystemClock):
+class JumpyClock(FastClock):
     """Its wall clock jumps by some seconds every two seconds."""
 
     def wall(self) -> float:
@@ -374,7 +374,7 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
             watcher.wait(topic, "")
 
 
-class HeldClock(SystemClock):
+class HeldClock(FastClock):
     """Lets the cloud's answer reach the writer just when main, at the end, has taken out who waits."""
 
     def __init__(self) -> None:

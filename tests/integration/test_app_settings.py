@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.fakes import FastClock
 from tests.integration.test_app import GENEROUS, ONE, SPEED, House
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import reads_of, writes_of
 from tests.stub_broker import StubBroker
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.simulator import Seen, Settings
 
 pytestmark = pytest.mark.broker
@@ -26,7 +26,7 @@ def open_house(tmp_path: Path) -> Iterator[Open]:
     houses: list[House] = []
 
     def make(port: int, settings: Settings = GENEROUS, *, speed: float = SPEED, **options: Any) -> House:  # noqa: ANN401
-        houses.append(House(SystemClock(speed), tmp_path, port, settings, **options))
+        houses.append(House(FastClock(speed), tmp_path, port, settings, **options))
         houses[-1].start()
         return houses[-1]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.fakes import FastClock
 from wallbox2mqtt.cli.dump import Dump, run
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, Secret, WallboxConfig
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
 
@@ -29,7 +29,7 @@ def documents(copy: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - JSON
 
 
 def test_every_document_of_every_charger_within_the_budget(tmp_path: Path) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     said: list[str] = []
     with Simulator(chargers=3, clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
         copy: Any = Dump(config_of(cloud), tmp_path, clock, said.append).copy()
@@ -47,7 +47,7 @@ def test_every_document_of_every_charger_within_the_budget(tmp_path: Path) -> No
 
 
 def test_the_token_and_the_budget_of_the_bridge_are_used(tmp_path: Path) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     with Simulator(clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
         for _ in range(2):
             Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
@@ -56,7 +56,7 @@ def test_the_token_and_the_budget_of_the_bridge_are_used(tmp_path: Path) -> None
 
 
 def test_only_the_chargers_of_the_configuration(tmp_path: Path) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     with Simulator(chargers=3, clock=clock) as cloud:
         one = list(cloud.chargers)[1]
         Dump(config_of(cloud, chargers=(one,)), tmp_path, clock, lambda _: None).copy()
@@ -64,7 +64,7 @@ def test_only_the_chargers_of_the_configuration(tmp_path: Path) -> None:
 
 
 def test_errors_are_part_of_the_copy(tmp_path: Path) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     with Simulator(clock=clock) as cloud:
         cloud.fault(Fault(kind="status", status=503, path="chargers/*", count=1))
         cloud.fault(Fault(kind="status", status=403, path="v2/*", count=1))
@@ -76,7 +76,7 @@ def test_errors_are_part_of_the_copy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "times"), [(429, 2), (401, 1)])
 def test_what_may_be_asked_again_later_is(tmp_path: Path, status: int, times: int) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     with Simulator(clock=clock) as cloud:
         cloud.fault(Fault(kind="status", status=status, path="chargers/*", count=times))
         copy: Any = Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
@@ -84,7 +84,7 @@ def test_what_may_be_asked_again_later_is(tmp_path: Path, status: int, times: in
 
 
 def test_basic_by_put_where_get_is_refused(tmp_path: Path) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     with Simulator(clock=clock, settings=Settings(get_basic=False)) as cloud:
         copy: Any = Dump(config_of(cloud, writes_per_minute=1), tmp_path, clock, lambda _: None).copy()
     assert "body" in copy["documents"][2]
@@ -92,7 +92,7 @@ def test_basic_by_put_where_get_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("worked_before", [False, True])
 def test_refused_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str], *, worked_before: bool) -> None:
-    clock = SystemClock(SPEED)
+    clock = FastClock(SPEED)
     with Simulator(clock=clock) as cloud:
         if worked_before:
             assert run(config_of(cloud), tmp_path, clock, None) == 0
@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_the_last_dump(tmp_path: Path) -> None:
 def test_what_is_there_is_replaced_by_the_whole_copy(tmp_path: Path, there: str) -> None:
     real, output = tmp_path / "real", tmp_path / "dump.json"
     with Simulator() as cloud:
-        clock = SystemClock(SPEED)
+        clock = FastClock(SPEED)
         if there == "pipe":
             os.mkfifo(output)
             # the reading end, without which nobody could write
@@ -159,7 +159,7 @@ def test_what_is_there_is_replaced_by_the_whole_copy(tmp_path: Path, there: str)
 
 def test_a_full_disk_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Simulator() as cloud:
-        assert run(config_of(cloud), tmp_path, SystemClock(SPEED), Path("/dev/full")) == 1
+        assert run(config_of(cloud), tmp_path, FastClock(SPEED), Path("/dev/full")) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "wallbox2mqtt: --output: /dev/full: No space left on device"
 
 

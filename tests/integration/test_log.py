@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import FastClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, LogConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.simulator import EMAIL, Fault, Simulator
@@ -30,7 +30,7 @@ def run(broker: Broker, tmp_path: Path) -> Iterator[Callable[[Simulator], App]]:
         )
         mqtt = MqttConfig(host="127.0.0.1", port=broker.port, base_topic="w")
         config = Config(wallbox=wallbox, mqtt=mqtt, log=LogConfig(level="debug", mqtt=True))
-        app = App(config, tmp_path / "state", SystemClock(speed=20))
+        app = App(config, tmp_path / "state", FastClock(speed=20))
         thread = threading.Thread(target=app.run)
         thread.start()
         running.append((app, thread))

@@ -4,8 +4,8 @@ import logging
 import os
 import sys
 
+from tests.fakes import FastClock
 from wallbox2mqtt.cli.run import serve
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import load, state_dir
 from wallbox2mqtt.daemon.app import App
 
@@ -14,7 +14,7 @@ def main() -> int:
     """Run the bridge of the environment's configuration; return its exit code."""
     config = load(None, os.environ)
     logging.basicConfig(level=config.log.level.upper(), stream=sys.stderr)
-    return serve(App(config, state_dir(config, os.environ), SystemClock(float(sys.argv[1]))))
+    return serve(App(config, state_dir(config, os.environ), FastClock(float(sys.argv[1]))))
 
 
 if __name__ == "__main__":

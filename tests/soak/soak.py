@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.rig import machine, resident_mib, table
+from tests.fakes import FastClock
 from tests.mosquitto import Broker, Watcher
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Seen, Settings, Simulator
 
 CHARGERS = 3
@@ -216,7 +216,7 @@ def slope_kib(samples: Sequence[tuple[float, float]]) -> float:
 
 def soak(seconds: float, speed: float, seed: int) -> tuple[Tally, float]:
     """Run for so many real seconds; return what was counted, and the simulated days."""
-    tally, chance, clock = Tally(), random.Random(seed), SystemClock(speed)  # noqa: S311 - repeatable, hides nothing
+    tally, chance, clock = Tally(), random.Random(seed), FastClock(speed)  # noqa: S311 - repeatable, hides nothing
     settings = Settings(reads_per_minute=None, writes_per_minute=None)
     cloud = Simulator(chargers=CHARGERS, clock=clock, settings=settings)
     with ExitStack() as stack:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import A_DAY
-from wallbox2mqtt.clock import SystemClock, iso_utc
+from tests.fakes import A_DAY, FastClock
+from wallbox2mqtt.clock import iso_utc
 
 
 def test_a_fast_clock_begins_now_and_runs_faster() -> None:
-    clock = SystemClock(speed=1000)
+    clock = FastClock(speed=1000)
     begun, wall = clock.monotonic(), clock.wall()
     assert abs(wall - time.time()) < 60
     until = time.monotonic() + 0.05
@@ -27,11 +27,11 @@ def test_a_fast_clock_begins_now_and_runs_faster() -> None:
     [(1, 60, 60), (20, 60, 3), (0.5, 60, 120), (1, 0, 0), (1, -5, 0), (1, 1e12, 86_400), (0.01, 3600, 86_400)],
 )
 def test_real_seconds(speed: float, seconds: float, expected: float) -> None:
-    assert SystemClock(speed).real_s(seconds) == expected
+    assert FastClock(speed).real_s(seconds) == expected
 
 
 def test_waits_end_when_the_time_is_up_or_they_are_notified() -> None:
-    clock, condition = SystemClock(speed=100), threading.Condition()
+    clock, condition = FastClock(speed=100), threading.Condition()
     with condition:
         assert not clock.wait(condition, 1)
         assert not clock.wait(condition, -1)
