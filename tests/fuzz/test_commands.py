@@ -7,6 +7,7 @@ the whole way: message, command_handler, queue, writer, HTTP, the simulated clou
 import json
 import re
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,7 +35,7 @@ Sent = tuple[str, str, Any]
 
 ON, OFF = {"1", "true", "on"}, {"0", "false", "off"}
 ACTIONS = {"resume": 1, "pause": 2, "reboot": 3, "resume_schedule": 9}
-PRICE = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]{1,4})?")
+PRICE = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 PLAIN = re.compile(r"[1-9][0-9]*")
 
 
@@ -67,20 +68,24 @@ def strict(text: str) -> dict[str, Any] | None:
 
 
 def is_price(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -5 <= value <= 5:
-        return False
-    return abs(value * 10_000 - round(value * 10_000)) < 1e-6
+    return not isinstance(value, bool) and isinstance(value, int | float) and -1000 <= value <= 1_000_000
 
 
 def priced(text: str) -> Any:  # noqa: ANN401 - a body
-    if PRICE.fullmatch(text) and abs(float(text)) <= 5:
-        return {"energy_price": float(text)}
+    if len(text) <= 40 and PRICE.fullmatch(text) and is_price(float(text)):
+        return {"energy_price": rounded(text)}
     found = strict(text)
     if found is None or not found.keys() <= {"energy_price", "currency_id"}:
         return None
     currency = found.get("currency_id", 1)
     whole = isinstance(currency, int) and not isinstance(currency, bool) and currency >= 1
-    return found if is_price(found.get("energy_price", 0)) and whole else None
+    if not is_price(found.get("energy_price", 0)) or not whole:
+        return None
+    return {key: rounded(str(value)) if key == "energy_price" else value for key, value in found.items()}
+
+
+def rounded(text: str) -> float:
+    return float(Decimal(text).quantize(Decimal("0.0001"), ROUND_HALF_UP)) + 0.0
 
 
 def expected(charger: int, key: str, payload: bytes) -> Sent | None:
@@ -129,7 +134,8 @@ STRANGE_KEYS = [
 ]
 
 GOOD = """1 0 true FALSE on Off lock UNLOCK Resume pause reboot resume_schedule 9 3 6 16 17 5 -6 -16 0.25 -5 5.0001 -0.5
-4.9999 name Gar\u00e4ge factory_reset update {"energy_price":0.5} {"energy_price":1,"currency_id":48}
+4.9999 name Gar\u00e4ge factory_reset update 36.5 1e-05
+{"energy_price":0.5} {"energy_price":1,"currency_id":48}
 {"energy_price":true}"""
 good = st.sampled_from(GOOD.split())
 around = st.sampled_from(["", " ", "\n", "\r\n", "\t", "\u00a0", "\0", "+", "-", "0", ".", "e1", "\u200b", "\uff11"])

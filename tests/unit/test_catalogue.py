@@ -22,8 +22,10 @@ from wallbox2mqtt.catalogue import (
     STATUS_TEXTS,
     Command,
     Field,
+    FirstValues,
     Intent,
     Json,
+    NotReadYetError,
     Quantity,
     Shape,
     intent_of_request,
@@ -581,7 +583,6 @@ NUMBERS = (
     "33",
     "-6",
     "-33",
-    "65",
     "256",
     "101",
     "1e0",
@@ -589,29 +590,33 @@ NUMBERS = (
     "9" * 10,
 )
 PRICES = (
-    "5.0001",
-    "-5.0001",
-    "0.12345",
-    "0.00000",
-    "6",
-    "-6",
-    "5.1",
-    "-5.1",
+    "1000000.0001",
+    "-1000.0001",
+    "1000001",
+    "-1001",
+    "1e7",
+    "1e400",
+    "1e9999",
     "00.5",
     "0.5.5",
     "0,5",
-    "1e-1",
-    "0.5e0",
-    "5.00000",
+    "1e",
+    "e-1",
+    "1e-",
+    "1e1.5",
+    "+1e-05",
+    "1 e-05",
+    "0." + "1" * 39,
     "- 1",
     "0. 5",
 )
 OBJECTS = (
     '{"energy_price": "0.2"}', '{"energy_price": true}', '{"energy_price": null}', '{"energy_price": NaN}',
     '{"energy_price": Infinity}',
-    '{"energy_price": -Infinity}', '{"energy_price": 1e0}', '{"energy_price": +1}', '{"energy_price": 01}',
+    '{"energy_price": -Infinity}', '{"energy_price": "1e-05"}', '{"energy_price": +1}', '{"energy_price": 01}',
     '{"energy_price": .5}',
-    '{"energy_price": 5.00001}', '{"energy_price": 6}', '{"energy_price": [1]}', '{"energy_price": {}}',
+    '{"energy_price": 1000000.1}', '{"energy_price": -1e4}', '{"currency_id": 1e0}',
+    '{"energy_price": [1]}', '{"energy_price": {}}',
     '{"energy_price": 1,}',
     '{"energy_price": 1} x', '{"energy_price": 1}{}', '{"energy_price": 1, "energy_price": 1}',
     '{"energy_price": 1, "x": 2}',
@@ -633,7 +638,7 @@ SETTINGS = (
     '{"max_charging_current": -16}', '{"home_sharing": 2}', '{"home_sharing": true}', '{"home_sharing": "on"}',
     '{"home_sharing": -1}',
     '{"home_sharing": 0.0}', '{"home_sharing": -0}', '{"icp_max_current": 0}', '{"icp_max_current": -16}',
-    '{"icp_max_current": 65}',
+    '{"icp_max_current": 256}',
     '{"icp_max_current": 1e1}', '{"max_charging_current": 16, "max_charging_current": 16}', '{"name": "x"}',
     '{"locked": 1}',
     '{"max_charging_current": 16, "locked": 1}', "16", "1", "0", "on", "0.5",
@@ -656,7 +661,7 @@ FOREIGN_WORDS = (
     "lockk",
     f"LOC{KELVIN}",
 )
-UNPRINTABLE = [f"a{chr(code)}b" for code in [*range(0x20), *range(0x7F, 0xA1), 0x200B, 0x202E, 0xFEFF, 0xFFFF, 0xE000]]
+UNPRINTABLE = [f"a{chr(code)}b" for code in [*range(0x20), *range(0x7F, 0xA0), 0x200B, 0x202E, 0xFEFF, 0xFFFF, 0xE000]]
 EXTRA: dict[str, tuple[str, ...]] = {
     "locked": FOREIGN_WORDS,
     "max_charging_current": (*(n for n in NUMBERS if n != "5"), "5", "0", "1", "on", "true", "-16", "32.5"),
@@ -666,7 +671,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
     "firmware": ("1", "0", "5", "on", "true", "update", "Install now", "install!", "5.17.59", "latest"),
     "energy_price": (*PRICES, *OBJECTS, "on", "true"),
     "home_sharing": (*FOREIGN_WORDS, "lock", '{"home_sharing": 1}'),
-    "icp_max_current": (*(n for n in NUMBERS if n not in {"5", "33"}), "0", "-1", "-16", "on", "true", "16.5"),
+    "icp_max_current": (*(n for n in NUMBERS if n not in {"5", "33", "101"}), "0", "-1", "-16", "on", "true", "16.5"),
     "config": (*OBJECTS, *SETTINGS),
     "eco_smart": (
         "0",
@@ -695,7 +700,13 @@ def hostile_for(key: str) -> list[bytes]:
     if key == "refresh":
         # whatever is sent asks for a read, as far as it is text and no larger than a command may be
         return [payload for payload in HOSTILE if len(payload) > MAX_PAYLOAD_BYTES or not _is_utf8(payload)]
+    if key == "energy_price":
+        # prices may have an exponent
+        return [*(payload for payload in HOSTILE if not EXPONENT.fullmatch(payload)), *extra]
     return [*HOSTILE, *extra]
+
+
+EXPONENT = re.compile(rb"[0-9.]+[eE][+-]?[0-9]+")
 
 
 def _is_utf8(payload: bytes) -> bool:
@@ -781,7 +792,7 @@ def test_words_are_exactly_these(text: str) -> None:
 
 WHOLES: dict[str, tuple[dict[str, Json], list[range]]] = {
     "max_charging_current": ({}, [range(6, 33)]),
-    "icp_max_current": ({}, [range(1, 65)]),
+    "icp_max_current": ({}, [range(1, 256)]),
     "ecosmart/mode": ({}, [range(2)]),
     "ecosmart/percentage": ({}, [range(101)]),
 }
@@ -822,10 +833,8 @@ _LIMITS: list[tuple[str, dict[str, Json], list[range]]] = [
     ("max_charging_current", {"part_number": "QS", "max_available_current": 16}, [range(-16, -5), range(6, 17)]),
     ("max_charging_current", {"part_number": None}, [range(6, 33)]),
     ("max_charging_current", {"part_number": "PQS1"}, [range(6, 33)]),
-    ("icp_max_current", {"icp_max_current": 64}, [range(1, 65)]),
-    ("icp_max_current", {"icp_max_current": 65}, [range(1, 256)]),
-    ("icp_max_current", {"icp_max_current": 200}, [range(1, 256)]),
-    ("icp_max_current", {"icp_max_current": None}, [range(1, 65)]),
+    ("icp_max_current", {"icp_max_current": 20}, [range(1, 256)]),
+    ("icp_max_current", {"icp_max_current": None}, [range(1, 256)]),
 ]
 
 
@@ -843,8 +852,8 @@ def test_limits_of_a_charger(key: str, view: dict[str, Json], ranges: list[range
     [
         ("max_charging_current", {}, lang.Range(6, 32, 1)),
         ("max_charging_current", {"part_number": "QSX", "max_available_current": 16}, lang.Range(-16, 16, 1)),
-        ("icp_max_current", {"icp_max_current": 100}, lang.Range(1, 255, 1)),
-        ("energy_price", {}, lang.Range(-5, 5, 0.0001)),
+        ("icp_max_current", {}, lang.Range(1, 255, 1)),
+        ("energy_price", {}, lang.Range(-1000, 1_000_000, 0.0001)),
         ("ecosmart/percentage", {}, lang.Range(0, 100, 1)),
         ("locked", {}, None),
         ("name", {}, None),
@@ -859,10 +868,9 @@ def test_limits_of_a_charger_of_which_nothing_is_known() -> None:
 
 
 def is_price(text: str) -> bool:
-    if not re.fullmatch(r"-?[0-9]+(\.[0-9]{1,4})?", text):
+    if len(text) > 40 or not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", text, re.ASCII):
         return False
-    whole = text.lstrip("-").partition(".")[0]
-    return (len(whole) == 1 or whole[0] != "0") and abs(Exact(text)) <= 5
+    return -1000 <= Exact(text) <= 1_000_000
 
 
 @given(_numeric)
@@ -870,13 +878,41 @@ def is_price(text: str) -> bool:
 @example("5.0001")
 @example("-0")
 @example("0.00000")
+@example("1e-05")
+@example("1e6")
 def test_prices_are_exactly_these(text: str) -> None:
     stripped = text.strip(" \t\r\n\v\f")
     assert accepts("energy_price", text) == is_price(stripped)
     if is_price(stripped):
         value = understood("energy_price", text).value
         assert isinstance(value, int | float)
-        assert Exact(repr(value)) == Exact(stripped)
+        assert abs(Exact(repr(value)) - Exact(stripped)) <= Exact("0.00005")
+        assert round(value, 4) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.123456", 0.1235),
+        ("0.30000000000000004", 0.3),
+        ("1e-05", 0.0),
+        ("-1e-05", 0.0),
+        ("5e-05", 0.0001),
+        ("2.5E-1", 0.25),
+        ("0.12345", 0.1235),
+        ("36.5", 36.5),
+        ("6.25", 6.25),
+        ("31", 31),
+        ("1000000", 1_000_000),
+        ("-1000", -1000),
+    ],
+)
+def test_prices_are_rounded_to_four_decimals(text: str, value: float) -> None:
+    """As sensors of tariffs print them, in any currency."""
+    for key, payload in (("energy_price", text), ("energy_price", f'{{"energy_price": {text}}}')):
+        shown = understood(key, payload).value
+        assert (shown["energy_price"] if isinstance(shown, dict) else shown) == value
+    assert str(understood("energy_price", text).value)[0] != "-" or value < 0
 
 
 CONFIG_ORACLE: dict[str, Callable[[str], bool]] = {
@@ -884,7 +920,7 @@ CONFIG_ORACLE: dict[str, Callable[[str], bool]] = {
     "currency_id": lambda text: re.fullmatch(r"[1-9][0-9]{0,8}", text) is not None,
     "max_charging_current": lambda text: is_whole(text, [range(6, 33)]),
     "home_sharing": lambda text: text in {"0", "1"},
-    "icp_max_current": lambda text: is_whole(text, [range(1, 65)]),
+    "icp_max_current": lambda text: is_whole(text, [range(1, 256)]),
 }
 _member_keys = st.sampled_from([*CONFIG_ORACLE, "locked", "", "Energy_price"])
 _member_values = (
@@ -918,11 +954,18 @@ def test_other_json_is_refused(value: Json) -> None:
     assert known or not accepts("config", json.dumps(value))
 
 
-@given(st.text(max_size=70) | st.text(alphabet="a\u00e9 \u00a0\u200b\n", max_size=70))
+JOINERS = "\u200c\u200d\u00a0\u202f"
+
+
+@given(st.text(max_size=70) | st.text(alphabet="a\u00e9 \u00a0\u200b\u200d\n", max_size=70))
+@example("\U0001f468\u200d\U0001f469\u200d\U0001f467")
+@example("Garage\u00a02")
+@example("\u00a0\u200d")
 def test_names_are_exactly_these(text: str) -> None:
     stripped = text.strip(" \t\r\n\v\f")
-    printable = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in stripped)
-    assert accepts("name", text) == (printable and 1 <= len(stripped) <= 64)
+    plain = [char for char in stripped if char not in JOINERS]
+    printable = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in plain)
+    assert accepts("name", text) == (printable and len(plain) > 0 and len(stripped) <= 64)
 
 
 @given(st.binary(max_size=1024).filter(_is_utf8))
@@ -1009,3 +1052,57 @@ def test_what_newer_commands_leave_of_a_wish() -> None:
 def test_a_command_without_a_request_is_a_read() -> None:
     assert {key for key, command in COMMANDS.items() if command.request is None} == {"refresh"}
     assert not Command(language=lang.Anything(), request=None).always_sent
+
+
+WORDS_WHILE_UPDATING = [
+    ("action", "reboot", False),
+    ("action", "3", False),
+    ("action", "factory_reset", False),
+    ("action", "update", False),
+    ("firmware", "install", False),
+    ("action", "resume", True),
+    ("action", "pause", True),
+    ("action", "resume_schedule", True),
+    ("locked", "1", True),
+    ("charging_enabled", "off", True),
+]
+
+
+@pytest.mark.parametrize(("key", "payload", "allowed"), WORDS_WHILE_UPDATING)
+def test_what_may_break_a_charger_waits_for_the_end_of_its_update(key: str, payload: str, *, allowed: bool) -> None:
+    view = VIEW | {"status_id": 166, "software/updateAvailable": True}
+    assert accepts(key, payload, view) == allowed
+    assert accepts(key, payload, view | {"status_id": 161})
+    if not allowed:
+        with pytest.raises(InvalidPayloadError, match="the charger is updating"):
+            understood(key, payload, view)
+
+
+@pytest.mark.parametrize(
+    ("key", "payload", "field"),
+    [
+        ("locked", "1", None),
+        ("charging_enabled", "off", None),
+        ("action", "resume", None),
+        ("action", "resume_schedule", None),
+        ("name", "Garage", None),
+        ("energy_price", "0.3", None),
+        ("action", "reboot", "status_id"),
+        ("action", "factory_reset", "status_id"),
+        ("action", "update", "status_id"),
+        ("firmware", "install", "status_id"),
+        ("max_charging_current", "16", "max_available_current"),
+        ("home_sharing", "1", "icp_max_current"),
+        ("icp_max_current", "20", "home_sharing"),
+        ("eco_smart", "eco", "ecosmart/percentage"),
+    ],
+)
+def test_what_a_command_needs_to_know_of_its_charger(key: str, payload: str, field: str | None) -> None:
+    nothing = FirstValues()
+    if field is None:
+        assert understood(key, payload, nothing) == understood(key, payload, VIEW)
+    else:
+        with pytest.raises(NotReadYetError):
+            understood(key, payload, nothing)
+    view = FirstValues(VIEW | {"status_id": 161, "software/updateAvailable": True})
+    assert understood(key, payload, view).field.key == key

@@ -234,24 +234,26 @@ class TestWaiting:
     def test_the_detail_is_asked_for_again_where_its_read_failed(self, make: Make) -> None:
         parts = make(read=False)
         parts.settle()
-        parts.send(f"{ONE}/locked", "1")
+        parts.send(f"{ONE}/max_charging_current", "16")
         parts.cloud.configure(reads_per_minute=0)
         parts.run(50)
         parts.cloud.configure(reads_per_minute=None)
         parts.run(69)
-        assert parts.results_of("locked") == [("ok", 1, None)]
+        assert parts.results_of("max_charging_current") == [("ok", 16, None)]
 
     def test_no_longer_than_the_limit(self, make: Make) -> None:
         parts = make(read=False, max_age_s=40)
         parts.settle()
-        parts.send(f"{ONE}/locked", "1")
-        parts.send(f"{ONE}/name", "one\x00two")
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.send(f"{TWO}/max_charging_current", "99")
         parts.run(39)
         assert parts.answers == []
         parts.run(2)
         assert parts.statuses() == {"failed": 2}
-        assert parts.results_of("locked") == [("failed", 1, "expired")]
-        assert parts.results_of("name") == [("failed", None, "expired")], "it would have been refused"
+        assert parts.results_of("max_charging_current") == [
+            ("failed", 16, "expired"),
+            ("failed", None, "expired"),  # it would have been refused
+        ]
 
     @pytest.mark.parametrize("read", [True, False], ids=["known", "not read yet"])
     @pytest.mark.parametrize("key", ["locked", "refresh"])
@@ -309,7 +311,7 @@ class TestWaiting:
     def test_no_more_than_there_is_room_for(self, make: Make) -> None:
         parts = make(read=False, chargers=(ONE,))
         for _ in range(MAX_UNREAD):
-            parts.send(f"{ONE}/locked", "1")
+            parts.send(f"{ONE}/max_charging_current", "16")
         parts.send(f"{ONE}/name", "A")
         assert parts.results_of("name") == [("failed", "A", "too many commands wait for the first reading")]
         assert len(parts.queue) == MAX_UNREAD
@@ -322,7 +324,7 @@ class TestWaiting:
 
     def test_what_waits_can_be_taken_out(self, make: Make) -> None:
         parts = make(read=False, chargers=(ONE,))
-        parts.send(f"{ONE}/locked", "1")
+        parts.send(f"{ONE}/max_charging_current", "16")
         waiting, _ = parts.queue.drain()
         assert [command.charger_id for command in waiting] == [ONE]
 
@@ -333,6 +335,73 @@ class TestWaiting:
         assert parts.queue.unread() == []
         parts.run(61)
         assert parts.results_of("refresh") == [("ok", None, None)]
+
+
+class TestBeforeTheFirstDetail:
+    """Of a charger that is known from an earlier run, or from the list."""
+
+    @pytest.mark.parametrize(
+        ("command", "body"),
+        [
+            ("locked 1", {"locked": 1}),
+            ("locked unlock", {"locked": 0}),
+            ("charging_enabled off", {"action": 2}),
+            ("action resume", {"action": 1}),
+            ("action resume_schedule", {"action": 9}),
+            ("name A", {"name": "A"}),
+            ("energy_price 0.3", {"energy_price": 0.3}),
+        ],
+    )
+    def test_what_needs_no_reading_goes_at_once(self, make: Make, command: str, body: dict[str, Any]) -> None:
+        parts = make(read=False, chargers=(ONE,), reads_per_minute=0.01)
+        parts.cloud.configure(reads_per_minute=0)
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.settle()
+        assert [one.body for one in parts.sent_writes] == [body]
+
+    @pytest.mark.parametrize("command", ["action reboot", "action update", "firmware install", "home_sharing 1"])
+    def test_what_depends_on_the_charger_waits(self, make: Make, command: str) -> None:
+        parts = make(read=False, chargers=(ONE,))
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        assert parts.queue.unread() == [ONE]
+        parts.run(61)
+        assert len(parts.answers) == 1
+
+    def test_a_later_one_for_the_same_field_is_not_overtaken(self, make: Make) -> None:
+        """The settings wait for the detail; the price behind them needs none, and must win all the same."""
+        parts = make(read=False)
+        parts.settle()
+        parts.send(f"{ONE}/config", '{"energy_price": 0.1, "max_charging_current": 16}')
+        parts.send(f"{ONE}/energy_price", "0.2")
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        assert [one.body for one in parts.sent_writes] == [{"locked": 1}], "urgent ones pass"
+        parts.run(100)
+        assert parts.last(f"{ONE}/energy_price") == "0.2"
+        assert parts.cloud.charger(ONE).detail()["config_data"]["energy_price"] == 0.2  # type: ignore[index,call-overload]
+
+
+@pytest.mark.parametrize("word", ["reboot", "factory_reset", "update"])
+def test_an_updating_charger_is_left_alone(make: Make, word: str) -> None:
+    """From the moment on at which it was told to update, whatever its last reading shows."""
+    parts = make(allowed=("factory_reset",))
+    parts.cloud.charger(ONE).do("update")
+    parts.send(f"{ONE}/refresh", "")
+    parts.run(61)
+    parts.send(f"{ONE}/firmware", "install")
+    parts.settle()
+    assert parts.results_of("firmware") == [("ok", "install", None)]
+    parts.send(f"{ONE}/action", word)
+    parts.settle()
+    parts.send(f"{ONE}/refresh", "")
+    parts.run(61)
+    assert parts.last(f"{ONE}/status_id") == "166"
+    parts.send(f"{ONE}/action", word)
+    parts.run(1)
+    assert parts.results_of("action") == [("rejected", None, "the charger is updating")] * 2
+    assert [one.body for one in parts.sent_writes] == [{"action": 5}]
 
 
 def test_the_answer_goes_where_an_mqtt_5_client_wants_it(make: Make) -> None:

@@ -1,7 +1,7 @@
 """Where commands come in: each message on a ``…/set`` topic is understood, refused, or made to wait.
 
-Refusal is the default. A command for a charger of which nothing is known yet waits for the first detail,
-because its limits and its body come from there.
+Refusal is the default. A command whose limits or body depend on a field that has not been read yet waits for the
+first detail of its charger.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.catalogue import FIELDS, Field, parse, read_payload
+from wallbox2mqtt.catalogue import FIELDS, Field, FirstValues, Intent, NotReadYetError, parse, read_payload
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.topics import LONGEST_REPLY, CommandTopic, Topics
@@ -97,11 +97,8 @@ class CommandHandler:
             return
         elif (problem := self._refusal_of(command.charger_id)) is not None:
             self._reject(command, problem)
-        elif self._states.has_detail(command.charger_id) or command.key == "refresh":
-            self._understand(command, *found)
         else:
-            self._reader.want(command.charger_id)
-            self._hold(command)
+            self._understand(command, *found)
 
     def _hold(self, command: QueuedCommand) -> None:
         """Let a command wait for a reading; understood as far as that goes, so that its result tells the value."""
@@ -139,15 +136,32 @@ class CommandHandler:
             return None
 
     def _understand(self, command: QueuedCommand, row: Field, text: str) -> None:
+        view = self._states.view(command.charger_id)
+        if not self._states.has_detail(command.charger_id):
+            view = FirstValues(view)
         try:
-            command.intent = parse(row, text, self._states.view(command.charger_id), self._allowed)
+            intent = parse(row, text, view, self._allowed)
         except InvalidPayloadError as error:
             self._reject(command, str(error))
+        except NotReadYetError:
+            self._wait_for_detail(command)
+        else:
+            self._queue_up(command, intent)
+
+    def _queue_up(self, command: QueuedCommand, intent: Intent) -> None:
+        command.intent = intent
+        if command.charger_id in self._queue.unread() and not command.urgent and intent.request is not None:
+            # behind those that came before it, or an older one would be sent after it
+            self._wait_for_detail(command)
             return
         for superseded in self._queue.add(command):
             self._results.superseded(superseded)
-        if command.intent.request is None:
+        if intent.request is None:
             self._reader.want(command.charger_id)
+
+    def _wait_for_detail(self, command: QueuedCommand) -> None:
+        self._reader.want(command.charger_id)
+        self._hold(command)
 
     def _reject(self, command: QueuedCommand, reason: str) -> None:
         _LOG.info("rejected a command charger=%d field=%.100s reason=%r", command.charger_id, command.key, reason)

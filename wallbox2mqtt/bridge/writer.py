@@ -5,7 +5,9 @@ import logging
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.refusals import is_action, reason_of
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.catalogue import FIELDS, Intent, Json, request_of
+from wallbox2mqtt.catalogue import FIELDS, Intent, Json, Values, request_of
+from wallbox2mqtt.catalogue.commands import UPDATES
+from wallbox2mqtt.catalogue.statuses import UPDATING
 from wallbox2mqtt.catalogue.templates import RequestTemplate, UnfilledError
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.backoff import Backoff
@@ -16,6 +18,7 @@ from wallbox2mqtt.errors import (
     CloudError,
     ConflictError,
     ForbiddenError,
+    InvalidPayloadError,
     NotSentError,
     RateLimitedError,
     UnauthorizedError,
@@ -39,6 +42,7 @@ class Writer:
         self._queue, self._results = shared.queue, shared.results
         self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
         self._backoff = Backoff(0.0, shared.writes.interval_s, shared.clock)
+        self._updated: set[int] = set()
 
     @property
     def refused(self) -> int:
@@ -106,7 +110,13 @@ class Writer:
         if intent is None:
             return
         try:
+            # what the charger shows may have changed while the command waited
+            intent.check(self._view_with_updates(command.charger_id))
             sending = request_of(intent, self._states.view(command.charger_id))
+        except InvalidPayloadError as error:
+            self._states.republish(command.charger_id, [command.key])
+            self._results.rejected(command, str(error))
+            return
         except UnfilledError as error:
             self._fail(command, str(error), None)
             return
@@ -123,6 +133,21 @@ class Writer:
         else:
             self._accepted(command, intent, request, answer)
 
+    def _view_with_updates(self, charger_id: int) -> Values:
+        """Return what a charger shows; one that has just been told to update does so, whatever its last status says."""
+        if self._states.is_certain(charger_id, {"status_id"}):
+            self._updated.discard(charger_id)
+        view = self._states.view(charger_id)
+        return {**view, "status_id": UPDATING} if charger_id in self._updated else view
+
+    def _acted(self, command: QueuedCommand, intent: Intent) -> None:
+        """Record that a remote action may have had an effect: until the next reading the status is not known."""
+        if intent.pauses:
+            return
+        self._states.mark_uncertain(command.charger_id, {"status_id"}, self._clock.monotonic())
+        if intent.value in UPDATES:
+            self._updated.add(command.charger_id)
+
     def _accepted(
         self, command: QueuedCommand, intent: Intent, request: RequestTemplate, answer: CloudResponse
     ) -> None:
@@ -133,6 +158,8 @@ class Writer:
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)
         now = self._clock.monotonic()
+        if is_action(intent):
+            self._acted(command, intent)
         unconfirmed = self._states.accept(command.charger_id, shown, reading, answer.begun, now, commands)
         if not shown:
             # its reading is to show what became of it, whatever another command wished before
@@ -146,6 +173,8 @@ class Writer:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
         if isinstance(error, AnswerLostError) and error.sent and command.intent is not None:
             self._states.mark_uncertain(command.charger_id, command.intent.sets, self._clock.monotonic())
+            if is_action(command.intent):
+                self._acted(command, command.intent)
         match error:
             case RateLimitedError():
                 self._backoff.refused(error.retry_after_s)

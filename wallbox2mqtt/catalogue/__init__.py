@@ -2,7 +2,17 @@
 
 from wallbox2mqtt.catalogue.field import CONFIG, Button, Command, Field
 from wallbox2mqtt.catalogue.parsing import Intent, intent_of_request, parse, request_of
-from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, Name, Range, Values, is_quasar, range_of, read_payload
+from wallbox2mqtt.catalogue.payloads import (
+    MAX_PAYLOAD_BYTES,
+    FirstValues,
+    Name,
+    NotReadYetError,
+    Range,
+    Values,
+    is_quasar,
+    range_of,
+    read_payload,
+)
 from wallbox2mqtt.catalogue.quantities import Json, Quantity, Scalar, Shape
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
@@ -18,9 +28,11 @@ __all__ = [
     "Button",
     "Command",
     "Field",
+    "FirstValues",
     "Intent",
     "Json",
     "Name",
+    "NotReadYetError",
     "Quantity",
     "Range",
     "Scalar",

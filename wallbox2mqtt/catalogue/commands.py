@@ -7,6 +7,7 @@ them a second time, by hand, because the simulator shares the errors of these ro
 from wallbox2mqtt.catalogue.field import Button, Command
 from wallbox2mqtt.catalogue.payloads import Anything, Choice, Decimal, Either, Integer, JsonObject, Limit, Name, Values
 from wallbox2mqtt.catalogue.quantities import Json
+from wallbox2mqtt.catalogue.statuses import UPDATING
 from wallbox2mqtt.catalogue.templates import (
     POST_CONFIG,
     PUT_CHARGER,
@@ -27,10 +28,12 @@ FLAG_SWITCH = Choice(ONE_ZERO)
 
 ACTIONS = {"resume": 1, "pause": 2, "reboot": 3, "factory_reset": 4, "update": 5, "resume_schedule": 9}
 """The remote actions of the API document."""
+UPDATES = frozenset({"update", "install"})
+HARMLESS_WHILE_UPDATING = frozenset({"resume", "pause", "resume_schedule"})
 
 MAX_CURRENT = Integer(6, Limit(32, ("max_available_current", "max_available_power"), mirrored=True), "A")
-HOUSE_CURRENT = Integer(1, Limit(64, widened=("icp_max_current", 255)), "A")
-PRICE = Decimal(-5, 5, 4)
+HOUSE_CURRENT = Integer(1, Limit(255), "A")
+PRICE = Decimal(-1000, 1_000_000, 4)
 CURRENCY = Integer(1, None)
 ZERO_ONE = Integer(0, Limit(1))
 
@@ -55,12 +58,15 @@ _ECO_SMART_BODY: Template = {
 }
 
 
-def _may_act(intent: Json, view: Values, allowed: frozenset[str]) -> None:
-    """Refuse a factory reset without permission, and an update with nothing to install."""
-    if intent == "factory_reset" and ALLOW_FACTORY_RESET not in allowed:
-        msg = "factory_reset is not allowed; commands.allow_factory_reset: true would allow it"
+def _may_act(action: Json, view: Values) -> None:
+    """Refuse what may break a charger while it updates, and an update with nothing to install.
+
+    Source: the public client's documents, of chargers that were restarted during an update and never came back.
+    """
+    if action not in HARMLESS_WHILE_UPDATING and view.get("status_id") == UPDATING:
+        msg = "the charger is updating"
         raise InvalidPayloadError(msg)
-    if intent in {"update", "install"} and view.get("software/updateAvailable") is not True:
+    if action in UPDATES and view.get("software/updateAvailable") is not True:
         msg = "no update is available"
         raise InvalidPayloadError(msg)
 
@@ -91,6 +97,7 @@ ACTION = Command(
         *((word, f"action {word}") for word in ACTIONS if word not in {"resume", "pause"}),
     ),
     guard=_may_act,
+    permissions=(("factory_reset", ALLOW_FACTORY_RESET),),
     urgent=True,
     shows=False,
 )

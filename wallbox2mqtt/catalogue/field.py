@@ -13,8 +13,8 @@ CONFIG = "config_data."
 
 _KEY = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 
-Guard = Callable[[Json, Values, frozenset[str]], None]
-"""Raises InvalidPayloadError where a charger in this state, or without this permission, must not get the intent."""
+Guard = Callable[[Json, Values], None]
+"""Raises InvalidPayloadError where a charger in this state must not get the command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,8 @@ class Command:
     ``request`` None: a read of the charger. ``body`` None: put together from the ``config`` of each field set;
     with ``as_given`` only of the keys that the command names.
     ``effects``: what a word sets, where that is other fields than its own. ``claims``: the field for which a
-    word competes, where that is another than its own. ``urgent``: passes the others.
+    word competes, where that is another than its own. ``permissions``: what the configuration must allow for a
+    word: ``commands.allow_…``. ``urgent``: passes the others.
     ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
     """
 
@@ -34,6 +35,7 @@ class Command:
     effects: tuple[tuple[Json, tuple[tuple[str, Json], ...]], ...] = ()
     claims: tuple[tuple[Json, str], ...] = ()
     guard: Guard | None = None
+    permissions: tuple[tuple[Json, str], ...] = ()
     urgent: bool = False
     shows: bool = True
     as_given: bool = False

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.catalogue.field import Field
-from wallbox2mqtt.catalogue.payloads import Values
+from wallbox2mqtt.catalogue.payloads import FirstValues, Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill, match
@@ -32,6 +32,26 @@ class Intent:
     def request(self) -> RequestTemplate | None:
         """The request that it makes; None: it asks for a reading."""
         return None if self.field.command is None else self.field.command.request
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it is to end charging."""
+        return "charging_enabled" in self.claims and self.value in {"pause", False}
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it is to begin charging."""
+        return "charging_enabled" in self.claims and self.value in {"resume", True}
+
+    def check(self, view: Values) -> None:
+        """Look once more whether the charger's state allows it.
+
+        Raises:
+            InvalidPayloadError: it does not.
+
+        """
+        if self.field.command is not None and self.field.command.guard is not None:
+            self.field.command.guard(self.value, view)
 
     def without(self, taken: frozenset[str]) -> "Intent | None":
         """Return what is left of the intent when newer commands take these fields: None when nothing is."""
@@ -61,6 +81,7 @@ def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Int
 
     Raises:
         InvalidPayloadError: the field takes no commands, or not this one, or not in this state.
+        NotReadYetError: the charger's first detail has to tell.
 
     """
     command = field.command
@@ -68,8 +89,12 @@ def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Int
         msg = f"{field.key} is read-only"
         raise InvalidPayloadError(msg)
     value = command.language.parse(text, view)
+    permission = dict(command.permissions).get(value) if command.permissions else None
+    if permission is not None and permission not in allowed:
+        msg = f"{value} is not allowed; commands.allow_{permission}: true would allow it"
+        raise InvalidPayloadError(msg)
     if command.guard is not None:
-        command.guard(value, view, allowed)
+        command.guard(value, view)
     if isinstance(value, dict):
         sets = {CONFIG_FIELDS[name].key: part for name, part in value.items()}
         claims = frozenset(sets)
@@ -103,7 +128,8 @@ def request_of(intent: Intent, view: Values) -> tuple[RequestTemplate, Json] | N
     command = intent.field.command
     if command is None or command.request is None:
         return None
-    body = fill(_template(intent.field, intent.sets), {**view, **intent.sets})
+    values = view.updated(intent.sets) if isinstance(view, FirstValues) else {**view, **intent.sets}
+    body = fill(_template(intent.field, intent.sets), values)
     if command.as_given and isinstance(body, dict):
         body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in intent.sets}
     return command.request, body

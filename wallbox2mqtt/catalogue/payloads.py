@@ -5,6 +5,7 @@ Refusal is the default: a payload that is not exactly of the language raises, no
 are given a view of it: its fields as last known.
 """
 
+import decimal
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -19,8 +20,30 @@ Values = Mapping[str, Json]
 
 MAX_PAYLOAD_BYTES = 1024
 _WHITE_SPACE = " \t\r\n\v\f"
+_JOINERS = frozenset("\u200c\u200d\u00a0\u202f")
+"""Not printable, and yet part of names: what joins emoji and letters, and spaces at which no line is broken."""
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_LONGEST_DECIMAL = 40
+"""Characters of a number; a float as programs print it has 24."""
+
+
+class NotReadYetError(Exception):
+    """Raised when something depends on a field of a charger that has not been read yet."""
+
+
+class FirstValues(dict[str, Json]):
+    """A charger's fields before its first detail: to ask for one that is not known raises NotReadYetError."""
+
+    def get(self, key: str, default: Json = None) -> Json:  # type: ignore[override]  # one of dict's forms is enough
+        """Return a field that is known."""
+        if key not in self:
+            raise NotReadYetError(key)
+        return super().get(key, default)
+
+    def updated(self, values: Mapping[str, Json]) -> "FirstValues":
+        """Return these fields with others in their place."""
+        return FirstValues({**self, **values})
 
 
 class PayloadFormat(Protocol):
@@ -90,13 +113,11 @@ class Limit:
     """The largest number that a charger accepts: the first of these fields that is known, else ``default``.
 
     ``mirrored``: a bidirectional charger accepts the negative range too (Quasar: discharge).
-    ``widened``: how far the limit goes where the charger already shows more than ``default``.
     """
 
     default: int
     fields: tuple[str, ...] = ()
     mirrored: bool = False
-    widened: tuple[str, int] | None = None
 
     def of(self, view: Values) -> int:
         """Return the limit of a charger."""
@@ -104,11 +125,6 @@ class Limit:
             value = view.get(key)
             if isinstance(value, int | float) and is_number(value) and value > 0:
                 return int(value)
-        if self.widened is not None:
-            key, wide = self.widened
-            value = view.get(key)
-            if isinstance(value, int | float) and is_number(value) and abs(value) > self.default:
-                return wide
         return self.default
 
     def is_mirrored(self, view: Values) -> bool:
@@ -146,7 +162,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Decimal:
-    """A number in plain digits, with a point and few decimals at most."""
+    """A number, rounded to a few decimals; with an exponent too, because automations print 1e-05."""
 
     minimum: int
     maximum: int
@@ -154,15 +170,17 @@ class Decimal:
 
     def accepts(self, view: Values) -> str:  # noqa: ARG002 - the range is the same for all chargers
         """Name the range."""
-        return f"a number from {self.minimum} to {self.maximum} with at most {self.places} decimals"
+        return f"a number from {self.minimum} to {self.maximum}, rounded to {self.places} decimals"
 
     def parse(self, text: str, view: Values) -> Json:
-        """Return the number, as an int where it has no point."""
-        if not _DECIMAL.fullmatch(text) or len(text.partition(".")[2]) > self.places:
+        """Return the number, as an int where it is written as one."""
+        if not _DECIMAL.fullmatch(text) or len(text) > _LONGEST_DECIMAL:
             _refuse(self, text, view)
-        number = float(text) if "." in text else int(text[:9])
-        if not self.minimum <= number <= self.maximum or len(text) > 9:  # noqa: PLR2004 - «-5.0000» is the longest
+        exact = decimal.Decimal(text)
+        if not self.minimum <= exact <= self.maximum:
             _refuse(self, text, view)
+        rounded = exact.quantize(decimal.Decimal(1).scaleb(-self.places), decimal.ROUND_HALF_UP)
+        number = int(text) if text.removeprefix("-").isdigit() else float(rounded)
         return number + 0  # -0.0 becomes 0.0
 
 
@@ -178,7 +196,8 @@ class Name:
 
     def parse(self, text: str, view: Values) -> Json:
         """Return the text."""
-        if not text.isprintable() or not 1 <= len(text) <= self.longest:
+        plain = "".join(one for one in text if one not in _JOINERS)
+        if not plain or not plain.isprintable() or len(text) > self.longest:
             _refuse(self, text, view)
         return text
 
