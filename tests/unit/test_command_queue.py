@@ -22,7 +22,7 @@ def ticket(command: str, charger_id: int = ONE) -> QueuedCommand:
     """A command written as «field text»."""
     key, _, text = command.partition(" ")
     intent = parse(FIELDS[key], text, VIEW, frozenset({"factory_reset"}))
-    return QueuedCommand(charger_id, key, arrived=0.0, intent=intent)
+    return QueuedCommand(charger_id, key, arrived=1000.0, intent=intent)
 
 
 def told(waiting: list[QueuedCommand]) -> list[str]:
@@ -247,7 +247,7 @@ class TestTaking:
         waiting.join(10)
 
 
-def held(charger_id: int = ONE, payload: bytes = b"1", arrived: float = 0.0) -> QueuedCommand:
+def held(charger_id: int = ONE, payload: bytes = b"1", arrived: float = 1000.0) -> QueuedCommand:
     return QueuedCommand(charger_id, "locked", arrived, payload=payload)
 
 
@@ -293,11 +293,11 @@ class TestReading:
 
     def test_a_document_that_began_before_does_not_answer(self, queue: CommandQueue) -> None:
         one = ticket("refresh x")
-        one.arrived = 10.0
+        one.arrived = 1010.0
         queue.add(one)
-        assert queue.read(ONE, begun=9.9) == []
+        assert queue.read(ONE, begun=1009.9) == []
         assert queue.awaits_reading(ONE)
-        assert queue.read(ONE, begun=10.0) == [one]
+        assert queue.read(ONE, begun=1010.0) == [one]
         assert not queue.awaits_reading(ONE)
 
 
