@@ -435,6 +435,7 @@ def test_a_fleet_is_the_same_for_the_same_seed() -> None:
     states = {charger.detail()["status_id"] for charger in chargers}
     assert len({charger.id for charger in chargers}) == 20
     assert len({charger.spec.group for charger in chargers}) == 3
+    assert len({charger.spec.report_offset_s for charger in chargers}) == 20
     assert {161, 194} < states
     assert all(charger.history() and charger.state().schedules for charger in chargers)
     assert paths.get(chargers[1].detail(), "config_data.ecosmart.enabled") is True

@@ -182,7 +182,7 @@ _NIGHTS: dict[str, Json] = {
 def fleet(
     count: int, models: Sequence[str] = tuple(MODELS), *, lively: bool = False, seed: int = 1
 ) -> tuple[ChargerSpec, ...]:
-    """Return so many chargers, the models in turn, all ready.
+    """Return so many chargers, the models in turn, all ready, each with its own phase of reports.
 
     Args:
         count: how many.
@@ -200,6 +200,7 @@ def fleet(
             group="Home" if number < 8 else f"Site {number // 8}",  # noqa: PLR2004 - some chargers a group
             begin=_lively_moves(number, models[number % len(models)], chance) if lively else READY_MOVES,
             past_days=_LIVELY_DAYS if lively else 0,
+            report_offset_s=number * 11 % 30,
         )
         for number in range(count)
     )
