@@ -1,7 +1,7 @@
 """When a charger is announced, and what is taken back: with no broker, and a clock that stands still."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -13,6 +13,7 @@ from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import read_detail, read_sweep
 from wallbox2mqtt.config import HomeAssistantConfig
+from wallbox2mqtt.homeassistant import MIGRATE
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.inventory import Inventory
 from wallbox2mqtt.mqtt import MqttConnection
@@ -31,18 +32,38 @@ class EndError(Exception):
 
 
 class Broker:
-    """In the place of the connection: keeps what is published. ``ends_at``: the program ends with this message."""
+    """In the place of the connection and its broker: keeps what is published, and tells it to who listens.
+
+    ``ends_at``: the program ends with the first message whose topic has this in it, and that says something.
+    """
 
     online = True
 
-    def __init__(self, *, ends_at: str | None = None) -> None:
+    def __init__(self, retained: Mapping[str, str] | None = None, *, ends_at: str | None = None) -> None:
+        self.retained, self.ends_at = dict(retained or {}), ends_at
         self.published: list[tuple[str, str]] = []
-        self._ends_at = ends_at
+        self.filters: set[str] = set()
+        self.asked: list[str] = []
 
     def publish(self, topic: str, text: str) -> None:
         self.published.append((topic, text))
-        if self._ends_at is not None and self._ends_at in topic:
+        self.retained[topic] = text
+        if not text:
+            del self.retained[topic]
+        if self.ends_at is not None and self.ends_at in topic and text != MIGRATE:
             raise EndError
+
+    def listen(self, filters: Sequence[str]) -> None:
+        self.filters |= set(filters)
+        self.asked += filters
+
+    def leave(self, filters: Sequence[str]) -> None:
+        self.filters -= set(filters)
+
+    def answers(self) -> list[tuple[str, str]]:
+        """What it keeps on the topics that were asked for."""
+        asked, self.asked = self.asked, []
+        return [(topic, text) for topic, text in self.retained.items() for name in asked if matches(name, topic)]
 
     def of(self, topic: str) -> list[str]:
         return [text for name, text in self.published if name == topic]
@@ -52,17 +73,31 @@ class Broker:
         return found
 
 
+def matches(name: str, topic: str) -> bool:
+    levels, wanted = topic.split("/"), name.split("/")
+    return len(levels) == len(wanted) and all(one in {"+", level} for one, level in zip(wanted, levels, strict=True))
+
+
 class Bridge:
     """What is known of the chargers, and who announces it."""
 
-    def __init__(self, directory: Path, clock: FakeClock, broker: Broker, form: Discovery = "device") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: FakeClock,
+        broker: Broker,
+        form: Discovery = "device",
+        *,
+        base: str = "wallbox",
+        prefix: str = "homeassistant",
+    ) -> None:
         self.clock, self.broker = clock, broker
-        store, topics = Storage(directory, "account"), Topics("wallbox")
+        store, topics = Storage(directory, "account"), Topics(base)
         self.shown: list[tuple[str, str]] = []
         self.states = ChargerStates(topics, lambda topic, text: self.shown.append((topic, text)), 45, store)
         self.registry = Registry((), clock, store)
         self.announcer = Announcer(
-            HomeAssistantConfig(discovery=form),
+            HomeAssistantConfig(discovery=form, prefix=prefix),
             topics=topics,
             mqtt=cast("MqttConnection", broker),
             states=self.states,
@@ -72,6 +107,19 @@ class Bridge:
             allowed=frozenset(),
         )
 
+    def connect(self) -> None:
+        """Connect, and give the broker the time to tell what it keeps."""
+        self.announcer.connected()
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the broker answer, and time pass until nothing more is asked or due."""
+        for _ in range(4):
+            for topic, text in self.broker.answers():
+                self.announcer.take(topic, text.encode())
+            self.clock.advance(1)
+            self.announcer.look()
+
     def read_list(self, *specs: ChargerSpec) -> None:
         chargers: list[Json] = [{"id": spec.id, "name": spec.name, **_LISTED} for spec in specs]
         listing = read_sweep({"result": {"groups": [{"chargers": chargers}]}})
@@ -79,6 +127,7 @@ class Bridge:
         for one in listing:
             self.states.read(one.charger_id, one.reading, self.clock.monotonic(), None)
         self.announcer.look()
+        self.settle()
 
     def read_detail(self, spec: ChargerSpec, config: Mapping[str, Json] | None = None) -> None:
         """Read a charger's detail, with other values in ``config_data``."""
@@ -109,7 +158,7 @@ def broker() -> Broker:
 @pytest.fixture
 def bridge(tmp_path: Path, clock: FakeClock, broker: Broker) -> Bridge:
     bridge = Bridge(tmp_path, clock, broker)
-    bridge.announcer.announce()
+    bridge.connect()
     return bridge
 
 
@@ -125,11 +174,12 @@ def test_the_list_announces_and_the_detail_completes(bridge: Bridge, broker: Bro
 
 def test_the_list_takes_nothing_from_a_charger_that_is_known(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
     first = Bridge(tmp_path, clock, Broker())
-    first.announcer.announce()
+    first.connect()
     first.read_list(SPEC)
     first.read_detail(SPEC)
     again = Bridge(tmp_path, clock, broker)
-    again.announcer.announce()
+    broker.retained |= first.broker.retained
+    again.connect()
     again.read_list(SPEC)
     assert not broker.of(CHARGER)
 
@@ -169,11 +219,12 @@ def test_three_details_an_hour_apart_take_it_away(
 
 def test_the_first_detail_decides_at_once(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
     first = Bridge(tmp_path, clock, Broker())
-    first.announcer.announce()
+    first.connect()
     first.read_list(SPEC)
     first.read_detail(SPEC)
     again = Bridge(tmp_path, clock, broker)
-    again.announcer.announce()
+    broker.retained |= first.broker.retained
+    again.connect()
     again.read_list(SPEC)
     again.read_detail(ChargerSpec(id=ONE, name="Garage", missing=("config_data.ecosmart",)))
     assert [json.loads(text)["components"].get("select_eco_smart") for text in broker.of(CHARGER)] == [
@@ -208,8 +259,170 @@ def test_what_an_end_in_the_middle_leaves_is_taken_back(
 ) -> None:
     """A topic may stand at the broker as soon as it is published, and until its end is: so long its device is kept."""
     Storage(tmp_path, "account").write("discovery", {"wallbox": before})
-    first, then = Broker(ends_at=NODE), Broker()
+    first = Broker(ends_at=NODE)
     with pytest.raises(EndError):
-        Bridge(tmp_path, clock, first, form).announcer.announce()
-    Bridge(tmp_path, clock, then, "off").announcer.announce()
+        Bridge(tmp_path, clock, first, form).connect()
+    then = Broker(first.retained)
+    Bridge(tmp_path, clock, then, "off").connect()
     assert {first.published[0][0], left} <= {topic for topic, text in then.published if not text}
+
+
+@pytest.mark.parametrize(("old", "new"), [("device", "entity"), ("entity", "device")])
+@pytest.mark.parametrize("then", ["off", "device", "entity"])
+def test_a_migration_that_ends_in_the_middle_leaves_no_orphan(
+    tmp_path: Path, clock: FakeClock, old: Discovery, new: Discovery, then: Discovery
+) -> None:
+    broker = Broker()
+    first = Bridge(tmp_path, clock, broker, old)
+    first.connect()
+    first.read_list(SPEC)
+    first.read_detail(SPEC)
+    whole = set(broker.retained)
+    broker.ends_at = f"wallbox2mqtt_{ONE}/"
+    moving = Bridge(tmp_path, clock, broker, new)
+    with pytest.raises(EndError):
+        killed(moving)
+    broker.ends_at = None
+    last = Bridge(tmp_path, clock, broker, then)
+    last.connect()
+    last.read_list(SPEC)
+    last.read_detail(SPEC)
+    last.settle()
+    if then == "off":
+        assert not broker.retained
+    if then == old:
+        assert set(broker.retained) == whole
+    if then == new:
+        assert not set(broker.retained) & whole
+
+
+def killed(bridge: Bridge) -> None:
+    """Start until the end, which comes with the first message of the charger's new form."""
+    bridge.connect()
+    bridge.read_list(SPEC)
+    bridge.read_detail(SPEC)
+    bridge.settle()
+
+
+def foreign(text: str, base: str) -> str:
+    """An announcement as another bridge, with another base topic, would make it."""
+    return text.replace('"wallbox/', f'"{base}/').replace("wallbox2mqtt_bridge_wallbox", f"wallbox2mqtt_bridge_{base}")
+
+
+@pytest.fixture
+def others(tmp_path: Path, clock: FakeClock) -> dict[str, str]:
+    """What another bridge has announced of the same charger, as versions before this one did."""
+    broker = Broker()
+    bridge = Bridge(tmp_path / "other", clock, broker)
+    bridge.connect()
+    bridge.read_list(SPEC)
+    bridge.read_detail(SPEC)
+    return {CHARGER: foreign(broker.retained[CHARGER], "home")}
+
+
+@pytest.mark.parametrize("form", ["device", "entity"])
+def test_what_another_bridge_has_announced_is_not_overwritten(
+    tmp_path: Path, clock: FakeClock, others: dict[str, str], form: Discovery, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = Broker(others)
+    bridge = Bridge(tmp_path, clock, broker, form)
+    for _ in range(2):
+        bridge.connect()
+        bridge.read_list(SPEC)
+        bridge.read_detail(SPEC)
+    assert broker.retained[CHARGER] == others[CHARGER]
+    assert not [topic for topic, _ in broker.published if f"/wallbox2mqtt_{ONE}/" in topic]
+    assert any(f"/wallbox2mqtt_wallbox_{ONE}/" in topic for topic in broker.retained)
+    assert "another bridge has announced this device" in caplog.text
+    assert caplog.text.count("another bridge") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"device":{"identifiers":["x"],"via_device":"wallbox2mqtt_bridge_home"},"origin":{"name":"wallbox2mqtt"}}',
+        '{"device": {"identifiers": ["x"]}, "origin": {"name": "something else"}, "components": {}}',
+        "\x00 no JSON",
+    ],
+    ids=["another bridge", "another program", "whatever"],
+)
+def test_origin_and_device_tell_who_has_announced_it(tmp_path: Path, clock: FakeClock, text: str) -> None:
+    broker = Broker({CHARGER: text})
+    bridge = Bridge(tmp_path, clock, broker)
+    bridge.connect()
+    bridge.read_list(SPEC)
+    assert broker.retained[CHARGER] == text
+
+
+@pytest.mark.parametrize(("form", "prefix"), [("off", "homeassistant"), ("device", "homeassistant"), ("device", "ha2")])
+def test_what_another_bridge_has_announced_meanwhile_is_not_cleared(
+    tmp_path: Path, clock: FakeClock, others: dict[str, str], form: Discovery, prefix: str
+) -> None:
+    """Two earlier versions that see the same charger both wrote there; the other one was the last."""
+    first = Bridge(tmp_path, clock, Broker())
+    first.connect()
+    first.read_list(SPEC)
+    broker = Broker(others)
+    then = Bridge(tmp_path, clock, broker, form, prefix=prefix)
+    then.connect()
+    then.read_list(ChargerSpec(id=7, name="Yard"))
+    assert broker.retained[CHARGER] == others[CHARGER]
+
+
+def test_the_base_topic_stands_in_ids_where_it_is_not_the_default(tmp_path: Path, clock: FakeClock) -> None:
+    broker = Broker()
+    bridge = Bridge(tmp_path, clock, broker, base="Home/Wallbox")
+    bridge.connect()
+    bridge.read_list(SPEC)
+    parts = broker.components(f"homeassistant/device/wallbox2mqtt_home_wallbox_{ONE}/config")
+    assert parts["lock_locked"]["unique_id"] == f"wallbox2mqtt_home_wallbox_{ONE}_locked"
+
+
+@pytest.mark.parametrize("keeps_state", [True, False], ids=["kept", "lost"])
+def test_what_was_announced_keeps_its_ids_for_good(tmp_path: Path, clock: FakeClock, *, keeps_state: bool) -> None:
+    """An earlier version announced it without the base topic; ``off`` and on again changes nothing."""
+    old: Json = {"kinds": [{}], "devices": {f"wallbox2mqtt_{ONE}": _OLD}}
+    if keeps_state:
+        Storage(tmp_path, "account").write("discovery", {"home": old})
+    stands = '{"device":{"via_device":"wallbox2mqtt_bridge_home"},"origin":{"name":"wallbox2mqtt","sw_version":"1"}}'
+    broker = Broker({CHARGER: stands})
+    forms: tuple[Discovery, ...] = ("device", "off", "device")
+    for form in forms:
+        bridge = Bridge(tmp_path, clock, broker, form, base="home")
+        bridge.connect()
+        bridge.read_list(SPEC)
+        assert (CHARGER in broker.retained) == (form == "device")
+    assert not [topic for topic in broker.retained if f"_home_{ONE}" in topic]
+
+
+_OLD: Json = {"prefix": "homeassistant", "form": "device", "kind": 0, "model": ""}
+
+
+def test_bases_of_the_same_letters_have_two_bridges(tmp_path: Path, clock: FakeClock) -> None:
+    broker = Broker()
+    for base in ("home/a", "home_a"):
+        bridge = Bridge(tmp_path / base, clock, broker, base=base)
+        bridge.connect()
+        bridge.read_list(SPEC)
+    devices = [json.loads(text)["device"] for text in broker.retained.values()]
+    assert len({device["identifiers"][0] for device in devices}) == 4
+    assert len({device["via_device"] for device in devices if "via_device" in device}) == 2
+
+
+def test_a_broker_that_forgot_gets_what_the_list_has(tmp_path: Path, clock: FakeClock) -> None:
+    first = Bridge(tmp_path, clock, Broker())
+    first.connect()
+    first.read_list(SPEC)
+    first.read_detail(SPEC)
+    broker = Broker()
+    again = Bridge(tmp_path, clock, broker)
+    again.connect()
+    again.read_list(SPEC)
+    assert "lock_locked" in broker.components()
+    again.read_detail(ChargerSpec(id=ONE, name="Garage", missing=("config_data.ecosmart",)))
+    assert broker.components()["select_eco_smart"] == {"platform": "select"}, "that it stood there is not forgotten"
+
+
+def test_nobody_listens_longer_than_needed(bridge: Bridge, broker: Broker) -> None:
+    bridge.read_list(SPEC)
+    assert not broker.filters

@@ -97,6 +97,7 @@ class BrokerEvents:
             return min(max(left, _ANNOUNCING_S), _IDLE_S)
         self._birth_due = None
         self._status.still_here()
+        self._announcer.announce()
         self._announce()
         return 0.0
 
@@ -108,6 +109,8 @@ class BrokerEvents:
             if message.payload == self._birth[1].encode() and not message.retained and self._birth_due is None:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
+        elif message.topic.endswith("/config"):
+            self._announcer.take(message.topic, message.payload)
         else:
             self._command_handler.take(message)
 
@@ -119,6 +122,7 @@ class BrokerEvents:
             self._denied.occurs("subscription", f"filters={','.join(event.denied)}", logging.ERROR)
         else:
             self._denied.ended()
+        self._announcer.connected()
         self._announce()
         self._mqtt.flush_results()
 
@@ -132,7 +136,6 @@ class BrokerEvents:
             _LOG.warning("%s waited_s=%.0f last_topic=%.200s", still, event.waited_s, event.last)
 
     def _announce(self) -> None:
-        self._announcer.announce()
         self._status.announce()
         self._announcing = self._states.announcing()
         self.go_on()

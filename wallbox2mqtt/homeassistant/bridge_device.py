@@ -4,18 +4,18 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.errors import CLOUD_REASONS
 from wallbox2mqtt.homeassistant.entities import connectivity
 from wallbox2mqtt.homeassistant.language import in_language
-from wallbox2mqtt.homeassistant.messages import ORIGIN, Announcement, Component, bridge_node, common
+from wallbox2mqtt.homeassistant.messages import DEFAULT_BASE, ORIGIN, Announcement, Component, bridge_node, common
 from wallbox2mqtt.topics import Topics
 
 
 def bridge_name(base: str) -> str:
     """Return the name of the bridge with this base topic."""
-    return "wallbox2mqtt" if base == "wallbox" else f"wallbox2mqtt {base}"
+    return "wallbox2mqtt" if base == DEFAULT_BASE else f"wallbox2mqtt {base}"
 
 
-def bridge(topics: Topics, language: str = "en") -> Announcement:
+def bridge(topics: Topics, language: str = "en", node: str | None = None) -> Announcement:
     """Return what is announced of the bridge itself. Its connection must not hide itself when it is lost."""
-    node = bridge_node(topics.base)
+    node = node or bridge_node(topics.base)
     name = bridge_name(topics.base)
     diagnostic: Component = {"entity_category": "diagnostic"}
     while_it_runs: Component = {"availability": [{"topic": topics.state}]}

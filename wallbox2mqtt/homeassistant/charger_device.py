@@ -34,7 +34,8 @@ class ChargerDevice:
 
     ``view``: the fields that its newest documents have. ``expected``: keys of fields whose document has not been
     read since the start but which it had before, ``model`` likewise. ``allowed``: the permissions of the
-    configuration. ``label``: what ids of entities begin with, where Home Assistant's own would not do.
+    configuration. ``label``: what ids of entities begin with, where Home Assistant's own would not do. ``node``,
+    ``bridge``: its own node and its bridge's, where they are not the usual ones.
     """
 
     topics: Topics
@@ -45,6 +46,12 @@ class ChargerDevice:
     allowed: frozenset[str] = frozenset()
     label: str | None = None
     language: str = "en"
+    node: str | None = None
+    bridge: str | None = None
+
+    @property
+    def _node(self) -> str:
+        return self.node or charger_node(self.id, self.topics.base)
 
     @property
     def name(self) -> str:
@@ -75,7 +82,7 @@ class ChargerDevice:
             "availability_mode": "all",
             "availability": [*self._reachable, {"topic": self.topics.availability(self.id)}],
         }
-        return Announcement(charger_node(self.id), shared, in_language(dict(parts), self.language))
+        return Announcement(self._node, shared, in_language(dict(parts), self.language))
 
     def _has(self, row: Field) -> bool:
         key = row.sources[0] if row.sources else row.key
@@ -99,7 +106,7 @@ class ChargerDevice:
     def _device(self) -> Component:
         told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
         facts: Component = {
-            "identifiers": [charger_node(self.id)],
+            "identifiers": [self._node],
             "name": self.name,
             "manufacturer": "Wallbox",
             "model": told or self.model or ("Quasar" if is_quasar(self.view) else None),
@@ -107,7 +114,7 @@ class ChargerDevice:
             "serial_number": str(self.id),
             "sw_version": self.view.get("software/currentVersion"),
             "configuration_url": "https://my.wallbox.com/",
-            "via_device": bridge_node(self.topics.base),
+            "via_device": self.bridge or bridge_node(self.topics.base),
         }
         return {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items() if value}
 
@@ -130,7 +137,7 @@ class ChargerDevice:
     def _common(
         self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool
     ) -> Component:
-        return common(platform, charger_node(self.id), unique, name, self.label) | only_set(
+        return common(platform, self._node, unique, name, self.label) | only_set(
             icon=icon, entity_category=category, enabled_by_default=None if enabled else False
         )
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ MIGRATE = to_json({"migrate_discovery": True})
 """On a topic of the old form: the new form, which is announced next, takes the entities over."""
 
 
+DEFAULT_BASE = "wallbox"
+"""The base topic that ids do not name."""
 LONGEST_TEXT = 100
 """Characters of what a document says of a device: its name, its model, its firmware."""
 LONGEST_LABEL = 64
@@ -118,14 +121,21 @@ def object_id(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key.replace("/", "_")).lower()
 
 
-def charger_node(charger_id: int) -> str:
-    """Return the node of a charger."""
-    return f"wallbox2mqtt_{charger_id}"
+def charger_node(charger_id: int, base: str = DEFAULT_BASE, *, named: bool = False) -> str:
+    """Return the node of a charger; it names the base topic where that is not the default, or where ``named``."""
+    if base == DEFAULT_BASE and not named:
+        return f"wallbox2mqtt_{charger_id}"
+    return f"wallbox2mqtt_{slug(base) or checksum(base)}_{charger_id}"
 
 
 def bridge_node(base: str) -> str:
     """Return the node of the bridge with this base topic."""
-    return f"wallbox2mqtt_bridge_{slug(base) or 'wallbox'}"
+    return f"wallbox2mqtt_bridge_{slug(base) or DEFAULT_BASE}"
+
+
+def checksum(base: str) -> str:
+    """Return what tells base topics apart of which the same letters are left."""
+    return f"{zlib.crc32(base.encode()):08x}"
 
 
 def common(platform: str, node: str, unique: str, name: str, label: str | None = None) -> Component:

@@ -38,6 +38,8 @@ _PACKET_OVERHEAD = 32
 LARGEST_PACKET = 4 * 1024 * 1024
 """What we let an MQTT 5 broker send us at once. A larger one, stored by anybody who may publish, would come at each
 start; commands have a kilobyte, and one that is too long still gets its answer up to this size."""
+_FILTERS_AT_ONCE, _LOOKED_UP_BYTES = 20, 4096
+"""How many filters one packet has, and how much of a message that is looked up is handed over."""
 _STORED_NEVER = 2
 """Retain Handling: the broker is not to send what it has stored."""
 _UNEXPLAINED, _TAKEN_OVER = 0x80, 0x8E
@@ -85,9 +87,11 @@ class MqttConnection:
         self._everything = f"{config.base_topic}/#"
         self._guard = ReplayGuard(on_event, probes=self._probe is not None, always=accept_retained)
         self._probe_mid = self._watch_mid = -1
+        self._unwatch_mid: int | None = None
         self._listened = [name for name in filters if not self._is_command(name)]
         if self._probe is not None:
             self._listened.append(self._probe.topic)
+        self._looked_up: frozenset[str] = frozenset()
         self._on_event, self._clock = on_event, clock
         self._host, self._port, self._keepalive = config.host, config.port, config.keepalive
         self._v5 = config.protocol == "5"
@@ -178,6 +182,18 @@ class MqttConnection:
         name = f"paho-mqtt-client-{self._client_id}"
         return next((thread for thread in threading.enumerate() if thread.name == name), None)
 
+    def listen(self, filters: Sequence[str]) -> None:
+        """Subscribe to more topics while this connection lasts; of their messages only the beginning is handed over."""
+        self._looked_up |= set(filters)
+        for start in range(0, len(filters), _FILTERS_AT_ONCE):
+            self._subscribe(filters[start : start + _FILTERS_AT_ONCE])
+
+    def leave(self, filters: Sequence[str]) -> None:
+        """Unsubscribe from such topics."""
+        self._looked_up -= set(filters)
+        for start in range(0, len(filters), _FILTERS_AT_ONCE):
+            self._client.unsubscribe(list(filters[start : start + _FILTERS_AT_ONCE]))
+
     def publish(self, topic: str, payload: str, *, retain: bool = True) -> None:
         """Publish a message, as often as it is said; nothing happens while the broker is away."""
         self._outbox.state(Outgoing(topic, payload.encode(), retain), each=True)
@@ -256,6 +272,7 @@ class MqttConnection:
             return
         self._largest = getattr(properties, "MaximumPacketSize", None)
         self._client.limit_inflight(getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
+        self._looked_up = frozenset()
         self._guard.connected()
         self._answers.begin()
         self._gaps.begin()
@@ -303,8 +320,9 @@ class MqttConnection:
         self._do(self._guard.subscribed())
         self._on_event(Connected(denied))
 
-    def _unsubscribed(self, _client: Client, _data: object, _mid: int, _reasons: object, _properties: object) -> None:
-        self._guard.left()
+    def _unsubscribed(self, _client: Client, _data: object, mid: int, _reasons: object, _properties: object) -> None:
+        if mid == self._unwatch_mid:
+            self._guard.left()
 
     def _turn(self) -> None:
         self._gaps.turn()
@@ -334,7 +352,7 @@ class MqttConnection:
             case Step.WATCH:
                 self._watch_mid = self._subscribe([self._everything]) or -1
             case Step.LEAVE:
-                self._client.unsubscribe(self._everything)
+                self._unwatch_mid = self._client.unsubscribe(self._everything)[1]
 
     def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
         self._has_answered = True
@@ -380,12 +398,13 @@ class MqttConnection:
         to = getattr(message.properties, "ResponseTopic", None)
         if to and not {"+", "#"} & set(to):
             reply = Reply(to, getattr(message.properties, "CorrelationData", None))
-        payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
+        looked_up = any(topic_matches_sub(name, topic) for name in self._looked_up)
+        payload = bytes(message.payload[: _LOOKED_UP_BYTES if looked_up else MAX_PAYLOAD_BYTES + 1])
         at = self._clock.monotonic() - self._gaps.age_s()
         life_s = getattr(message.properties, "MessageExpiryInterval", None)
         expires = math.inf if life_s is None else at + life_s
         arrived = Message(topic, payload, message.retain, at, reply, expires=expires)
         if self._is_command(topic):
             self._guard.take(arrived)
-        elif any(topic_matches_sub(name, topic) for name in self._listened):
+        elif looked_up or any(topic_matches_sub(name, topic) for name in self._listened):
             self._on_event(arrived)

@@ -1,0 +1,89 @@
+"""Who has announced a node: the messages that the broker keeps on its topics tell.
+
+Two bridges on one broker may see the same charger. Neither overwrites or clears what the other has announced.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.homeassistant.messages import MIGRATE, ORIGIN, bridge_node
+from wallbox2mqtt.mqtt import MqttConnection
+from wallbox2mqtt.topics import Topics, to_json
+
+_WAIT_S = 1.0
+"""What a broker keeps comes at once; for who keeps nothing there is an end to waiting."""
+_VIA = re.compile(r'"via_device"\s*:\s*"([^"]*)"')
+_ORIGIN = re.compile(rf'"origin"\s*:\s*{{[^}}]*"name"\s*:\s*"{ORIGIN["name"]}"')
+_STATE = re.compile(r'"(?:[^"\\]|\\.)*/bridge/state"')
+
+
+class Holder(enum.Enum):
+    """Who has announced a node."""
+
+    NOBODY = "nobody"
+    OURSELVES = "ourselves"
+    ANOTHER = "another"
+
+
+class Holders:
+    """Looks up who holds a node, once a connection. The main thread calls all of this."""
+
+    def __init__(self, mqtt: MqttConnection, prefixes: Sequence[str], topics: Topics, clock: Clock) -> None:
+        """Start without knowing anything; ``prefixes``: of discovery, the one that counts, and those of before."""
+        self._mqtt, self._prefixes, self._clock = mqtt, prefixes, clock
+        self._wait_s = _WAIT_S / clock.real_s(1)  # the broker is no faster where the program's time is
+        self._state, self._bridge = to_json(topics.state), bridge_node(topics.base)
+        self._asked: dict[str, float] = {}
+        self._listening: set[str] = set()
+        self._found: dict[tuple[str, str], Holder] = {}
+
+    def forget(self) -> None:
+        """Forget everything: the connection is a new one, and perhaps the broker."""
+        self._asked.clear()
+        self._listening.clear()
+        self._found.clear()
+
+    def ask(self, nodes: Iterable[str]) -> None:
+        """Ask the broker for what it keeps on the topics of these nodes, where that was not done before."""
+        new = [node for node in dict.fromkeys(nodes) if node not in self._asked]
+        if new:
+            self._asked |= dict.fromkeys(new, self._clock.monotonic())
+            self._listening.update(new)
+            self._mqtt.listen(self._filters(new))
+
+    def of(self, node: str, prefix: str | None = None) -> Holder | None:
+        """Return who holds a node, with the prefix that counts or with another; None: it is not known yet."""
+        self.ask([node])
+        place = (self._prefixes[0] if prefix is None else prefix, node)
+        if self._clock.monotonic() - self._asked[node] < self._wait_s and place not in self._found:
+            return None
+        return self._found.get(place, Holder.NOBODY)
+
+    def leave(self) -> None:
+        """Unsubscribe from what has been answered: what is published later is not looked at."""
+        now = self._clock.monotonic()
+        done = {node for node in self._listening if now - self._asked[node] >= self._wait_s}
+        if done:
+            self._listening -= done
+            self._mqtt.leave(self._filters(sorted(done)))
+
+    def _filters(self, nodes: Iterable[str]) -> list[str]:
+        levels = [level for node in nodes for level in (f"device/{node}", f"+/{node}/+")]
+        return [f"{prefix}/{level}/config" for prefix in self._prefixes for level in levels]
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """Take a message on a topic of discovery; its beginning is enough."""
+        levels = topic.split("/")
+        node = levels[2] if len(levels) > 2 else ""  # noqa: PLR2004 - prefix, platform, node
+        text = payload.decode(errors="replace")
+        if node in self._listening and text not in {"", MIGRATE}:
+            self._found[levels[0], node] = Holder.OURSELVES if self._is_ours(text) else Holder.ANOTHER
+
+    def _is_ours(self, text: str) -> bool:
+        """Return whether an announcement is this bridge's: it names the bridge's state, else its device."""
+        if states := _STATE.findall(text):
+            return self._state in states
+        via = _VIA.search(text)
+        return via is not None and via[1] == self._bridge and _ORIGIN.search(text) is not None
