@@ -86,11 +86,11 @@ class Program:
 
 
 Run = Callable[..., Program]
-CloudClient = Callable[..., Simulator]
+OpenCloud = Callable[..., Simulator]
 
 
 @pytest.fixture
-def cloud() -> Iterator[CloudClient]:
+def cloud() -> Iterator[OpenCloud]:
     """Make a cloud; ``started=False``: its port is known, but nobody answers there yet."""
     made: list[Simulator] = []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import CloudClient, Run
+from tests.end_to_end.conftest import OpenCloud, Run
 from tests.mosquitto import Broker, Watcher, eventually
 from tests.parts import most_in_a_minute, reads_of, writes_of
 from wallbox2mqtt.catalogue import Json
@@ -69,7 +69,7 @@ def answered(seen: tuple[Seen, ...], path: str, status: int = 200, count: int = 
 
 @pytest.mark.parametrize("sign_in", ["modern", "legacy", "auto"])
 def test_every_value_of_the_api_document(
-    broker: Broker, cloud: CloudClient, run: Run, protocol: str, sign_in: str
+    broker: Broker, cloud: OpenCloud, run: Run, protocol: str, sign_in: str
 ) -> None:
     simulator = cloud([ChargerSpec(id=ONE)], modern_sign_in=404 if sign_in == "auto" else 200)
     document = capture("pulsar-plus")
@@ -122,7 +122,8 @@ def golden_specs() -> list[tuple[ChargerSpec, dict[str, Any], str]]:
     return specs
 
 
-def test_every_command_by_its_golden_request(broker: Broker, cloud: CloudClient, run: Run, protocol: str) -> None:
+@pytest.mark.slow
+def test_every_command_by_its_golden_request(broker: Broker, cloud: OpenCloud, run: Run, protocol: str) -> None:
     cases = golden_specs()
     simulator = cloud([spec for spec, _, _ in cases])
     with Watcher(broker.port, "wallbox/+/+/#") as watcher:
@@ -148,7 +149,7 @@ def test_every_command_by_its_golden_request(broker: Broker, cloud: CloudClient,
             assert len(watcher.of(f"wallbox/{spec.id}/{line['topic']}/result")) == 1
 
 
-def test_what_is_no_command_reaches_no_cloud(broker: Broker, cloud: CloudClient, run: Run, protocol: str) -> None:
+def test_what_is_no_command_reaches_no_cloud(broker: Broker, cloud: OpenCloud, run: Run, protocol: str) -> None:
     payloads: list[tuple[str, str | bytes]] = [
         ("locked", "abc"),
         ("locked", b"\xff"),
@@ -181,7 +182,7 @@ def test_what_is_no_command_reaches_no_cloud(broker: Broker, cloud: CloudClient,
         assert writes_of(simulator.requests) == []
 
 
-def test_the_answer_goes_where_an_mqtt_5_client_wants_it(broker: Broker, cloud: CloudClient, run: Run) -> None:
+def test_the_answer_goes_where_an_mqtt_5_client_wants_it(broker: Broker, cloud: OpenCloud, run: Run) -> None:
     simulator = cloud([ChargerSpec(id=ONE)])
     with Watcher(broker.port) as watcher:
         run(simulator.url, broker.port)
@@ -195,7 +196,7 @@ def test_the_answer_goes_where_an_mqtt_5_client_wants_it(broker: Broker, cloud: 
 
 class TestTokens:
     @pytest.mark.parametrize("sign_in", ["modern", "legacy"])
-    def test_of_five_seconds(self, broker: Broker, cloud: CloudClient, run: Run, sign_in: str) -> None:
+    def test_of_five_seconds(self, broker: Broker, cloud: OpenCloud, run: Run, sign_in: str) -> None:
         simulator = cloud([ChargerSpec(id=ONE)], token_life_s=5)
         with Watcher(broker.port) as watcher:
             run(simulator.url, broker.port, wallbox={"sign_in": sign_in})
@@ -209,7 +210,7 @@ class TestTokens:
             assert "offline" not in watcher.of("wallbox/bridge/cloud")
 
     @pytest.mark.parametrize("refresh", [True, False], ids=["refreshed", "signed in"])
-    def test_revoked_in_the_middle(self, broker: Broker, cloud: CloudClient, run: Run, *, refresh: bool) -> None:
+    def test_revoked_in_the_middle(self, broker: Broker, cloud: OpenCloud, run: Run, *, refresh: bool) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         with Watcher(broker.port) as watcher:
             run(simulator.url, broker.port)
@@ -225,7 +226,7 @@ class TestTokens:
             assert "offline" not in watcher.of("wallbox/bridge/cloud")
 
     @pytest.mark.parametrize("sign_in", ["modern", "legacy"])
-    def test_a_wrong_password_is_78(self, broker: Broker, cloud: CloudClient, run: Run, sign_in: str) -> None:
+    def test_a_wrong_password_is_78(self, broker: Broker, cloud: OpenCloud, run: Run, sign_in: str) -> None:
         simulator = cloud()
         with Watcher(broker.port) as watcher:
             program = run(simulator.url, broker.port, wallbox={"password": "wrong password", "sign_in": sign_in})
@@ -235,7 +236,7 @@ class TestTokens:
         assert "check e-mail and password" in program.log
 
     @pytest.mark.parametrize("sign_in", ["modern", "legacy"])
-    def test_umlauts_and_colons(self, broker: Broker, cloud: CloudClient, run: Run, sign_in: str) -> None:
+    def test_umlauts_and_colons(self, broker: Broker, cloud: OpenCloud, run: Run, sign_in: str) -> None:
         simulator = cloud(password="pä:ß:ключ")  # noqa: S106
         with Watcher(broker.port) as watcher:
             run(simulator.url, broker.port, wallbox={"password": "pä:ß:ключ", "sign_in": sign_in})
@@ -243,7 +244,7 @@ class TestTokens:
 
 
 class TestBroker:
-    def test_absent_at_start(self, absent: Broker, cloud: CloudClient, run: Run, protocol: str) -> None:
+    def test_absent_at_start(self, absent: Broker, cloud: OpenCloud, run: Run, protocol: str) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         program = run(simulator.url, absent.port, mqtt={"protocol": protocol})
         assert simulator.wait_for(lambda seen: answered(seen, "v2/charger"), 10)
@@ -253,7 +254,7 @@ class TestBroker:
             watcher.wait(f"wallbox/{ONE}/status", "Locked - Car connected")
         assert program.stop() == 0
 
-    def test_restarted_without_its_memory(self, broker: Broker, cloud: CloudClient, run: Run, protocol: str) -> None:
+    def test_restarted_without_its_memory(self, broker: Broker, cloud: OpenCloud, run: Run, protocol: str) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         simulator.charger(ONE).serve("detail", capture("pulsar-plus"))
         run(simulator.url, broker.port, mqtt={"protocol": protocol})
@@ -271,7 +272,7 @@ class TestBroker:
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
             watcher.wait(f"wallbox/{ONE}/locked/result")
 
-    def test_offline_is_contradicted(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    def test_offline_is_contradicted(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         with Watcher(broker.port) as watcher:
             run(cloud().url, broker.port)
             watcher.wait(STATE, "online")
@@ -282,7 +283,7 @@ class TestBroker:
             )
 
     def test_killed_it_is_offline_and_comes_back(
-        self, broker: Broker, cloud: CloudClient, run: Run, protocol: str
+        self, broker: Broker, cloud: OpenCloud, run: Run, protocol: str
     ) -> None:
         with Watcher(broker.port) as watcher:
             program = run(cloud().url, broker.port, mqtt={"protocol": protocol})
@@ -294,9 +295,7 @@ class TestBroker:
             watcher.wait(STATE, "online")
             assert watcher.of(STATE)[-1] == "online"
 
-    def test_results_of_commands_that_were_answered_meanwhile(
-        self, broker: Broker, cloud: CloudClient, run: Run
-    ) -> None:
+    def test_results_of_commands_that_were_answered_meanwhile(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         run(simulator.url, broker.port)
         with Watcher(broker.port) as watcher:
@@ -327,7 +326,7 @@ class TestCloud:
                 watcher.wait(f"wallbox/{ONE}/status")
             assert program.stop() == 0
 
-    def test_gone_and_back(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    def test_gone_and_back(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         with Watcher(broker.port) as watcher:
             run(simulator.url, broker.port)
@@ -350,7 +349,7 @@ class TestStop:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
     def test_while_all_is_well(
-        self, broker: Broker, cloud: CloudClient, run: Run, protocol: str, number: signal.Signals
+        self, broker: Broker, cloud: OpenCloud, run: Run, protocol: str, number: signal.Signals
     ) -> None:
         program = run(cloud().url, broker.port, mqtt={"protocol": protocol})
         with Watcher(broker.port) as watcher:
@@ -358,13 +357,13 @@ class TestStop:
         assert program.stop(number) == 0
         self.offline(broker)
 
-    def test_without_a_broker(self, absent: Broker, cloud: CloudClient, run: Run) -> None:
+    def test_without_a_broker(self, absent: Broker, cloud: OpenCloud, run: Run) -> None:
         simulator = cloud()
         program = run(simulator.url, absent.port)
         assert simulator.wait_for(lambda seen: answered(seen, "v3/chargers/groups"), 10)
         assert program.stop() == 0
 
-    def test_while_the_broker_is_away(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    def test_while_the_broker_is_away(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         program = run(cloud().url, broker.port)
         with Watcher(broker.port) as watcher:
             watcher.wait("wallbox/bridge/cloud", "online")
@@ -372,7 +371,7 @@ class TestStop:
         eventually(lambda: "not connected to the broker" in program.log, "the program notices")
         assert program.stop() == 0
 
-    def test_while_the_broker_hangs(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    def test_while_the_broker_hangs(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         program = run(cloud().url, broker.port)
         with Watcher(broker.port) as watcher:
             watcher.wait("wallbox/bridge/cloud", "online")
@@ -389,7 +388,7 @@ class TestStop:
         self.offline(broker)
 
     @pytest.mark.parametrize("path", ["users/*", "chargers/status/*", "v2/charger/*"])
-    def test_while_the_cloud_hangs(self, broker: Broker, cloud: CloudClient, run: Run, path: str) -> None:
+    def test_while_the_cloud_hangs(self, broker: Broker, cloud: OpenCloud, run: Run, path: str) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         simulator.fault(Fault(kind="hang", path=path, count=None))
         program = run(simulator.url, broker.port, wallbox={"timeout": 60})
@@ -399,7 +398,8 @@ class TestStop:
         assert program.stop() == 0
         self.offline(broker)
 
-    def test_waiting_commands_are_told(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    @pytest.mark.slow
+    def test_waiting_commands_are_told(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         with Watcher(broker.port) as watcher:
             program = run(simulator.url, broker.port, wallbox={"writes_per_minute": 1, "timeout": 60})
@@ -427,7 +427,8 @@ class TestStop:
 
 
 class TestBudget:
-    def test_never_more_than_configured_whatever_happens(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    @pytest.mark.slow
+    def test_never_more_than_configured_whatever_happens(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         """A crash loop, orderly restarts and a burst of commands."""
         simulator = cloud(
             [ChargerSpec(id=ONE + number) for number in range(3)], reads_per_minute=4, writes_per_minute=3
@@ -460,7 +461,7 @@ class TestBudget:
         signed_in = [one for one in simulator.requests if one.path.startswith(("users/", "auth/"))]
         assert len(signed_in) == 1
 
-    def test_with_the_sign_in_that_counts(self, broker: Broker, cloud: CloudClient, run: Run) -> None:
+    def test_with_the_sign_in_that_counts(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
         simulator = cloud([ChargerSpec(id=ONE)], writes_per_minute=2, modern_sign_in=404)
         program = run(simulator.url, broker.port, wallbox={"writes_per_minute": 2, "sign_in": "legacy"})
         with Watcher(broker.port) as watcher:

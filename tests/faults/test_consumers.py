@@ -70,6 +70,7 @@ def works(house: House) -> None:
     house.keeps_secrets()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_ten_thousand_commands_at_once(protocol: str, open_house: Make) -> None:
     house = open_house(Needs(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED))
@@ -87,6 +88,7 @@ def test_ten_thousand_commands_at_once(protocol: str, open_house: Make) -> None:
     works(house)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_ten_thousand_retained_commands(protocol: str, open_house: Make) -> None:
     """They were stored while the bridge was away: each unlocks, or does worse."""

@@ -9,7 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.faults.house import House, Needs
 from tests.faults.test_matrix import ANY
 from tests.mosquitto import LIMIT_S, eventually, free_port
 from wallbox2mqtt.simulator import Fault
+from wallbox2mqtt.watchdog import SILENCE_S
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -157,6 +158,7 @@ def actions_of(house: House, marks: list[int]) -> list[Counter[str]]:
     ]
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments(open_house: Make) -> None:
     """State files stay whole, nothing grows there, no remote action comes twice, the budget holds across starts.
 
@@ -295,8 +297,16 @@ def test_a_thread_that_dies(thread: str, open_house: Make) -> None:
     house.watcher.wait("wallbox/bridge/state", "offline")
 
 
+@dataclass(frozen=True)
+class Silent:
+    """Bridges with a thread that is silent, for whatever reason. ``paused_at``: when one was, as a whole."""
+
+    houses: dict[str, House]
+    paused_at: float
+
+
 @pytest.fixture(scope="module")
-def stuck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, House]]:
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Silent]:
     """All of them at once: each takes its half minute."""
     houses = {thread: House(tmp_path_factory.mktemp("stuck"), MEDDLED) for thread in [*THREADS, "slow names", "well"]}
     try:
@@ -315,29 +325,41 @@ def stuck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, House]
         slow.start()
         # a machine that is paused, and wakes up: nobody was silent
         houses["well"].process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
-        yield houses
+        yield Silent(houses, time.monotonic())
     finally:
         for house in houses.values():
             house.__exit__()
 
 
+together = pytest.mark.xdist_group("silent")
+"""One process runs them, so that there is one set of bridges."""
+
+
+@together
+@pytest.mark.slow
 @pytest.mark.parametrize("thread", THREADS)
-def test_a_thread_that_is_stuck(thread: str, stuck: dict[str, House]) -> None:
-    house = stuck[thread]
+def test_a_thread_that_is_stuck(thread: str, silent: Silent) -> None:
+    house = silent.houses[thread]
     assert house.ends(STUCK_S + 1) == 1
     house.watcher.wait("wallbox/bridge/state", "offline")
     assert "stuck" in house.text()
 
 
-def test_a_reader_that_looks_up_a_name_is_no_stuck_one(stuck: dict[str, House]) -> None:
-    house = stuck["slow names"]
+@together
+@pytest.mark.slow
+def test_a_reader_that_looks_up_a_name_is_no_stuck_one(silent: Silent) -> None:
+    house = silent.houses["slow names"]
     house.says("read failed.*no connection to the cloud", 50)
     assert house.lives()
 
 
-def test_a_process_that_was_paused_is_no_stuck_one(stuck: dict[str, House]) -> None:
-    """The test before has taken longer than any thread may be silent."""
-    house = stuck["well"]
+@together
+@pytest.mark.slow
+def test_a_process_that_was_paused_is_no_stuck_one(silent: Silent) -> None:
+    """For longer than any thread may be silent."""
+    ends = silent.paused_at + SILENCE_S + 5
+    eventually(lambda: time.monotonic() > ends, "a pause", SILENCE_S + 10)
+    house = silent.houses["well"]
     house.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
     house.heals()
     assert house.lives()
@@ -352,4 +374,4 @@ def test_a_port_where_nobody_is(open_house: Make) -> None:
     ends = time.monotonic() + 4
     eventually(lambda: time.monotonic() > ends, "a while")
     assert house.lives()
-    assert len(re.findall(r"warning \w+: not connected to the broker", house.text())) == 1
+    assert len(re.findall(r"warning [\w.]+: not connected to the broker", house.text())) == 1

@@ -12,7 +12,7 @@ TIMES = float(os.environ.get("WALLBOX2MQTT_FUZZ", "1"))
 EXAMPLES = max(1, int(40 * TIMES))
 """The examples of a test outside ``tests/fuzz``."""
 
-allow_blocking = pytest.mark.timeout(120 * max(1, TIMES))
+time_limit = pytest.mark.timeout(300 * max(1, TIMES))
 """The limit of a test, of real seconds: ten times as many examples take ten times as long."""
 
 

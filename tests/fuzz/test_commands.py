@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import allow_blocking, fuzz
+from tests.fuzz.profile import fuzz, time_limit
 from tests.hostile import HOSTILE
 from tests.parts import Parts
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
-pytestmark = allow_blocking
+pytestmark = [time_limit, pytest.mark.slow]
 
 ONE, QUASAR = 101, 102
 MOST_A = 16

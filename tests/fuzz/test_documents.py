@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import allow_blocking, fuzz
+from tests.fuzz.profile import fuzz, time_limit
 from tests.hostile import json_values
 from tests.parts import Parts
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
-pytestmark = allow_blocking
+pytestmark = [time_limit, pytest.mark.slow]
 
 ONE, TWO = 101, 102
 SPECS = [ChargerSpec(id=ONE, model="pulsar-plus-2026"), ChargerSpec(id=TWO, model="old")]

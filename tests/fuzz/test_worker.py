@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.fakes import FakeClock
-from tests.fuzz.profile import allow_blocking, fuzz
+from tests.fuzz.profile import fuzz, time_limit
 from tests.parts import Parts, most_in_a_minute, reads_of, writes_of
 from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
-pytestmark = allow_blocking
+pytestmark = [time_limit, pytest.mark.slow]
 
 CHARGERS = (101, 102)
 READS, WRITES = 3, 5

@@ -288,6 +288,7 @@ class TestAnnouncing:
         clock.jump(-3600)
         watcher.wait(f"wallbox/{ONE}/status", limit_s=20)
 
+    @pytest.mark.slow
     def test_over_a_slow_link_main_goes_on_meanwhile(self, broker: Broker, make: Make, watcher: Watcher) -> None:
         """1,300 topics, of which some 200 a second get through: what is commanded meanwhile must not wait for them."""
         chargers = range(ONE, ONE + 12)

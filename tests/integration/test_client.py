@@ -522,6 +522,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["read", "write"])
 @pytest.mark.parametrize(("head", "part"), ENDLESS.values(), ids=ENDLESS)
 def test_what_has_no_end_is_not_read_on(make: Make, head: bytes, part: bytes, kind: str) -> None:

@@ -292,6 +292,7 @@ def affordable() -> Iterator[None]:
     assert peak < PEAK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", DETAILS.values(), ids=DETAILS)
 def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> None:
     document = make()
@@ -312,6 +313,7 @@ CHANGING: dict[str, Callable[[int], dict[str, Json]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CHANGING.values(), ids=CHANGING)
 def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str, Json]]) -> None:
     picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)

@@ -207,6 +207,7 @@ class TestPublishing:
             watcher.wait("w/back", "2")
             assert watcher.of("w/gone") == ["1", ""]
 
+    @pytest.mark.slow
     def test_results_wait_for_a_slow_broker(self, broker: Broker, make: Open) -> None:
         door = make(broker.port, keepalive=60)
         door.connect()
