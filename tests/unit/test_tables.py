@@ -1,4 +1,4 @@
-"""The tables of the README are worked out from the catalogue, and are current."""
+"""The tables of the reference are worked out from the catalogue, and are current."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.cli import tables
 
-README = Path(__file__).parents[2] / "README.md"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
 SENDING = re.compile(r"`(PUT|POST) [a-z0-9/{}-]+` `\{.*\}`")
 
 
@@ -23,8 +23,8 @@ def cells(table: str) -> list[list[str]]:
     [(tables.TOPICS_MARK, tables.topic_table(rare=False)), (tables.COMMANDS_MARK, tables.command_table())],
     ids=["topics", "commands"],
 )
-def test_readme_is_current(mark: str, table: str) -> None:
-    text = README.read_text(encoding="utf-8")
+def test_reference_is_current(mark: str, table: str) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
     assert tables.marked(text, mark, table) == text, "stale: run scripts/docs"
 
 
