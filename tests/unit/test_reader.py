@@ -12,6 +12,7 @@ import pytest
 from tests.fakes import FakeClock
 from tests.parts import Parts, most_in_a_minute, timeout_for
 from wallbox2mqtt.simulator import PASSWORD, ChargerSpec, Fault, Settings, Simulator
+from wallbox2mqtt.storage import Storage
 
 ONE, TWO, THREE = 101, 102, 103
 READY = (("unplug", None), ("unlock", None))
@@ -439,3 +440,41 @@ class TestFirstStart:
         parts = make(reads_per_minute=2, poll_interval=20)
         parts.run(10)
         assert parts.details == [ONE]
+
+
+class TestAuto:
+    """``reads_per_minute: auto``, the default, two minutes before it tries the next pace."""
+
+    @pytest.fixture(params=[1, 2])
+    def pace(self, request: pytest.FixtureRequest, tmp_path: Path) -> int:
+        pace: int = request.param
+        Storage(tmp_path, "account").write("rate", {"pace": pace, "proven": pace, "quiet_s": 6 * 3600 - 120})
+        return pace
+
+    def test_the_next_pace_where_it_may_and_the_law_over_restarts(self, make: Make, pace: int) -> None:
+        parts = make(3, settings=Settings(reads_per_minute=3, writes_per_minute=None))
+        parts.run(600)
+        assert parts.shared.rate.per_minute == pace + 1
+        for _ in range(10):
+            parts = make(cloud=parts.cloud)
+            parts.run(7)
+            assert parts.shared.rate.per_minute == pace + 1
+        assert not [one for one in parts.sent_reads if one.limited]
+        assert most_in_a_minute(parts.sent_reads) == pace + 1
+
+    @pytest.mark.parametrize("refusal", ["429", "403"])
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_back_to_the_accepted_pace_after_one_refusal(
+        self,
+        make: Make,
+        pace: int,
+        count: int,
+        refusal: Any,  # noqa: ANN401 - a literal
+    ) -> None:
+        parts = make(count, settings=Settings(reads_per_minute=pace, writes_per_minute=None, refusal=refusal))
+        parts.run(3600)
+        assert len([one for one in parts.sent_reads if one.limited]) == 1
+        assert parts.shared.rate.per_minute == pace
+        assert parts.pace.interval_s == 60 / pace
+        assert parts.last("bridge/cloud") == "online"
+        assert parts.last("bridge/cloud_reason") == "ok"

@@ -57,6 +57,7 @@ class Bridge:
             tokens=account.tokens,
             reads=account.reads,
             writes=account.writes,
+            rate=account.rate,
             states=self.states,
             registry=registry,
             quarantine=quarantine,

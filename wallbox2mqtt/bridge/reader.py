@@ -56,6 +56,7 @@ class Reader:
         """Start with a read that is due at once; the cloud is this thread's own line."""
         self._cloud, self._backoff, self._status, self._listener = cloud, pace, bridge, listener
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
+        self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
         self._states, self._results = shared.states, shared.results
         self._clock, self._queue = shared.clock, shared.queue
@@ -167,6 +168,8 @@ class Reader:
         else:
             self._began(target, begun)
             self._again = None
+            self._rate.record_success()
+            self._backoff.set_budget_interval(self._reads.interval_s)
             self._backoff.succeeded()
             too_fast = self._quarantine.record_success(target)
             self._status.read_succeeded("no_chargers" if target == LIST and self._registry.has_none else "ok")
@@ -262,7 +265,9 @@ class Reader:
             case RateLimitedError():
                 self._refused(target, error)
             case ForbiddenError():
-                if self._quarantine.record_forbidden(target):
+                # a pace on trial is to blame at once, but for a charger that is refused for its own sake
+                is_pace = self._rate.is_on_trial and self._registry.problem_of(target.charger_id) is None
+                if is_pace or self._quarantine.record_forbidden(target):
                     self._refused(target, error)
                 else:
                     self._status.answered()
@@ -290,7 +295,10 @@ class Reader:
             self._results.failed(command, reason, error.http_status)
 
     def _refused(self, target: Target, error: CloudError) -> None:
-        self._backoff.refused(error.retry_after_s if isinstance(error, RateLimitedError) else None)
+        is_slower = self._rate.record_refusal()
+        self._backoff.set_budget_interval(self._reads.interval_s)
+        retry_after_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
+        self._backoff.refused(retry_after_s, is_slower=is_slower)
         self._status.rate_limited()
         self._tell(target, RateLimitedError.reason, error, f" backoff_s={self._backoff.wait_s():.0f}")
 

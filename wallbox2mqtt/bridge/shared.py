@@ -11,6 +11,7 @@ from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager
 from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.read_rate import ReadRate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Shared:
     tokens: TokenManager
     reads: Budget
     writes: Budget
+    rate: ReadRate
     states: ChargerStates
     registry: Registry
     quarantine: Quarantine

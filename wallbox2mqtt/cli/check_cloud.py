@@ -10,6 +10,7 @@ from wallbox2mqtt.cli.report import Finding
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.documents import Listed, read_sweep
+from wallbox2mqtt.cloud.read_rate import ANOTHER_CLIENT
 from wallbox2mqtt.config import WallboxConfig
 from wallbox2mqtt.errors import AuthError, BudgetSpentError, CloudError, RateLimitedError
 from wallbox2mqtt.storage import Storage
@@ -38,6 +39,7 @@ class AccountCheck:
         self._config, self._clock, self._wait_note = config, clock, wait_note
         account = Account(config, clock, store)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
+        self._rate = account.rate
         self._cloud = account.client()
         self.listed: list[Listed] = []
         self.is_refused = False
@@ -48,6 +50,8 @@ class AccountCheck:
         yield sign_in
         if sign_in.verdict == "ok":
             yield from self._chargers()
+        if self._rate.is_shared:
+            yield Finding("reads", "warning", ANOTHER_CLIENT, "stop the other client, or let it ask less often")
 
     def kept(self) -> str:
         """Say which sign-in is in use, and how long its token lives, without asking the cloud."""

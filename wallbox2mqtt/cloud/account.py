@@ -4,6 +4,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager, TokenSource
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.client import CloudClient, SignInClient
+from wallbox2mqtt.cloud.read_rate import MOST, ReadRate
 from wallbox2mqtt.config import WallboxConfig
 from wallbox2mqtt.storage import Storage
 
@@ -16,7 +17,9 @@ class Account:
     ) -> None:
         """Restore token and budgets of the last run; ``token_source``: instead of the cloud's own sign-in."""
         self._config, self._clock = config, clock
-        self.reads = Budget("reads", config.reads_per_minute, clock, store)
+        per_minute = config.reads_per_minute
+        self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST)
+        self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
         self.writes = Budget("writes", config.writes_per_minute, clock, store)
         source = token_source or SignInClient(config, clock, config.password, self.writes)
         self.tokens = TokenManager(source, clock, store, config.sign_in, config.password)

@@ -19,7 +19,7 @@ class Backoff:
 
     def __init__(self, wish_s: float, budget_interval_s: float, clock: Clock, store: Storage | None = None) -> None:
         """Restore what the last run was told; without a store, begin unrefused."""
-        self._base_s = max(wish_s, budget_interval_s)
+        self._wish_s, self._base_s = wish_s, max(wish_s, budget_interval_s)
         self._clock, self._storage = clock, store
         self._lock = threading.Lock()
         self._slowness, self._slow_until = 1.0, 0.0
@@ -46,13 +46,27 @@ class Backoff:
         """Whether a refusal has made the pace slower than it was."""
         return self.interval_s > self._base_s
 
+    def set_budget_interval(self, seconds: float) -> None:
+        """Read no more often than the budget allows from now on; what a refusal has made slower stays so."""
+        with self._lock:
+            interval = self._interval_s()
+            is_slowed = self._slowness > 1.0
+            self._base_s = max(self._wish_s, seconds)
+            self._slowness = max(1.0, interval / self._base_s) if is_slowed else 1.0
+
     def wait_s(self) -> float:
         """Return the seconds for which nothing is read after a refusal; 0 when reading may go on."""
         with self._lock:
             return max(0.0, self._not_before - self._clock.monotonic())
 
-    def refused(self, retry_after_s: float | None) -> None:
-        """Record a refusal; ``retry_after_s``: what the cloud asked for."""
+    def refused(self, retry_after_s: float | None, *, is_slower: bool = False) -> None:
+        """Record a refusal.
+
+        Args:
+            retry_after_s: what the cloud asked for.
+            is_slower: the budget was made smaller for it, so that the interval need not be longer than that.
+
+        """
         with self._lock:
             now = self._clock.monotonic()
             interval = self._interval_s()
@@ -62,8 +76,9 @@ class Backoff:
             self.is_told = retry_after_s is not None
             wait = doubled if retry_after_s is None else max(retry_after_s, 0.0)
             self._not_before = now + min(wait, LONGEST_WAIT_S)
-            self._slowness = max(1.0, min(interval * 2, LONGEST_WAIT_S) / self._base_s)
-            self._slow_until = now + _SLOW_FOR_S
+            if not is_slower:
+                self._slowness = max(1.0, min(interval * 2, LONGEST_WAIT_S) / self._base_s)
+                self._slow_until = now + _SLOW_FOR_S
             self._keep()
 
     def succeeded(self) -> None:

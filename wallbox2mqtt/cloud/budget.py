@@ -26,16 +26,22 @@ _GRAIN_S = 0.02
 class Budget:
     """The reads, or the writes, of an account: so many a minute; a fraction makes the window longer."""
 
-    def __init__(self, name: str, per_minute: float, clock: Clock, store: Storage) -> None:
-        """Restore the requests of the last minute before this start."""
+    def __init__(self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1) -> None:
+        """Restore the requests of the last minute before this start; ``most``: what it may be set to later."""
         self._name, self._clock, self._storage = name, clock, store
-        self.slots = max(1, int(per_minute))
-        self.window_s = MINUTE_S if per_minute >= 1 else MINUTE_S / per_minute
         self._lock = threading.Lock()
+        self.set_per_minute(per_minute)
+        self._most = max(most, self.slots)
         self._running = 0
-        self._ends: deque[float] = deque(self._kept(), maxlen=self.slots)
+        self._ends: deque[float] = deque(self._kept(), maxlen=self._most)
         self._minutes: deque[tuple[int, int]] = deque()
         self.total = 0
+
+    def set_per_minute(self, per_minute: float) -> None:
+        """Allow so many requests a minute from now on; those of the last minute count."""
+        with self._lock:
+            self.slots = max(1, int(per_minute))
+            self.window_s = MINUTE_S if per_minute >= 1 else MINUTE_S / per_minute
 
     @property
     def interval_s(self) -> float:
@@ -129,14 +135,14 @@ class Budget:
         times = [end for entry in (ends if isinstance(ends, list) else []) for end in self._times(entry)]
         if isinstance(running, int) and not isinstance(running, bool):
             # a request was under way when the process died: it may have arrived as late as that
-            times += [wall] * min(max(running, 0), self.slots)
+            times += [wall] * min(max(running, 0), self._most)
         return sorted(now - max(0.0, wall - end) for end in times if wall - end < self.window_s + _GRAIN_S)[
-            -self.slots :
+            -self._most :
         ]
 
     def _times(self, entry: Json) -> list[float]:
         """Return the times of an entry, which is (time, count); none where it is something else."""
         match entry:
             case [int() | float() as end, int() as count] if is_number(end) and is_number(count):
-                return [float(end)] * min(max(count, 0), self.slots)
+                return [float(end)] * min(max(count, 0), self._most)
         return []

@@ -118,8 +118,14 @@ class WallboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "auto"
     poll_interval: Annotated[
         Positive, Meta(description="Seconds between two reads, as far as reads_per_minute allows.")
-    ] = 60
-    reads_per_minute: Annotated[Positive, Meta(description="Reads of the cloud in any 60 s, at most.")] = 1
+    ] = 20
+    reads_per_minute: Annotated[
+        Positive | Literal["auto"],
+        Meta(
+            description="Reads of the cloud in any 60 s, at most; auto finds out whether the account allows 1, 2 or 3.",
+            extra={"accepts": "auto or a number above 0"},
+        ),
+    ] = "auto"
     writes_per_minute: Annotated[Positive, Meta(description="Writes to the cloud in any 60 s, at most.")] = 5
     timeout: Annotated[Positive, Meta(description="Seconds for a whole request to the cloud.")] = 10
     api_url: Annotated[Url, Meta(description="Address of the cloud's API.")] = "https://api.wall-box.com"

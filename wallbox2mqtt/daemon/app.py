@@ -16,7 +16,8 @@ from pathlib import Path
 from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.reader import Listener
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.clock import Clock, iso_utc
+from wallbox2mqtt.cloud.read_rate import ANOTHER_CLIENT
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
@@ -166,6 +167,8 @@ class App:
         self._watchdog.watch("of the broker's connection", self._mqtt.pulse, self._mqtt.is_alive)
         self._watchdog.start()
         self._health.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
+        if (cap := self._shared.rate.cap) is not None:
+            _LOG.info("poll_interval caps the reads a minute that auto tries reads_per_minute=%d", cap)
         _LOG.info(
             "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
         )
@@ -235,13 +238,17 @@ class App:
 
     def _show_info(self) -> None:
         chargers: list[Json] = list(self._shared.registry.chargers)
+        rate = self._shared.rate
         self._status.info(
             chargers=chargers,
-            reads_per_minute=_plain(self._config.wallbox.reads_per_minute),
+            reads_per_minute="auto" if rate.is_auto else _plain(rate.per_minute),
+            pace=_plain(rate.per_minute),
+            next_try=_time(rate.next_try),
+            last_refusal=_time(rate.last_refusal),
             writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
             interval_s=_plain(round(self._interval_s, 3)),
             protocol=self._config.mqtt.protocol,
-            problems=list[Json](self._shared.registry.problems),
+            problems=list[Json](self._shared.registry.problems + ([ANOTHER_CLIENT] if rate.is_shared else [])),
         )
 
     def _show_counts(self) -> None:
@@ -322,6 +329,10 @@ class App:
 
     def _say_offline(self) -> None:
         self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
+
+
+def _time(wall: float | None) -> str | None:
+    return None if wall is None else iso_utc(wall)
 
 
 def _plain(number: float) -> int | float:
