@@ -386,7 +386,7 @@ class TestBeforeTheFirstDetail:
 @pytest.mark.parametrize("word", ["reboot", "factory_reset", "update"])
 def test_an_updating_charger_is_left_alone(make: Make, word: str) -> None:
     """From the moment on at which it was told to update, whatever its last reading shows."""
-    parts = make(allowed=("factory_reset",))
+    parts = make(allow_factory_reset=True)
     parts.cloud.charger(ONE).do("update")
     parts.send(f"{ONE}/refresh", "")
     parts.run(61)
