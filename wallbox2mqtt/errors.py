@@ -7,6 +7,7 @@ Wallbox2MqttError
 ├── BudgetSpentError           a request to the cloud that was not sent: wait until the budget allows it
 └── CloudError                 a request to the cloud that did not succeed
     ├── AuthError              credentials are refused: do not hammer
+    ├── SignInError            no token for another reason: wait, the next try has its time
     ├── UnauthorizedError      the token is refused: get a new one, once
     ├── RateLimitedError       too many requests: wait
     ├── RequestRefusedError    4xx: never repeat
@@ -22,7 +23,6 @@ Wallbox2MqttError
 """
 
 import signal
-from typing import ClassVar
 
 
 class Wallbox2MqttError(Exception):
@@ -58,7 +58,7 @@ class CloudError(Wallbox2MqttError):
     there was no token for it.
     """
 
-    reason: ClassVar[str] = "bad_answer"
+    reason: str = "bad_answer"
     sent = True
 
     def __init__(self, message: str, http_status: int | None = None) -> None:
@@ -71,6 +71,15 @@ class AuthError(CloudError):
     """Raised when the cloud refuses the credentials, or while the wait after such a refusal lasts."""
 
     reason = "auth_failed"
+
+
+class SignInError(CloudError):
+    """Raised when signing in failed for another reason than the credentials, or while the wait after that lasts."""
+
+    def __init__(self, message: str, reason: str, http_status: int | None = None) -> None:
+        """Keep the reason of what went wrong."""
+        super().__init__(message, http_status)
+        self.reason = reason
 
 
 class UnauthorizedError(CloudError):

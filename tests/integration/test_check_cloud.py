@@ -6,7 +6,7 @@ from tests.fakes import FakeClock
 from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Secret, WallboxConfig
-from wallbox2mqtt.simulator import EMAIL, PASSWORD, Settings, Simulator
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
 from wallbox2mqtt.storage import Storage
 
 
@@ -22,3 +22,17 @@ def test_a_spent_budget_is_a_warning_also_where_only_the_old_sign_in_needs_it(tm
     assert (finding.what, finding.verdict) == ("sign-in", "warning")
     assert "the budget allows no request" in finding.text
     assert [seen.path for seen in cloud.requests] == ["users/signin"]
+
+
+def test_a_sign_in_that_fails_is_not_tried_again_at_once(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with Simulator() as cloud:
+        cloud.fault(Fault(kind="status", status=403, body="message", text="Limit Exceeded", count=None))
+        config = WallboxConfig(email=EMAIL, password=Secret(PASSWORD), api_url=cloud.url, user_api_url=cloud.url)
+        for _ in range(3):
+            check = AccountCheck(config, tmp_path, clock, list[str]().append)
+            (finding,) = check.try_out()
+            assert (finding.what, finding.verdict) == ("sign-in", "fault")
+            assert "too many requests" in finding.next
+            assert not check.is_refused
+    assert len(cloud.requests) == 1

@@ -324,6 +324,40 @@ def test_refused_credentials(make: Make, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param(b"", UnauthorizedError, id="nothing"),
+        pytest.param(b"{}", UnauthorizedError, id="empty"),
+        pytest.param(b'{"error": true, "code": 7, "msg": "bad login"}', UnauthorizedError, id="of the API"),
+        pytest.param(b'{"message": "Unauthorized"}', UnauthorizedError, id="in a gateway's form"),
+        pytest.param(b'{"errors": [{"title": "wrong"}]}', UnauthorizedError, id="JSON:API"),
+        pytest.param(b'{"message": "Limit Exceeded"}', RateLimitedError, id="limit"),
+        pytest.param(b'{"error": true, "msg": "Too many requests"}', RateLimitedError, id="too many"),
+        pytest.param(b'{"message": "Forbidden"}', BadAnswerError, id="gateway"),
+        pytest.param(b'{"message": "Missing Authentication Token"}', BadAnswerError, id="gateway without the route"),
+        pytest.param(b'{"Message": "User is not authorized to access this resource"}', BadAnswerError, id="policy"),
+        pytest.param(b"<html><h1>403 Forbidden</h1></html>", BadAnswerError, id="page"),
+        pytest.param(b"error code: 1020", BadAnswerError, id="text"),
+        pytest.param(b"[]", BadAnswerError, id="list"),
+        pytest.param(b"\xff\xfe", BadAnswerError, id="bytes"),
+    ],
+)
+@pytest.mark.parametrize("status", [401, 403])
+def test_only_the_sign_in_refuses_credentials(make: Make, status: int, body: bytes, error: type[CloudError]) -> None:
+    _, setup = make(otherwise=reply(status, body, Retry_After="5"))
+    client = setup.sign_in_client()
+    for ask in (
+        lambda: client.sign_in("modern"),
+        lambda: client.sign_in("legacy"),
+        lambda: client.refresh(Secret("x")),
+    ):
+        caught = fails(ask)
+        assert type(caught) is error
+        assert caught.http_status == status
+        assert getattr(caught, "retry_after_s", 5) == 5
+
+
+@pytest.mark.parametrize(
     ("retry_after", "expected"),
     [
         ("0", 0),

@@ -46,12 +46,25 @@ def test_a_success_begins_the_back_off_anew_and_leaves_the_pace_slow(clock: Fake
 
 
 @pytest.mark.parametrize(
-    ("asked_s", "wait_s"), [(0, 0), (7, 7), (899, 899), (901, 900), (math.inf, LONGEST_WAIT_S), (-5, 0)]
+    ("asked_s", "wait_s"), [(0, 2), (1, 2), (7, 7), (899, 899), (901, 900), (math.inf, LONGEST_WAIT_S), (-5, 2)]
 )
 def test_retry_after_is_obeyed_and_capped(clock: FakeClock, asked_s: float, wait_s: float) -> None:
     pace = Backoff(20, 20, clock)
     pace.refused(asked_s)
     assert pace.wait_s() == wait_s
+
+
+def test_a_retry_after_of_nothing_is_no_leave_to_hammer(clock: FakeClock) -> None:
+    pace = Backoff(0, 12, clock)
+    waits = []
+    for _ in range(11):
+        pace.refused(0)
+        waits.append(pace.wait_s())
+        clock.advance(pace.wait_s())
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+    pace.succeeded()
+    pace.refused(0)
+    assert pace.wait_s() == 2
 
 
 def test_a_refused_pace_is_not_tried_again_for_an_hour(clock: FakeClock) -> None:

@@ -230,10 +230,10 @@ class TestFaults:
         parts = make(2, reads_per_minute=60, poll_interval=1)
         port = parts.cloud.port
         parts.cloud.stop()
-        parts.run(5)
+        parts.run(15)
         assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "unreachable")
         parts.cloud.start(port)
-        parts.run(2)
+        parts.run(30)
         assert parts.last("bridge/cloud") == "online"
         assert parts.last(f"{ONE}/status") == "Ready"
 
@@ -370,7 +370,7 @@ class TestTokens:
         parts = make(reads_per_minute=60, poll_interval=300)
         parts.run(10)
         assert parts.last("bridge/cloud_reason") == "ok"
-        parts.cloud.fault(Fault(kind="status", status=401, count=None))
+        parts.cloud.fault(Fault(kind="status", status=401, body="json", count=None))
         parts.send(f"{ONE}/name", "new")
         parts.run(5)
         assert parts.last("bridge/cloud_reason") == "auth_failed"
@@ -378,6 +378,37 @@ class TestTokens:
         parts.cloud.clear_faults()
         parts.run(600)
         assert parts.last("bridge/cloud_reason") == "ok"
+
+    @pytest.mark.parametrize(
+        ("fault", "reason"),
+        [({}, "bad_answer"), ({"body": "message", "text": "Limit Exceeded"}, "rate_limited")],
+        ids=["page", "limit"],
+    )
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_sign_in_that_is_not_let_through_is_no_refusal(
+        self, make: Make, fault: dict[str, Any], reason: str, status: int
+    ) -> None:
+        """A content network or a gateway before the sign-in knows nothing of the credentials."""
+        parts = make(reads_per_minute=60, poll_interval=1)
+        parts.cloud.revoke_tokens()
+        parts.cloud.fault(Fault(kind="status", status=status, path="users/*", count=None, **fault))
+        parts.run(100)
+        assert not parts.shut_out
+        assert parts.last("bridge/cloud_reason") == reason
+        assert len([one for one in parts.cloud.requests if one.path.startswith("users/")]) < 10
+        parts.cloud.clear_faults()
+        parts.run(100)
+        assert parts.last("bridge/cloud") == "online"
+        assert parts.last(f"{ONE}/status") == "Ready"
+
+    def test_a_sign_in_that_failed_for_a_command_counts(self, make: Make) -> None:
+        """Commands may take each of the tries, and no read would tell of it."""
+        parts = make(reads_per_minute=60, poll_interval=1)
+        parts.run(10)
+        parts.cloud.fault(Fault(kind="reset", path="users/*", count=None))
+        parts.cloud.revoke_tokens()
+        parts.run(60, then=lambda: parts.send(f"{ONE}/name", f"new {parts.clock.monotonic()}"))
+        assert (parts.last("bridge/cloud"), parts.last("bridge/cloud_reason")) == ("offline", "unreachable")
 
     def test_credentials_that_never_worked(self, make: Make) -> None:
         parts = make(password="wrong")  # noqa: S106

@@ -388,13 +388,37 @@ class TestTokens:
 
     def test_refused_credentials(self, make: Make) -> None:
         parts = make()
-        parts.cloud.fault(Fault(kind="status", status=403, path="users/*", count=None))
+        parts.cloud.fault(Fault(kind="status", status=403, body="json", path="users/*", count=None))
         parts.cloud.revoke_tokens()
         parts.send(f"{ONE}/locked", "1")
         parts.run(10)
         ((status, _, reason),) = parts.results_of("locked")
         assert status == "failed"
         assert "check e-mail and password" in str(reason)
+
+    @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 403}, {"status": 403, "body": "message"}], ids=str)
+    def test_a_sign_in_that_fails_is_waited_for(self, make: Make, fault: dict[str, Any]) -> None:
+        parts = make()
+        parts.cloud.fault(Fault(kind="status", path="users/*", count=3, **fault))
+        parts.cloud.revoke_tokens()
+        parts.send(f"{ONE}/locked", "1")
+        parts.run(30)
+        assert parts.results_of("locked") == [("ok", 1, None)]
+
+    def test_commands_do_not_hammer_a_sign_in_host_in_trouble(self, make: Make) -> None:
+        parts = make(max_age_s=30)
+        parts.cloud.fault(Fault(kind="status", status=503, path="users/*", count=None))
+        parts.cloud.revoke_tokens()
+        parts.cloud.forget_requests()
+        for number in range(120):
+            parts.send(f"{ONE}/max_charging_current", str(6 + number % 20))
+            parts.run(1)
+        sign_ins = [one for one in parts.cloud.requests if one.path.startswith("users/")]
+        assert {one.path for one in sign_ins} == {"users/refresh-token"}, "no other kind of sign-in is tried"
+        assert len(sign_ins) <= 8, "one request for each wait: 3, 6, 12, 24, 48 s"
+        parts.run(60)
+        assert parts.statuses().keys() == {"superseded", "failed"}
+        assert parts.results_of("max_charging_current")[-1][2] == "expired"
 
     def test_one_that_costs_a_write_is_fetched_when_the_command_can_follow(self, make: Make) -> None:
         """Else it is a write for nothing: a short-lived one has ended when the command may go."""

@@ -67,6 +67,7 @@ class Reader:
         self._passed_backoff = -math.inf
         self._again: Target | None = None
         self._not_before = 0.0
+        self._told_failures = 0
         self._last_begun: float | None = None
         self._found: set[int] = set()
         self._complete: set[int] = set()
@@ -121,7 +122,7 @@ class Reader:
             self._passed_backoff = self._clock.monotonic()
             self._read(LIST)
         else:
-            self._tell_shut_out()
+            self._tell_of_no_token()
             return min(wait, IDLE_S)
         return 0.0
 
@@ -130,10 +131,14 @@ class Reader:
         rested = self._clock.monotonic() - self._passed_backoff >= _PASS_BACKOFF_EACH_S
         return self._list_asked and rested and not self._backoff.is_told and self._allowed_in_s() <= 0
 
-    def _tell_shut_out(self) -> None:
-        """Tell of a refusal that another thread has met, or an earlier run: no read will for a while."""
-        if self._status.reason != AuthError.reason and self._tokens.wait_s() > 0:
-            self._status.read_failed(AuthError("the credentials were refused"))
+    def _tell_of_no_token(self) -> None:
+        """Tell of a sign-in that failed on another thread, or in an earlier run: no read will succeed for a while."""
+        if self._tokens.refused_wait_s() > 0:
+            if self._status.reason != AuthError.reason:
+                self._status.read_failed(AuthError("the credentials were refused"))
+        elif self._tokens.failed_wait_s() > 0 and self._told_failures != self._tokens.failures:
+            self._told_failures = self._tokens.failures
+            self._status.read_failed(self._tokens.failure)
 
     def _wait_s(self) -> float:
         """Return the seconds until the next read: 0 is now, five where nothing is due."""
@@ -255,12 +260,12 @@ class Reader:
     def _failed(self, target: Target, error: CloudError) -> None:
         again, self._again = self._again, None
         match error:
-            case UnauthorizedError() if again != target and self._tokens.wait_s() <= 0:
+            case UnauthorizedError() if again != target and self._tokens.refused_wait_s() <= 0:
                 # the token is dropped: once more with a new one, when the budget allows
                 self._again = target
                 self._status.answered()
                 return
-            case UnauthorizedError() if self._tokens.wait_s() > 0:
+            case UnauthorizedError() if self._tokens.refused_wait_s() > 0:
                 error = AuthError("fresh tokens are refused again and again", error.http_status)
             case RateLimitedError():
                 self._refused(target, error)
@@ -282,6 +287,7 @@ class Reader:
             case AuthError() if not self._tokens.worked_before:
                 self._listener.credentials_rejected(error)
         self._quarantine.record_failure(target, error)
+        self._told_failures = self._tokens.failures
         self._status.read_failed(error)
         if not isinstance(error, RateLimitedError):
             self._tell(target, error.reason, error)

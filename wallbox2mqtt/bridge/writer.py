@@ -21,6 +21,7 @@ from wallbox2mqtt.errors import (
     InvalidPayloadError,
     NotSentError,
     RateLimitedError,
+    SignInError,
     UnauthorizedError,
 )
 
@@ -92,7 +93,7 @@ class Writer:
         waiting = self._queue.waiting()
         if not waiting:
             return None, wait
-        if (held := self._backoff.wait_s()) > 0:
+        if (held := max(self._backoff.wait_s(), self._tokens.failed_wait_s())) > 0:
             return None, min(wait, held)
         now = self._clock.monotonic()
         first = next((command for command in waiting if command.not_before <= now), None)
@@ -125,7 +126,7 @@ class Writer:
         request, body = sending
         try:
             answer = self._cloud.write(request, command.charger_id, body)
-        except BudgetSpentError:
+        except (BudgetSpentError, SignInError):
             self._put_back(command)
         except CloudError as error:
             _LOG.info("command failed charger=%d field=%s error=%r", command.charger_id, command.key, str(error))

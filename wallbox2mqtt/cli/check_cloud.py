@@ -59,7 +59,10 @@ class AccountCheck:
         return f"{tokens.way} sign-in, the token lives for {_length(tokens.life_s)}"
 
     def _sign_in(self) -> Finding:
-        if (wait := self._tokens.wait_s()) > 0:
+        if self._tokens.failed_wait_s() > 0:
+            failure = self._tokens.failure
+            return Finding(_SIGN_IN, "fault", str(failure), _NEXT.get(failure.reason, ""))
+        if (wait := self._tokens.refused_wait_s()) > 0:
             self.is_refused = True
             text = f"the cloud refused these credentials; the next try is allowed in {_length(wait)}"
             return Finding(_SIGN_IN, "fault", text, _NEXT["auth_failed"])

@@ -28,6 +28,7 @@ from wallbox2mqtt.errors import (
     BudgetSpentError,
     CloudError,
     RateLimitedError,
+    SignInError,
     UnauthorizedError,
 )
 from wallbox2mqtt.storage import Storage
@@ -111,6 +112,9 @@ class Dump:
             except RateLimitedError as error:
                 last = error
                 self._wait(min(error.retry_after_s or _REFUSED_S, _LONGEST_WAIT_S))
+            except SignInError as error:
+                last = error
+                self._wait(self.tokens.failed_wait_s())
             except UnauthorizedError as error:
                 last = error  # the token is dropped: once more with a new one
             except CloudError as error:

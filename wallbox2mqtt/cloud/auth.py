@@ -1,8 +1,9 @@
 """The TokenManager: one token for all threads, renewed before it ends. It knows nothing of HTTP.
 
-Both of the cloud's sign-ins are known: the present one (``modern``) and that of the API document
-(``legacy``). How long a token lives is what its answer says, measured against the clock of the server
-that said it, because ours may be wrong.
+Both of the cloud's sign-ins are known: the present one (``modern``) and that of the API document (``legacy``). How long
+a token lives is what its response says, measured against the clock of the server that said it, because ours may be
+wrong. Every sign-in or refresh that fails is followed by a wait, which all threads share and which is kept over
+restarts: sign-ins have no budget at the cloud's end, and a host in trouble must not be asked by each command.
 """
 
 import base64
@@ -10,19 +11,23 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import dataclass
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeGuard
 
 from wallbox2mqtt.catalogue.quantities import Json, is_number
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.backoff import RetryDelay
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import (
-    AnswerLostError,
+    CLOUD_REASONS,
     AuthError,
     BadAnswerError,
-    CloudTimeoutError,
+    CloudError,
+    RateLimitedError,
     RequestRefusedError,
-    ServerError,
+    SignInError,
     UnauthorizedError,
 )
 from wallbox2mqtt.log import HIDDEN, RepeatedFault
@@ -36,17 +41,21 @@ WAYS: tuple[Way, Way] = ("modern", "legacy")
 
 UNTOLD_LIFE_S = 60.0
 _GONE = frozenset({404, 405, 410})
-"""Answers that say that this sign-in is not offered: the other one is tried."""
+"""Statuses that say that this sign-in is not offered: the other one is tried."""
 _MILLISECONDS = 1e11
 """Times since 1970 above this are milliseconds: as seconds they would be in the year 5138."""
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 60.0, 3600.0
+_A_DAY_S = 86_400.0
+_REFUSED_S = (60.0, 3600.0)
+"""The first and the longest wait after refused credentials."""
+_FAILED_S = (3.0, 900.0)
+"""The first and the longest wait after any other failure, each up to a third shorter at random."""
 _FILE = "tokens"
 _NONE = Secret("")
 
 
 @dataclass(frozen=True, slots=True)
 class SignInAnswer:
-    """The answer of a sign-in or a refresh: its JSON, and the server's time (seconds since 1970), if told."""
+    """The response to a sign-in or a refresh: its JSON, and the server's time (seconds since 1970), if told."""
 
     body: Json
     server_time: float | None
@@ -64,7 +73,7 @@ class TokenSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a sign-in gave; times are the clock's monotonic seconds. Handed out whole, replaced, never changed."""
+    """What a sign-in gave; times are the clock's monotonic seconds. Replaced as a whole, never changed."""
 
     token: Secret
     ends: float
@@ -76,29 +85,39 @@ class Grant:
 class TokenManager:
     """Hands out a token that is good now. One renewal happens however many threads ask."""
 
-    def __init__(self, source: TokenSource, clock: Clock, store: Storage, sign_in: str, password: Secret) -> None:
-        """Restore the token of the last run."""
-        self._source, self._clock, self._storage = source, clock, store
+    def __init__(
+        self,
+        source: TokenSource,
+        clock: Clock,
+        storage: Storage,
+        sign_in: str,
+        password: Secret,
+        spread: Callable[[], float] = random.random,
+    ) -> None:
+        """Restore the token of the last run; ``spread``: 0 to 1, what spreads the waits of many bridges."""
+        self._source, self._clock, self._storage = source, clock, storage
         self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
         self._password = password
         self._lock = WatchedLock()
         self._grant: Grant | None = None
-        self._refusals, self._not_before = 0, 0.0
-        self._rejections = 0
+        self._refused, self._failed = RetryDelay(*_REFUSED_S, clock), RetryDelay(*_FAILED_S, clock, spread)
+        self._failure_text, self._failure_reason = "", "unreachable"
+        self._unauthorized = 0
         self._trouble = RepeatedFault(
-            _LOG, "no token for the refresh token, signing in", "refresh tokens are accepted", clock
+            _LOG, "the refresh token is refused, signing in", "refresh tokens are accepted", clock
         )
         self.sign_ins = 0
         self.way: Way = self._ways[0]
         self.worked_before = False
-        self._take_up(store.read(_FILE))
+        self._restore(storage.read(_FILE))
 
     def token(self) -> Secret:
         """Return a token that is good now.
 
         Raises:
-            AuthError: the credentials are refused, or the wait after a refusal lasts.
-            CloudError: the sign-in did not succeed for another reason.
+            AuthError: the credentials are refused, or the wait after that lasts.
+            SignInError: there is no token for another reason, or the wait after that lasts.
+            BudgetSpentError: the sign-in counts as a write, and none may start now.
 
         """
         grant = self._grant
@@ -110,34 +129,35 @@ class TokenManager:
                 grant = self._renewed(grant)
             return grant.token
 
-    def rejected(self, token: Secret, *, by_read: bool = True) -> None:
+    def unauthorized(self, token: Secret, *, by_read: bool = True) -> None:
         """Record that the cloud answered 401 to this token; a newer one stays.
 
         The first time it is dropped. A token fresh from a sign-in that is refused as well is kept: it may be this one
-        request that is not let in. Only when the reads after it are refused too does that count like refused
+        request that is not allowed. Only when the reads after it are refused too does that count like refused
         credentials; else signing in would go on for ever. ``by_read``: whether a read was refused, or a command.
         """
         with self._lock:
             grant = self._grant
             if grant is None or grant.token != token:
                 return
-            before, self._rejections = self._rejections, self._rejections + int(by_read or not self._rejections)
+            before, self._unauthorized = self._unauthorized, self._unauthorized + int(by_read or not self._unauthorized)
             if before == 0:
                 # without the token: another thread may hear the same refusal of it a moment later
-                keep = grant.refresh_token is not None and self._refusals == 0
+                keep = grant.refresh_token is not None and self._refused.failures == 0
                 self._grant = Grant(_NONE, 0.0, 0.0, grant.refresh_token, grant.refresh_ends) if keep else None
             elif before > 1 and by_read:
                 self._grant = None
-                self._refused()
+                self._refused.failed()
+                self._keep()
 
     def accepted(self, token: Secret) -> None:
-        """Record that a request with this token was let in."""
-        if self._rejections or self._refusals:
+        """Record that a request with this token was accepted."""
+        if self._unauthorized or self._refused.failures:
             with self._lock:
                 if self._grant is not None and self._grant.token == token:
-                    self._rejections = 0
-                    if self._refusals:
-                        self._refusals, self._not_before = 0, 0.0
+                    self._unauthorized = 0
+                    if self._refused.failures:
+                        self._refused.succeeded()
                         self._keep()
 
     def spends_a_write(self) -> bool:
@@ -146,8 +166,29 @@ class TokenManager:
         return self.way == "legacy" and (grant is None or self._clock.monotonic() >= grant.renew)
 
     def wait_s(self) -> float:
-        """Return the seconds until the credentials may be tried again; 0 when they may now."""
-        return max(0.0, self._not_before - self._clock.monotonic())
+        """Return the seconds until the next sign-in may be tried; 0 when it may now, or when none is needed."""
+        return max(self.refused_wait_s(), self.failed_wait_s())
+
+    def refused_wait_s(self) -> float:
+        """Return the seconds until refused credentials may be tried again."""
+        return self._refused.left_s
+
+    def failed_wait_s(self) -> float:
+        """Return the seconds until a sign-in that failed otherwise may be tried again: a command may wait for that."""
+        grant = self._grant
+        is_good = grant is not None and self._clock.monotonic() < grant.ends
+        return 0.0 if is_good else self._failed.left_s
+
+    @property
+    def failures(self) -> int:
+        """How many sign-ins failed in a row, those with refused credentials apart."""
+        return self._failed.failures
+
+    @property
+    def failure(self) -> SignInError:
+        """What went wrong with the last sign-in that failed."""
+        text = f"signing in failed{self._failure_text}; the next try is in {self._failed.left_s:.0f} s"
+        return SignInError(text, self._failure_reason)
 
     @property
     def life_s(self) -> float:
@@ -156,64 +197,77 @@ class TokenManager:
         return 0.0 if grant is None else max(0.0, grant.ends - self._clock.monotonic())
 
     def _renewed(self, grant: Grant | None) -> Grant:
-        now = self._clock.monotonic()
-        if now < self._not_before:
-            msg = f"the cloud refused the credentials; the next try is in {self._not_before - now:.0f} s"
+        if (left := self._refused.left_s) > 0:
+            msg = f"the cloud refused the credentials; the next try is in {left:.0f} s"
             raise AuthError(msg)
-        if grant is not None and grant.refresh_token is not None and now < grant.refresh_ends:
+        if self._failed.left_s <= 0:
             try:
-                renewed = self._granted(self._source.refresh(grant.refresh_token), "modern")
-            except (UnauthorizedError, RequestRefusedError, AnswerLostError) as error:
-                self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
-                if not isinstance(error, ServerError | CloudTimeoutError):
-                    self._grant = None  # else it may be good again when the server is
-            else:
-                self._trouble.ended()
-                return renewed
-        return self._signed_in()
+                return self._refreshed(grant) or self._signed_in()
+            except AuthError:
+                raise
+            except CloudError as error:
+                self._failure_text, self._failure_reason = f": {error}", error.reason
+                self._failed.failed((error.retry_after_s or 0.0) if isinstance(error, RateLimitedError) else 0.0)
+                self._keep()
+        if grant is not None and self._clock.monotonic() < grant.ends:
+            return grant  # it is good for a little longer
+        raise self.failure
+
+    def _refreshed(self, grant: Grant | None) -> Grant | None:
+        """Return what the refresh token is traded for; None where there is none that is good."""
+        if grant is None or grant.refresh_token is None or self._clock.monotonic() >= grant.refresh_ends:
+            return None
+        if self._failed.is_longest:
+            return None  # a refresh that is out of order for half an hour: the sign-in may work
+        try:
+            renewed = self._granted(self._source.refresh(grant.refresh_token), "modern")
+        except (UnauthorizedError, RequestRefusedError) as error:
+            self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
+            self._grant = replace(grant, refresh_token=None)
+            return None
+        self._trouble.ended()
+        return renewed
 
     def _signed_in(self) -> Grant:
-        others = [way for way in self._ways if way != self.way]
-        for way in (self.way, *others):
+        for _ in self._ways:
             try:
-                return self._granted(self._source.sign_in(way), way)
+                return self._granted(self._source.sign_in(self.way), self.way)
             except UnauthorizedError as error:
-                self._refused()
-                msg = f"the cloud refused the credentials (sign-in {way}): check e-mail and password"
+                self._refused.failed()
+                self._keep()
+                msg = f"the cloud refused the credentials (sign-in {self.way}): check e-mail and password"
                 raise AuthError(msg, error.http_status) from None
             except RequestRefusedError as error:
                 if error.http_status not in _GONE:
                     raise
-                _LOG.info("this sign-in is not offered way=%s http_status=%s", way, error.http_status)
+                _LOG.info("this sign-in is not offered way=%s http_status=%s", self.way, error.http_status)
+                self.way = next((way for way in self._ways if way != self.way), self.way)
+                if self._failed.failures:
+                    raise  # the other one is tried after the next wait
         msg = f"the cloud offers none of the sign-ins {' '.join(self._ways)}"
         raise BadAnswerError(msg)
 
-    def _refused(self) -> None:
-        self._refusals += 1
-        wait = min(_FIRST_WAIT_S * 2 ** min(self._refusals - 1, 10), _LONGEST_WAIT_S)
-        self._not_before = self._clock.monotonic() + wait
-        self._keep()
-
-    def _granted(self, answer: SignInAnswer, way: Way) -> Grant:
+    def _granted(self, response: SignInAnswer, way: Way) -> Grant:
         asked = self._clock.monotonic()
-        words = _words(answer.body)
-        token = words.get("token" if way == "modern" else "jwt")
+        values = _values(response.body)
+        token = values.get("token" if way == "modern" else "jwt")
         if not _is_header_text(token):
-            msg = f"the answer of the sign-in {way} has no token"
+            msg = f"the response to the sign-in {way} has no token"
             raise BadAnswerError(msg)
         # the Date header has whole seconds: what it cut off would make the token live longer than it does
-        server = self._clock.wall() if answer.server_time is None else answer.server_time + 1.0
-        life = _life_s(token, words.get("ttl"), server)
-        refresh = words.get("refresh_token")
-        refresh_life = _until_s(words.get("refresh_token_ttl"), server)
+        server = self._clock.wall() if response.server_time is None else response.server_time + 1.0
+        life = _life_s(token, values.get("ttl"), server)
+        refresh = values.get("refresh_token")
+        refresh_life = _until_s(values.get("refresh_token_ttl"), server)
         grant = Grant(
             token=Secret(token),
             ends=asked + life,
             renew=asked + life - min(30.0, life / 10),
             refresh_token=Secret(refresh) if way == "modern" and _is_header_text(refresh) else None,
-            refresh_ends=asked + (_LONGEST_WAIT_S * 24 if refresh_life is None else refresh_life),
+            refresh_ends=asked + (_A_DAY_S if refresh_life is None else refresh_life),
         )
         self._grant, self.way, self.worked_before = grant, way, True
+        self._failed.succeeded()
         _hide(grant)
         self.sign_ins += 1
         self._keep()
@@ -234,21 +288,27 @@ class TokenManager:
                     "refresh_token": self._grant.refresh_token.reveal(),
                     "refresh_life_s": self._grant.refresh_ends - now,
                 }
-        if self._refusals:
+        if self._failed.failures:
+            kept |= {
+                "failures": self._failed.failures,
+                "retry_s": self._failed.left_s,
+                "reason": self._failure_reason,
+            }
+        if self._refused.failures:
             salt = os.urandom(16)
             kept |= {
-                "refusals": self._refusals,
-                "wait_s": self._not_before - now,
+                "refusals": self._refused.failures,
+                "wait_s": self._refused.left_s,
                 "salt": salt.hex(),
                 "password": self._fingerprint(salt),
             }
         self._storage.write(_FILE, kept)
 
     def _fingerprint(self, salt: bytes) -> str:
-        """Return whether a refusal was of this very password, without keeping it: slow to guess from."""
+        """Return what tells whether a refusal was of this very password, without keeping it: slow to guess from."""
         return hashlib.pbkdf2_hmac("sha256", self._password.reveal().encode(), salt, 100_000).hex()
 
-    def _take_up(self, kept: dict[str, Json]) -> None:
+    def _restore(self, kept: dict[str, Json]) -> None:
         now = self._clock.monotonic()
         age = age_s(kept, self._clock.wall())
         self.worked_before = kept.get("worked") is True
@@ -264,21 +324,22 @@ class TokenManager:
                 refresh_ends=now + number(kept, "refresh_life_s", 0.0) - age,
             )
             _hide(self._grant)
-        salt, refusals = kept.get("salt"), number(kept, "refusals", 0.0)
-        if refusals > 0 and isinstance(salt, str) and _is_hex(salt):
-            same = self._fingerprint(bytes.fromhex(salt)) == kept.get("password")
-            if same:
-                self._refusals = int(min(refusals, 100))
-                self._not_before = now + min(number(kept, "wait_s"), _LONGEST_WAIT_S) - age
-                if (wait := self._not_before - now) > 0:
-                    _LOG.warning("the cloud has refused these credentials before, it is asked again in_s=%.0f", wait)
+        self._failed.restore(number(kept, "failures"), number(kept, "retry_s") - age)
+        self._failure_reason = next((one for one in CLOUD_REASONS if one == kept.get("reason")), "unreachable")
+        if (wait := self._failed.left_s) > 0:
+            _LOG.warning("the last sign-in failed, it is tried again in_s=%.0f reason=%s", wait, self._failure_reason)
+        salt = kept.get("salt")
+        if isinstance(salt, str) and _is_hex(salt) and self._fingerprint(bytes.fromhex(salt)) == kept.get("password"):
+            self._refused.restore(number(kept, "refusals"), number(kept, "wait_s") - age)
+            if (wait := self._refused.left_s) > 0:
+                _LOG.warning("the cloud has refused these credentials before, it is asked again in_s=%.0f", wait)
 
 
 def _hide(grant: Grant) -> None:
     HIDDEN.add(grant.token.reveal(), grant.refresh_token.reveal() if grant.refresh_token is not None else "")
 
 
-def _words(body: Json) -> dict[str, Json]:
+def _values(body: Json) -> dict[str, Json]:
     """Return the answer's words: those of ``data.attributes`` (modern) or its own (legacy)."""
     if not isinstance(body, dict):
         return {}
@@ -322,5 +383,5 @@ def _is_hex(text: str) -> bool:
 
 
 def _is_header_text(token: Json) -> TypeGuard[str]:
-    """Return whether a token can go into a header as it is: a line break in it would make two headers of one."""
+    """A token goes into a header as it is; a line break in it would make two headers of one."""
     return isinstance(token, str) and token != "" and token.isascii() and token.isprintable() and " " not in token

@@ -1,6 +1,8 @@
 """How often to read, and what a refusal does to it. Kept in ``state_dir``: a restart asks no sooner."""
 
+import math
 import threading
+from collections.abc import Callable
 
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.clock import Clock
@@ -8,6 +10,8 @@ from wallbox2mqtt.storage import Storage, age_s, number
 
 LONGEST_WAIT_S = 15 * 60.0
 _SLOW_FOR_S = 3600.0
+_LEAST_WAIT_S = 2.0
+"""The wait after a first refusal, however little it asked for; doubled with each further one."""
 _FILE = "pace"
 
 
@@ -72,9 +76,10 @@ class Backoff:
             interval = self._interval_s()
             self._refusals += 1
             self.refused_total += 1
-            doubled = self._base_s * 2.0 ** min(self._refusals, 20)
+            doubled = 2.0 ** min(self._refusals, 20)
             self.is_told = retry_after_s is not None
-            wait = doubled if retry_after_s is None else max(retry_after_s, 0.0)
+            # «Retry-After: 0» is no leave to hammer
+            wait = self._base_s * doubled if retry_after_s is None else max(retry_after_s, _LEAST_WAIT_S / 2 * doubled)
             self._not_before = now + min(wait, LONGEST_WAIT_S)
             if not is_slower:
                 self._slowness = max(1.0, min(interval * 2, LONGEST_WAIT_S) / self._base_s)
@@ -107,3 +112,42 @@ class Backoff:
         self._not_before = now + min(number(kept, "wait_s"), LONGEST_WAIT_S) - age
         self._slowness = max(1.0, min(number(kept, "interval_s"), LONGEST_WAIT_S) / self._base_s)
         self._slow_until = now + min(number(kept, "slow_for_s"), _SLOW_FOR_S) - age
+
+
+class RetryDelay:
+    """A wait that doubles with each failure in a row, for one thing that is tried again and again. Not thread-safe."""
+
+    def __init__(
+        self, first_s: float, longest_s: float, clock: Clock, spread: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Begin without a wait; ``spread``: 0 to 1, by how much of a third each wait is shortened."""
+        self._first_s, self._longest_s = first_s, longest_s
+        self._clock, self._spread = clock, spread
+        self._not_before = -math.inf
+        self.failures = 0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the next try; 0 when it may be now."""
+        return max(0.0, self._not_before - self._clock.monotonic())
+
+    @property
+    def is_longest(self) -> bool:
+        """Whether the wait has grown as long as it may."""
+        return self._first_s * 2.0 ** (self.failures - 1) >= self._longest_s
+
+    def failed(self, at_least_s: float = 0.0) -> None:
+        """Record a failure; ``at_least_s``: the wait that was asked for, obeyed up to the longest one."""
+        self.failures += 1
+        doubled = min(self._first_s * 2.0 ** min(self.failures - 1, 30), self._longest_s)
+        wait = max(doubled * (1 - self._spread() / 3), min(at_least_s, self._longest_s))
+        self._not_before = self._clock.monotonic() + wait
+
+    def succeeded(self) -> None:
+        """Record a success: the next failure waits for the shortest time again."""
+        self.failures, self._not_before = 0, -math.inf
+
+    def restore(self, failures: float, left_s: float) -> None:
+        """Restore what an earlier run has met, within reason."""
+        self.failures = int(min(max(failures, 0.0), 100.0))
+        self._not_before = self._clock.monotonic() + min(left_s, self._longest_s) if self.failures else -math.inf

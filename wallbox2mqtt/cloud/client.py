@@ -15,7 +15,7 @@ from wallbox2mqtt.catalogue.templates import RequestTemplate
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.cloud.budget import Budget
-from wallbox2mqtt.cloud.responses import Check, check_status, decoded, http_time, translated
+from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status, decoded, http_time, translated
 from wallbox2mqtt.cloud.transport import Transport, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
@@ -23,7 +23,6 @@ from wallbox2mqtt.errors import (
     BadAnswerError,
     BudgetSpentError,
     CloudError,
-    ForbiddenError,
     MethodError,
     UnauthorizedError,
 )
@@ -125,7 +124,7 @@ class SignInClient:
 
     def __init__(self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget) -> None:
         """Use a connection of its own: whichever thread needs a token sends through it, one at a time."""
-        self._connection = _Connection(config, clock)
+        self._connection = _Connection(config, clock, check_sign_in)
         self._api, self._user_api = config.api_url, config.user_api_url
         # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
         pair = f"{config.email}:{password.reveal()}".encode()
@@ -148,11 +147,7 @@ class SignInClient:
         return self._ask("GET", f"{self._user_api}/users/refresh-token", bearer, {"Partner": "wallbox"})
 
     def _ask(self, method: str, url: str, authorization: str, headers: dict[str, str] | None = None) -> SignInAnswer:
-        try:
-            answer = self._connection.send(method, url, authorization, headers=headers)
-        except ForbiddenError as error:
-            # only here does 403 mean that the credentials are bad
-            raise UnauthorizedError(str(error), error.http_status) from None
+        answer = self._connection.send(method, url, authorization, headers=headers)
         return SignInAnswer(answer.body, answer.server_time)
 
 
@@ -214,7 +209,7 @@ class CloudClient:
                     method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters
                 )
             except UnauthorizedError:
-                self._tokens.rejected(token, by_read=budget is self._reads)
+                self._tokens.unauthorized(token, by_read=budget is self._reads)
                 raise
         self._tokens.accepted(token)
         return answer

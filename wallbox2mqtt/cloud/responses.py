@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -106,6 +107,45 @@ def check_status(response: RawResponse, now: float) -> None:
         raise _REFUSALS.get(status, RequestRefusedError)(text, status)
     msg = f"{text}, which is no answer to this request"
     raise BadAnswerError(msg, status)
+
+
+def check_sign_in(response: RawResponse, now: float) -> None:
+    """Raise the error of a sign-in's or refresh's status that is not 2xx.
+
+    Raises:
+        UnauthorizedError: the sign-in itself refuses what it was given, which is final.
+        CloudError: another leaf, also where a 401 or 403 is of something that stands before the sign-in.
+
+    """
+    status = response.status
+    if status not in {401, 403}:
+        check_status(response, now)
+        return
+    text = f"the cloud answered {status}"
+    said = _object(response.body)
+    if said is not None and _LIMIT.search(json.dumps(said)):
+        raise RateLimitedError(text, status, _retry_after_s(response.headers.get("Retry-After"), now))
+    if said is None or (said and said.keys() <= _GATEWAY and not _CREDENTIALS.search(json.dumps(said))):
+        msg = f"{text}, but not about the credentials"
+        raise BadAnswerError(msg, status)
+    raise UnauthorizedError(text, status)
+
+
+_LIMIT = re.compile(r"limit|too many|throttl|quota", re.IGNORECASE)
+_GATEWAY = frozenset({"message", "Message"})
+"""All that is in the JSON of gateways (Amazon's for one) which do not let a request through."""
+_CREDENTIALS = re.compile(
+    r"credential|password|e-?mail|username|unauthori[sz]ed|unauthenticated|log.?in", re.IGNORECASE
+)
+
+
+def _object(body: bytes | Exception) -> dict[str, Json] | None:
+    """Return a refusal's JSON object, an empty one where it says nothing; None where it is anything else: a page."""
+    try:
+        found = json.loads(body) if isinstance(body, bytes) and body.strip() else {}
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def http_time(text: str | None) -> float | None:
