@@ -72,7 +72,9 @@ class TestAllIsWell:
             assert run(environ, "check").code == 0
             watcher.publish("end", "")
             watcher.wait("end")
-            assert {one.topic for one in watcher.heard} >= {"wallbox/bridge/check", "wallbox/0/check"}
+            topics = {one.topic for one in watcher.heard}
+            assert topics >= {"wallbox/bridge/check", "wallbox/0/check"}
+            assert not [topic for topic in topics if topic.endswith("/config")], "Home Assistant warns of those"
         with Watcher(broker.port, "#") as later:
             later.publish("end", "")
             later.wait("end")

@@ -54,7 +54,7 @@ class BrokerCheck:
         self._birth = config.home_assistant.births
         mark = secrets.token_hex(4)
         self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
-        self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{mark}/config"
+        self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{mark}/check"
         self._mark = mark.encode()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
@@ -122,7 +122,7 @@ class BrokerCheck:
         for topic in self._own.values():
             self._mqtt.publish(topic, self._mark.decode(), retain=False)
         if self._discovery != "off":
-            # nothing, not retained, for a device that does not exist: whoever listens for announcements ignores it
+            # below the device topics, but not with the last level that announces something
             self._mqtt.publish(self._announcement, "", retain=False)
         wanted = {*self._own.values(), *([self._announcement] if self._discovery != "off" else [])}
         ends = time.monotonic() + BACK_S
