@@ -16,6 +16,7 @@ from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant import MIGRATE
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.inventory import Inventory
+from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.simulator import ChargerSpec
 from wallbox2mqtt.storage import Storage
@@ -52,6 +53,9 @@ class Broker:
             del self.retained[topic]
         if self.ends_at is not None and self.ends_at in topic and text != MIGRATE:
             raise EndError
+
+    def show(self, topic: str, text: str) -> None:
+        self.published.append((topic, text))
 
     def listen(self, filters: Sequence[str]) -> None:
         self.filters |= set(filters)
@@ -93,8 +97,8 @@ class Bridge:
     ) -> None:
         self.clock, self.broker = clock, broker
         store, topics = Storage(directory, "account"), Topics(base)
-        self.shown: list[tuple[str, str]] = []
-        self.states = ChargerStates(topics, lambda topic, text: self.shown.append((topic, text)), 45, store)
+        ranges = Ranges(cast("MqttConnection", broker))
+        self.states = ChargerStates(topics, ranges.show, 45, store)
         self.registry = Registry((), clock, store)
         self.announcer = Announcer(
             HomeAssistantConfig(discovery=form, prefix=prefix),
@@ -105,6 +109,7 @@ class Bridge:
             store=store,
             clock=clock,
             allowed=frozenset(),
+            ranges=ranges,
         )
 
     def connect(self) -> None:
@@ -421,6 +426,65 @@ def test_a_broker_that_forgot_gets_what_the_list_has(tmp_path: Path, clock: Fake
     assert "lock_locked" in broker.components()
     again.read_detail(ChargerSpec(id=ONE, name="Garage", missing=("config_data.ecosmart",)))
     assert broker.components()["select_eco_smart"] == {"platform": "select"}, "that it stood there is not forgotten"
+
+
+CURRENT = f"wallbox/{ONE}/max_charging_current"
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [
+        (
+            "max_charging_current",
+            {"max_available_current": 16, "max_charging_current": 16},
+            {"max_available_current": 32, "max_charging_current": 32},
+        ),
+        ("max_charging_current", {"max_charging_current": 16}, {"max_charging_current": 2}),
+        ("icp_max_current", {"icp_max_current": 25}, {"icp_max_current": 0}),
+    ],
+    ids=["above", "below", "Power Boost to 0"],
+)
+def test_a_range_is_announced_before_the_value_that_needs_it(
+    bridge: Bridge, broker: Broker, key: str, before: dict[str, Json], after: dict[str, Json]
+) -> None:
+    bridge.read_list(SPEC)
+    bridge.read_detail(SPEC, before)
+    bridge.settle()
+    broker.published.clear()
+    topic, value = f"wallbox/{ONE}/{key}", str(after[key])
+    bridge.read_detail(SPEC, after)
+    known = [name for name, _ in broker.published if name in {CHARGER, topic}]
+    assert known == [CHARGER, topic]
+    number = broker.components()[f"number_{key}"]
+    assert number["min"] <= float(value) <= number["max"]
+    bridge.settle()
+    assert broker.of(topic) == [value, value], "once more, for Home Assistant may not have been ready"
+
+
+def test_a_number_that_fits_is_shown_once(bridge: Bridge, broker: Broker) -> None:
+    bridge.read_list(SPEC)
+    bridge.read_detail(SPEC, {"max_charging_current": 16})
+    bridge.settle()
+    broker.published.clear()
+    bridge.read_detail(SPEC, {"max_charging_current": 13})
+    bridge.settle()
+    assert broker.of(CURRENT) == ["13"]
+
+
+def test_a_number_is_not_held_back_for_ever(bridge: Bridge, broker: Broker) -> None:
+    """Whoever else listens has a value that no range will ever allow, too."""
+    bridge.read_list(SPEC)
+    bridge.read_detail(SPEC)
+    broker.published.clear()
+    bridge.states.read(ONE, read_detail({**SPEC.detail, "config_data": _broken()}), bridge.clock.monotonic(), None)
+    bridge.announcer.look()
+    assert broker.of(CURRENT) == ["99"]
+
+
+def _broken() -> dict[str, Json]:
+    config = dict(SPEC.detail)["config_data"]
+    assert isinstance(config, dict)
+    return {**config, "max_charging_current": 99}
 
 
 def test_nobody_listens_longer_than_needed(bridge: Bridge, broker: Broker) -> None:

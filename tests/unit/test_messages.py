@@ -287,6 +287,9 @@ def test_factory_reset_is_a_button_only_where_it_is_allowed() -> None:
         pytest.param("pulsar-plus", {"max_charging_current": 40}, (6, 40, 1), id="above the limit"),
         pytest.param("pulsar-plus", {"max_charging_current": 0}, (0, 32, 1), id="below the limit"),
         pytest.param("pulsar-plus", {"max_charging_current": None}, (6, 32, 1), id="unknown"),
+        pytest.param(
+            "pulsar-plus", {"max_available_current": 4, "max_charging_current": 4}, (4, 6, 1), id="too little"
+        ),
     ],
 )
 def test_bounds_of_the_current(model: str, changes: dict[str, Json], expected: tuple[float, float, float]) -> None:

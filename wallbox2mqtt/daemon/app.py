@@ -24,6 +24,7 @@ from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.homeassistant.announcer import Announcer
+from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.log import RepeatedFault, TopicHandler
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection, OwnState
 from wallbox2mqtt.mqtt.inbox import Inbox
@@ -84,7 +85,8 @@ class App:
         births = config.home_assistant.births
         self._mqtt = self._new_mqtt(births)
         store = Storage(state_dir, config.wallbox.account)
-        parts = Bridge(config, self._topics, clock, store, self._mqtt, self._new_listener())
+        ranges = Ranges(self._mqtt)
+        parts = Bridge(config, self._topics, clock, store, ranges, self._new_listener())
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler = parts.command_handler
@@ -98,6 +100,7 @@ class App:
             store=store,
             clock=clock,
             allowed=parts.allowed,
+            ranges=ranges,
         )
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),

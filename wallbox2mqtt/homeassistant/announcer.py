@@ -26,6 +26,7 @@ from wallbox2mqtt.homeassistant.announced import Announced, AnnouncedDevices
 from wallbox2mqtt.homeassistant.holders import Holder, Holders
 from wallbox2mqtt.homeassistant.inventory import Inventory
 from wallbox2mqtt.homeassistant.nodes import Nodes
+from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
@@ -34,6 +35,8 @@ _LOG = logging.getLogger(__name__)
 
 MIGRATION_S = 1.5
 """Home Assistant's time to let go of a device before its new form is announced."""
+_REPEAT_S = 2.0
+"""Home Assistant's time to take in a new range."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,7 @@ class Announcer:
         store: Storage,
         clock: Clock,
         allowed: frozenset[str],
+        ranges: Ranges,
     ) -> None:
         """Restore what was announced before; ``allowed``: the permissions that the configuration gives."""
         self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
@@ -76,6 +80,8 @@ class Announcer:
         self._inventories: dict[int, Inventory] = {}
         self._from_list: set[int] = set()
         self._migrations: dict[str, _Migration] = {}
+        self._ranges = ranges
+        self._repeats: dict[str, float] = {}
 
     def connected(self) -> None:
         """Announce everything anew at a broker of which it is not known what it keeps."""
@@ -108,6 +114,15 @@ class Announcer:
         """Announce what has changed since; called each second, and when the list was read."""
         if not self._mqtt.online:
             return
+        self._announce_changes()
+        self._ranges.release()
+        now = self._clock.monotonic()
+        for topic in [topic for topic, due in self._repeats.items() if now >= due]:
+            del self._repeats[topic]
+            charger, _, key = topic.removeprefix(f"{self._topics.base}/").partition("/")
+            self._states.republish(int(charger), [key])
+
+    def _announce_changes(self) -> None:
         self._holders.leave()
         if self._form == "off":
             for node in self._devices:
@@ -225,6 +240,12 @@ class Announcer:
                 self._mqtt.publish(topic, text)
         if complete:
             self._devices.put(new.node, Announced(self._prefix, form, new.platforms, new.model))
+        self._note_ranges(new)
+
+    def _note_ranges(self, new: Announcement) -> None:
+        # a state that an earlier range did not allow was refused, or comes too early for the new one
+        due = self._clock.monotonic() + _REPEAT_S
+        self._repeats |= dict.fromkeys(self._ranges.announced(new.components), due)
 
     def _go_on(self) -> None:
         """Announce the new form of what Home Assistant has had time to let go of, and clear the old one."""
@@ -242,6 +263,7 @@ class Announcer:
             for topic in before.topics(node, migration.old_form):
                 self._mqtt.publish(topic, "")
             self._devices.put(node, Announced(self._prefix, self._form, new.platforms, new.model))
+            self._note_ranges(new)
 
     def _clear(self, node: str) -> None:
         """Take a device back, unless another bridge has announced it meanwhile."""

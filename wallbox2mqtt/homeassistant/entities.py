@@ -100,6 +100,7 @@ def _number(row: Field, view: Values) -> Component:
     span = range_of(row.command.language, view) if row.command is not None else None
     least, most, step = (span.least, span.most, span.step) if span is not None else (0, 100, 1)
     value = view.get(row.key)
+    most = max(least, most)  # a charger may say that less is available than it accepts at least
     if isinstance(value, int | float):
         # a state out of range is an error in Home Assistant's log
         least, most = min(least, value), max(most, value)
