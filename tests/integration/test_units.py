@@ -182,8 +182,17 @@ class TestContainer:
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
+    def test_compose_needs_nothing_that_engines_refuse(self) -> None:
+        """A config with its content in place is refused for a read-only service; ``start_interval`` wants engine 25."""
+        compose: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+        assert "configs" not in compose
+        assert all("start_interval" not in service.get("healthcheck", {}) for service in compose["services"].values())
+        for service in compose["services"].values():
+            mounted = [volume.split(":")[0] for volume in service["volumes"] if volume.startswith("./")]
+            assert all((ROOT / path).is_file() for path in mounted)
+
     def test_compose_names_keys(self) -> None:
         compose: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
         known = {key.variable for key in KEYS.values()}
-        assert compose["services"]["wallbox2mqtt"]["environment"].keys() <= known
+        assert compose["services"]["wallbox2mqtt"]["environment"].keys() <= known | {"RUNTIME_DIRECTORY"}
         assert not [one for one in compose["services"]["wallbox2mqtt"]["environment"] if one.endswith("__PASSWORD")]
