@@ -1012,6 +1012,13 @@ def test_power_boost_needs_a_current(key: str, payload: str, current: Json) -> N
         understood(key, payload, VIEW | {"icp_max_current": current})
 
 
+def test_off_has_nothing_to_do_where_nothing_charges_or_could() -> None:
+    off = understood("charging_enabled", "off")
+    needless = {status for status in range(256) if off.is_fulfilled({"status_id": status})}
+    assert needless == {0, 5, 161, 162, 163, 165, 166, *range(177, 183), 209, 210}
+    assert not off.is_fulfilled({})
+
+
 def test_what_is_so_already_is_fulfilled() -> None:
     view = VIEW | {"locked": 1, "energy_price": 0.24, "currency/id": 1, "eco_smart": "off", "max_charging_current": 16}
     for key, payload, fulfilled in [
@@ -1023,7 +1030,8 @@ def test_what_is_so_already_is_fulfilled() -> None:
         ("max_charging_current", "16", True),
         ("eco_smart", "OFF", True),
         ("eco_smart", "eco", False),
-        ("charging_enabled", "off", False),
+        ("charging_enabled", "off", True),  # VIEW is locked
+        ("charging_enabled", "on", False),
         ("action", "pause", False),
     ]:
         assert understood(key, payload, view).is_fulfilled(view) == fulfilled, (key, payload)

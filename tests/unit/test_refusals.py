@@ -2,18 +2,20 @@
 
 import pytest
 
-from wallbox2mqtt.bridge.refusals import reason_of
+from wallbox2mqtt.bridge.refusals import reason_of, why_unconfirmed
 from wallbox2mqtt.catalogue import FIELDS, Values, parse
 from wallbox2mqtt.errors import ConflictError, ForbiddenError
 
 ALLOWED = frozenset({"factory_reset"})
+OCPP = "the charger is run by an OCPP back end, which has to do this"
 
 
 @pytest.mark.parametrize(
     ("key", "text", "view", "reason"),
     [
         ("action", "pause", {"locked": 1}, "the charger is locked, unlock it first"),
-        ("charging_enabled", "on", {"locked": 1, "operation_mode": "ocpp"}, "the charger is locked, unlock it first"),
+        ("charging_enabled", "on", {"locked": 1, "operation_mode": "ocpp"}, OCPP),
+        ("locked", "0", {"locked": 1, "operation_mode": "ocpp"}, OCPP),
         (
             "action",
             "pause",
@@ -30,7 +32,7 @@ ALLOWED = frozenset({"factory_reset"})
             "action",
             "resume",
             {"charging_enabled": False, "operation_mode": "ocpp"},
-            "the charger is run by an OCPP back end, which has to do this",
+            OCPP,
         ),
         (
             "action",
@@ -42,7 +44,18 @@ ALLOWED = frozenset({"factory_reset"})
         ("locked", "1", {"locked": 0}, "the account has no right to change this charger"),
         ("max_charging_current", "16", {"locked": 1}, "the account has no right to change this charger"),
     ],
-    ids=["locked", "locked before OCPP", "paused", "resumed", "OCPP", "else", "unknown", "lock", "current"],
+    ids=[
+        "locked",
+        "OCPP before locked",
+        "OCPP unlock",
+        "paused",
+        "resumed",
+        "OCPP",
+        "else",
+        "unknown",
+        "lock",
+        "current",
+    ],
 )
 def test_reasons(key: str, text: str, view: Values, reason: str) -> None:
     intent = parse(FIELDS[key], text, view, ALLOWED)
@@ -52,3 +65,17 @@ def test_reasons(key: str, text: str, view: Values, reason: str) -> None:
 def test_begins_with_what_the_cloud_answered() -> None:
     error = ConflictError("the cloud answered 409", 409)
     assert reason_of(error, None, {}) == "the cloud answered 409: the account has no right to change this charger"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "mode", "reason"),
+    [
+        ("locked", "0", "ocpp", "not confirmed: an OCPP back end runs it"),
+        ("action", "pause", "ocpp", "not confirmed: an OCPP back end runs it"),
+        ("locked", "0", "wallbox", "not confirmed"),
+        ("max_charging_current", "16", "ocpp", "not confirmed"),
+    ],
+)
+def test_what_is_not_confirmed(key: str, text: str, mode: str, reason: str) -> None:
+    view: Values = {"operation_mode": mode}
+    assert why_unconfirmed(parse(FIELDS[key], text, view, ALLOWED), view) == reason

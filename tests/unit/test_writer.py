@@ -606,6 +606,152 @@ class TestSettling:
         parts.run(1000)
         assert parts.sent_reads == []
 
+    def test_an_unlock_without_effect_on_a_charger_that_ocpp_runs(self, make: Make) -> None:
+        parts = make(begin=(("lock", None),), changes={"config_data.operation_mode": "ocpp"}, poll_interval=10)
+        parts.cloud.configure(lag_s=1e6)
+        parts.cloud.fault(Fault(kind="html", path=WRITE))
+        parts.send(f"{ONE}/locked", "0")
+        parts.run(100)
+        assert parts.results_of("locked") == [
+            ("ok", 0, None),
+            ("failed", 0, "not confirmed: an OCPP back end runs it"),
+        ]
+
+
+class TestPause:
+    """Pause and resume, by the switch or as an action: held and confirmed by the switch's field."""
+
+    BY = pytest.mark.parametrize("command", ["action pause", "charging_enabled off"])
+
+    @BY
+    def test_is_shown_at_once_and_confirmed(self, make: Make, command: str) -> None:
+        parts = make(begin=CHARGING, settings=replace(GENEROUS, lag_s=20), poll_interval=10)
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.run(100)
+        assert parts.of(f"{ONE}/charging_enabled") == ["false"]
+        assert [status for status, _, _ in parts.results_of(key)] == ["ok"]
+
+    @BY
+    def test_is_not_confirmed_where_it_has_no_effect(self, make: Make, command: str) -> None:
+        parts = make(begin=CHARGING, poll_interval=10)
+        parts.cloud.configure(lag_s=1e6)
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.run(100)
+        assert parts.of(f"{ONE}/charging_enabled") == ["false", "true"]
+        told = [(status, reason) for status, _, reason in parts.results_of(key)]
+        assert told == [("ok", None), ("failed", "not confirmed")]
+
+    @pytest.mark.parametrize("command", ["action pause", "action resume", "charging_enabled on"])
+    def test_nor_denied_where_no_reading_could_show_it(self, make: Make, command: str) -> None:
+        parts = make(poll_interval=10)
+        assert parts.states.value(ONE, "status_id") == 161
+        parts.cloud.fault(Fault(kind="html", path=ACTION))
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.run(100)
+        assert [status for status, _, _ in parts.results_of(key)] == ["ok"]
+        assert set(parts.of(f"{ONE}/charging_enabled")) <= {"true"}
+        assert len(parts.sent_writes) == 1
+
+    def test_off_where_nothing_charges_costs_nothing(self, make: Make) -> None:
+        parts = make()
+        for _ in range(3):
+            parts.send(f"{ONE}/charging_enabled", "off")
+            parts.run(31)
+        assert parts.results_of("charging_enabled") == [("ok", False, None)] * 3
+        assert parts.of(f"{ONE}/charging_enabled") == ["true"] * 3
+        assert parts.sent_writes == []
+
+    def test_and_is_not_remembered(self, make: Make) -> None:
+        parts = make()
+        parts.send(f"{ONE}/charging_enabled", "off")
+        parts.run(1)
+        parts.cloud.charger(ONE).do("plug", 30)
+        parts.send(f"{ONE}/refresh", "")
+        parts.run(5)
+        parts.send(f"{ONE}/charging_enabled", "off")
+        parts.run(1)
+        assert bodies(parts) == [{"action": 2}]
+
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_but_is_sent_after_a_resume_that_no_reading_has_shown(self, make: Make, *, lost: bool) -> None:
+        parts = make(begin=(*CHARGING, ("pause", None)), timeout=0.3)
+        assert parts.states.value(ONE, "status_id") in {178, 182}
+        if lost:
+            parts.cloud.fault(Fault(kind="reset", path=ACTION, effect=True))
+        parts.send(f"{ONE}/charging_enabled", "on")
+        parts.run(1)
+        parts.send(f"{ONE}/charging_enabled", "off")
+        parts.run(1)
+        assert bodies(parts) == [{"action": 1}, {"action": 2}]
+
+
+class TestClamped:
+    """The charger makes 18 A of 20."""
+
+    MADE = ("ok", 18, "the charger made 18 of 20")
+    TOLD = Fault(kind="wrong_types", path=WRITE, fields={"data.chargerData.maxChargingCurrent": 18})
+
+    def test_the_result_says_so(self, make: Make) -> None:
+        parts = make(begin=(*READY, ("clamp", 18)), poll_interval=10)
+        parts.cloud.fault(self.TOLD)
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(100)
+        assert parts.results_of("max_charging_current") == [self.MADE]
+        assert parts.of(f"{ONE}/max_charging_current") == ["18"]
+
+    @pytest.mark.parametrize("poll_interval", [10, 60])
+    def test_or_a_second_one_where_only_a_reading_shows_it(self, make: Make, poll_interval: float) -> None:
+        parts = make(begin=(*READY, ("clamp", 18)), poll_interval=poll_interval)
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(400)
+        assert parts.results_of("max_charging_current") == [("ok", 20, None), self.MADE]
+        assert parts.last(f"{ONE}/max_charging_current") == "18"
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(1)
+        assert parts.results_of("max_charging_current")[2:] == [self.MADE]
+        assert len(parts.sent_writes) == 1
+
+    def test_asking_again_costs_nothing(self, make: Make) -> None:
+        parts = make(begin=(*READY, ("clamp", 18)))
+        parts.cloud.fault(self.TOLD)
+        for _ in range(3):
+            parts.send(f"{ONE}/max_charging_current", "20")
+            parts.run(60)
+        assert parts.results_of("max_charging_current") == [self.MADE] * 3
+        assert len(parts.sent_writes) == 1
+        parts.send(f"{ONE}/max_charging_current", "16")
+        parts.run(20)
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(20)
+        assert bodies(parts)[1:] == [{"maxChargingCurrent": 16}, {"maxChargingCurrent": 20}]
+
+    def test_in_a_config(self, make: Make) -> None:
+        parts = make(begin=(*READY, ("clamp", 18)), poll_interval=60)
+        parts.send(f"{ONE}/config", '{"max_charging_current": 20, "energy_price": 0.5}')
+        parts.run(400)
+        made = {"max_charging_current": 18, "energy_price": 0.5}
+        assert parts.results_of("config")[1:] == [("ok", made, "the charger made 18 of 20")]
+
+    def test_an_answer_that_lags_is_no_clamp(self, make: Make) -> None:
+        parts = make(settings=replace(GENEROUS, lag_s=20), poll_interval=10)
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(100)
+        assert parts.results_of("max_charging_current") == [("ok", 20, None)]
+
+    def test_a_larger_value_is_somebody_elses(self, make: Make) -> None:
+        parts = make(poll_interval=60)
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(1)
+        parts.cloud.charger(ONE).do("set", {"config_data.max_charging_current": 25})
+        parts.run(400)
+        assert parts.results_of("max_charging_current") == [("ok", 20, None)]
+        parts.send(f"{ONE}/max_charging_current", "20")
+        parts.run(1)
+        assert len(parts.sent_writes) == 2
+
 
 class TestEnd:
     def test_expired_without_a_budget(self, make: Make) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
+from wallbox2mqtt.catalogue.quantities import is_number
 from wallbox2mqtt.cloud.documents import Document
 from wallbox2mqtt.topics import payload
 
@@ -86,6 +87,10 @@ class Hold:
         self.over = settled or not was_old
         return Verdict.FAILED if settled and was_old else Verdict.SHOW
 
+    def is_third(self, value: Json) -> bool:
+        """Return whether a value is neither the commanded one nor one from before the command."""
+        return not same(value, self.intent) and not any(same(value, old) for old, _ in self.old)
+
     def is_old(self, value: Json, begun: float, settle_s: float) -> bool:
         """Return whether a reading may show this value only because the cloud lags behind."""
         return any(same(value, old) and begun - until <= settle_s for old, until in self.old)
@@ -121,7 +126,8 @@ class KnownCharger:
     ``gone``: keys by the document that no longer has them. ``uncertain_since``: since when it is unknown whether a
     write of the field had its effect. ``said``: what each document said last of the fields that several show.
     ``brought_by``: the document whose change is shown. ``repeats``: how often it was contradicted since. ``wrong``: in
-    how many readings in a row a field was of the wrong kind. ``absent``: it is gone from the account. ``revision``: how
+    how many readings in a row a field was of the wrong kind. ``overruled``: commands whose field a reading showed in a
+    third way, before the charger had settled. ``absent``: it is gone from the account. ``revision``: how
     often more of it than measurements has changed.
     """
 
@@ -137,6 +143,7 @@ class KnownCharger:
     brought_by: dict[str, Document] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
     wrong: dict[str, int] = field(default_factory=dict)
+    overruled: dict[str, Hold] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     stale: bool = False
     absent: bool = False
@@ -179,6 +186,13 @@ def admit_keys(charger: KnownCharger, values: Mapping[str, Json]) -> dict[str, J
     guests = new - unwelcome
     unwelcome |= set([key for key in values if key in guests][room:])
     return {key: value for key, value in values.items() if key not in unwelcome}
+
+
+def is_less(one: Json, other: Json) -> bool:
+    """Return whether both are numbers and the one is nearer to 0."""
+    if not isinstance(one, int | float) or not isinstance(other, int | float):
+        return False
+    return is_number(one) and is_number(other) and abs(one) < abs(other)
 
 
 def same(one: Json, other: Json) -> bool:

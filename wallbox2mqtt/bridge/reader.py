@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from wallbox2mqtt.bridge.refusals import why_unconfirmed
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.target import LIST, Document, Target
@@ -240,7 +241,7 @@ class Reader:
 
     def _show(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
         for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
-            self._results.not_confirmed(command)
+            self._results.not_confirmed(command, why_unconfirmed(command.intent, self._states.view(charger_id)))
 
     def _told(self, target: Target, answer: CloudResponse) -> None:
         """Answer those who waited for this document."""

@@ -3,7 +3,7 @@
 from wallbox2mqtt.catalogue import Intent, Values
 from wallbox2mqtt.errors import CloudError
 
-_RESUMES, _PAUSES = frozenset({"resume", True}), frozenset({"pause", False})
+_OCPP = "the charger is run by an OCPP back end, which has to do this"
 
 
 def reason_of(error: CloudError, intent: Intent | None, view: Values) -> str:
@@ -21,13 +21,28 @@ def is_action(intent: Intent | None) -> bool:
 
 
 def _likely(intent: Intent | None, view: Values) -> str:
+    is_ocpp, is_locked = view.get("operation_mode") == "ocpp", view.get("locked") == 1
+    if is_ocpp and intent is not None and (is_action(intent) or intent.field.key == "locked") and is_locked:
+        return _OCPP
     if intent is not None and is_action(intent):
-        if view.get("locked") == 1:
+        if is_locked:
             return "the charger is locked, unlock it first"
-        enabled = view.get("charging_enabled")
-        if (intent.value in _RESUMES and enabled is True) or (intent.value in _PAUSES and enabled is False):
+        if _is_so(intent, view):
             return f"it is already so, the charger's status is {view.get('status')}"
-        if view.get("operation_mode") == "ocpp":
-            return "the charger is run by an OCPP back end, which has to do this"
+        if is_ocpp:
+            return _OCPP
         return f"the charger's status is {view.get('status')}, or the account has no right to do this"
     return "the account has no right to change this charger"
+
+
+def _is_so(intent: Intent, view: Values) -> bool:
+    enabled = view.get("charging_enabled")
+    return (intent.resumes and enabled is True) or (intent.pauses and enabled is False)
+
+
+def why_unconfirmed(intent: Intent | None, view: Values) -> str:
+    """Return the reason of a command that the charger does not show: who else may run it."""
+    runs = intent is not None and (is_action(intent) or intent.field.key == "locked")
+    return (
+        "not confirmed: an OCPP back end runs it" if runs and view.get("operation_mode") == "ocpp" else "not confirmed"
+    )

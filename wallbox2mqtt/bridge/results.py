@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.catalogue import Json
@@ -9,6 +10,17 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.topics import Topics, to_json
 
 PublishResult = Callable[[str, str, bytes | None], None]
+
+
+NOT_CONFIRMED = "not confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a charger made of a value: 18 A of 20. ``value``: as the result shows it; ``reason``: in words."""
+
+    value: Json
+    reason: str
 
 
 class Results:
@@ -20,9 +32,10 @@ class Results:
         self._lock = threading.Lock()
         self.answered = 0
 
-    def ok(self, command: QueuedCommand, http_status: int | None = None) -> None:
-        """Answer a command that is done, or was so already."""
-        self._answer(command, "ok", None, http_status)
+    def ok(self, command: QueuedCommand, http_status: int | None = None, made: Made | None = None) -> None:
+        """Answer a command that is done, or was so already; ``made``: what the charger made of it, if that is else."""
+        reason = None if made is None else made.reason
+        self._answer(command, "ok", reason, http_status, made)
 
     def rejected(self, command: QueuedCommand, reason: str) -> None:
         """Answer a command that was refused here; nothing was sent."""
@@ -40,25 +53,49 @@ class Results:
         """Answer a command whose place a newer one took."""
         self._answer(command, "superseded", "a newer command took its place", None)
 
-    def not_confirmed(self, command: QueuedCommand) -> None:
+    def not_confirmed(self, command: QueuedCommand, reason: str = NOT_CONFIRMED) -> None:
         """Tell once that the charger does not show an accepted command, however many of its fields it is true of."""
         with self._lock:
             if command.unconfirmed:
                 return
             command.unconfirmed = True
-        self._send(command, "failed", "not confirmed", None)
+        self._send(command, "failed", reason, None)
 
-    def _answer(self, command: QueuedCommand, status: str, reason: str | None, http_status: int | None) -> None:
+    def clamped(self, command: QueuedCommand, made: Made) -> None:
+        """Tell once what the charger made of an accepted command, where its answer did not show it."""
+        with self._lock:
+            if command.unconfirmed:
+                return
+            command.unconfirmed = True
+        self._send(command, "ok", made.reason, None, made)
+
+    def _answer(
+        self,
+        command: QueuedCommand,
+        status: str,
+        reason: str | None,
+        http_status: int | None,
+        made: Made | None = None,
+    ) -> None:
         with self._lock:
             if command.answered:
                 return
             command.answered = True
             self.answered += 1
-        self._send(command, status, reason, http_status)
+        self._send(command, status, reason, http_status, made)
 
-    def _send(self, command: QueuedCommand, status: str, reason: str | None, http_status: int | None) -> None:
+    def _send(
+        self,
+        command: QueuedCommand,
+        status: str,
+        reason: str | None,
+        http_status: int | None,
+        made: Made | None = None,
+    ) -> None:
         took = (self._clock.monotonic() - command.arrived) * 1000
         value = None if command.intent is None or status == "rejected" else command.intent.value
+        if made is not None:
+            value = made.value
         result: dict[str, Json] = {
             "status": status,
             "value": value,

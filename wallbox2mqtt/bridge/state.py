@@ -24,6 +24,7 @@ from wallbox2mqtt.bridge.charger import (
     Source,
     Verdict,
     admit_keys,
+    is_less,
     is_stale,
     same,
     timestamp_key,
@@ -57,6 +58,7 @@ class ChargerStates:
         self._topics, self._publish, self._settle_s = topics, publish, settle_s
         self._lock = threading.RLock()
         self._chargers: dict[int, KnownCharger] = {}
+        self._clamped: list[tuple[QueuedCommand, str, Json]] = []
 
     def view(self, charger_id: int) -> Mapping[str, Json]:
         """Return a copy of a charger's fields as they are shown."""
@@ -179,6 +181,7 @@ class ChargerStates:
             for key, intent in wished.items():
                 charger.uncertain_since.pop(key, None)
                 charger.brought_by.pop(key, None)
+                charger.overruled.pop(key, None)
                 hold = self._hold(charger, key, intent, now, commands.get(key))
                 told = answer.values.get(key)
                 if told is not None and not hold.is_old(told, now, self._settle_s):
@@ -258,6 +261,8 @@ class ChargerStates:
         """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
         if source.begun < charger.read_at.get(timestamp_key(key), source.begun):
             return None
+        if source.confirms:
+            self._look_for_clamp(charger, key, value, source.begun)
         failed = None
         if (hold := charger.holds.get(key)) is not None:
             verdict = hold.judge(value, source.begun, self._settle_s, confirms=source.confirms)
@@ -268,6 +273,23 @@ class ChargerStates:
             failed = hold.command if verdict is Verdict.FAILED else None
         self._show(charger, key, value, source)
         return failed
+
+    def _look_for_clamp(self, charger: KnownCharger, key: str, value: Json, begun: float) -> None:
+        """Look whether a settled reading shows less than was commanded, and not what was before: 18 A of 20."""
+        hold = charger.holds.get(key) or charger.overruled.get(key)
+        charger.overruled.pop(key, None)
+        if hold is None or hold.command is None or not hold.is_third(value):
+            return
+        if begun - hold.since < self._settle_s:
+            charger.overruled[key] = hold
+        elif is_less(value, hold.intent):
+            self._clamped.append((hold.command, key, value))
+
+    def take_clamped(self) -> list[tuple[QueuedCommand, str, Json]]:
+        """Return the commands of which settled readings show that the charger made less, by field, with the value."""
+        with self._lock:
+            clamped, self._clamped = self._clamped, []
+            return clamped
 
     def _show(self, charger: KnownCharger, key: str, value: Json, source: Source) -> None:
         known, begun = key in charger.values, source.begun

@@ -2,8 +2,9 @@
 
 import logging
 
+from wallbox2mqtt.bridge.clamps import Clamps
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.refusals import is_action, reason_of
+from wallbox2mqtt.bridge.refusals import is_action, reason_of, why_unconfirmed
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Intent, Json, Values, request_of
 from wallbox2mqtt.catalogue.commands import UPDATES
@@ -43,6 +44,7 @@ class Writer:
         self._queue, self._results = shared.queue, shared.results
         self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
         self._backoff = Backoff(0.0, shared.writes.interval_s, shared.clock)
+        self._clamps = Clamps(shared.clock)
         self._updated: set[int] = set()
 
     @property
@@ -59,6 +61,7 @@ class Writer:
         """Send one command if one may be sent; return the seconds after which to look again at the latest."""
         for expired in self._queue.expire():
             self._fail(expired, "expired", None)
+        self._tell_clamped()
         self._answer_fulfilled()
         command, wait = self._pick()
         if command is None:
@@ -67,6 +70,15 @@ class Writer:
             self._send(command)
             self._queue.finish(command)
         return 0.0
+
+    def _tell_clamped(self) -> None:
+        """Tell what chargers made of accepted commands, where only a later reading shows it."""
+        for command, key, value in self._states.take_clamped():
+            if command.intent is not None:
+                self._clamps.add(command.charger_id, command.intent, key, value)
+                view = self._states.view(command.charger_id)
+                if (made := self._clamps.made(command.charger_id, command.intent, view)) is not None:
+                    self._results.clamped(command, made)
 
     def _answer_fulfilled(self) -> None:
         """Answer what is so already, unless a command that waits before it will change that."""
@@ -79,13 +91,15 @@ class Writer:
                 before |= intent.touches
             elif self._queue.remove(command):
                 self._states.republish(command.charger_id, intent.sets)
-                self._results.ok(command)
+                view = self._states.view(command.charger_id)
+                self._results.ok(command, made=self._clamps.made(command.charger_id, intent, view))
 
     def _is_fulfilled(self, charger_id: int, intent: Intent) -> bool:
         """Return whether nothing need be sent; after a write whose answer was lost, what is shown proves nothing."""
-        if not self._states.is_certain(charger_id, intent.touches):
+        if not self._states.is_certain(charger_id, intent.judged_by):
             return False
-        return intent.is_fulfilled(self._states.view(charger_id))
+        view = self._states.view(charger_id)
+        return intent.is_fulfilled(self._clamps.as_asked(charger_id, intent, view))
 
     def _pick(self) -> tuple[QueuedCommand | None, float]:
         """Return the command to send now, or None and the seconds until one may be."""
@@ -155,7 +169,8 @@ class Writer:
         self._backoff.succeeded()
         self._planner.record_command(command.charger_id)
         self._registry.record_write(command.charger_id, has_rights=True)
-        shown = _shown(intent)
+        before = self._states.view(command.charger_id)
+        shown = {} if intent.is_invisible(before) else _shown(intent)
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)
         now = self._clock.monotonic()
@@ -166,9 +181,11 @@ class Writer:
             # its reading is to show what became of it, whatever another command wished before
             self._states.release(command.charger_id, intent.claims)
             self._states.republish(command.charger_id, [command.key])
-        self._results.ok(command, answer.http_status)
+        view = self._states.view(command.charger_id)
+        self._clamps.record(command.charger_id, shown, view)
+        self._results.ok(command, answer.http_status, self._clamps.made(command.charger_id, intent, view))
         for earlier in unconfirmed:
-            self._results.not_confirmed(earlier)
+            self._results.not_confirmed(earlier, why_unconfirmed(earlier.intent, view))
 
     def _failed(self, command: QueuedCommand, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""

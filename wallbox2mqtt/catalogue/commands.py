@@ -7,7 +7,7 @@ them a second time, by hand, because the simulator shares the errors of these ro
 from wallbox2mqtt.catalogue.field import Button, Command
 from wallbox2mqtt.catalogue.payloads import Anything, Choice, Decimal, Either, Integer, JsonObject, Limit, Name, Values
 from wallbox2mqtt.catalogue.quantities import Json
-from wallbox2mqtt.catalogue.statuses import UPDATING
+from wallbox2mqtt.catalogue.statuses import NOTHING_TO_PAUSE, UPDATING
 from wallbox2mqtt.catalogue.templates import (
     POST_CONFIG,
     PUT_CHARGER,
@@ -85,12 +85,14 @@ CHARGING_ENABLED = Command(
     language=SWITCH,
     request=REMOTE_ACTION,
     body={"action": Placeholder("charging_enabled", wire=((True, ACTIONS["resume"]), (False, ACTIONS["pause"])))},
+    needless=((False, NOTHING_TO_PAUSE),),
     urgent=True,
 )
 ACTION = Command(
     language=Choice((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
     request=REMOTE_ACTION,
     body={"action": Placeholder("action", wire=tuple(ACTIONS.items()))},
+    effects=(("resume", (("charging_enabled", True),)), ("pause", (("charging_enabled", False),))),
     claims=(
         ("resume", "charging_enabled"),
         ("pause", "charging_enabled"),
@@ -99,7 +101,6 @@ ACTION = Command(
     guard=_may_act,
     permissions=(("factory_reset", ALLOW_FACTORY_RESET),),
     urgent=True,
-    shows=False,
 )
 BUTTONS = (
     Button(word="resume", name="Resume", icon="mdi:play", enabled=False),

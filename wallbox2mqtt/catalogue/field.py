@@ -25,7 +25,8 @@ class Command:
     with ``as_given`` only of the keys that the command names.
     ``effects``: what a word sets, where that is other fields than its own. ``claims``: the field for which a
     word competes, where that is another than its own. ``permissions``: what the configuration must allow for a
-    word: ``commands.allow_…``. ``urgent``: passes the others.
+    word: ``commands.allow_…``. ``needless``: the statuses in which a value has nothing
+    to do. ``urgent``: passes the others.
     ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
     """
 
@@ -36,6 +37,7 @@ class Command:
     claims: tuple[tuple[Json, str], ...] = ()
     guard: Guard | None = None
     permissions: tuple[tuple[Json, str], ...] = ()
+    needless: tuple[tuple[Json, frozenset[int]], ...] = ()
     urgent: bool = False
     shows: bool = True
     as_given: bool = False

@@ -7,6 +7,7 @@ from wallbox2mqtt.catalogue.field import Field
 from wallbox2mqtt.catalogue.payloads import FirstValues, Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
+from wallbox2mqtt.catalogue.statuses import SHOWS_NO_PAUSE
 from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill, match
 from wallbox2mqtt.errors import InvalidPayloadError
 
@@ -34,6 +35,12 @@ class Intent:
         return None if self.field.command is None else self.field.command.request
 
     @property
+    def judged_by(self) -> frozenset[str]:
+        """The fields that tell whether it needs to be sent."""
+        has_status = self.field.command is not None and self.field.command.needless
+        return self.touches | ({"status_id"} if has_status else frozenset())
+
+    @property
     def pauses(self) -> bool:
         """Whether it is to end charging."""
         return "charging_enabled" in self.claims and self.value in {"pause", False}
@@ -42,6 +49,15 @@ class Intent:
     def resumes(self) -> bool:
         """Whether it is to begin charging."""
         return "charging_enabled" in self.claims and self.value in {"resume", True}
+
+    def is_needless(self, view: Values) -> bool:
+        """Return whether the charger's status leaves it nothing to do."""
+        needless = self.field.command.needless if self.field.command is not None else ()
+        return any(self.value is value and view.get("status_id") in statuses for value, statuses in needless)
+
+    def is_invisible(self, view: Values) -> bool:
+        """Return whether the charger's status will not change with it, so that no reading can confirm it."""
+        return (self.pauses or self.resumes) and view.get("status_id") in SHOWS_NO_PAUSE
 
     def check(self, view: Values) -> None:
         """Look once more whether the charger's state allows it.
@@ -65,9 +81,11 @@ class Intent:
     def is_fulfilled(self, view: Values) -> bool:
         """Return whether every field for which it competes has its wished value, so that nothing need be sent."""
         command = self.field.command
-        if command is None or command.request is None or command.always_sent:
+        if command is None or command.request is None:
             return False
-        return all(key in view and view[key] == self.sets[key] for key in self.claims)
+        if self.is_needless(view):
+            return True
+        return not command.always_sent and all(key in view and view[key] == self.sets[key] for key in self.claims)
 
 
 def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Intent:

@@ -69,6 +69,12 @@ OUT_OF_TOUCH = frozenset({0, 5})
 
 UPDATING = 166
 
+NOTHING_TO_PAUSE = frozenset({0, 5, 161, 162, 163, 165, 166, 177, 178, 179, 180, 181, 182, 209, 210})
+"""States in which nothing charges or could begin to: to pause is without effect. 164, 183-189: it could at any time."""
+
+SHOWS_NO_PAUSE = frozenset({0, 4, 5, 161, 162, 163, 166})
+"""States that stay as they are when charging is paused or resumed, so that no reading can confirm it."""
+
 
 def status_of(status_id: object) -> Status | None:
     """Return the state of a number, None where there is no number."""
