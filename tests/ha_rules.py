@@ -36,6 +36,7 @@ _PLATFORMS: dict[str, tuple[set[str], set[str]]] = {
         },
     ),
     "binary_sensor": ({"state_topic", "payload_on", "payload_off"}, {"device_class"}),
+    "event": ({"state_topic", "event_types"}, set()),
     "lock": (
         {"state_topic", "command_topic", "payload_lock", "payload_unlock", "state_locked", "state_unlocked"},
         set(),

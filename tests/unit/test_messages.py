@@ -140,9 +140,9 @@ def sent_by_home_assistant(component: Mapping[str, Any]) -> list[str]:
 def test_every_topic_is_there_and_every_command_is_understood(model: str) -> None:
     allowed = frozenset({ALLOW_FACTORY_RESET})
     announcement, view = announced(model, {"software/updateAvailable": True, "icp_max_current": 16}, allowed)
+    topics = {TOPICS.field(ID, key) for key in (*view, "availability", "event/command", "last_problem")}
     for name, component in announcement.components.items():
-        state = component.get("state_topic")
-        assert state is None or state == TOPICS.availability(ID) or str(state).removeprefix(f"wallbox/{ID}/") in view
+        assert component.get("state_topic") in {None, *topics}
         for text in sent_by_home_assistant(component):
             command = TOPICS.parse_command(str(component["command_topic"]))
             assert command is not None, name
@@ -202,7 +202,7 @@ def test_the_current_of_power_boost_can_be_set_from_0() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_charger_has_few_everyday_entities(model: str) -> None:
-    """With the five that follow from sessions, commands and reasons there are at most 32."""
+    """With the three that follow from sessions and reasons there are at most 32."""
     parts: dict[str, Any] = announced(model)[0].components
     assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 3
 
@@ -266,6 +266,16 @@ def test_what_begins_anew_with_each_session_is_summed_up(name: str) -> None:
     sensor = components()[name]
     assert sensor["state_class"] == "total_increasing"
     assert sensor.get("device_class") != "monetary"
+
+
+def test_what_becomes_of_commands_is_told() -> None:
+    """Also while the cloud or the charger is away: that is when commands fail."""
+    event, problem = components()["event_event_command"], components()["sensor_last_problem"]
+    assert event["event_types"] == ["ok", "rejected", "failed", "superseded", "not_confirmed"]
+    assert event["state_topic"] == "wallbox/12345/event/command"
+    assert problem["state_topic"] == "wallbox/12345/last_problem"
+    assert problem["entity_category"] == "diagnostic"
+    assert event["availability"] == problem["availability"] == [{"topic": "wallbox/bridge/state"}]
 
 
 def test_the_battery_of_the_car_is_not_shown_as_the_chargers_own() -> None:

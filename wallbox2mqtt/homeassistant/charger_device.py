@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, Values, is_quasar
 from wallbox2mqtt.homeassistant.entities import (
+    COMMAND_EVENTS,
     COMPONENT_IDS,
     ROWS,
     connectivity,
@@ -74,7 +75,7 @@ class ChargerDevice:
             for button in row.buttons
             if button.permission is None or button.permission in self.allowed
         ]
-        parts = [*components, *statistics, self._contact(), *buttons]
+        parts = [*components, *statistics, self._contact(), *self._commands(), *buttons]
         shared: Component = {
             "device": self._device(),
             "origin": ORIGIN,
@@ -146,6 +147,15 @@ class ChargerDevice:
         base = self._common("button", word, button.name, button.icon, button.category, enabled=button.enabled)
         press: Component = {"command_topic": self.topics.command(self.id, row.key), "payload_press": word}
         return f"button_{word}", base | press | only_set(device_class=button.device_class)
+
+    def _commands(self) -> list[tuple[str, Component]]:
+        """Return what tells of commands; also of those that fail because the cloud or the charger is away."""
+        event = self._common("event", "event_command", "Command", "mdi:remote", None, enabled=True)
+        problem = self._common("sensor", "last_problem", "Last problem", "mdi:alert-circle", "diagnostic", enabled=True)
+        event |= {"state_topic": self.topics.field(self.id, "event/command"), "event_types": list(COMMAND_EVENTS)}
+        problem |= {"state_topic": self.topics.field(self.id, "last_problem")}
+        parts = {"event_event_command": event, "sensor_last_problem": problem}
+        return [(name, part | {"availability": [{"topic": self.topics.state}]}) for name, part in parts.items()]
 
     def _contact(self) -> tuple[str, Component]:
         """Return the entity of the charger's contact with the cloud; it must not hide itself when that is lost."""

@@ -14,6 +14,9 @@ _LONGEST_STATE = 255
 _CURRENCY = re.compile(r"[A-Z]{3}(?=$|/)")
 _SETTABLE = {Shape.BOOLEAN: "switch", Shape.FLAG: "switch", Shape.NUMBER: "number", Shape.TEXT: "text"}
 
+COMMAND_EVENTS = ("ok", "rejected", "failed", "superseded", "not_confirmed")
+"""What becomes of a command: the types of its event."""
+
 # a list's text may be longer than the 255 characters that a state can have
 ROWS = tuple(
     row for row in FIELDS.values() if row.has_state and not row.hidden and row.quantity.shape is not Shape.LIST
