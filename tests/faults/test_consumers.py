@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.rig import resident_mib
-from tests.faults.house import GROWS_MIB, House, Needs
+from tests.faults.harness import GROWS_MIB, Harness, Options
 from tests.faults.proxy import Proxy
 from tests.faults.test_matrix import OK
 from tests.mosquitto import Heard, eventually
@@ -19,20 +19,20 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
 MANY = 10_000
 UNLIMITED = ("allow_anonymous true", "max_queued_messages 0", "max_inflight_messages 0")
-Make = Callable[[Needs], House]
+Make = Callable[[Options], Harness]
 
 
 @pytest.fixture
-def open_house(tmp_path: Path) -> Iterator[Make]:
-    houses: list[House] = []
+def open_harness(tmp_path: Path) -> Iterator[Make]:
+    harnesses: list[Harness] = []
 
-    def make(needs: Needs) -> House:
-        houses.append(House(tmp_path, needs))
-        return houses[-1].__enter__()
+    def make(options: Options) -> Harness:
+        harnesses.append(Harness(tmp_path, options))
+        return harnesses[-1].__enter__()
 
     yield make
-    for house in houses:
-        house.__exit__()
+    for harness in harnesses:
+        harness.__exit__()
 
 
 class EnoughAnswers:
@@ -47,84 +47,84 @@ class EnoughAnswers:
         return self._found >= self._wanted
 
 
-def results(house: House) -> Counter[str]:
+def results(harness: Harness) -> Counter[str]:
     """How many results there are, by status and reason."""
-    found = [json.loads(heard.payload) for heard in house.watcher.heard if heard.topic.endswith("/result")]
+    found = [json.loads(heard.payload) for heard in harness.watcher.heard if heard.topic.endswith("/result")]
     return Counter(f"{one['status']}: {one['reason']}"[:34] for one in found)
 
 
-def writes(house: House) -> int:
-    return sum(seen.method != "GET" for seen in house.cloud.requests)
+def writes(harness: Harness) -> int:
+    return sum(seen.method != "GET" for seen in harness.cloud.requests)
 
 
-def works(house: House) -> None:
+def works(harness: Harness) -> None:
     """It is as it was, and its memory has come back."""
-    house.heals()
-    since = len(house.watcher.heard)
-    house.answered(house.ask(), since, OK)
+    harness.heals()
+    since = len(harness.watcher.heard)
+    harness.answered(harness.ask(), since, OK)
     eventually(
-        lambda: resident_mib(house.pid) < house.base_mib + GROWS_MIB,
-        f"memory comes back to {house.base_mib:.0f} MiB, not {resident_mib(house.pid):.0f}",
+        lambda: resident_mib(harness.pid) < harness.base_mib + GROWS_MIB,
+        f"memory comes back to {harness.base_mib:.0f} MiB, not {resident_mib(harness.pid):.0f}",
     )
-    assert house.lives()
-    house.keeps_secrets()
+    assert harness.lives()
+    harness.keeps_secrets()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_ten_thousand_commands_at_once(protocol: str, open_house: Make) -> None:
-    house = open_house(Needs(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED))
-    house.rest()
-    before = writes(house)
+def test_ten_thousand_commands_at_once(protocol: str, open_harness: Make) -> None:
+    harness = open_harness(Options(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED))
+    harness.rest()
+    before = writes(harness)
     for number in range(MANY):
-        house.watcher.publish(f"wallbox/{house.charger}/max_charging_current/set", str(6 + number % 2))
-    house.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
-    counted = results(house)
+        harness.watcher.publish(f"wallbox/{harness.charger}/max_charging_current/set", str(6 + number % 2))
+    harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
+    counted = results(harness)
     assert sum(counted.values()) == MANY, counted
     assert not any(kind.startswith(("failed", "rejected")) for kind in counted), counted
-    assert writes(house) - before < MANY / 2, "the last one wins"
+    assert writes(harness) - before < MANY / 2, "the last one wins"
     # the newest is what counts
-    house.watcher.wait(f"wallbox/{house.charger}/max_charging_current", str(6 + (MANY - 1) % 2))
-    works(house)
+    harness.watcher.wait(f"wallbox/{harness.charger}/max_charging_current", str(6 + (MANY - 1) % 2))
+    works(harness)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_ten_thousand_retained_commands(protocol: str, open_house: Make) -> None:
+def test_ten_thousand_retained_commands(protocol: str, open_harness: Make) -> None:
     """They were stored while the bridge was away: each unlocks, or does worse."""
-    house = open_house(Needs(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED, starts=False))
+    harness = open_harness(Options(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED, starts=False))
     words = ("locked", "charging_enabled", "action", "max_charging_current")
     for number in range(MANY):
-        charger, key = (house.charger, words[number]) if number < len(words) else (house.charger, f"field{number}")
-        house.watcher.publish(f"wallbox/{charger}/{key}/set", "1", retain=True)
-    house.watcher.publish("wallbox/bridge/refresh/set", "1", retain=True)
-    house.watcher.wait_for(lambda heard: len(heard) >= MANY, "all are stored", 60)
-    house.start()
-    house.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
-    counted = results(house)
+        charger, key = (harness.charger, words[number]) if number < len(words) else (harness.charger, f"field{number}")
+        harness.watcher.publish(f"wallbox/{charger}/{key}/set", "1", retain=True)
+    harness.watcher.publish("wallbox/bridge/refresh/set", "1", retain=True)
+    harness.watcher.wait_for(lambda heard: len(heard) >= MANY, "all are stored", 60)
+    harness.start()
+    harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
+    counted = results(harness)
     assert set(counted) == {"rejected: the message was retained"}, counted
     assert sum(counted.values()) == MANY
-    assert writes(house) == 0
-    house.heals()
-    house.rest()
-    works(house)
+    assert writes(harness) == 0
+    harness.heals()
+    harness.rest()
+    works(harness)
 
 
-def test_large_and_broken_payloads(open_house: Make) -> None:
-    house = open_house(Needs())
-    house.rest()
-    before = writes(house)
+def test_large_and_broken_payloads(open_harness: Make) -> None:
+    harness = open_harness(Options())
+    harness.rest()
+    before = writes(harness)
     keys = ["locked", "max_charging_current", "name", "action", "config", "refresh"]
     payloads = [b"x" * 1_000_000, b"1" * 1_000_000, b"\xff\xfe\x00", b"lock\x80", b"\xed\xa0\x80", b"{" * 100_000]
     for key in keys[:-1]:
         for payload in payloads:
-            house.watcher.publish(f"wallbox/{house.charger}/{key}/set", payload)
+            harness.watcher.publish(f"wallbox/{harness.charger}/{key}/set", payload)
     wanted = len(keys[:-1]) * len(payloads)
-    house.watcher.wait_for(EnoughAnswers(wanted), f"{wanted} results", 30)
-    assert sum(results(house).values()) == wanted
-    assert all(kind.startswith("rejected") for kind in results(house)), results(house)
-    assert writes(house) == before
-    works(house)
+    harness.watcher.wait_for(EnoughAnswers(wanted), f"{wanted} results", 30)
+    assert sum(results(harness).values()) == wanted
+    assert all(kind.startswith("rejected") for kind in results(harness)), results(harness)
+    assert writes(harness) == before
+    works(harness)
 
 
 TOPICS = [
@@ -140,72 +140,72 @@ TOPICS = [
 ]  # fmt: skip
 
 
-def test_every_topic_that_ends_in_set(open_house: Make) -> None:
-    house = open_house(Needs())
-    house.rest()
-    before = writes(house)
+def test_every_topic_that_ends_in_set(open_harness: Make) -> None:
+    harness = open_harness(Options())
+    harness.rest()
+    before = writes(harness)
     for topic in TOPICS:
         for payload in ("1", "unlock"):
-            house.watcher.publish(topic.format(id=house.charger), payload)
+            harness.watcher.publish(topic.format(id=harness.charger), payload)
     # commands of one client keep their order: with this answer the others are done
-    house.watcher.publish(f"wallbox/{house.charger}/locked/set", "nothing", reply="done", correlation=b"1")
-    house.watcher.wait("done")
-    assert writes(house) == before
-    assert all(kind.startswith("rejected") for kind in results(house)), results(house)
-    ours = {f"wallbox/{number}/" for number in house.cloud.chargers} | {"wallbox/bridge/"}
-    said = {heard.topic for heard in house.watcher.heard if not heard.topic.endswith("/set")}
+    harness.watcher.publish(f"wallbox/{harness.charger}/locked/set", "nothing", reply="done", correlation=b"1")
+    harness.watcher.wait("done")
+    assert writes(harness) == before
+    assert all(kind.startswith("rejected") for kind in results(harness)), results(harness)
+    ours = {f"wallbox/{number}/" for number in harness.cloud.chargers} | {"wallbox/bridge/"}
+    said = {heard.topic for heard in harness.watcher.heard if not heard.topic.endswith("/set")}
     strange = [topic for topic in said if topic.startswith("wallbox/") and not topic.startswith(tuple(ours))]
     assert not strange, "no topic is made for strangers"
-    works(house)
+    works(harness)
 
 
-def test_replies_to_where_they_must_not_go(open_house: Make) -> None:
+def test_replies_to_where_they_must_not_go(open_harness: Make) -> None:
     """Response topics are chosen by whoever publishes: among them those of commands, and no topics at all."""
-    house = open_house(Needs())
-    house.rest()
-    before = writes(house)
-    for reply in (f"wallbox/{house.charger}/locked/set", "wallbox/bridge/state", "$SYS/x", "a" * 60_000):
-        house.watcher.publish(
-            f"wallbox/{house.charger}/locked/set", "rubbish", reply=reply, correlation=b"\x00" * 60_000
+    harness = open_harness(Options())
+    harness.rest()
+    before = writes(harness)
+    for reply in (f"wallbox/{harness.charger}/locked/set", "wallbox/bridge/state", "$SYS/x", "a" * 60_000):
+        harness.watcher.publish(
+            f"wallbox/{harness.charger}/locked/set", "rubbish", reply=reply, correlation=b"\x00" * 60_000
         )
-    house.watcher.publish(f"wallbox/{house.charger}/locked/set", "rubbish", reply="done", correlation=b"1")
-    house.watcher.wait("done")
-    assert writes(house) == before
-    assert sum(results(house).values()) == 5
-    works(house)
-    assert house.watcher.last()["wallbox/bridge/state"] == "online"
+    harness.watcher.publish(f"wallbox/{harness.charger}/locked/set", "rubbish", reply="done", correlation=b"1")
+    harness.watcher.wait("done")
+    assert writes(harness) == before
+    assert sum(results(harness).values()) == 5
+    works(harness)
+    assert harness.watcher.last()["wallbox/bridge/state"] == "online"
 
 
-def test_bytes_that_are_no_mqtt(open_house: Make) -> None:
+def test_bytes_that_are_no_mqtt(open_harness: Make) -> None:
     """Topics in bad UTF-8 end at the broker; the bridge sees none of them."""
-    house = open_house(Needs())
-    house.rest()
+    harness = open_harness(Options())
+    harness.rest()
     topic = b"wallbox/\xff\xfe/set"
     packet = struct.pack("!H", len(topic)) + topic + b"1"
-    with socket.create_connection(("127.0.0.1", house.broker.port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", harness.broker.port), 5) as raw:
         raw.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04evil" + bytes([0x30, len(packet)]) + packet)
         raw.settimeout(5)
         while raw.recv(100):
             pass
-    works(house)
+    works(harness)
 
 
-def test_a_broker_that_delivers_what_no_broker_may(open_house: Make) -> None:
+def test_a_broker_that_delivers_what_no_broker_may(open_harness: Make) -> None:
     """Wildcards and broken text in the topic of a command: an answer to it could not be published."""
-    house = open_house(Needs(starts=False))
-    proxy = house.stack.enter_context(Proxy(house.broker.port))
-    house.settings["MQTT__PORT"] = str(proxy.port)
-    house.start()
-    house.heals()
-    house.rest()
-    before = writes(house)
+    harness = open_harness(Options(starts=False))
+    proxy = harness.stack.enter_context(Proxy(harness.broker.port))
+    harness.settings["MQTT__PORT"] = str(proxy.port)
+    harness.start()
+    harness.heals()
+    harness.rest()
+    before = writes(harness)
     for key in (b"+", b"a#", b"\x00", b"\xff", "\ufffe".encode()):
-        topic = b"wallbox/%d/%s/set" % (house.charger, key)
+        topic = b"wallbox/%d/%s/set" % (harness.charger, key)
         # without properties, QoS 0
         packet = struct.pack("!H", len(topic)) + topic + b"\x00" + b"1"
         proxy.inject(bytes([0x30, len(packet)]) + packet)
-        house.heals()
-    assert house.process is not None
-    assert house.process.poll() is None, house.text()[-2000:]
-    assert writes(house) == before
-    works(house)
+        harness.heals()
+    assert harness.process is not None
+    assert harness.process.poll() is None, harness.text()[-2000:]
+    assert writes(harness) == before
+    works(harness)

@@ -9,7 +9,7 @@ A row is a fault: how it begins and ends, and how the bridge tells it (``reason`
 - within 15 s of the fault's end the state is true again (``heals``; back-off and refused credentials apart);
 - memory does not grow, neither log nor topics show a password or a token, and no fault is told with a traceback.
 
-``needs``: a house of its own, where the shared one does not do. What ends or starts the program itself is in
+``options``: a harness of its own, where the shared one does not do. What ends or starts the program itself is in
 ``test_process``, what publishes on the broker in ``test_consumers``.
 """
 
@@ -25,25 +25,25 @@ from typing import Any
 
 import pytest
 
-from tests.faults.house import BROKER_PASSWORD, PASSWORD, SECRET, House, Needs, passwords
+from tests.faults.harness import BROKER_PASSWORD, PASSWORD, SECRET, Harness, Options, passwords
 from tests.faults.proxy import Proxy
 from tests.mosquitto import Watcher, eventually
-from tests.wire import Wire
+from tests.stub_cloud import StubCloud
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.simulator import EMAIL, Fault
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
-Act = Callable[[House], None]
+Act = Callable[[Harness], None]
 OK, FAILED = frozenset({"ok"}), frozenset({"failed"})
 ANY = OK | FAILED
 
 
-def nothing(_: House) -> None:
+def nothing(_: Harness) -> None:
     """What it says."""
 
 
-SHARED = Needs()
+SHARED = Options()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Row:
     answers: frozenset[str] = ANY
     asks: bool = True
     heals: bool = True
-    needs: Needs = SHARED
+    options: Options = SHARED
 
 
 # The cloud
@@ -70,8 +70,8 @@ def cloudy(name: str, reason: str | None, answers: frozenset[str] = ANY, **fault
     offline = reason is not None
     return Row(
         name=name,
-        begins=lambda house: house.cloud.fault(Fault(count=None, **fault)),
-        ends=lambda house: house.cloud.clear_faults(),
+        begins=lambda harness: harness.cloud.fault(Fault(count=None, **fault)),
+        ends=lambda harness: harness.cloud.clear_faults(),
         reason=reason or "ok",
         cloud="offline" if offline else "online",
         answers=answers,
@@ -86,57 +86,57 @@ def corrupted(kind: Any, reason: str | None) -> Row:  # noqa: ANN401 - one of th
 def limited(name: str, refusal: str) -> Row:
     return Row(
         name=f"cloud: {name}",
-        begins=lambda house: house.cloud.configure(reads_per_minute=0, refusal=refusal),
-        ends=lambda house: house.cloud.configure(reads_per_minute=None),
+        begins=lambda harness: harness.cloud.configure(reads_per_minute=0, refusal=refusal),
+        ends=lambda harness: harness.cloud.configure(reads_per_minute=None),
         reason="rate_limited",
         cloud="online",
         answers=OK,
         heals=False,
-        needs=Needs(fresh=True),
+        options=Options(fresh=True),
     )
 
 
-def stop_cloud(house: House) -> None:
-    house.port = house.cloud.port
-    house.cloud.stop()
+def stop_cloud(harness: Harness) -> None:
+    harness.port = harness.cloud.port
+    harness.cloud.stop()
 
 
-def start_cloud(house: House) -> None:
-    house.cloud.start(house.port)
+def start_cloud(harness: Harness) -> None:
+    harness.cloud.start(harness.port)
 
 
-def revoke(house: House) -> None:
-    house.cloud.revoke_refresh_tokens()
-    house.cloud.revoke_tokens()
+def revoke(harness: Harness) -> None:
+    harness.cloud.revoke_refresh_tokens()
+    harness.cloud.revoke_tokens()
 
 
-def forbid_one(house: House) -> None:
-    other = list(house.cloud.chargers)[1]
-    house.cloud.fault(Fault(kind="status", status=403, path=f"chargers/status/{other}", count=None))
+def forbid_one(harness: Harness) -> None:
+    other = list(harness.cloud.chargers)[1]
+    harness.cloud.fault(Fault(kind="status", status=403, path=f"chargers/status/{other}", count=None))
 
 
-def conflict(house: House) -> None:
+def conflict(harness: Harness) -> None:
     for method in ("PUT", "POST"):
-        house.cloud.fault(Fault(kind="status", status=409, body="json", method=method, count=None))
+        harness.cloud.fault(Fault(kind="status", status=409, body="json", method=method, count=None))
 
 
-def wrong_types(house: House) -> None:
+def wrong_types(harness: Harness) -> None:
     """Each known field of the detail and the list is of a kind that it must not be."""
     fields: dict[str, Any] = {row.detail: [{"a": []}] for row in FIELDS.values() if row.detail}
-    house.cloud.fault(Fault(kind="wrong_types", path="chargers/status/*", count=None, fields=fields))
+    harness.cloud.fault(Fault(kind="wrong_types", path="chargers/status/*", count=None, fields=fields))
 
 
-def redirect(house: House) -> None:
+def redirect(harness: Harness) -> None:
     """To another host, which must never see the token, or anything."""
-    wire = Wire()
-    house.wire = house.stack.enter_context(wire)
-    url = wire.url.replace("127.0.0.1", "localhost")
-    house.cloud.fault(Fault(kind="redirect", count=None, location=f"{url}/take"))
+    server = StubCloud()
+    harness.server = harness.stack.enter_context(server)
+    url = server.url.replace("127.0.0.1", "localhost")
+    harness.cloud.fault(Fault(kind="redirect", count=None, location=f"{url}/take"))
 
 
-def not_followed(house: House) -> None:
-    assert not house.wire.seen
-    house.cloud.clear_faults()
+def not_followed(harness: Harness) -> None:
+    assert not harness.server.seen
+    harness.cloud.clear_faults()
 
 
 CLOUD = [
@@ -159,14 +159,14 @@ CLOUD = [
     Row(name="cloud: tokens and refresh tokens revoked", begins=revoke, reason="ok", cloud="online", answers=OK),
     Row(
         name="cloud: 401 storm",
-        begins=lambda house: house.cloud.fault(
+        begins=lambda harness: harness.cloud.fault(
             Fault(kind="status", status=401, body="json", path="*chargers/*", count=None)
         ),
-        ends=lambda house: house.cloud.clear_faults(),
+        ends=lambda harness: harness.cloud.clear_faults(),
         reason="auth_failed",
         cloud="offline",
         heals=False,
-        needs=Needs(fresh=True),
+        options=Options(fresh=True),
     ),
     limited("403 on every read", "403"),
     limited("429", "429"),
@@ -175,17 +175,17 @@ CLOUD = [
     Row(
         name="cloud: 403 on one charger",
         begins=forbid_one,
-        ends=lambda house: house.cloud.clear_faults(),
+        ends=lambda harness: harness.cloud.clear_faults(),
         reason="ok",
         cloud="online",
         says="set aside.*http_status=403",
         answers=OK,
-        needs=Needs(fresh=True),
+        options=Options(fresh=True),
     ),
     Row(
         name="cloud: 403 for want of rights",
-        begins=lambda house: house.cloud.configure(may_write=False),
-        ends=lambda house: house.cloud.configure(may_write=True),
+        begins=lambda harness: harness.cloud.configure(may_write=False),
+        ends=lambda harness: harness.cloud.configure(may_write=True),
         reason="ok",
         cloud="online",
         answers=FAILED,
@@ -193,7 +193,7 @@ CLOUD = [
     Row(
         name="cloud: 409 on commands",
         begins=conflict,
-        ends=lambda house: house.cloud.clear_faults(),
+        ends=lambda harness: harness.cloud.clear_faults(),
         reason="ok",
         cloud="online",
         answers=FAILED,
@@ -201,7 +201,7 @@ CLOUD = [
     Row(
         name="cloud: wrong types at every field",
         begins=wrong_types,
-        ends=lambda house: house.cloud.clear_faults(),
+        ends=lambda harness: harness.cloud.clear_faults(),
         reason="ok",
         cloud="online",
         says="kept the last value.*field=charging_power",
@@ -242,41 +242,41 @@ def certificate(directory: Path, name: str) -> None:
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own words
 
 
-def by_name(house: House) -> None:
+def by_name(harness: Harness) -> None:
     """The cloud has a name, which the machine cannot look up."""
-    house.meddle(names="unknown")
-    start_at(house, f"http://cloud.test:{house.cloud.port}")
+    harness.meddle(names="unknown")
+    start_at(harness, f"http://cloud.test:{harness.cloud.port}")
 
 
-def start_at(house: House, url: str, **environment: str) -> None:
-    house.settings |= {"WALLBOX__API_URL": url, "WALLBOX__USER_API_URL": url}
-    house.start(**environment)
+def start_at(harness: Harness, url: str, **environment: str) -> None:
+    harness.settings |= {"WALLBOX__API_URL": url, "WALLBOX__USER_API_URL": url}
+    harness.start(**environment)
 
 
-def strange_cloud(house: House) -> None:
+def strange_cloud(harness: Harness) -> None:
     """Somebody else answers at the cloud's address, with a certificate that is not trusted."""
     for name in ("good", "bad"):
-        certificate(house.directory, name)
-    proxy = house.stack.enter_context(Proxy(house.cloud.port, context=tls(str(house.directory / "bad"))))
-    house.proxy = proxy
-    start_at(house, f"https://127.0.0.1:{proxy.port}", REQUESTS_CA_BUNDLE=str(house.directory / "good.pem"))
+        certificate(harness.directory, name)
+    proxy = harness.stack.enter_context(Proxy(harness.cloud.port, context=tls(str(harness.directory / "bad"))))
+    harness.proxy = proxy
+    start_at(harness, f"https://127.0.0.1:{proxy.port}", REQUESTS_CA_BUNDLE=str(harness.directory / "good.pem"))
 
 
-def right_certificate(house: House) -> None:
-    house.proxy.context = tls(str(house.directory / "good"))
+def right_certificate(harness: Harness) -> None:
+    harness.proxy.context = tls(str(harness.directory / "good"))
 
 
-START = Needs(fresh=True, starts=False)
+START = Options(fresh=True, starts=False)
 
 WAY = [
     Row(
         name="way: the cloud's name is not known",
         begins=by_name,
-        ends=lambda house: house.meddle(),
+        ends=lambda harness: harness.meddle(),
         reason="unreachable",
         cloud="offline",
         asks=False,
-        needs=dataclasses.replace(START, meddled=True),
+        options=dataclasses.replace(START, meddled=True),
     ),
     Row(
         name="way: the cloud has a wrong certificate",
@@ -286,7 +286,7 @@ WAY = [
         cloud="offline",
         says="the certificate is not trusted",
         asks=False,
-        needs=START,
+        options=START,
     ),
 ]
 
@@ -294,145 +294,145 @@ WAY = [
 # The broker
 
 
-def leave_broker(house: House) -> None:
-    house.broker.stop()
-    house.says("not connected to the broker")
+def leave_broker(harness: Harness) -> None:
+    harness.broker.stop()
+    harness.says("not connected to the broker")
 
 
-def back_empty(house: House) -> None:
+def back_empty(harness: Harness) -> None:
     """It comes back and has forgotten all: everything has to be announced anew."""
-    house.broker.start()
-    with Watcher(house.broker.port) as newcomer:
-        for topic in ("bridge/state", "bridge/info", f"{house.charger}/status", f"{house.charger}/availability"):
+    harness.broker.start()
+    with Watcher(harness.broker.port) as newcomer:
+        for topic in ("bridge/state", "bridge/info", f"{harness.charger}/status", f"{harness.charger}/availability"):
             newcomer.wait(f"wallbox/{topic}")
-        newcomer.wait(f"homeassistant/device/wallbox2mqtt_{house.charger}/config")
+        newcomer.wait(f"homeassistant/device/wallbox2mqtt_{harness.charger}/config")
 
 
-def half_open(house: House) -> None:
-    house.broker.freeze(frozen=True)
-    house.says("not connected to the broker|Keep alive", 20)
+def half_open(harness: Harness) -> None:
+    harness.broker.freeze(frozen=True)
+    harness.says("not connected to the broker|Keep alive", 20)
 
 
-def thaw(house: House) -> None:
-    house.broker.freeze(frozen=False)
+def thaw(harness: Harness) -> None:
+    harness.broker.freeze(frozen=False)
 
 
-def start_without_broker(house: House) -> None:
-    house.broker.stop()
-    house.start()
-    house.says("not connected to the broker.*reason='unreachable: Connection refused'")
+def start_without_broker(harness: Harness) -> None:
+    harness.broker.stop()
+    harness.start()
+    harness.says("not connected to the broker.*reason='unreachable: Connection refused'")
 
 
-def twin(house: House) -> None:
+def twin(harness: Harness) -> None:
     """Somebody uses our client id, and comes back each time that we push them out."""
-    house.twin = Watcher(house.broker.port, client_id="wallbox2mqtt")
-    house.twin.__enter__()
-    house.says("another client uses the same client id", 20)
+    harness.twin = Watcher(harness.broker.port, client_id="wallbox2mqtt")
+    harness.twin.__enter__()
+    harness.says("another client uses the same client id", 20)
 
 
-def twin_leaves(house: House) -> None:
-    house.twin.__exit__()
+def twin_leaves(harness: Harness) -> None:
+    harness.twin.__exit__()
 
 
-def start_refused(house: House) -> None:
+def start_refused(harness: Harness) -> None:
     """The broker does not know our password; later it does."""
-    house.settings |= {"MQTT__USERNAME": "bridge", "MQTT__PASSWORD": BROKER_PASSWORD}
-    house.start()
+    harness.settings |= {"MQTT__USERNAME": "bridge", "MQTT__PASSWORD": BROKER_PASSWORD}
+    harness.start()
 
 
-def learn_password(house: House) -> None:
-    passwords(house.directory / "passwords", "watcher", "bridge")
-    house.broker.reload()
+def learn_password(harness: Harness) -> None:
+    passwords(harness.directory / "passwords", "watcher", "bridge")
+    harness.broker.reload()
 
 
-def forbid_all(house: House) -> None:
+def forbid_all(harness: Harness) -> None:
     """The bridge may listen, but what it says is not taken."""
-    rights(house, "topic read #")
-    house.settings |= {"MQTT__USERNAME": "bridge", "MQTT__PASSWORD": BROKER_PASSWORD}
-    house.start()
-    house.says("the broker refuses what is published.*Not authorized")
+    rights(harness, "topic read #")
+    harness.settings |= {"MQTT__USERNAME": "bridge", "MQTT__PASSWORD": BROKER_PASSWORD}
+    harness.start()
+    harness.says("the broker refuses what is published.*Not authorized")
 
 
-def rights(house: House, bridge: str) -> None:
+def rights(harness: Harness, bridge: str) -> None:
     text = f"user watcher\ntopic readwrite #\nuser bridge\n{bridge}\n"
-    (house.directory / "acl").write_text(text, encoding="utf-8")
-    passwords(house.directory / "passwords", "watcher", "bridge")
-    house.broker.reload()
+    (harness.directory / "acl").write_text(text, encoding="utf-8")
+    passwords(harness.directory / "passwords", "watcher", "bridge")
+    harness.broker.reload()
 
 
-def allow_all(house: House) -> None:
-    rights(house, "topic readwrite #")
+def allow_all(harness: Harness) -> None:
+    rights(harness, "topic readwrite #")
 
 
-def strange_broker(house: House) -> None:
+def strange_broker(harness: Harness) -> None:
     """Somebody else answers at the broker's address, with a certificate of another CA."""
     for name in ("good", "bad"):
-        certificate(house.directory, name)
-    house.proxy = house.stack.enter_context(Proxy(house.broker.port, context=tls(str(house.directory / "bad"))))
-    house.settings |= {
-        "MQTT__PORT": str(house.proxy.port),
+        certificate(harness.directory, name)
+    harness.proxy = harness.stack.enter_context(Proxy(harness.broker.port, context=tls(str(harness.directory / "bad"))))
+    harness.settings |= {
+        "MQTT__PORT": str(harness.proxy.port),
         "MQTT__TLS__ENABLED": "true",
-        "MQTT__TLS__CA_FILE": str(house.directory / "good.pem"),
+        "MQTT__TLS__CA_FILE": str(harness.directory / "good.pem"),
     }
-    house.start()
+    harness.start()
 
 
-def only_old(house: House) -> None:
+def only_old(harness: Harness) -> None:
     """The broker knows nothing of MQTT 5: it answers as 3.1.1 says, and ends the connection."""
 
     def answer(first: bytes) -> bytes | None:
         return b"\x20\x02\x00\x01" if first[8:9] == b"\x05" else None
 
-    house.proxy = house.stack.enter_context(Proxy(house.broker.port, answer=answer))
-    house.settings["MQTT__PORT"] = str(house.proxy.port)
-    house.start()
+    harness.proxy = harness.stack.enter_context(Proxy(harness.broker.port, answer=answer))
+    harness.settings["MQTT__PORT"] = str(harness.proxy.port)
+    harness.start()
 
 
-def knows_new(house: House) -> None:
-    house.proxy.answer = None
+def knows_new(harness: Harness) -> None:
+    harness.proxy.answer = None
 
 
-def cut_way(house: House) -> None:
+def cut_way(harness: Harness) -> None:
     """The connections through the proxy break, with acknowledgements on their way."""
     for _ in range(5):
-        house.proxy.cut()
-        house.heals()
+        harness.proxy.cut()
+        harness.heals()
 
 
-def through_proxy(house: House) -> None:
-    house.proxy = house.stack.enter_context(Proxy(house.broker.port))
-    house.settings["MQTT__PORT"] = str(house.proxy.port)
-    house.start()
-    house.heals()
+def through_proxy(harness: Harness) -> None:
+    harness.proxy = harness.stack.enter_context(Proxy(harness.broker.port))
+    harness.settings["MQTT__PORT"] = str(harness.proxy.port)
+    harness.start()
+    harness.heals()
 
 
-GUARDED = Needs(
+GUARDED = Options(
     fresh=True,
     starts=False,
     broker=("allow_anonymous false", "password_file {dir}/passwords", "acl_file {dir}/acl"),
 )
-OWN = Needs(fresh=True, settings=(("MQTT__KEEPALIVE", "2"),))
+OWN = Options(fresh=True, settings=(("MQTT__KEEPALIVE", "2"),))
 
 BROKER = [
-    Row(name="broker: absent at the start", begins=start_without_broker, ends=back_empty, asks=False, needs=START),
-    Row(name="broker: goes and comes back wiped", begins=leave_broker, ends=back_empty, asks=False, needs=OWN),
-    Row(name="broker: half-open", begins=half_open, ends=thaw, asks=False, needs=OWN),
+    Row(name="broker: absent at the start", begins=start_without_broker, ends=back_empty, asks=False, options=START),
+    Row(name="broker: goes and comes back wiped", begins=leave_broker, ends=back_empty, asks=False, options=OWN),
+    Row(name="broker: half-open", begins=half_open, ends=thaw, asks=False, options=OWN),
     Row(
         name="broker: refuses the password",
         begins=start_refused,
         ends=learn_password,
         says="refused: (Not authorized|Bad user name or password)",
         asks=False,
-        needs=GUARDED,
+        options=GUARDED,
     ),
-    Row(name="broker: its ACL forbids what is said", begins=forbid_all, ends=allow_all, asks=False, needs=GUARDED),
-    Row(name="broker: a twin has our id", begins=twin, ends=twin_leaves, asks=False, needs=Needs(fresh=True)),
+    Row(name="broker: its ACL forbids what is said", begins=forbid_all, ends=allow_all, asks=False, options=GUARDED),
+    Row(name="broker: a twin has our id", begins=twin, ends=twin_leaves, asks=False, options=Options(fresh=True)),
     Row(
         name="broker: a twin has our id, 3.1.1",
         begins=twin,
         ends=twin_leaves,
         asks=False,
-        needs=Needs(fresh=True, settings=(("MQTT__PROTOCOL", "3.1.1"),)),
+        options=Options(fresh=True, settings=(("MQTT__PROTOCOL", "3.1.1"),)),
     ),
     Row(
         name="broker: wrong CA",
@@ -440,7 +440,7 @@ BROKER = [
         ends=right_certificate,
         says="the broker's certificate is not trusted",
         asks=False,
-        needs=START,
+        options=START,
     ),
     Row(
         name="broker: 3.1.1 only",
@@ -448,80 +448,82 @@ BROKER = [
         ends=knows_new,
         says="not connected to the broker.*(protocol|3.1.1)",
         asks=False,
-        needs=START,
+        options=START,
     ),
     Row(
         name="broker: tiny maximum packet size",
         begins=nothing,
         says="not published, larger than the broker takes.*homeassistant",
         answers=OK,
-        needs=Needs(fresh=True, broker=("allow_anonymous true", "max_packet_size 190")),
+        options=Options(fresh=True, broker=("allow_anonymous true", "max_packet_size 190")),
     ),
     Row(
         name="broker: takes one message at a time",
         begins=nothing,
         answers=OK,
-        needs=Needs(fresh=True, broker=("allow_anonymous true", "max_inflight_messages 1")),
+        options=Options(fresh=True, broker=("allow_anonymous true", "max_inflight_messages 1")),
     ),
-    Row(name="broker: connections break again and again", begins=through_proxy, ends=cut_way, asks=False, needs=START),
+    Row(
+        name="broker: connections break again and again", begins=through_proxy, ends=cut_way, asks=False, options=START
+    ),
 ]
 
 ROWS = [*CLOUD, *WAY, *BROKER]
 
 
 @pytest.fixture(scope="module")
-def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Needs], House]]:
-    """Return the shared house, or one of its own to who needs that; all are torn down at the end."""
-    shared: list[House] = []
+def harnesses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Options], Harness]]:
+    """Return the shared harness, or one of its own to who needs that; all are torn down at the end."""
+    shared: list[Harness] = []
 
-    def get(needs: Needs) -> House:
-        if needs.fresh:
-            return House(tmp_path_factory.mktemp("own"), needs)
+    def get(options: Options) -> Harness:
+        if options.fresh:
+            return Harness(tmp_path_factory.mktemp("own"), options)
         if not shared:
-            shared.append(House(tmp_path_factory.mktemp("shared"), needs).__enter__())
+            shared.append(Harness(tmp_path_factory.mktemp("shared"), options).__enter__())
         return shared[0]
 
     yield get
-    for house in shared:
-        house.__exit__()
+    for harness in shared:
+        harness.__exit__()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_fault(row: Row, houses: Callable[[Needs], House]) -> None:
-    house = houses(row.needs)
-    if not row.needs.fresh:
-        hold(row, house)
+def test_fault(row: Row, harnesses: Callable[[Options], Harness]) -> None:
+    harness = harnesses(row.options)
+    if not row.options.fresh:
+        hold(row, harness)
         return
-    with house:
-        hold(row, house)
+    with harness:
+        hold(row, harness)
 
 
-def hold(row: Row, house: House) -> None:
-    if row.needs.starts:
-        house.rest()
-        before = house.pid
-    since, told = len(house.watcher.heard), len(house.text())
-    row.begins(house)
-    assert house.lives(), house.text()[-3000:]
-    asked = house.ask() if row.asks else []
+def hold(row: Row, harness: Harness) -> None:
+    if row.options.starts:
+        harness.rest()
+        before = harness.pid
+    since, told = len(harness.watcher.heard), len(harness.text())
+    row.begins(harness)
+    assert harness.lives(), harness.text()[-3000:]
+    asked = harness.ask() if row.asks else []
     wanted = {"cloud_reason": row.reason, "cloud": row.cloud}
-    told_in = {house.topic(f"bridge/{name}"): word for name, word in wanted.items() if word is not None}
-    house.watcher.wait_for(lambda _: told_in.items() <= house.watcher.last().items(), f"told: {told_in}")
+    told_in = {harness.topic(f"bridge/{name}"): word for name, word in wanted.items() if word is not None}
+    harness.watcher.wait_for(lambda _: told_in.items() <= harness.watcher.last().items(), f"told: {told_in}")
     if row.says is not None:
-        eventually(lambda: re.search(row.says or "", house.text()[told:]), f"the log says {row.says!r}")
+        eventually(lambda: re.search(row.says or "", harness.text()[told:]), f"the log says {row.says!r}")
     if row.heals:
         # before the end: what is answered by then was not helped by it
-        house.answered(asked, since, row.answers, 25.0)
-    row.ends(house)
+        harness.answered(asked, since, row.answers, 25.0)
+    row.ends(harness)
     if row.heals:
-        house.heals()
-    house.answered(asked, since, row.answers | ANY if not row.heals else row.answers)
-    assert house.lives(), house.text()[-3000:]
-    house.keeps_secrets()
-    house.tells_no_trace()
-    if row.needs.starts:
-        assert house.pid == before
-        house.has_not_grown()
+        harness.heals()
+    harness.answered(asked, since, row.answers | ANY if not row.heals else row.answers)
+    assert harness.lives(), harness.text()[-3000:]
+    harness.keeps_secrets()
+    harness.tells_no_trace()
+    if row.options.starts:
+        assert harness.pid == before
+        harness.has_not_grown()
 
 
 @pytest.mark.parametrize("secret", [PASSWORD, BROKER_PASSWORD, f"{EMAIL}:{PASSWORD}"])
@@ -534,19 +536,19 @@ def test_the_search_finds_what_it_searches(secret: str) -> None:
 
 def test_results_wait_for_the_broker(tmp_path: Path) -> None:
     """It goes while commands are at the cloud: their answers are kept, and each comes once."""
-    with House(tmp_path, START) as house:
-        through_proxy(house)
-        since = len(house.watcher.heard)
+    with Harness(tmp_path, START) as harness:
+        through_proxy(harness)
+        since = len(harness.watcher.heard)
         for method in ("PUT", "POST"):
-            house.cloud.fault(Fault(kind="delay", seconds=0.7, method=method, count=None))
-        asked = house.ask()
-        assert house.cloud.wait_for(lambda seen: any(one.method != "GET" for one in seen), 5)
-        house.proxy.answer = lambda _: b""
-        house.proxy.cut()
-        house.says("not connected to the broker")
-        house.cloud.wait_for(lambda seen: sum(one.method != "GET" and one.status == 200 for one in seen) >= 2, 10)
-        assert not [one for one in asked if house.results(one, since)]
-        house.cloud.clear_faults()
-        house.proxy.answer = None
-        house.heals()
-        house.answered(asked, since, OK)
+            harness.cloud.fault(Fault(kind="delay", seconds=0.7, method=method, count=None))
+        asked = harness.ask()
+        assert harness.cloud.wait_for(lambda seen: any(one.method != "GET" for one in seen), 5)
+        harness.proxy.answer = lambda _: b""
+        harness.proxy.cut()
+        harness.says("not connected to the broker")
+        harness.cloud.wait_for(lambda seen: sum(one.method != "GET" and one.status == 200 for one in seen) >= 2, 10)
+        assert not [one for one in asked if harness.results(one, since)]
+        harness.cloud.clear_faults()
+        harness.proxy.answer = None
+        harness.heals()
+        harness.answered(asked, since, OK)

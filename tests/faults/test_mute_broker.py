@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import House, Needs
+from tests.faults.harness import Harness, Options
 from tests.mosquitto import eventually
 from tests.parts import writes_of
 from tests.stub_broker import StubBroker
@@ -19,58 +19,58 @@ MAX_AGE_S = 6
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def harness(tmp_path: Path) -> Iterator[Harness]:
     """One that is there, and has not been started."""
     settings = (("COMMANDS__MAX_AGE_S", str(MAX_AGE_S)), ("MQTT__KEEPALIVE", "60"))
-    with House(tmp_path, Needs(settings, fresh=True, starts=False)) as house:
-        yield house
+    with Harness(tmp_path, Options(settings, fresh=True, starts=False)) as harness:
+        yield harness
 
 
-def test_one_that_falls_silent_is_left_and_found_again(house: House) -> None:
+def test_one_that_falls_silent_is_left_and_found_again(harness: Harness) -> None:
     with StubBroker() as broker:
-        house.settings |= {"MQTT__PORT": str(broker.port), "MQTT__KEEPALIVE": "5"}
-        house.start()
-        eventually(lambda: f"wallbox/{house.charger}/locked" in broker.stored, "all is shown")
+        harness.settings |= {"MQTT__PORT": str(broker.port), "MQTT__KEEPALIVE": "5"}
+        harness.start()
+        eventually(lambda: f"wallbox/{harness.charger}/locked" in broker.stored, "all is shown")
         broker.temper.acknowledges = lambda _: False
         eventually(lambda: broker.connects == 2, "the connection is made anew", ANSWER_S + 30)
         broker.temper.acknowledges = lambda _: True
-        house.says("did not acknowledge what was published at")
+        harness.says("did not acknowledge what was published at")
         eventually(
             lambda: json.loads(broker.stored.get("wallbox/bridge/health", b"{}")).get("stalls") == 1,
             "it is counted",
             70,
         )
-        assert house.lives()
+        assert harness.lives()
 
 
 @pytest.mark.parametrize("pause_s", [MAX_AGE_S + 2])
-def test_a_command_of_before_a_pause_is_too_old(house: House, pause_s: float) -> None:
+def test_a_command_of_before_a_pause_is_too_old(harness: Harness, pause_s: float) -> None:
     """It waits in the socket, and arrives when the process goes on."""
     assert pause_s > GAP_S
-    house.start()
-    house.heals()
-    lock = f"wallbox/{house.charger}/locked"
-    house.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+    harness.start()
+    harness.heals()
+    lock = f"wallbox/{harness.charger}/locked"
+    harness.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
     sent = 5
     for number in range(sent):
-        house.watcher.publish(f"{lock}/set", str(number % 2))
-    house.watcher.publish("pause", "begins")
-    begun = house.watcher.wait("pause").at
-    eventually(lambda: _later(house, begun, pause_s), "the pause is over")
-    house.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-    house.watcher.wait_for(lambda _: len(house.watcher.of(f"{lock}/result")) == sent, "each has its result")
-    reasons = [json.loads(text)["reason"] for text in house.watcher.of(f"{lock}/result")]
+        harness.watcher.publish(f"{lock}/set", str(number % 2))
+    harness.watcher.publish("pause", "begins")
+    begun = harness.watcher.wait("pause").at
+    eventually(lambda: _later(harness, begun, pause_s), "the pause is over")
+    harness.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+    harness.watcher.wait_for(lambda _: len(harness.watcher.of(f"{lock}/result")) == sent, "each has its result")
+    reasons = [json.loads(text)["reason"] for text in harness.watcher.of(f"{lock}/result")]
     assert set(reasons) <= {"expired", "a newer command took its place"}
     assert "expired" in reasons
-    assert not [one for one in writes_of(house.cloud.requests) if one.body in ({"locked": 0}, {"locked": 1})]
-    begun = house.watcher.wait("pause").at
-    eventually(lambda: _later(house, begun, 2), "nothing more may be old")
-    house.watcher.publish(f"{lock}/set", "0")
-    house.watcher.wait_for(
-        lambda _: json.loads(house.watcher.of(f"{lock}/result")[-1])["status"] == "ok", "the next one counts"
+    assert not [one for one in writes_of(harness.cloud.requests) if one.body in ({"locked": 0}, {"locked": 1})]
+    begun = harness.watcher.wait("pause").at
+    eventually(lambda: _later(harness, begun, 2), "nothing more may be old")
+    harness.watcher.publish(f"{lock}/set", "0")
+    harness.watcher.wait_for(
+        lambda _: json.loads(harness.watcher.of(f"{lock}/result")[-1])["status"] == "ok", "the next one counts"
     )
 
 
-def _later(house: House, begun: float, seconds: float) -> bool:
-    house.watcher.publish("pause", "goes on")
-    return house.watcher.wait("pause").at - begun > seconds
+def _later(harness: Harness, begun: float, seconds: float) -> bool:
+    harness.watcher.publish("pause", "goes on")
+    return harness.watcher.wait("pause").at - begun > seconds

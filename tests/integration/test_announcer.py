@@ -26,7 +26,7 @@ CHARGER = f"homeassistant/device/wallbox2mqtt_{ONE}/config"
 Discovery = Literal["device", "entity", "off"]
 
 
-class House:
+class Harness:
     """A broker, a cloud and a bridge that can be started with this or that configuration. A context."""
 
     def __init__(self, broker: Broker, directory: Path) -> None:
@@ -84,9 +84,9 @@ class House:
 
 
 @pytest.fixture
-def house(broker: Broker, tmp_path: Path) -> Iterator[House]:
-    with House(broker, tmp_path / "state") as house:
-        yield house
+def harness(broker: Broker, tmp_path: Path) -> Iterator[Harness]:
+    with Harness(broker, tmp_path / "state") as harness:
+        yield harness
 
 
 def is_whole(heard: list[Heard]) -> bool:
@@ -101,17 +101,17 @@ def components(watcher: Watcher, topic: str = CHARGER) -> dict[str, Any]:
     return found
 
 
-def standing(house: House) -> dict[str, str]:
+def standing(harness: Harness) -> dict[str, str]:
     """The retained messages below all prefixes, as one who comes later finds them."""
-    with house.watch("#") as watcher:
+    with harness.watch("#") as watcher:
         watcher.publish("marker", "here")
         watcher.wait("marker")
         return {one.topic: one.payload for one in watcher.heard if one.retained and one.topic.endswith("/config")}
 
 
-def test_the_bridge_is_announced_first_and_each_charger_once(house: House) -> None:
-    with house.watch() as watcher:
-        house.start()
+def test_the_bridge_is_announced_first_and_each_charger_once(harness: Harness) -> None:
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         assert watcher.heard[0].topic == BRIDGE
         assert len(watcher.of(BRIDGE)) == 1
@@ -119,12 +119,12 @@ def test_the_bridge_is_announced_first_and_each_charger_once(house: House) -> No
         assert 1 <= len(watcher.of(CHARGER)) <= 3
         for heard in watcher.heard:
             assert not problems_of(heard.topic, heard.payload)
-        assert standing(house) == watcher.last()
+        assert standing(harness) == watcher.last()
 
 
-def test_home_assistant_starts(house: House) -> None:
-    with house.watch() as watcher:
-        house.start()
+def test_home_assistant_starts(harness: Harness) -> None:
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         before = watcher.last()
         watcher.forget()
@@ -135,21 +135,21 @@ def test_home_assistant_starts(house: House) -> None:
         assert len(watcher.of(BRIDGE)) == 1, "several births are one"
 
 
-def test_the_broker_forgets_everything(house: House) -> None:
-    house.start()
-    with house.watch() as watcher:
+def test_the_broker_forgets_everything(harness: Harness) -> None:
+    harness.start()
+    with harness.watch() as watcher:
         watcher.wait_for(is_whole, "both chargers are announced")
         before = watcher.last()
-    house.broker.stop()
-    house.broker.start()
-    with house.watch() as watcher:
+    harness.broker.stop()
+    harness.broker.start()
+    with harness.watch() as watcher:
         watcher.wait_for(lambda heard: {one.topic for one in heard} >= before.keys(), "all anew")
         assert watcher.last() == before
 
 
-def test_a_charger_is_renamed(house: House) -> None:
-    with house.watch() as watcher:
-        house.start()
+def test_a_charger_is_renamed(harness: Harness) -> None:
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         before = json.loads(watcher.last()[CHARGER])
         watcher.publish(f"wallbox/{ONE}/name/set", "Carport")
@@ -161,22 +161,22 @@ def test_a_charger_is_renamed(house: House) -> None:
         ]
 
 
-def with_other_firmware(house: House) -> None:
-    house.stop()
+def with_other_firmware(harness: Harness) -> None:
+    harness.stop()
     without = ("config_data.ecosmart", "finished")
-    house.cloud = house.new_cloud(
+    harness.cloud = harness.new_cloud(
         ChargerSpec(id=ONE, name="Garage", missing=without), ChargerSpec(id=TWO, model="old", name="Yard")
     )
 
 
-def test_fields_go_with_a_tombstone_which_is_then_left_out(house: House) -> None:
-    with house.watch() as watcher:
-        house.start()
+def test_fields_go_with_a_tombstone_which_is_then_left_out(harness: Harness) -> None:
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         assert "select_eco_smart" in components(watcher)
-        with_other_firmware(house)
+        with_other_firmware(harness)
         watcher.forget()
-        house.start()
+        harness.start()
         watcher.wait_for(lambda heard: sum(one.topic == CHARGER for one in heard) >= 2, "with and without tombstones")
         first, second = (json.loads(text)["components"] for text in watcher.of(CHARGER)[:2])
         assert first["select_eco_smart"] == {"platform": "select"}
@@ -185,67 +185,67 @@ def test_fields_go_with_a_tombstone_which_is_then_left_out(house: House) -> None
         assert len(first["sensor_basic_wifi_signal"]) > 1, "what has not been read yet is not gone"
 
 
-def test_fields_go_in_the_form_of_entities(house: House) -> None:
+def test_fields_go_in_the_form_of_entities(harness: Harness) -> None:
     topic = f"homeassistant/select/wallbox2mqtt_{ONE}/select_eco_smart/config"
-    with house.watch() as watcher:
-        house.start("entity")
+    with harness.watch() as watcher:
+        harness.start("entity")
         watcher.wait_for(is_whole, "both chargers are announced")
         assert watcher.last()[topic]
-        with_other_firmware(house)
+        with_other_firmware(harness)
         watcher.forget()
-        house.start("entity")
+        harness.start("entity")
         watcher.wait(topic, "")
-        assert topic not in standing(house)
+        assert topic not in standing(harness)
 
 
-def test_a_charger_that_is_no_longer_served_is_taken_back(house: House) -> None:
-    with house.watch() as watcher:
-        house.start()
+def test_a_charger_that_is_no_longer_served_is_taken_back(harness: Harness) -> None:
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
-        house.stop()
-        house.start(chargers=(TWO,))
+        harness.stop()
+        harness.start(chargers=(TWO,))
         watcher.wait(CHARGER, "")
-    assert standing(house).keys() == {BRIDGE, f"homeassistant/device/wallbox2mqtt_{TWO}/config"}
+    assert standing(harness).keys() == {BRIDGE, f"homeassistant/device/wallbox2mqtt_{TWO}/config"}
 
 
 @pytest.mark.parametrize("form", ["device", "entity"])
-def test_switched_off_nothing_stays(house: House, form: Discovery) -> None:
-    with house.watch() as watcher:
-        house.start(form)
+def test_switched_off_nothing_stays(harness: Harness, form: Discovery) -> None:
+    with harness.watch() as watcher:
+        harness.start(form)
         watcher.wait_for(is_whole, "both chargers are announced")
-        house.stop()
-        before = standing(house).keys()
-        house.start("off")
+        harness.stop()
+        before = standing(harness).keys()
+        harness.start("off")
         watcher.wait_for(lambda heard: {one.topic for one in heard if not one.payload} == before, "all cleared")
-    assert not standing(house)
+    assert not standing(harness)
 
 
 @pytest.mark.parametrize("form", ["device", "entity"])
-def test_another_prefix(house: House, form: Discovery) -> None:
-    with house.watch("#") as watcher:
-        house.start(form)
+def test_another_prefix(harness: Harness, form: Discovery) -> None:
+    with harness.watch("#") as watcher:
+        harness.start(form)
         watcher.wait_for(is_whole, "both chargers are announced")
-        house.stop()
-        before = standing(house)
+        harness.stop()
+        before = standing(harness)
         watcher.forget()
-        house.start(form, prefix="ha2")
+        harness.start(form, prefix="ha2")
         watcher.wait_for(lambda heard: is_whole([one for one in heard if one.topic.startswith("ha2/")]), "all anew")
-    house.stop()  # what it was about to publish is then there too
-    after = standing(house)
+    harness.stop()  # what it was about to publish is then there too
+    after = standing(harness)
     assert {topic.replace("ha2/", "homeassistant/", 1) for topic in after} == before.keys()
     assert all(topic.startswith("ha2/") for topic in after)
 
 
 @pytest.mark.parametrize(("old", "new"), [("device", "entity"), ("entity", "device")])
-def test_migration(house: House, old: Discovery, new: Discovery) -> None:
+def test_migration(harness: Harness, old: Discovery, new: Discovery) -> None:
     """Flags on all that is old, then all that is new, then the old is cleared; once, and nothing is lost."""
-    with house.watch() as watcher:
-        house.start(old)
+    with harness.watch() as watcher:
+        harness.start(old)
         watcher.wait_for(is_whole, "both chargers are announced")
-        house.stop()
-        before = standing(house)
+        harness.stop()
+        before = standing(harness)
         watcher.forget()
-        house.start(new)
+        harness.start(new)
         watcher.wait_for(lambda heard: {one.topic for one in heard if not one.payload} == before.keys(), "cleared")
         for topic in before:
             assert watcher.of(topic) == [MIGRATE, ""], "nothing but the flag and the end, each once"
@@ -256,8 +256,8 @@ def test_migration(house: House, old: Discovery, new: Discovery) -> None:
                 if f"/{node}/" in one.topic
             ]
             assert list(dict.fromkeys(kinds)) == ["flag", "new", "end"]
-    house.stop()
-    after = standing(house)
+    harness.stop()
+    after = standing(harness)
     assert unique_ids(before) == unique_ids(after)
     assert not before.keys() & after.keys()
     for topic, text in after.items():
@@ -278,38 +278,40 @@ def unique_ids(messages: dict[str, str]) -> set[str]:
     [(("Garage", "garage"), "garage"), (("x" * 80 + "a", "x" * 80 + "b"), "x" * 64)],
     ids=["but for case", "but for what is left out"],
 )
-def test_chargers_of_one_name_are_told_apart(house: House, names: tuple[str, str], label: str) -> None:
-    house.cloud = house.new_cloud(ChargerSpec(id=ONE, name=names[0]), ChargerSpec(id=TWO, model="old", name=names[1]))
-    with house.watch() as watcher:
-        house.start()
+def test_chargers_of_one_name_are_told_apart(harness: Harness, names: tuple[str, str], label: str) -> None:
+    harness.cloud = harness.new_cloud(
+        ChargerSpec(id=ONE, name=names[0]), ChargerSpec(id=TWO, model="old", name=names[1])
+    )
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         assert components(watcher)["sensor_status"]["default_entity_id"] == f"sensor.{label}_{ONE}_status"
 
 
-def test_a_damaged_state_file_does_no_harm(house: House) -> None:
-    house.directory.mkdir()
-    with house.watch() as watcher:
-        house.start()
+def test_a_damaged_state_file_does_no_harm(harness: Harness) -> None:
+    harness.directory.mkdir()
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
-        house.stop()
-        (file,) = house.directory.glob("*-discovery.json")
+        harness.stop()
+        (file,) = harness.directory.glob("*-discovery.json")
         file.write_text('{"wallbox": {"a": 1, "b": {"prefix": "homeassistant", "form": "x", "components": {}}}}')
         watcher.forget()
-        house.start()
+        harness.start()
         watcher.wait_for(is_whole, "both chargers are announced")
         eventually(lambda: CHARGER.split("/")[2] in file.read_text(), "it is kept again")
 
 
-def test_a_restart_changes_nothing(house: House) -> None:
+def test_a_restart_changes_nothing(harness: Harness) -> None:
     """What only other documents tell (the model, the month) is not left out while they have not been read."""
-    house.cloud = house.new_cloud(ChargerSpec(id=ONE, name="Garage"))
-    with house.watch() as watcher:
-        house.start()
+    harness.cloud = harness.new_cloud(ChargerSpec(id=ONE, name="Garage"))
+    with harness.watch() as watcher:
+        harness.start()
         watcher.wait_for(lambda heard: any("wifi" in one.payload for one in heard), "the charger is announced")
-        house.stop()
-        before = standing(house)
+        harness.stop()
+        before = standing(harness)
         watcher.forget()
-        house.start()
+        harness.start()
         watcher.wait(CHARGER)
-        house.stop()
+        harness.stop()
         assert {one.payload for one in watcher.heard if one.topic == CHARGER} == {before[CHARGER]}

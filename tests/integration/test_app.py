@@ -30,7 +30,7 @@ SPEED = 20.0
 GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
 
 
-class House:
+class Harness:
     """A cloud and an App on a thread of its own."""
 
     def __init__(self, clock: Clock, directory: Path, port: int, settings: Settings, **options: Any) -> None:  # noqa: ANN401
@@ -47,7 +47,7 @@ class House:
         config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt), commands=commands, home_assistant=home_assistant)
         self.app = App(config, directory / "state", clock)
         self.codes: list[int] = []
-        self._thread = threading.Thread(target=lambda: self.codes.append(self.app.run()), name="house", daemon=True)
+        self._thread = threading.Thread(target=lambda: self.codes.append(self.app.run()), name="harness", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -68,30 +68,30 @@ class House:
         self.cloud.stop()
 
 
-Make = Callable[..., House]
+Make = Callable[..., Harness]
 
 
 @pytest.fixture
 def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
-    """Make a house."""
-    houses: list[House] = []
+    """Make a harness."""
+    harnesses: list[Harness] = []
 
-    def make_house(clock: Clock | None = None, settings: Settings = GENEROUS, **options: Any) -> House:  # noqa: ANN401
-        house = House(clock or FastClock(SPEED), tmp_path, broker.port, settings, **options)
-        houses.append(house)
-        house.start()
-        return house
+    def make_harness(clock: Clock | None = None, settings: Settings = GENEROUS, **options: Any) -> Harness:  # noqa: ANN401
+        harness = Harness(clock or FastClock(SPEED), tmp_path, broker.port, settings, **options)
+        harnesses.append(harness)
+        harness.start()
+        return harness
 
-    yield make_house
-    for house in houses:
-        house.end()
+    yield make_harness
+    for harness in harnesses:
+        harness.end()
 
 
 class TestEnd:
     def test_asked_to(self, make: Make, watcher: Watcher) -> None:
-        house = make()
+        harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
-        assert house.stop() == EXIT_OK
+        assert harness.stop() == EXIT_OK
         watcher.wait("wallbox/bridge/state", "offline")
         assert watcher.heard[-1].topic == "wallbox/bridge/state"
 
@@ -100,12 +100,12 @@ class TestEnd:
         assert watcher.last().get("wallbox/bridge/state", "offline") == "offline"
 
     def test_credentials_that_worked_before(self, make: Make, watcher: Watcher) -> None:
-        house = make()
+        harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
-        assert house.stop() == EXIT_OK
-        house.cloud.revoke_tokens()
-        house.cloud.revoke_refresh_tokens()
-        again = make(password="changed", api_url=house.cloud.url, user_api_url=house.cloud.url)  # noqa: S106
+        assert harness.stop() == EXIT_OK
+        harness.cloud.revoke_tokens()
+        harness.cloud.revoke_refresh_tokens()
+        again = make(password="changed", api_url=harness.cloud.url, user_api_url=harness.cloud.url)  # noqa: S106
         watcher.wait("wallbox/bridge/cloud_reason", "auth_failed")
         watcher.wait("wallbox/bridge/cloud", "offline")
         assert again.stop() == EXIT_OK
@@ -113,7 +113,7 @@ class TestEnd:
     def test_in_a_flood(self, make: Make, watcher: Watcher) -> None:
         """Messages without end, more than anybody can handle: neither those that wait nor those that come hold it."""
         clock = FastClock(SPEED)
-        house = make(clock, writes_per_minute=1)
+        harness = make(clock, writes_per_minute=1)
         watcher.wait(f"wallbox/{ONE}/locked", "1")
         topic, ended = f"wallbox/{ONE}/max_charging_current/set", threading.Event()
 
@@ -124,13 +124,13 @@ class TestEnd:
                     number += 1
                     payload = str(6 + number % 20).encode()
                     message = Message(topic, payload, retained=False, arrived=clock.monotonic())
-                    house.app._events.put(message)  # noqa: SLF001
+                    harness.app._events.put(message)  # noqa: SLF001
 
         flooding = threading.Thread(target=flood)
         flooding.start()
         try:
-            eventually(lambda: len(house.app._events) > MOST_MESSAGES // 2, "more than main can handle")  # noqa: SLF001
-            assert house.stop() == EXIT_OK
+            eventually(lambda: len(harness.app._events) > MOST_MESSAGES // 2, "more than main can handle")  # noqa: SLF001
+            assert harness.stop() == EXIT_OK
         finally:
             ended.set()
             flooding.join()
@@ -138,13 +138,13 @@ class TestEnd:
 
     @pytest.mark.parametrize("name", ["reader", "writer", "broker's"])
     def test_a_thread_that_ends(self, make: Make, watcher: Watcher, name: str) -> None:
-        house = make()
+        harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
         if name == "broker's":
-            house.app._mqtt._client.loop_stop()  # noqa: SLF001 - as a fault in paho would
+            harness.app._mqtt._client.loop_stop()  # noqa: SLF001 - as a fault in paho would
         else:
-            next(worker for worker in house.app._workers if worker.name == name).stop()  # noqa: SLF001
-        assert house.wait(30) == EXIT_FAILED
+            next(worker for worker in harness.app._workers if worker.name == name).stop()  # noqa: SLF001
+        assert harness.wait(30) == EXIT_FAILED
         if name != "broker's":  # without paho's thread only the will can say it, when the process has ended
             watcher.wait("wallbox/bridge/state", "offline")
 
@@ -160,9 +160,9 @@ class TestTimes:
     @pytest.mark.parametrize("jump_s", [-3600, 3600], ids=["back", "forward"])
     def test_a_wall_clock_that_jumps(self, make: Make, watcher: Watcher, clock: FakeClock, jump_s: float) -> None:
         """The timetable goes by the system's clock, which a test cannot set: its times are moved instead."""
-        house = make(clock)
+        harness = make(clock)
         watcher.wait("wallbox/bridge/cloud", "online")
-        scheduler = house.app._scheduler._scheduler  # noqa: SLF001
+        scheduler = harness.app._scheduler._scheduler  # noqa: SLF001
         old = list(scheduler.jobs)
         for job in old:
             assert job.next_run is not None
@@ -173,26 +173,26 @@ class TestTimes:
         assert all(job.next_run is not None and job.next_run < soon for job in scheduler.jobs)
 
     def test_goes_on_reading(self, make: Make, watcher: Watcher) -> None:
-        house = make()
+        harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
-        house.cloud.forget_requests()
-        assert house.cloud.wait_for(lambda seen: len(seen) >= 10, 10)
-        times = [one.at for one in house.cloud.requests]
+        harness.cloud.forget_requests()
+        assert harness.cloud.wait_for(lambda seen: len(seen) >= 10, 10)
+        times = [one.at for one in harness.cloud.requests]
         # the first of them may still be the one that did not have to wait; a second is 50 ms, the machine's 5 count
         assert (times[-1] - times[1]) / (len(times) - 2) >= 4.9
 
     def test_goes_on_reading_at_its_pace_though_the_wall_clock_jumps_all_the_time(
         self, make: Make, watcher: Watcher
     ) -> None:
-        house = make(JumpyClock(SPEED))
+        harness = make(JumpyClock(SPEED))
         watcher.wait("wallbox/bridge/cloud", "online")
-        house.cloud.forget_requests()
-        assert house.cloud.wait_for(lambda seen: len(reads_of(seen)) >= 10, 10)
-        times = [one.at for one in reads_of(house.cloud.requests)]
+        harness.cloud.forget_requests()
+        assert harness.cloud.wait_for(lambda seen: len(reads_of(seen)) >= 10, 10)
+        times = [one.at for one in reads_of(harness.cloud.requests)]
         assert 4.9 <= (times[-1] - times[1]) / (len(times) - 2) < 8
 
     def test_a_refused_pace_is_told(self, make: Make, watcher: Watcher) -> None:
-        house = make(settings=Settings(reads_per_minute=3, writes_per_minute=None))
+        harness = make(settings=Settings(reads_per_minute=3, writes_per_minute=None))
 
         def slower() -> bool:
             infos = [json.loads(text) for text in watcher.of("wallbox/bridge/info")]
@@ -201,7 +201,7 @@ class TestTimes:
         eventually(slower, "info tells the slower pace")
         assert watcher.of("wallbox/bridge/cloud_reason").count("rate_limited") >= 1
         assert "offline" not in watcher.of("wallbox/bridge/cloud")
-        assert house.stop() == EXIT_OK
+        assert harness.stop() == EXIT_OK
 
     def test_health(self, make: Make, watcher: Watcher) -> None:
         make()
@@ -222,12 +222,12 @@ class TestTimes:
         assert 59 <= health["uptime_s"] <= 90
 
     def test_counts(self, make: Make, watcher: Watcher) -> None:
-        house = make()
+        harness = make()
         watcher.wait(f"wallbox/{ONE}/locked", "1")
         watcher.publish(f"wallbox/{ONE}/locked/set", "0")
         watcher.wait("wallbox/bridge/writes_last_hour", "1")
         eventually(lambda: int(watcher.last().get("wallbox/bridge/reads_last_hour", "0")) >= 3, "the reads are counted")
-        assert house.stop() == EXIT_OK
+        assert harness.stop() == EXIT_OK
 
 
 def settle(watcher: Watcher) -> None:
@@ -293,9 +293,9 @@ class TestAnnouncing:
         """1,300 topics, of which some 200 a second get through: what is commanded meanwhile must not wait for them."""
         chargers = range(ONE, ONE + 12)
         with Proxy(broker.port) as proxy:
-            house = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=0.5, reads_per_minute=600)
+            harness = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=0.5, reads_per_minute=600)
             watcher.publish("wallbox/bridge/refresh/set", "1")
-            eventually(lambda: all(map(house.app._states.has_detail, chargers)), "all is known")  # noqa: SLF001
+            eventually(lambda: all(map(harness.app._states.has_detail, chargers)), "all is known")  # noqa: SLF001
             watcher.wait(f"wallbox/{ONE}/locked", "1")
             settle(watcher)
             proxy.delay_s = 0.05
@@ -303,7 +303,7 @@ class TestAnnouncing:
             watcher.publish("homeassistant/status", "online")
             watcher.wait(f"wallbox/{ONE}/status")
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
-            assert house.cloud.wait_for(lambda seen: any(one.method == "PUT" for one in seen), LIMIT_S)
+            assert harness.cloud.wait_for(lambda seen: any(one.method == "PUT" for one in seen), LIMIT_S)
             assert len(watcher.heard) < 500
             watcher.wait(f"wallbox/{ONE}/locked/result")
             assert len(watcher.heard) < 1000
@@ -313,7 +313,7 @@ class TestAnnouncing:
             watcher.forget()
             watcher.publish("homeassistant/status", "online")
             watcher.wait(f"wallbox/{ONE}/status")
-            assert house.stop() == EXIT_OK
+            assert harness.stop() == EXIT_OK
 
     def test_offline_is_contradicted(self, make: Make, watcher: Watcher) -> None:
         make()
@@ -325,11 +325,11 @@ class TestAnnouncing:
 
 def test_a_denied_subscription_is_told_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     with DenyingBroker() as broker:
-        house = make(mqtt={"port": broker.port, "base_topic": "no"})
+        harness = make(mqtt={"port": broker.port, "base_topic": "no"})
         eventually(lambda: broker.subscribed == 1, "subscribed")
         broker.drop()
         eventually(lambda: broker.subscribed == 2, "subscribed again")
-        house.stop()
+        harness.stop()
         told = [one.getMessage() for one in caplog.records if "refuses subscriptions" in one.getMessage()]
     assert [line for line in told if "no/+/+/set" in line] == told
     assert len(told) == 1
@@ -345,32 +345,32 @@ def test_what_a_broker_has_stored_is_no_command_after_a_new_connection_either(
     """It may come before the subscription is confirmed, and from some brokers without the retain flag."""
     temper.obeys = False
     with StubBroker(temper) as broker:
-        house = make(mqtt={"port": broker.port}, commands={"accept_retained": accepted})
-        app = house.app
+        harness = make(mqtt={"port": broker.port}, commands={"accept_retained": accepted})
+        app = harness.app
         eventually(lambda: app._states.has_detail(ONE), "all is well")  # noqa: SLF001
         broker.stored[f"wallbox/{ONE}/locked/set"] = b"0"
         broker.drop()
         eventually(lambda: app._shared.results.answered >= 1, "the stored command has its result")  # noqa: SLF001
-        house.stop()
-    assert writes_of(house.cloud.requests) == []
+        harness.stop()
+    assert writes_of(harness.cloud.requests) == []
 
 
 def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
     broker: Broker, make: Make, watcher: Watcher
 ) -> None:
     with Proxy(broker.port) as proxy:
-        house = make(mqtt={"port": proxy.port}, poll_interval=3600)
+        harness = make(mqtt={"port": proxy.port}, poll_interval=3600)
         topics = {f"wallbox/{ONE}/{name}" for name in ("availability", "locked", "ecosmart/percentage")}
         watcher.wait_for(lambda _: topics <= watcher.last().keys(), "all is shown")
         settle(watcher)
         proxy.silent = True
         proxy.cut()
-        eventually(lambda: not house.app._mqtt.online, "the broker is away")  # noqa: SLF001
-        house.app._events.put(_ChargersListed((ONE,)))  # noqa: SLF001 - as after a day of listings without it
-        eventually(lambda: not house.app._states.view(ONE), "forgotten")  # noqa: SLF001
+        eventually(lambda: not harness.app._mqtt.online, "the broker is away")  # noqa: SLF001
+        harness.app._events.put(_ChargersListed((ONE,)))  # noqa: SLF001 - as after a day of listings without it
+        eventually(lambda: not harness.app._states.view(ONE), "forgotten")  # noqa: SLF001
         proxy.silent = False
         proxy.cut()
-        eventually(lambda: house.app._mqtt.online, "the broker is back", 20)  # noqa: SLF001
+        eventually(lambda: harness.app._mqtt.online, "the broker is back", 20)  # noqa: SLF001
         for topic in topics:
             watcher.wait(topic, "")
 
@@ -390,7 +390,7 @@ class HeldClock(FastClock):
         if name == "writer" and not self.held.is_set() and self.asked():
             self.held.set()
             self.answered.wait(LIMIT_S)
-        if name == "house" and not self.answered.is_set() and self.taken_out():
+        if name == "harness" and not self.answered.is_set() and self.taken_out():
             self.answered.set()
             eventually(self.done, "the writer has done with it", 4)
         return super().monotonic()
@@ -398,18 +398,18 @@ class HeldClock(FastClock):
 
 def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: Watcher) -> None:
     clock = HeldClock()
-    house = make(clock)
-    shared = house.app._shared  # noqa: SLF001
+    harness = make(clock)
+    shared = harness.app._shared  # noqa: SLF001
     watcher.wait(f"wallbox/{ONE}/locked", "1")
-    house.cloud.fault(Fault(kind="status", status=429, method="PUT"))
-    clock.asked = lambda: any(seen.method == "PUT" for seen in house.cloud.requests)
+    harness.cloud.fault(Fault(kind="status", status=429, method="PUT"))
+    clock.asked = lambda: any(seen.method == "PUT" for seen in harness.cloud.requests)
     watcher.publish(f"wallbox/{ONE}/locked/set", "0")
     assert clock.held.wait(LIMIT_S)
     watcher.publish(f"wallbox/{ONE}/max_charging_current/set", "10")
     eventually(lambda: len(shared.queue) == 1, "another one waits")
     clock.done = lambda: shared.queue.in_flight is None
     clock.taken_out = lambda: len(shared.queue) == 0
-    assert house.stop() == EXIT_OK
+    assert harness.stop() == EXIT_OK
     watcher.wait("wallbox/bridge/state", "offline")
     for key in ("locked", "max_charging_current"):
         (result,) = watcher.of(f"wallbox/{ONE}/{key}/result")
@@ -418,13 +418,13 @@ def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: 
 
 
 def test_commands_that_have_arrived_are_answered_at_the_end(make: Make, watcher: Watcher) -> None:
-    house = make(writes_per_minute=1)
+    harness = make(writes_per_minute=1)
     watcher.wait(f"wallbox/{ONE}/locked", "1")
     for number in range(200):
         watcher.publish(f"wallbox/{ONE}/max_charging_current/set", str(6 + number % 20))
     watcher.publish("end", "1")
     watcher.wait("end")
-    house.stop()
+    harness.stop()
     watcher.wait("wallbox/bridge/state", "offline")
     # those that the broker had not yet handed over are not the bridge's; of the others none may be missing
     answered = Counter(json.loads(text)["value"] for text in watcher.of(f"wallbox/{ONE}/max_charging_current/result"))

@@ -21,7 +21,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
-from tests.wire import CERTIFICATE, Act, Seen, Wire, drip, flood, hang, one_by_one, reply, reset, send, then_hang
+from tests.stub_cloud import (
+    CERTIFICATE,
+    Act,
+    Seen,
+    StubCloud,
+    drip,
+    flood,
+    hang,
+    one_by_one,
+    reply,
+    reset,
+    send,
+    then_hang,
+)
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import FIELDS, parse, request_of
 from wallbox2mqtt.catalogue.templates import PUT_CHARGER, REMOTE_ACTION
@@ -107,7 +120,7 @@ class Setup:
         return self.cloud.write(PUT_CHARGER, 12345, {"locked": 1})
 
 
-Make = Callable[..., tuple[Wire, Setup]]
+Make = Callable[..., tuple[StubCloud, Setup]]
 
 
 @pytest.fixture(autouse=True)
@@ -120,10 +133,10 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Make a wire with this script, and a door to it."""
-    wires: list[Wire] = []
+    wires: list[StubCloud] = []
 
-    def begin(*script: Act, otherwise: Act | None = None, tls: bool = False, **options: Any) -> tuple[Wire, Setup]:  # noqa: ANN401
-        wire = Wire(*script, otherwise=otherwise, tls=tls).__enter__()
+    def begin(*script: Act, otherwise: Act | None = None, tls: bool = False, **options: Any) -> tuple[StubCloud, Setup]:  # noqa: ANN401
+        wire = StubCloud(*script, otherwise=otherwise, tls=tls).__enter__()
         wires.append(wire)
         return wire, Setup(wire.url, tmp_path, **options)
 
@@ -721,7 +734,7 @@ def test_the_connection_breaks_after_the_request(make: Make, act: Act, kind: str
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    with Wire() as wire:
+    with StubCloud() as wire:
         url = wire.url
     setup = Setup(url, tmp_path)
     for kind in (setup.read, setup.write):
@@ -1010,7 +1023,7 @@ def test_an_odd_header_is_no_line_of_the_log(make: Make, caplog: pytest.LogCaptu
 
 def test_a_real_clock_does(tmp_path: Path) -> None:
     """The parts fit together over the real clock."""
-    with Wire(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as wire:
+    with StubCloud(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as wire:
         setup = Setup(wire.url, tmp_path, timeout=5)
         cloud = Account(setup.config, SystemClock(), Storage(tmp_path / "real", EMAIL)).client()
         assert cloud.chargers().body == {}

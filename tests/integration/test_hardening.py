@@ -18,7 +18,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from tests.fakes import FakeClock
 from tests.parts import Parts
-from tests.wire import Wire
+from tests.stub_cloud import StubCloud
 from wallbox2mqtt.bridge.charger import MAX_FIELDS
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, Json
@@ -68,14 +68,14 @@ def test_nothing_but_an_id_enters_a_path(
     tmp_path: Path, ask: Callable[[CloudClient, Any], object], no_id: object
 ) -> None:
     clock, secret, store = FakeClock(), Secret("p"), Storage(tmp_path, "a")
-    with Wire() as wire:
-        config = WallboxConfig(email="a@example.org", password=secret, api_url=wire.url, user_api_url=wire.url)
+    with StubCloud() as server:
+        config = WallboxConfig(email="a@example.org", password=secret, api_url=server.url, user_api_url=server.url)
         cloud = Account(config, clock, store, OneToken()).client()
         with pytest.raises(ValueError, match="not the id of a charger"):
             ask(cloud, no_id)
-        assert wire.seen == []
+        assert server.seen == []
         ask(cloud, LARGEST_ID)
-        assert str(LARGEST_ID) in wire.seen[0].path
+        assert str(LARGEST_ID) in server.seen[0].path
 
 
 @pytest.mark.parametrize("no_id", [*NO_IDS[:4], 1.0, "1", [1], LARGEST_ID + 1], ids=lambda value: repr(value)[:20])

@@ -19,7 +19,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
-from tests.wire import Wire, reply
+from tests.stub_cloud import StubCloud, reply
 from wallbox2mqtt.cloud import Account, CloudClient
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
@@ -472,14 +472,14 @@ def server_context() -> ssl.SSLContext:
     ids=["requests", "curl", "openssl", "requests wrong", "openssl wrong", "none"],
 )
 def test_authorities_of_the_environment(tmp_path: Path, variable: str, file: Path, expected: str) -> None:
-    with Wire(otherwise=reply(body={"of": "the cloud"}), tls=server_context()) as wire:
-        assert expected in read_with(wire.url, tmp_path, **{variable: str(file)})
-        assert bool(wire.seen) is expected.startswith("{")
+    with StubCloud(otherwise=reply(body={"of": "the cloud"}), tls=server_context()) as server:
+        assert expected in read_with(server.url, tmp_path, **{variable: str(file)})
+        assert bool(server.seen) is expected.startswith("{")
 
 
 def test_a_proxy_sees_no_token_of_https(tmp_path: Path) -> None:
     """It is only asked for a tunnel, and when it offers none, the bridge does not go round it."""
-    with Wire(tls=server_context()) as target, Wire(otherwise=reply(403)) as proxy:
+    with StubCloud(tls=server_context()) as target, StubCloud(otherwise=reply(403)) as proxy:
         told = read_with(target.url, tmp_path, HTTPS_PROXY=proxy.url, REQUESTS_CA_BUNDLE=str(CA))
         assert "NotSentError" in told
         assert [seen.method for seen in proxy.seen] == ["CONNECT"]
@@ -493,17 +493,17 @@ def test_the_token_goes_nowhere_else(tmp_path: Path, status: int, ask: Callable[
     with socket.create_server(("127.0.0.2", 0)) as elsewhere:
         elsewhere.settimeout(0.2)
         there = f"http://127.0.0.2:{elsewhere.getsockname()[1]}/"
-        with Wire(otherwise=reply(status, Location=there)) as wire:
+        with StubCloud(otherwise=reply(status, Location=there)) as server:
             with pytest.raises(BadAnswerError):
-                ask(cloud(wire.url, tmp_path))
-            assert len(wire.seen) == 1
+                ask(cloud(server.url, tmp_path))
+            assert len(server.seen) == 1
         with pytest.raises(TimeoutError):
             elsewhere.accept()
 
 
 def test_plain_http_is_no_fallback(tmp_path: Path) -> None:
-    with Wire() as wire:
+    with StubCloud() as server:
         with pytest.raises(NotSentError):
-            cloud(wire.url.replace("http:", "https:"), tmp_path).detail(1)
+            cloud(server.url.replace("http:", "https:"), tmp_path).detail(1)
         # the bytes of a handshake are random, and may fall into three words like the first line of a request
-        assert not [seen for seen in wire.seen if seen.method.isalpha() or "Bearer" in str(seen.headers)]
+        assert not [seen for seen in server.seen if seen.method.isalpha() or "Bearer" in str(seen.headers)]

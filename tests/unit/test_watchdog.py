@@ -31,7 +31,7 @@ class Work:
         return 0.01
 
 
-class House:
+class Harness:
     """A worker and who watches over it."""
 
     def __init__(self, work: Work, last_words: Callable[[], None] = lambda: None) -> None:
@@ -53,49 +53,49 @@ class House:
 
 
 def test_a_worker_that_works_is_left_alone() -> None:
-    house = House(Work())
-    steps = house.work.steps
-    eventually(lambda: house.work.steps > steps + 100, "it steps")
-    house.close()
-    assert not house.reasons
-    assert not house.left
+    harness = Harness(Work())
+    steps = harness.work.steps
+    eventually(lambda: harness.work.steps > steps + 100, "it steps")
+    harness.close()
+    assert not harness.reasons
+    assert not harness.left
 
 
 def test_a_stuck_worker_ends_the_program() -> None:
-    house = House(Work())
-    house.work.go.clear()
-    eventually(lambda: house.reasons, "the program is asked to end")
-    assert house.reasons == ["the thread worker is stuck"]
-    house.close()
-    assert not house.left, "main ended it in order"
+    harness = Harness(Work())
+    harness.work.go.clear()
+    eventually(lambda: harness.reasons, "the program is asked to end")
+    assert harness.reasons == ["the thread worker is stuck"]
+    harness.close()
+    assert not harness.left, "main ended it in order"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_worker_ends_the_program_though_it_says_nothing() -> None:
-    house = House(Work(30.0))
-    house.work.dies = True
-    eventually(lambda: house.reasons, "the program is asked to end", 5)
-    assert house.reasons == ["the thread worker is dead"]
-    house.close()
+    harness = Harness(Work(30.0))
+    harness.work.dies = True
+    eventually(lambda: harness.reasons, "the program is asked to end", 5)
+    assert harness.reasons == ["the thread worker is dead"]
+    harness.close()
 
 
 def test_where_main_does_not_end_the_program_it_is_left_after_last_words() -> None:
     said: list[str] = []
-    house = House(Work(), lambda: said.append("offline"))
-    house.work.go.clear()
-    eventually(lambda: house.left, "the program is left")
-    assert house.left == [1]
+    harness = Harness(Work(), lambda: said.append("offline"))
+    harness.work.go.clear()
+    eventually(lambda: harness.left, "the program is left")
+    assert harness.left == [1]
     assert said == ["offline"]
-    house.close()
+    harness.close()
 
 
 def test_a_stuck_main_is_left_even_where_last_words_hang() -> None:
-    house = House(Work(), lambda: time.sleep(30))
-    house.dog.main.beat(SHORT_S)
-    eventually(lambda: house.left, "the program is left")
-    assert house.left == [1]
-    assert not house.reasons, "main is not asked"
-    house.close()
+    harness = Harness(Work(), lambda: time.sleep(30))
+    harness.dog.main.beat(SHORT_S)
+    eventually(lambda: harness.left, "the program is left")
+    assert harness.left == [1]
+    assert not harness.reasons, "main is not asked"
+    harness.close()
 
 
 def test_who_says_that_it_takes_long_is_waited_for() -> None:

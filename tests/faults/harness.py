@@ -1,4 +1,4 @@
-"""A house to break things in: a simulated cloud, a real broker, somebody who listens, and the bridge as a process."""
+"""A harness to break things in: a simulated cloud, a real broker, somebody who listens, and the bridge as a process."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from typing import Self
 from tests.bench.rig import resident_mib
 from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
-from tests.wire import Wire
+from tests.stub_cloud import StubCloud
 from wallbox2mqtt.simulator import EMAIL, Seen, Settings, Simulator
 
 PASSWORD = "s3cr3t-Pässword"  # noqa: S105 - of an account that exists nowhere
@@ -51,8 +51,8 @@ def passwords(file: Path, *users: str) -> None:
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a house is to be like. ``fresh``: of its own, which nobody uses afterwards."""
+class Options:
+    """What a harness is to be like. ``fresh``: of its own, which nobody uses afterwards."""
 
     settings: tuple[tuple[str, str], ...] = ()
     broker: tuple[str, ...] = ()
@@ -73,15 +73,15 @@ class Asked:
 
 
 @dataclass
-class House:
+class Harness:
     """All of it. A context."""
 
     directory: Path
-    needs: Needs = field(default_factory=Needs)
+    options: Options = field(default_factory=Options)
     command: Sequence[str] = ("-m", "wallbox2mqtt", "run")
     # what the rows bring along
     proxy: Proxy = field(init=False)
-    wire: Wire = field(init=False)
+    server: StubCloud = field(init=False)
     twin: Watcher = field(init=False)
     port: int = 0
 
@@ -90,7 +90,7 @@ class House:
         self.stack = ExitStack()
         settings = Settings(reads_per_minute=None, writes_per_minute=None)
         self.cloud = Simulator(chargers=2, password=PASSWORD, settings=settings)
-        self.broker = Broker(self.directory, *(line.format(dir=self.directory) for line in self.needs.broker))
+        self.broker = Broker(self.directory, *(line.format(dir=self.directory) for line in self.options.broker))
         passwords(self.directory / "passwords", "watcher")
         (self.directory / "acl").write_text("user watcher\ntopic readwrite #\nuser bridge\ntopic readwrite #\n")
         self.control = self.directory / "control.json"
@@ -98,7 +98,7 @@ class House:
         self.log.touch()
         self.process: subprocess.Popen[bytes] | None = None
         self.mark = 0
-        self.settings = {**FAST, **dict(self.needs.settings)}
+        self.settings = {**FAST, **dict(self.options.settings)}
         self.base_mib = 0.0
 
     def __enter__(self) -> Self:
@@ -117,7 +117,7 @@ class House:
         self.listen()
         self.meddle()
         self.stack.callback(self.kill)
-        if self.needs.starts:
+        if self.options.starts:
             self.start()
             self.heals()
 
@@ -125,7 +125,7 @@ class House:
         self.stack.close()
 
     def listen(self) -> None:
-        user = ("watcher", BROKER_PASSWORD) if any("password_file" in line for line in self.needs.broker) else None
+        user = ("watcher", BROKER_PASSWORD) if any("password_file" in line for line in self.options.broker) else None
         self.watcher = self.stack.enter_context(Watcher(self.broker.port, user=user))
 
     def meddle(self, **what: object) -> None:
@@ -154,7 +154,7 @@ class House:
 
     def start(self, *, around: Sequence[str] = (), **environment: str) -> None:
         """Start the bridge; ``around``: a command that runs it."""
-        command = ("-m", "tests.faults.entry", str(self.control)) if self.needs.meddled else self.command
+        command = ("-m", "tests.faults.entry", str(self.control)) if self.options.meddled else self.command
         clean = {name: text for name, text in os.environ.items() if not name.startswith("WALLBOX2MQTT_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own program

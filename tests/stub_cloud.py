@@ -106,7 +106,7 @@ def reset(sock: socket.socket, _: threading.Event) -> bool:
     return False
 
 
-class Wire:
+class StubCloud:
     """The server. ``script``: what to do with the requests to come, in turn; ``otherwise`` with all further ones."""
 
     def __init__(self, *script: Act, otherwise: Act | None = None, tls: bool | ssl.SSLContext = False) -> None:
