@@ -36,7 +36,7 @@ from wallbox2mqtt.catalogue import (
     status_of,
 )
 from wallbox2mqtt.catalogue import payloads as lang
-from wallbox2mqtt.catalogue.derived import eco_smart, firmware, last_sync, magnitude
+from wallbox2mqtt.catalogue.derived import charging, eco_smart, firmware, last_sync, magnitude, status
 from wallbox2mqtt.catalogue.quantities import ImpossibleValueError
 from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
@@ -48,7 +48,11 @@ HERE = Path(__file__).parents[1]
 GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
 ALLOWED = frozenset({"factory_reset"})
 EXAMPLES: dict[str, Json] = {row.key: row.example for row in FIELDS.values() if row.has_state}
-VIEW = EXAMPLES | {"software/updateAvailable": True, "part_number": "PLP1-M-2-4-9-002-F"}
+VIEW = EXAMPLES | {
+    "software/updateAvailable": True,
+    "part_number": "PLP1-M-2-4-9-002-F",
+    "state_of_charge": None,
+}
 COMMANDS = {key: row.command for key, row in FIELDS.items() if row.command is not None}
 SENT = {key: command for key, command in COMMANDS.items() if command.request is not None}
 
@@ -152,6 +156,23 @@ def test_the_states_are_those_of_the_contract() -> None:
     assert {0, 5} == OUT_OF_TOUCH
     locked = Status("Locked - Car connected", car_connected=True, charging=False, charging_enabled=False, evcc="B")
     assert status_of(210) == locked
+
+
+@pytest.mark.parametrize(
+    ("status_id", "power_kw", "expected"),
+    [
+        (195, 7.2, ("Charging", True)),
+        (195, 0, ("Charging", True)),
+        (195, None, ("Charging", True)),
+        (195, -5.5, ("Discharging", False)),
+        (194, -5.5, ("Charging", True)),
+        (196, 5.5, ("Discharging", False)),
+    ],
+)
+def test_the_sign_of_the_power_tells_the_third_state_of_charging(
+    status_id: int, power_kw: Json, expected: tuple[str, bool]
+) -> None:
+    assert (status(status_id, power_kw), charging(status_id, power_kw)) == expected
 
 
 # --- other derived fields
@@ -833,6 +854,10 @@ _LIMITS: list[tuple[str, dict[str, Json], list[range]]] = [
     ("max_charging_current", {"part_number": "QS", "max_available_current": 16}, [range(-16, -5), range(6, 17)]),
     ("max_charging_current", {"part_number": None}, [range(6, 33)]),
     ("max_charging_current", {"part_number": "PQS1"}, [range(6, 33)]),
+    ("max_charging_current", {"status_id": 196}, [range(-32, -5), range(6, 33)]),
+    ("max_charging_current", {"state_of_charge": 55}, [range(-32, -5), range(6, 33)]),
+    ("max_charging_current", {"max_charging_current": -16}, [range(-32, -5), range(6, 33)]),
+    ("max_charging_current", {"max_charging_current": 16, "status_id": 195}, [range(6, 33)]),
     ("icp_max_current", {"icp_max_current": 20}, [range(1, 256)]),
     ("icp_max_current", {"icp_max_current": None}, [range(1, 256)]),
 ]

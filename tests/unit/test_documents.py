@@ -383,6 +383,18 @@ def test_negative_where_it_is_possible() -> None:
     assert list(reading.values.values()) == [-7.2, -0.1, -16]
 
 
+@pytest.mark.parametrize(("status_id", "power"), [(196, -7.2), (195, 7.2), (194, 7.2), (None, 7.2)])
+def test_power_out_of_the_car_is_negative(status_id: Json, power: float) -> None:
+    assert read_detail({"charging_power": 7.2, "status_id": status_id}).values["charging_power"] == power
+    (listed,) = read_sweep(sweep({"id": 1, "chargingPower": "7.2", "status": status_id}))
+    assert listed.reading.values["charging_power"] == power
+
+
+def test_power_that_is_negative_already_stays() -> None:
+    assert read_detail({"charging_power": -7.2, "status_id": 196}).values["charging_power"] == -7.2
+    assert str(read_detail({"charging_power": 0.0, "status_id": 196}).values["charging_power"]) == "0.0"
+
+
 def test_impossible_values_of_every_document() -> None:
     basic = read_basic({"data": {"chargerData": {"wifiSignal": 255, "resume": {"totalEnergy": "-1"}}}})
     assert basic.values == {"basic/wifiSignal": None, "basic/resume/totalEnergy": None}

@@ -533,6 +533,13 @@ class TestDerived:
             chart.detail(begun, status_id=status_id)
         assert chart.of("evcc/status") == ["A", "B", "C", "E", "F", "None"]
 
+    def test_the_status_follows_the_sign_of_the_power(self, chart: Chart) -> None:
+        chart.detail(1, status_id=195, charging_power=5)
+        chart.detail(2, status_id=195, charging_power=-5)
+        chart.sweep(3, charging_power=5)
+        assert chart.of("status") == ["Charging", "Discharging", "Charging"]
+        assert chart.of("charging") == ["true", "false", "true"]
+
     def test_from_the_sweep_too(self, chart: Chart) -> None:
         chart.detail(1)
         chart.sweep(2, status_id=194)

@@ -10,9 +10,9 @@ from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.statuses import UPDATING, status_of
 
 
-def status(status_id: Json) -> Json:
+def status(status_id: Json, power_kw: Json = None) -> Json:
     """Return the text of the state, «Unknown» for a number that no document names."""
-    state = status_of(status_id)
+    state = status_of(status_id, power_kw)
     return None if state is None else state.text
 
 
@@ -22,9 +22,9 @@ def car_connected(status_id: Json) -> Json:
     return None if state is None else state.car_connected
 
 
-def charging(status_id: Json) -> Json:
+def charging(status_id: Json, power_kw: Json = None) -> Json:
     """Return whether energy flows into a car."""
-    state = status_of(status_id)
+    state = status_of(status_id, power_kw)
     return None if state is None else state.charging
 
 

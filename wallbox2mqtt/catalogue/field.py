@@ -67,7 +67,8 @@ class Field:
 
     Paths are dotted: ``detail`` from the top of the status document, ``sweep`` from a charger of the list,
     ``basic`` and ``v2`` from ``data.chargerData`` (of the basic document, of the answer of a PUT).
-    ``convert``: named function from the cloud's value to the field's. ``sources`` and ``derive``: keys of the
+    ``convert``: named function from the cloud's value to the field's. ``negative_at``: the field and its value with
+    which the number is negative, whatever sign the cloud gives it. ``sources`` and ``derive``: keys of the
     fields from which a derived one is worked out, and the function. ``words``: all that a text can be.
     ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
     The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
@@ -88,6 +89,7 @@ class Field:
     basic: str | None = None
     v2: str | None = None
     convert: Callable[[Json], Json] | None = None
+    negative_at: tuple[str, Json] | None = None
     sources: tuple[str, ...] = ()
     derive: Callable[..., Json] | None = None
     words: tuple[str, ...] = ()

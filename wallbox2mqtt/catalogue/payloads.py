@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.catalogue.statuses import DISCHARGING
 from wallbox2mqtt.errors import InvalidPayloadError
 
 Values = Mapping[str, Json]
@@ -62,8 +63,14 @@ class PayloadFormat(Protocol):
 
 
 def is_quasar(view: Values) -> bool:
-    """Return whether a charger can discharge the car: part numbers of the Quasar begin with QS."""
-    return str(view.get("part_number")).startswith("QS")
+    """Return whether a charger can discharge the car: its part number says so, or what only a Quasar can show."""
+    limit = view.get("max_charging_current")
+    return (
+        str(view.get("part_number")).startswith("QS")
+        or view.get("status_id") == DISCHARGING
+        or view.get("state_of_charge") is not None
+        or (isinstance(limit, int | float) and limit < 0)
+    )
 
 
 def read_payload(payload: bytes) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from wallbox2mqtt.catalogue import commands, derived
 from wallbox2mqtt.catalogue import quantities as q
 from wallbox2mqtt.catalogue.field import Field
-from wallbox2mqtt.catalogue.statuses import STATUS_TEXTS
+from wallbox2mqtt.catalogue.statuses import DISCHARGING, STATUS_TEXTS
 
 DIAGNOSTIC = "diagnostic"
 SETTING = "config"
@@ -92,7 +92,7 @@ STATE: tuple[Field, ...] = (
         quantity=q.WORD,
         meaning="what the charger does, in words",
         example="Locked - Car connected",
-        sources=("status_id",),
+        sources=("status_id", "charging_power"),
         derive=derived.status,
         words=STATUS_TEXTS,
         icon="mdi:ev-station",
@@ -123,7 +123,7 @@ STATE: tuple[Field, ...] = (
         quantity=q.BATTERY_CHARGING,
         meaning="whether energy flows into the car",
         example=False,
-        sources=("status_id",),
+        sources=("status_id", "charging_power"),
         derive=derived.charging,
     ),
     Field(
@@ -163,9 +163,10 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="charging_power",
         sweep="chargingPower",
+        negative_at=("status_id", DISCHARGING),
         name="Charging power",
         quantity=q.POWER_KW,
-        meaning="power into the car at present",
+        meaning="power into the car at present; negative: out of it (Quasar)",
         example=7.36,
     ),
     Field(

@@ -68,6 +68,8 @@ OUT_OF_TOUCH = frozenset({0, 5})
 """States in which the charger has no contact with the cloud."""
 
 UPDATING = 166
+CHARGING_3, DISCHARGING = 195, 196
+"""The third state of charging: the firmware's own table calls it discharging, which the sign of the power tells."""
 
 NOTHING_TO_PAUSE = frozenset({0, 5, 161, 162, 163, 165, 166, 177, 178, 179, 180, 181, 182, 209, 210})
 """States in which nothing charges or could begin to: to pause is without effect. 164, 183-189: it could at any time."""
@@ -76,8 +78,10 @@ SHOWS_NO_PAUSE = frozenset({0, 4, 5, 161, 162, 163, 166})
 """States that stay as they are when charging is paused or resumed, so that no reading can confirm it."""
 
 
-def status_of(status_id: object) -> Status | None:
-    """Return the state of a number, None where there is no number."""
+def status_of(status_id: object, power_kw: object = None) -> Status | None:
+    """Return the state of a number, None where there is no number; ``power_kw`` decides where that is not enough."""
     if not is_number(status_id):
         return None
+    if status_id == CHARGING_3 and isinstance(power_kw, int | float) and power_kw < 0:
+        return STATUSES[DISCHARGING]
     return STATUSES.get(status_id, UNKNOWN)  # type: ignore[call-overload,no-any-return]

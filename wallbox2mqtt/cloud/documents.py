@@ -78,6 +78,7 @@ _CONFIG = {
     for row in FIELDS.values()
     if row.detail is not None and row.detail.startswith(CONFIG)
 }
+_NEGATIVE_AT = {row.key: row.negative_at for row in FIELDS.values() if row.negative_at is not None}
 _PARENTS = {key.rpartition("/")[0] for key in FIELDS if "/" in key}
 _PARENTS |= {parent.rpartition("/")[0] for parent in _PARENTS if "/" in parent}
 
@@ -183,6 +184,10 @@ class _Reader:
                 self.wrong[leaf] = f"{key} is no object but {type(value).__name__}"
 
     def reading(self, document: Document) -> Reading:
+        for key, (other, at) in _NEGATIVE_AT.items():
+            number = self.values.get(key)
+            if isinstance(number, int | float) and number > 0 and self.values.get(other) == at:
+                self.values[key] = -number
         return Reading(self.values, self.wrong, self.impossible, document)
 
 
