@@ -38,6 +38,7 @@ class Harness:
         commands = CommandsConfig(**options.pop("commands", {}))
         home_assistant = HomeAssistantConfig(**options.pop("home_assistant", {}))
         specs = [ChargerSpec(id=ONE + number) for number in range(options.pop("chargers", 1))]
+        options |= {"chargers": options.pop("only")} if "only" in options else {}
         self.cloud = Simulator(chargers=specs, clock=clock, settings=settings)
         self.cloud.start()
         account = {"email": EMAIL, "password": Secret(options.pop("password", PASSWORD)), "reads_per_minute": 60}
@@ -373,6 +374,20 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
         eventually(lambda: harness.app._mqtt.online, "the broker is back", 20)  # noqa: SLF001
         for topic in topics:
             watcher.wait(topic, "")
+
+
+def test_a_charger_that_the_configuration_leaves_out_loses_its_topics(make: Make, watcher: Watcher) -> None:
+    other = ONE + 1
+    topics = {f"wallbox/{other}/{name}" for name in ("availability", "locked", "ecosmart/percentage")}
+    topics |= {f"homeassistant/device/wallbox2mqtt_{other}/config"}
+    house = make(chargers=2)
+    watcher.wait_for(lambda _: topics <= watcher.last().keys(), "all is shown")
+    settle(watcher)
+    house.stop()
+    make(only=(ONE,), api_url=house.cloud.url, user_api_url=house.cloud.url)
+    for topic in topics:
+        watcher.wait(topic, "")
+    watcher.wait(f"wallbox/{ONE}/availability", "online")
 
 
 class HeldClock(FastClock):

@@ -15,7 +15,7 @@ from tests.fakes import A_DAY
 from wallbox2mqtt.bridge.charger import MAX_FIELDS
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.state import ChargerStates
-from wallbox2mqtt.catalogue import STATUSES, Json
+from wallbox2mqtt.catalogue import FIELDS, STATUSES, Json
 from wallbox2mqtt.cloud.documents import Document, Reading, read_answer, read_detail
 from wallbox2mqtt.simulator import capture
 from wallbox2mqtt.storage import Storage
@@ -367,6 +367,33 @@ class TestRestart:
         assert f"w/{ONE}/new" in again.states.forget(ONE)
         assert f"w/{ONE}/new" not in Chart(store=store).states.forget(ONE)
 
+    def test_an_object_that_became_null_meanwhile(self, store: Storage) -> None:
+        Chart(store=store).detail(0, novelty={"deep": 1})
+        again = Chart(store=store)
+        again.detail(0, novelty=None)
+        assert again.of("novelty/deep") == ["None"]
+        assert again.of("novelty") == []
+
+    def test_keys_that_are_made_up_in_each_run_are_bounded(self, store: Storage) -> None:
+        for run in range(5):
+            Chart(store=store).detail(run, **{f"made_up_{run}_{number}": 1 for number in range(MAX_FIELDS)})
+        assert len(Chart(store=store).states.forget(ONE)) <= MAX_FIELDS + len(FIELDS) + 1
+
+    def test_keys_of_an_older_version_are_bounded(self, store: Storage) -> None:
+        sets: list[Json] = [["cost", "x" * 1000, *(f"made_up_{number}" for number in range(40_000))]]
+        store.write("fields", {"sets": sets, "chargers": {str(ONE): {"detail": 0}}})
+        topics = Chart(store=store).states.forget(ONE)
+        assert len(topics) <= MAX_FIELDS + len(FIELDS) + 1
+        assert max(map(len, topics)) < 300
+
+    def test_chargers_that_the_configuration_leaves_out(self, store: Storage) -> None:
+        Chart(store=store).detail(0)
+        states = Chart(store=store).states
+        assert states.left_out([ONE]) == []
+        assert states.left_out([7]) == [ONE]
+        states.forget(ONE)
+        assert states.left_out([7]) == []
+
     def test_is_written_only_when_keys_change(self, store: Storage) -> None:
         chart = Chart(store=store)
         chart.detail(0, cost=0.5)
@@ -389,8 +416,9 @@ class TestRestart:
             {"sets": [["cost"], "x", [1, None]], "chargers": {str(ONE): {"detail": 9}, "9" * 5000: {}, "x": 1}},
             {"sets": [["cost"]], "chargers": {str(ONE): {"detail": True, "basic": -1, "sweep": None}}},
             {"sets": [["cost"]], "chargers": []},
+            {"sets": [["cost"]], "chargers": {"0": {"detail": 0}, "-1": {"detail": 0}, "1\u0661": {"detail": 0}}},
         ],
-        ids=["no sets", "no such set", "no numbers", "no chargers"],
+        ids=["no sets", "no such set", "no numbers", "no chargers", "no ids"],
     )
     def test_what_is_kept_may_be_damaged(self, store: Storage, kept: dict[str, Json]) -> None:
         store.write("fields", kept)

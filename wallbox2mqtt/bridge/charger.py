@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -175,14 +176,20 @@ def timestamp_key(key: str) -> str:
     return key if key in MULTI_SOURCE else "basic" if key.startswith("basic/") else ""
 
 
-def admit_keys(charger: KnownCharger, values: Mapping[str, Json]) -> dict[str, Json]:
-    """Leave out two kinds of unknown keys: an object that became null, and more than any charger has."""
-    new = {key for key in values if key not in charger.values and key not in FIELDS}
+def admit_keys(
+    charger: KnownCharger, values: Mapping[str, Json], earlier: AbstractSet[str] = frozenset()
+) -> dict[str, Json]:
+    """Leave out two kinds of unknown keys: an object that became null, and more than any charger has.
+
+    ``earlier``: keys of earlier runs. They count, or each restart would make room for as many new ones.
+    """
+    known = charger.values.keys() | earlier
+    new = {key for key in values if key not in known and key not in FIELDS}
     if not new:
         return dict(values)
-    parents = {key[:end] for key in charger.values for end, sign in enumerate(key) if sign == "/"}
+    parents = {key[:end] for key in known for end, sign in enumerate(key) if sign == "/"}
     unwelcome = {key for key in new if values[key] is None and key in parents}
-    room = max(0, MAX_FIELDS - len(charger.values))
+    room = max(0, MAX_FIELDS - len(known))
     guests = new - unwelcome
     unwelcome |= set([key for key in values if key in guests][room:])
     return {key: value for key, value in values.items() if key not in unwelcome}

@@ -3,12 +3,17 @@
 A field that goes while the bridge does not run would else keep its last value for good.
 """
 
+import re
 from collections.abc import Mapping
 
-from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.bridge.charger import MAX_FIELDS
+from wallbox2mqtt.catalogue import FIELDS, Json
+from wallbox2mqtt.catalogue.quantities import is_charger_id
+from wallbox2mqtt.cloud.documents import LONGEST_KEY
 from wallbox2mqtt.storage import Storage
 
 _FILE = "fields"
+_ID = re.compile("[1-9][0-9]{0,18}")
 
 
 class KeptKeys:
@@ -17,15 +22,24 @@ class KeptKeys:
     def __init__(self, store: Storage | None) -> None:
         """Restore what the last run knew."""
         self._storage = store
-        self._keys: dict[str, dict[str, frozenset[str]]] = {} if store is None else _taken_up(store.read(_FILE))
+        self._keys: dict[int, dict[str, frozenset[str]]] = {} if store is None else _taken_up(store.read(_FILE))
 
     def of(self, charger_id: int) -> Mapping[str, frozenset[str]]:
         """Return a charger's keys by document."""
-        return self._keys.get(str(charger_id), {})
+        return self._keys.get(charger_id, {})
+
+    def all_of(self, charger_id: int) -> frozenset[str]:
+        """Return a charger's keys of all documents."""
+        return frozenset[str]().union(*self.of(charger_id).values())
+
+    @property
+    def chargers(self) -> list[int]:
+        """The chargers of which there are keys."""
+        return list(self._keys)
 
     def put(self, charger_id: int, home: str, keys: frozenset[str]) -> None:
         """Record all keys that a document of a charger has had; written down when they changed."""
-        kept = self._keys.setdefault(str(charger_id), {})
+        kept = self._keys.setdefault(charger_id, {})
         if kept.get(home) != keys:
             # chargers of a kind have the same keys: in memory as in the file each set is there once
             kept[home] = next((one for homes in self._keys.values() for one in homes.values() if one == keys), keys)
@@ -33,7 +47,7 @@ class KeptKeys:
 
     def forget(self, charger_id: int) -> None:
         """Let go of a charger."""
-        if self._keys.pop(str(charger_id), None) is not None:
+        if self._keys.pop(charger_id, None) is not None:
             self._write()
 
     def _write(self) -> None:
@@ -42,19 +56,19 @@ class KeptKeys:
         # chargers of a kind have the same keys: each set is written once
         sets: dict[frozenset[str], int] = {}
         chargers: dict[str, Json] = {
-            charger: {home: sets.setdefault(keys, len(sets)) for home, keys in homes.items()}
+            str(charger): {home: sets.setdefault(keys, len(sets)) for home, keys in homes.items()}
             for charger, homes in self._keys.items()
         }
         self._storage.write(_FILE, {"sets": [list[Json](sorted(keys)) for keys in sets], "chargers": chargers})
 
 
-def _taken_up(kept: dict[str, Json]) -> dict[str, dict[str, frozenset[str]]]:
+def _taken_up(kept: dict[str, Json]) -> dict[int, dict[str, frozenset[str]]]:
     sets, chargers = kept.get("sets"), kept.get("chargers")
     known = [_keys(one) for one in sets] if isinstance(sets, list) else []
-    found: dict[str, dict[str, frozenset[str]]] = {}
+    found: dict[int, dict[str, frozenset[str]]] = {}
     for charger, homes in chargers.items() if isinstance(chargers, dict) else ():
-        if isinstance(homes, dict):
-            found[charger] = {
+        if isinstance(homes, dict) and _ID.fullmatch(charger) and is_charger_id(int(charger)):
+            found[int(charger)] = {
                 home: known[at]
                 for home, at in homes.items()
                 if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < len(known)
@@ -63,4 +77,7 @@ def _taken_up(kept: dict[str, Json]) -> dict[str, dict[str, frozenset[str]]]:
 
 
 def _keys(kept: Json) -> frozenset[str]:
-    return frozenset(key for key in kept if isinstance(key, str)) if isinstance(kept, list) else frozenset()
+    """Return a set of keys as it was kept, without more than any charger has."""
+    keys = [key for key in kept if isinstance(key, str) and len(key) <= LONGEST_KEY] if isinstance(kept, list) else []
+    unknown = [key for key in keys if key not in FIELDS]
+    return frozenset(keys) - frozenset(unknown[MAX_FIELDS:])

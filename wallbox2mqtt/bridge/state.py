@@ -118,13 +118,17 @@ class ChargerStates:
                 if charger is not None and key in charger.values:
                     self._publish(self._topics.field(charger_id, key), payload(charger.values[key]))
 
+    def left_out(self, chargers: Iterable[int]) -> list[int]:
+        """Return the chargers of earlier runs that are none of these."""
+        with self._lock:
+            return sorted(set(self._kept.chargers) - set(chargers))
+
     def forget(self, charger_id: int) -> list[str]:
         """Drop a charger that is gone; return the topics that it had, or may have had in an earlier run."""
         with self._lock:
             charger = self._chargers.pop(charger_id, KnownCharger(charger_id))
-            earlier = [key for keys in self._kept.of(charger_id).values() for key in keys]
+            keys = dict.fromkeys(["availability", *STATES, *charger.values, *self._kept.all_of(charger_id)])
             self._kept.forget(charger_id)
-            keys = dict.fromkeys(["availability", *STATES, *charger.values, *earlier])
             return [self._topics.field(charger_id, key) for key in keys]
 
     def read(
@@ -249,7 +253,9 @@ class ChargerStates:
                     _LOG.warning("%s a field charger=%d field=%s problem=%r", told, charger.id, key, problem)
         counts = {key: charger.wrong.get(key, 0) + 1 for key in reading.wrong}
         charger.wrong = {key: n for key, n in charger.wrong.items() if key not in reading.values} | counts
-        return admit_keys(charger, reading.values) | {key: None for key, n in counts.items() if n >= MAX_WRONG}
+        return admit_keys(charger, reading.values, self._kept.all_of(charger.id)) | {
+            key: None for key, n in counts.items() if n >= MAX_WRONG
+        }
 
     def _take(self, charger: KnownCharger, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
         """Show what a document says and what follows from it; return the commands that had no effect."""

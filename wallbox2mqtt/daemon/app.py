@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,6 +163,8 @@ class App:
         if self._log_topic is not None:
             logging.getLogger().addHandler(self._log_topic)
         self._show_info()
+        if only := self._config.wallbox.chargers:
+            self._forget(self._states.left_out(only), "the configuration leaves the charger out")
         self._set_schedule()
         self._mqtt.start()
         for worker in self._workers:
@@ -226,16 +229,16 @@ class App:
             case _ChargersListed():
                 self._show_info()
                 self._announcer.look()
-                self._forget(event.gone)
+                self._forget(event.gone, "the charger is gone from the account")
                 self._command_handler.look_again()
             case _Exit():
                 pass  # it was taken note of when it was said
             case _:
                 self._broker_events.handle(event)
 
-    def _forget(self, gone: tuple[int, ...]) -> None:
-        for charger_id in gone:
-            _LOG.warning("the charger is gone from the account, its topics are removed charger=%d", charger_id)
+    def _forget(self, chargers: Iterable[int], why: str) -> None:
+        for charger_id in chargers:
+            _LOG.warning("%s, its topics are removed charger=%d", why, charger_id)
             for topic in self._states.forget(charger_id):
                 self._mqtt.show(topic, "")
 
