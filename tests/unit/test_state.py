@@ -225,6 +225,26 @@ class TestEdition:
         assert revision()
 
 
+class TestTotals:
+    """Home Assistant reports a sum that falls by less than a tenth as an error, and takes a larger fall as a reset."""
+
+    @pytest.mark.parametrize("key", ["added_energy", "added_green_energy", "added_range", "cost"])
+    def test_a_small_fall_is_not_shown(self, chart: Chart, key: str) -> None:
+        for begun, value in enumerate((10, 9.5, 9, 10, 10.5)):
+            chart.detail(begun, **{key: value})
+        assert chart.of(key) == ["10", "10.5"]
+
+    def test_a_new_beginning_is(self, chart: Chart) -> None:
+        for begun, value in enumerate((10, 8.9, 0, 0.5, 0, None, 0)):
+            chart.detail(begun, added_energy=value)
+        assert chart.of("added_energy") == ["10", "8.9", "0", "0.5", "0", "None", "0"]
+
+    def test_other_numbers_fall_as_they_like(self, chart: Chart) -> None:
+        for begun, value in enumerate((10, 9.9, -9.9)):
+            chart.detail(begun, charging_power=value)
+        assert chart.of("charging_power") == ["10", "9.9", "-9.9"]
+
+
 class TestMissingAndWrong:
     def test_a_key_that_is_gone_is_unknown(self, chart: Chart) -> None:
         chart.detail(1, name="A", invented=1)

@@ -52,6 +52,12 @@ MEASUREMENTS = frozenset(row.key for row in FIELDS.values() if row.quantity.stat
 """Measurements: that one has another value makes no charger another one to those who announce it."""
 
 
+TOTALS = frozenset(row.key for row in FIELDS.values() if row.quantity.state_class == "total_increasing")
+"""Sums that only grow until they begin anew."""
+
+_LEAST_FALL = 0.1
+
+
 class Verdict(enum.Enum):
     """What becomes of a value that is read of a field that a command has set."""
 
@@ -205,6 +211,13 @@ def is_less(one: Json, other: Json) -> bool:
 def same(one: Json, other: Json) -> bool:
     """Return whether two values are one to those who read the topic."""
     return payload(one) == payload(other)
+
+
+def falls_a_little(before: Json, value: Json) -> bool:
+    """Return whether a sum falls by less than a tenth: no new beginning, and Home Assistant takes it for an error."""
+    if not isinstance(before, int | float) or not isinstance(value, int | float):
+        return False
+    return before * (1 - _LEAST_FALL) <= value < before
 
 
 def is_stale(last_sync: Json, server_time: float | None) -> bool:

@@ -18,12 +18,14 @@ from wallbox2mqtt.bridge.charger import (
     MAX_WRONG,
     MEASUREMENTS,
     STATES,
+    TOTALS,
     Hold,
     KnownCharger,
     Snapshot,
     Source,
     Verdict,
     admit_keys,
+    falls_a_little,
     is_less,
     is_stale,
     same,
@@ -300,6 +302,8 @@ class ChargerStates:
     def _show(self, charger: KnownCharger, key: str, value: Json, source: Source) -> None:
         known, begun = key in charger.values, source.begun
         before = charger.values.get(key)
+        if key in TOTALS and falls_a_little(before, value):
+            value = before
         changed = not known or not same(before, value)
         if key in HELD and known and changed:
             kept = [(old, until) for old, until in charger.was.get(key, []) if begun - until <= self._settle_s]
