@@ -104,7 +104,8 @@ def expected(charger: int, key: str, payload: bytes) -> Sent | None:
             body, where = current(text, mirrored=charger == QUASAR), put
             body = None if body is None else {"maxChargingCurrent": body}
         case "name":
-            body, where = ({"name": text} if 1 <= len(text) <= 64 and text.isprintable() else None), put
+            plain = text.translate(dict.fromkeys(map(ord, "\u200c\u200d\u00a0\u202f")))  # part of names, not printable
+            body, where = ({"name": text} if plain and len(text) <= 64 and plain.isprintable() else None), put
         case "charging_enabled":
             body, where = words(text, ON, OFF), act
             body = None if body is None else {"action": 2 - body}

@@ -335,6 +335,7 @@ WRITES: list[tuple[str, str, Json, str, Json]] = [
     ("PUT", "v2/charger/101", {"maxChargingCurrent": "16"}, "config_data.max_charging_current", 16),
     ("PUT", "v2/charger/102", {"maxChargingCurrent": -32}, "config_data.max_charging_value", -32),
     ("PUT", "v2/charger/101", {"name": "Garáž"}, "name", "Garáž"),
+    ("PUT", "v2/charger/101", {"name": "👩\u200d🔧\u00a0box"}, "name", "👩\u200d🔧\u00a0box"),
     ("PUT", "v2/charger/101", {"name": "Carport"}, "config_data.name", "Carport"),
     ("POST", "chargers/config/101", {"energy_price": 0.31}, "config_data.energy_price", 0.31),
     ("POST", "chargers/config/101", {"energy_price": 36.5}, "config_data.energy_price", 36.5),

@@ -4,6 +4,7 @@ The simulator shares no table with the program, so that an error of one cannot h
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -87,9 +88,14 @@ def _current(value: Json, state: ChargerState) -> Json:
 _LONGEST_NAME = 64
 
 
+def _is_control(character: str) -> bool:
+    """Return whether a character is a control character, a line end or half of a pair; [?] the cloud's own rule."""
+    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+
+
 def _name(value: Json, _: ChargerState) -> Json:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or not value.isprintable():
-        raise _refuse(value, f"up to {_LONGEST_NAME} printable characters")
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or any(map(_is_control, value)):
+        raise _refuse(value, f"up to {_LONGEST_NAME} characters, no control characters")
     return value
 
 
