@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt import Connected, Event, Message, MqttConnection, OwnState, TellsStored
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, OwnState, TellsStored
 
 E = TypeVar("E", bound=Event)
 
@@ -27,6 +27,7 @@ class Connection:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.left_out: list[Message] = []
         """Messages that were left out."""
+        self.ends: list[Disconnected] = []
         self.broken = False
         self.mqtt = MqttConnection(
             MqttConfig(**{"host": "127.0.0.1", "keepalive": 2, "base_topic": "w", **config}),
@@ -40,6 +41,8 @@ class Connection:
     def _take(self, event: Event) -> None:
         """What ends paho's thread once it is broken."""
         assert not self.broken
+        if isinstance(event, Disconnected):
+            self.ends.append(event)
         if not (isinstance(event, Message) and event.topic == STATE):
             self.events.put(event)
 

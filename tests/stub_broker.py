@@ -21,7 +21,9 @@ class Temper:
     ``flags``: what it has stored comes with the retain flag. ``obeys``: it heeds MQTT 5's Retain Handling.
     ``replay_s``: it delivers what it has stored so long after it has confirmed a subscription; None: before.
     ``copies``: a message comes once for each filter that matches. ``acknowledges``: whether it answers what is
-    published on a topic.
+    published on a topic. ``refuses``: it says no to a topic or filter. ``closes``: it ends the connection for
+    a topic or filter, and the size of the packet. ``connack``: properties of MQTT 5. ``answer``: its code to a
+    connection.
     """
 
     flags: bool = True
@@ -30,6 +32,10 @@ class Temper:
     replay_s: float | None = 0.0
     copies: bool = False
     acknowledges: Callable[[str], bool] = lambda _: True
+    refuses: Callable[[str], bool] = lambda _: False
+    closes: Callable[[str, int], bool] = lambda _topic, _size: False
+    connack: bytes = b""
+    answer: int = 0
 
 
 @dataclass
@@ -58,6 +64,10 @@ class StubBroker:
         self.subscribed: list[str] = []
         """All filters that were ever asked for."""
         self.connects = 0
+        self.flags: list[int] = []
+        """What each connection said of itself: its will and how."""
+        self.heads: dict[str, int] = {}
+        """How each topic was published last: QoS and retain flag."""
         self._server = socket.create_server(("127.0.0.1", 0))
         self._clients: list[_Client] = []
         self._timers: list[threading.Timer] = []
@@ -127,11 +137,14 @@ class StubBroker:
             case 1:
                 self.connects += 1
                 client.v5 = body[6] == 5
-                client.send(_CONNACK << 4, b"\x00\x00\x00" if client.v5 else b"\x00\x00")
+                self.flags.append(body[7])
+                properties = bytes([len(self.temper.connack)]) + self.temper.connack
+                client.send(_CONNACK << 4, bytes([0, self.temper.answer]) + (properties if client.v5 else b""))
+                return not self.temper.answer
             case 3:
-                self._published(client, head, body)
+                return self._published(client, head, body)
             case 8:
-                self._subscribe(client, body)
+                return self._subscribe(client, body)
             case 10:
                 self._unsubscribe(client, body)
             case 12:
@@ -140,37 +153,50 @@ class StubBroker:
                 return False
         return True
 
-    def _published(self, client: _Client, head: int, body: bytes) -> None:
+    def _published(self, client: _Client, head: int, body: bytes) -> bool:
         size = int.from_bytes(body[:2], "big")
         topic, rest = body[2 : 2 + size].decode(), body[2 + size :]
+        self.heads[topic] = head
+        if self.temper.closes(topic, len(body)):
+            return False
         if head & 0x06:
             mid, rest = rest[:2], rest[2:]
+            refused = client.v5 and self.temper.refuses(topic)
             if self.temper.acknowledges(topic):
-                client.send(_PUBACK << 4, mid)
+                client.send(_PUBACK << 4, mid + (b"\x87" if refused else b""))
+            if refused:
+                return True
         payload = rest[1 + rest[0] :] if client.v5 else rest
         if head & 1 and self.temper.stores:
             self.stored[topic] = payload
         self.publish(topic, payload)
+        return True
 
-    def _subscribe(self, client: _Client, body: bytes) -> None:
+    def _subscribe(self, client: _Client, body: bytes) -> bool:
         rest, codes, replayed = body[2:], b"", []
         if client.v5:
             rest = rest[1 + rest[0] :]
         for name, options in _filters(rest, 1):
+            self.subscribed.append(name)
+            if self.temper.closes(name, len(body)):
+                return False
+            if self.temper.refuses(name):
+                codes += b"\x87" if client.v5 else b"\x80"
+                continue
             codes += b"\x01"
             client.filters.append(name)
-            self.subscribed.append(name)
             if not (client.v5 and self.temper.obeys and options >> 4 & 3 == 2):
                 replayed.append(name)
         if self.temper.replay_s is None:
             self._replay(client, replayed)
         client.send(_SUBACK << 4, body[:2] + (b"\x00" if client.v5 else b"") + codes)
         if self.temper.replay_s is None:
-            return
+            return True
         timer = threading.Timer(self.temper.replay_s, self._replay, (client, replayed))
         timer.daemon = True
         self._timers.append(timer)
         timer.start()
+        return True
 
     def _replay(self, client: _Client, names: list[str]) -> None:
         for topic, payload in list(self.stored.items()):

@@ -18,8 +18,10 @@ UNKNOWN = "None"
 LONGEST_REPLY = 1024
 """Bytes of a response topic, and of its correlation data: both are kept for each command that waits."""
 
-DEEPEST_COMMAND = 6
-"""Levels below the charger's topic to which commands are listened for; ``basic/resume/totalEnergy`` has 3."""
+DEEPEST_COMMAND = max(key.count("/") for key in FIELDS) + 1
+"""Levels below the charger's topic to which commands are listened for: those of the rows, read-only ones too."""
+LONGEST_COMMAND = 200
+"""Bytes of a command's topic below the base topic."""
 
 _NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -139,7 +141,7 @@ class Topics:
 
         One ``#`` would bring back every state that the bridge publishes.
         """
-        return [f"{self.base}/+{'/+' * depth}/set" for depth in range(DEEPEST_COMMAND + 1)]
+        return [f"{self.base}/+{'/+' * depth}/set" for depth in range(1, DEEPEST_COMMAND + 1)]
 
     def may_reply_to(self, topic: str) -> bool:
         """Return whether an answer may go to a response topic that somebody asks for.

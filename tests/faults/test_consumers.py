@@ -100,12 +100,13 @@ def test_ten_thousand_retained_commands(protocol: str, open_harness: Make) -> No
     harness.watcher.publish("wallbox/bridge/refresh/set", "1", retain=True)
     harness.watcher.wait_for(lambda heard: len(heard) >= MANY, "all are stored", 60)
     harness.start()
-    harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
-    counted = results(harness)
-    assert set(counted) == {"rejected: the message was retained"}, counted
-    assert sum(counted.values()) == MANY
-    assert writes(harness) == 0
+    if protocol == "3.1.1":  # with MQTT 5 they are not asked for
+        harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
     harness.heals()
+    counted = results(harness)
+    assert set(counted) <= {"rejected: the message was retained"}, counted
+    assert sum(counted.values()) == (MANY if protocol == "3.1.1" else 0)
+    assert writes(harness) == 0
     harness.rest()
     works(harness)
 

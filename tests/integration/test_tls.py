@@ -251,7 +251,7 @@ def test_the_name_of_the_client_certificate_is_the_user(tmp_path: Path) -> None:
             door.mqtt.publish("w/1/set", "1")
             assert isinstance(door.events.get(timeout=LIMIT_S), Message)
             door.mqtt.publish("other/topic", "1")
-            assert door.events.get(timeout=LIMIT_S) == Refused("Not authorized")
+            assert door.events.get(timeout=LIMIT_S) == Refused("Not authorized (0x87)", "other/topic", 1, 1)
     finally:
         broker.stop()
 

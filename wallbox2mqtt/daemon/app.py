@@ -284,6 +284,7 @@ class App:
             commands_waiting=len(self._shared.queue),
             reconnects=max(0, self._mqtt.connects - 1),
             stalls=self._mqtt.stalls,
+            unpublished=self._mqtt.unpublished,
             rss_mib=_rss_mib(),
         )
 

@@ -4,9 +4,10 @@ After each connection and each birth of a consumer everything is announced anew,
 """
 
 import logging
+import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.state import ChargerStates
@@ -18,18 +19,22 @@ from wallbox2mqtt.mqtt import (
     Connected,
     Disconnected,
     Event,
+    Limited,
     Message,
     MqttConnection,
     QuietOver,
     QuietWait,
     Refused,
-    TellsStored,
+    Stable,
+    Subscribed,
+    Taken,
 )
 from wallbox2mqtt.topics import OFFLINE, Topics
 
 _LOG = logging.getLogger(__name__)
 
 _BIRTH_DELAY_S = (2.0, 10.0)
+REPEAT_S = 600.0
 _IDLE_S, _ANNOUNCING_S = 1.0, 0.05
 
 
@@ -57,8 +62,11 @@ class BrokerEvents:
         self._announcing: Iterator[int] | None = None
         absent = "not connected to the broker, trying again"
         self._absent = RepeatedFault(_LOG, absent, "connected again", clock)
-        denied = "the broker refuses subscriptions, commands will not arrive"
+        denied = "the broker refuses subscriptions, asking again"
         self._denied = RepeatedFault(_LOG, denied, "the broker takes all subscriptions", clock)
+        refused = "the broker refuses what is published, nobody sees it, trying again"
+        self._refused = RepeatedFault(_LOG, refused, "the broker takes all that is published", clock)
+        self._repeat_due = math.inf
 
     def handle(self, event: Event) -> None:
         """Handle what the broker, or the connection to it, has brought."""
@@ -73,10 +81,24 @@ class BrokerEvents:
                 self._waits_for_quiet(event)
             case QuietOver():
                 _LOG.info("commands count, the broker is quiet waited_s=%.0f", event.waited_s)
-            case TellsStored():
-                pass  # nothing need be said of a broker that is as it should be
             case Refused():
-                _LOG.error("the broker refuses what is published, nobody will see it reason=%r", event.reason)
+                details = f"reason={event.reason!r} topic={event.topic:.200} bytes={event.size} topics={event.topics}"
+                kind = f"{event.reason} {event.topic.partition('/')[0]}"
+                self._refused.occurs(kind, details, logging.ERROR)
+            case _:
+                self._say(event)
+
+    def _say(self, event: Event) -> None:
+        """Say what nothing need be done about."""
+        match event:
+            case Stable():
+                self._absent.ended()
+            case Subscribed():
+                self._tell_denied(event.denied)
+            case Taken():
+                self._refused.ended()
+            case Limited():
+                _LOG.warning("%s", event.reason)
 
     def go_on(self) -> float:
         """Announce one more charger, where the broker takes it; return the real seconds for which main may wait.
@@ -89,6 +111,8 @@ class BrokerEvents:
             if next(self._announcing, None) is None:
                 self._announcing = None
             return 0.0
+        if self._birth_due is None and time.monotonic() >= self._repeat_due:
+            self._birth_due = time.monotonic()
         if self._birth_due is None:
             return _IDLE_S
         # what is on its way still comes first: once more when that is out, for who came late
@@ -117,14 +141,28 @@ class BrokerEvents:
     def _connected(self, event: Connected) -> None:
         if self._mqtt.connects == 1:
             _LOG.info("connected to the broker")
-        self._absent.ended()
-        if event.denied:
-            self._denied.occurs("subscription", f"filters={','.join(event.denied)}", logging.ERROR)
-        else:
-            self._denied.ended()
+        if not event.flaps:
+            self._absent.ended()
+        self._tell_denied(event.denied)
         self._announcer.connected()
         self._announce()
         self._mqtt.flush_results()
+
+    def _tell_denied(self, denied: Mapping[str, str]) -> None:
+        """Say what will not arrive, and with which words the broker refuses it."""
+        if not denied:
+            self._denied.ended()
+            return
+        missed: dict[str, str] = {}
+        for name, reason in denied.items():
+            what = "commands"
+            if name == self._topics.state:
+                what = "others that say offline"
+            elif name == self._birth[0]:
+                what = "Home Assistant's start"
+            missed[what] = f"{missed[what]},{name}" if what in missed else f"{reason} {name}"
+        details = "; ".join(f"{what} will not be noticed: {why}" for what, why in missed.items())
+        self._denied.occurs(details, details, logging.ERROR)
 
     @staticmethod
     def _waits_for_quiet(event: QuietWait) -> None:
@@ -136,6 +174,8 @@ class BrokerEvents:
             _LOG.warning("%s waited_s=%.0f last_topic=%.200s", still, event.waited_s, event.last)
 
     def _announce(self) -> None:
+        # a broker that stores nothing is told again for those who come later
+        self._repeat_due = math.inf if self._mqtt.stores else time.monotonic() + REPEAT_S
         self._status.announce()
         self._announcing = self._states.announcing()
         self.go_on()

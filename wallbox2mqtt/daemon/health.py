@@ -96,6 +96,7 @@ class Health:
             reason=self._status.reason or "not asked yet",
             chargers=len(self._shared.registry.chargers),
             unanswered_s=round(self._mqtt.unanswered_s, 1),
+            unpublished=self._mqtt.unpublished,
         )
 
     def _tell(self, **states: str) -> None:

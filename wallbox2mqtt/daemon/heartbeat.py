@@ -33,6 +33,7 @@ class Beat(NamedTuple):
     begun although one could have been. ``read_age_s``: of the last good read, or of the last answer that was
     no fault, else since the start. ``away_s``: how long the broker is away; 0 when it is there. ``reason``:
     the cloud's, as ``bridge/cloud_reason`` has it. ``unanswered_s``: how long the broker owes an acknowledgement.
+    ``unpublished``: topics that the broker refuses.
     """
 
     at: float
@@ -45,6 +46,7 @@ class Beat(NamedTuple):
     reason: str
     chargers: int
     unanswered_s: float = 0.0
+    unpublished: int = 0
 
     @property
     def read_limit_s(self) -> float:
@@ -100,6 +102,8 @@ def faults(beat: Beat, now: float) -> list[str]:
         found.append(f"the broker is away for {beat.away_s + silent:.0f} s")
     elif beat.unanswered_s > UNANSWERED_S:
         found.append(f"the broker acknowledges nothing for {beat.unanswered_s + silent:.0f} s")
+    if beat.unpublished:
+        found.append(f"the broker refuses to show {beat.unpublished} topics: look at its access list")
     return found
 
 
@@ -124,5 +128,14 @@ def read(path: Path) -> Beat | None:
         ages = [number for pair in beat.threads.values() for number in (pair[0], pair[1])]
     except (OSError, ValueError, TypeError, AttributeError, LookupError):
         return None
-    numbers = (beat.at, beat.idle_s, beat.read_age_s, beat.interval_s, beat.away_s, beat.unanswered_s, *ages)
+    numbers = (
+        beat.at,
+        beat.idle_s,
+        beat.read_age_s,
+        beat.interval_s,
+        beat.away_s,
+        beat.unanswered_s,
+        beat.unpublished,
+        *ages,
+    )
     return beat if all(isinstance(number, int | float) for number in numbers) else None

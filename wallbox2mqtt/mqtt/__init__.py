@@ -5,11 +5,15 @@ from wallbox2mqtt.mqtt.events import (
     Connected,
     Disconnected,
     Event,
+    Limited,
     Message,
     QuietOver,
     QuietWait,
     Refused,
     Reply,
+    Stable,
+    Subscribed,
+    Taken,
     TellsStored,
 )
 from wallbox2mqtt.mqtt.outbox import MAX_KEPT_RESULTS, MAX_WAITING_RESULTS
@@ -20,6 +24,7 @@ __all__ = [
     "Connected",
     "Disconnected",
     "Event",
+    "Limited",
     "Message",
     "MqttConnection",
     "OwnState",
@@ -27,5 +32,8 @@ __all__ = [
     "QuietWait",
     "Refused",
     "Reply",
+    "Stable",
+    "Subscribed",
+    "Taken",
     "TellsStored",
 ]

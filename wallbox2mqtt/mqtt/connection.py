@@ -4,16 +4,14 @@ State is not queued while the broker is away: whoever holds it announces it anew
 are kept and sent then. Publishing never waits: what a slow broker does not take yet is in the outbox.
 """
 
-import logging
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -21,16 +19,27 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Message, Refused, Reply
+from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
+from wallbox2mqtt.mqtt.events import (
+    Connected,
+    Disconnected,
+    Event,
+    Limited,
+    Message,
+    Refused,
+    Reply,
+    Stable,
+    Subscribed,
+    Taken,
+)
 from wallbox2mqtt.mqtt.liveness import ANSWER_S, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
-from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, new_client, no_delay
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
-from wallbox2mqtt.mqtt.tls import tls_context
+from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
+from wallbox2mqtt.mqtt.unpublished import Unpublished
 from wallbox2mqtt.topics import OFFLINE, ONLINE, is_topic
 from wallbox2mqtt.watchdog import Pulse
-
-_LOG = logging.getLogger(__name__)
 
 QOS = 1
 _LONGEST_TOPIC = 65535
@@ -42,8 +51,7 @@ _FILTERS_AT_ONCE, _LOOKED_UP_BYTES = 20, 4096
 """How many filters one packet has, and how much of a message that is looked up is handed over."""
 _STORED_NEVER = 2
 """Retain Handling: the broker is not to send what it has stored."""
-_UNEXPLAINED, _TAKEN_OVER = 0x80, 0x8E
-_TWIN_S, _TWIN_KICKS = 60.0, 3
+_UNEXPLAINED, _TAKEN_OVER, _NO_RETAIN, _NO_QOS = 0x80, 0x8E, 0x9A, 0x9B
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,53 +90,35 @@ class MqttConnection:
             ConfigError: a certificate file cannot be used.
 
         """
-        self._filters, self._accept_retained = list(filters), accept_retained
         self._probe = None if state is None else Outgoing(state.topic, state.payload.encode(), retain=True)
+        self._has_will = state is not None and state.has_will
+        self._accept_retained, self._on_event, self._clock = accept_retained, on_event, clock
         self._everything = f"{config.base_topic}/#"
-        self._guard = ReplayGuard(on_event, probes=self._probe is not None, always=accept_retained)
-        self._probe_mid = self._watch_mid = -1
-        self._unwatch_mid: int | None = None
+        self._filters = list(filters)
         self._listened = [name for name in filters if not self._is_command(name)]
         if self._probe is not None:
             self._listened.append(self._probe.topic)
         self._looked_up: frozenset[str] = frozenset()
-        self._on_event, self._clock = on_event, clock
+        self._lookups: dict[int, str] = {}
+        self._may_look_up = True
         self._host, self._port, self._keepalive = config.host, config.port, config.keepalive
         self._v5 = config.protocol == "5"
+        self._client_id = config.client_id
+        self._client = self._prepared(new_client(config))
+        self._outbox = Outbox(self._send, lambda: self._client.unacknowledged)
+        self._unpublished, self._subscriptions = Unpublished(config.base_topic), Subscriptions(self._subscribe)
+        self._guard = ReplayGuard(on_event, probes=self._probe is not None, always=accept_retained)
+        self._answers, self._gaps, self._ends = AnswerWatch(self._owed), GapMeter(), ConnectionEnds()
+        self._probe_mid = self._watch_mid = -1
+        self._unwatch_mid: int | None = None
         self._largest: int | None = None
-        self._too_large: set[str] = set()
-        self._asked: dict[int, list[str]] = {}
-        self._denied: list[str] = []
-        self._refused: set[str] = set()
-        self._ends: deque[float] = deque(maxlen=_TWIN_KICKS)
-        self.connects = self.stalls = 0
-        self._answers, self._gaps = AnswerWatch(self._owed), GapMeter()
+        self._qos, self.stores = QOS, True
         self._has_answered = False
         self._cut_reason: str | None = None
-        self._client_id = config.client_id
-        self._client = self._new_client(config, state.topic if state is not None and state.has_will else None)
-        self._outbox = Outbox(self._send, lambda: self._client.unacknowledged)
-        # not ``on_publish``: there paho holds a lock that others need to publish
-        self._client.on_turn = self._turn
+        self._denied: Mapping[str, str] = {}
+        self.connects = self.stalls = 0
 
-    def _new_client(self, config: MqttConfig, will_topic: str | None) -> PahoClient:
-        client = PahoClient(
-            CallbackAPIVersion.VERSION2,
-            client_id=config.client_id,
-            # a session that outlives the connection would keep commands for later, when nobody wants them
-            clean_session=None if self._v5 else True,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311,
-            transport=config.transport,
-        )
-        if config.transport == "websockets":
-            client.ws_set_options(path=config.websocket_path)
-        if config.username is not None:
-            client.username_pw_set(config.username, config.password.reveal() if config.password else None)
-        if config.tls.enabled:
-            client.tls_set_context(tls_context(config.tls))
-        if will_topic is not None:
-            client.will_set(will_topic, OFFLINE, qos=QOS, retain=True)
-        client.reconnect_delay_set(min_delay=1, max_delay=10)
+    def _prepared(self, client: PahoClient) -> PahoClient:
         client.on_socket_open = no_delay
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
@@ -137,10 +127,13 @@ class MqttConnection:
         client.on_disconnect = self._disconnected
         client.on_message = self._message
         client.on_publish = self._published
+        # not ``on_publish``: there paho holds a lock that others need to publish
+        client.on_turn = self._turn
         return client
 
     def start(self) -> None:
         """Start to connect; a broker that is not there yet is waited for."""
+        self._set_will()
         if self._v5:
             limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho has no types there
             limits.MaximumPacketSize = LARGEST_PACKET
@@ -148,6 +141,15 @@ class MqttConnection:
         else:
             self._client.connect_async(self._host, self._port, self._keepalive)
         self._client.loop_start()
+
+    def _set_will(self) -> None:
+        if self._probe is not None and self._has_will:
+            self._client.will_set(self._probe.topic, OFFLINE, qos=self._qos, retain=self.stores)
+
+    @property
+    def unpublished(self) -> int:
+        """How many topics do not show what they should, because the broker refuses it."""
+        return len(self._unpublished)
 
     @property
     def online(self) -> bool:
@@ -184,9 +186,12 @@ class MqttConnection:
 
     def listen(self, filters: Sequence[str]) -> None:
         """Subscribe to more topics while this connection lasts; of their messages only the beginning is handed over."""
+        if not self._may_look_up:
+            return
         self._looked_up |= set(filters)
         for start in range(0, len(filters), _FILTERS_AT_ONCE):
-            self._subscribe(filters[start : start + _FILTERS_AT_ONCE])
+            if (mid := self._subscribe(filters[start : start + _FILTERS_AT_ONCE])) is not None:
+                self._lookups[mid] = filters[start]
 
     def leave(self, filters: Sequence[str]) -> None:
         """Unsubscribe from such topics."""
@@ -246,20 +251,21 @@ class MqttConnection:
 
     def _send(self, message: Outgoing) -> bool:
         """Hand a message to paho; return whether it goes its way, or never will."""
-        topic, correlation = message.topic, message.correlation
-        topic_size = len(topic.encode())
-        size = len(message.payload) + topic_size + len(correlation or b"") + _PACKET_OVERHEAD
+        topic_size = len(message.topic.encode())
+        size = len(message.payload) + topic_size + len(message.correlation or b"") + _PACKET_OVERHEAD
         if topic_size > _LONGEST_TOPIC or (self._largest is not None and size > self._largest):
-            if topic not in self._too_large:
-                self._too_large.add(topic)
-                _LOG.warning("not published, larger than the broker takes topic=%.80s bytes=%d", topic, size)
+            self._on_event(Refused("larger than the broker takes", message.topic, size, len(self._unpublished)))
             return True
+        return self._unpublished.holds(message) or self._hand_over(message)
+
+    def _hand_over(self, message: Outgoing) -> bool:
         properties = None
-        if correlation is not None and self._v5:
+        if message.correlation is not None and self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
-            properties.CorrelationData = correlation
-        self._guard.sent(topic)
-        info = self._client.publish(topic, message.payload, qos=QOS, retain=message.retain, properties=properties)
+            properties.CorrelationData = message.correlation
+        self._guard.sent(message.topic)
+        retain = message.retain and self.stores
+        info = self._client.publish(message.topic, message.payload, qos=self._qos, retain=retain, properties=properties)
         if message is self._probe:
             self._probe_mid = info.mid
         return info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
@@ -268,23 +274,36 @@ class MqttConnection:
 
     def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
         if reason.is_failure:
-            self._on_event(Disconnected(f"refused: {reason}"))
+            self._obey(retain=reason.value != _NO_RETAIN, qos=0 if reason.value == _NO_QOS else QOS)
+            words = getattr(properties, "ReasonString", None)
+            self._on_event(Disconnected(f"refused: {reason}" + (f" ({words})" if words else "")))
             return
+        retain = getattr(properties, "RetainAvailable", 1) == 1
+        self._obey(retain=retain, qos=min(QOS, getattr(properties, "MaximumQoS", QOS)))
         self._largest = getattr(properties, "MaximumPacketSize", None)
-        self._client.limit_inflight(getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
-        self._looked_up = frozenset()
-        self._guard.connected()
+        self._client.limit_inflight(1 if self._ends.careful else getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
+        self._looked_up, self._lookups = frozenset(), {}
+        for part in (self._guard, self._ends, self._unpublished):
+            part.connected()
         self._answers.begin()
         self._gaps.begin()
         self._has_answered = False
-        # all at once, or each by itself where the broker takes no packet as large
-        names = self._filters if self._probe is None else [*self._filters, *self._probed_at_once()]
+        names = [*self._filters, *self._probed_at_once()]
+        # all at once, or each by itself where the broker takes no packet as large, or ends the connection for one
         size = sum(len(name.encode()) + 3 for name in names) + _PACKET_OVERHEAD
-        at_once = self._largest is None or size <= self._largest
-        self._asked, self._denied = {}, []
-        for group in [names] if at_once else [[name] for name in names]:
-            if (mid := self._subscribe(group)) is not None:
-                self._asked[mid] = group
+        singly = self._ends.careful or (self._largest is not None and size > self._largest)
+        self._subscriptions.begin([[name] for name in names] if singly else [names], in_turn=self._ends.careful)
+
+    def _obey(self, *, retain: bool, qos: int) -> None:
+        """Do without what the broker says that it does not take; it may say so at any time."""
+        if self.stores and not retain:
+            self.stores = False
+            cost = "who connects later sees nothing until it changes, or for 10 minutes"
+            self._on_event(Limited(f"the broker stores no messages: {cost}"))
+        if qos < self._qos:
+            self._qos = qos
+            self._on_event(Limited("the broker takes only QoS 0: what is published may be lost on the way"))
+        self._set_will()
 
     def _probed_at_once(self) -> list[str]:
         """Return the topic of the probe where the broker is not tried with it."""
@@ -306,19 +325,17 @@ class MqttConnection:
     def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
         if mid == self._watch_mid:
             self._guard.watching()
-        if mid not in self._asked:
-            return
-        names = self._asked.pop(mid)
-        self._denied += [name for name, reason in zip(names, reasons, strict=False) if reason.is_failure]
-        if self._asked:
-            return
-        # announced only after the last SUBACK: by then paho has sent again what the last connection left unanswered,
-        # so that nothing old can arrive after what is new
-        denied = tuple(self._denied)
-        self.connects += 1
-        self._outbox.connected(self._probe)
-        self._do(self._guard.subscribed())
-        self._on_event(Connected(denied))
+        self._lookups.pop(mid, None)
+        is_first_round_over = self._subscriptions.answered(mid, reasons)
+        denied, before = self._subscriptions.denied, self._denied
+        self._denied = denied
+        if is_first_round_over:
+            self.connects += 1
+            self._outbox.connected(self._probe)
+            self._do(self._guard.subscribed())
+            self._on_event(Connected(denied, self._ends.flaps))
+        elif denied != before:
+            self._on_event(Subscribed(denied))
 
     def _unsubscribed(self, _client: Client, _data: object, mid: int, _reasons: object, _properties: object) -> None:
         if mid == self._unwatch_mid:
@@ -328,13 +345,20 @@ class MqttConnection:
         self._gaps.turn()
         if (late := self._answers.turn()) is not None:
             self._give_up(late)
+        if self._ends.turn():
+            self._client.limit_inflight(MAX_INFLIGHT)
+            self._on_event(Stable())
         self._outbox.go_on()
-        self._do(self._guard.turn())
+        if self._outbox.online:
+            self._subscriptions.turn()
+            for message in self._unpublished.due():
+                self._hand_over(message)
+            self._do(self._guard.turn())
 
     def _owed(self) -> object | None:
         if not self._client.is_connected():
             return "the connection"
-        return "the subscriptions" if self._asked else self._client.oldest
+        return self._subscriptions.unanswered or self._client.oldest
 
     def _give_up(self, late: object) -> None:
         """End a connection over which nothing goes any more, whatever answers the pings."""
@@ -348,7 +372,7 @@ class MqttConnection:
         """Do what tells whether the broker marks what it has stored."""
         match step:
             case Step.ASK if self._probe is not None:
-                self._subscribe([self._probe.topic])
+                self._subscriptions.ask([self._probe.topic])
             case Step.WATCH:
                 self._watch_mid = self._subscribe([self._everything]) or -1
             case Step.LEAVE:
@@ -358,30 +382,62 @@ class MqttConnection:
         self._has_answered = True
         if mid == self._probe_mid:
             self._guard.acknowledged()
+        if (sent := self._client.outgoing(mid)) is None:
+            return
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
-        if reason.is_failure and (text := str(reason)) not in self._refused:
-            self._refused.add(text)
-            self._on_event(Refused(text))
+        if reason.is_failure:
+            self._unpublished.refused(Outgoing(sent.topic, bytes(sent.payload), sent.retain))
+            words = f"{reason} (0x{reason.value:02X})"
+            self._on_event(Refused(words, sent.topic, len(sent.payload), len(self._unpublished)))
+        elif self._unpublished.taken(sent.topic):
+            self._on_event(Taken())
 
     def _failed(self, _client: Client, _data: object) -> None:
         self._on_event(Disconnected(self._client.problem))
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
         was_online = self._outbox.disconnected()
+        oldest = self._oldest()
+        lost = self._take_back()
         self._guard.release()
         if not was_online and not reason.is_failure:
             return
         cut_reason, self._cut_reason = self._cut_reason, None
         if cut_reason is not None:
+            self._ends.ended(unexplained=False, oldest=None)
             self._on_event(Disconnected(cut_reason))
             return
-        now = self._clock.monotonic()
-        twin = reason.value == _TAKEN_OVER
-        if was_online and reason.value == _UNEXPLAINED:
-            self._ends.append(now)
-            # many brokers do not say why; two clients with one id end each other again and again
-            twin = len(self._ends) == _TWIN_KICKS and now - self._ends[0] < _TWIN_S
-        self._on_event(Disconnected(str(reason), twin))
+        self._obey(retain=reason.value != _NO_RETAIN, qos=0 if reason.value == _NO_QOS else self._qos)
+        end = self._ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest)
+        self._client.reconnect_delay_set(self._ends.delay_s, LONGEST_DELAY_S)
+        if end.cause is not None:
+            self._hold_back(end.cause, lost.get(end.cause))
+        self._on_event(Disconnected(str(reason), end.twin or reason.value == _TAKEN_OVER))
+
+    def _oldest(self) -> str | None:
+        """Return the filter or topic of what waits longest for its answer."""
+        message = self._client.oldest
+        lookup = next(iter(self._lookups.values()), None)
+        return self._subscriptions.unanswered or lookup or (None if message is None else message.topic)
+
+    def _take_back(self) -> Mapping[str, Outgoing]:
+        """Return what the broker has not acknowledged by its topics; what nobody announces anew is sent again."""
+        messages = [
+            Outgoing(one.topic, bytes(one.payload), one.retain, getattr(one.properties, "CorrelationData", None))
+            for one in self._client.take_out()
+        ]
+        self._outbox.returned(messages)
+        return {message.topic: message for message in reversed(messages)}
+
+    def _hold_back(self, cause: str, message: Outgoing | None) -> None:
+        """Do without what the broker answers by ending the connection: a message, or else a filter."""
+        if cause in self._lookups.values():
+            self._may_look_up = False  # nothing depends on it that a connection is to be lost for
+        elif message is None:
+            self._subscriptions.ended_by(cause)
+        else:
+            self._unpublished.ended_by(message)
+            self._on_event(Refused(ENDED, cause, len(message.payload), len(self._unpublished)))
 
     def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         try:

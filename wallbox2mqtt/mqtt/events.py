@@ -1,7 +1,8 @@
 """What the broker's door tells: values that are handed over from paho's thread."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,32 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The broker has accepted us and all subscriptions: everything is to be announced. ``denied``: filters refused."""
+    """The broker has accepted us and answered all subscriptions: everything is to be announced.
 
-    denied: tuple[str, ...] = ()
+    ``denied``: filters that it refuses, with its words. ``flaps``: the last connection did not last, this one may not.
+    """
+
+    denied: Mapping[str, str] = field(default_factory=dict)
+    flaps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stable:
+    """The connection has lasted for so long that it can be relied on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The filters that the broker refuses are others than before."""
+
+    denied: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The broker does not take what others do; ``reason``: what, and what that costs."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +53,17 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The broker did not take what was published; ``reason`` in its words, each told once."""
+    """The broker did not take what was published. ``topics``: how many do not show what they should."""
 
     reason: str
+    topic: str
+    size: int
+    topics: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The broker takes everything again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +111,16 @@ class Message:
         return len(self.topic) + len(self.payload) + reply
 
 
-Event = Connected | Disconnected | Refused | TellsStored | QuietWait | QuietOver | Message
+Event = (
+    Connected
+    | Stable
+    | Disconnected
+    | Subscribed
+    | Limited
+    | Refused
+    | Taken
+    | TellsStored
+    | QuietWait
+    | QuietOver
+    | Message
+)

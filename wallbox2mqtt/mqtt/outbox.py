@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 MOST_OPEN = 500
@@ -110,6 +110,18 @@ class Outbox:
                 del self._states[key]
             self._trim()
             return was_online
+
+    def returned(self, messages: Iterable[Outgoing]) -> None:
+        """Take back what the broker has not acknowledged: answers and ends of topics are sent again, in their order."""
+        with self._lock:
+            results = []
+            for message in messages:
+                if not message.retain:
+                    results.append(message)
+                elif message.takes_back and message.topic not in self._states:
+                    self._states[message.topic] = message
+            self._results.extendleft(reversed(results))
+            self._trim()
 
     def close(self) -> bool:
         """Send the answers that wait, room or not, and nothing that comes later; tells whether there was a broker."""

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
+from wallbox2mqtt.config import MqttConfig
+from wallbox2mqtt.mqtt.tls import tls_context
 from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
 
 MAX_INFLIGHT = 20
@@ -33,8 +35,19 @@ class PahoClient(Client):
 
     @property
     def unacknowledged(self) -> int:
-        """How many messages the broker has not acknowledged, or not been sent; those of earlier connections too."""
-        return len(self._out_messages)
+        """How many messages the broker has not acknowledged, or not been sent."""
+        return max(len(self._out_messages), len(self._out_packet))  # at QoS 0 nothing is acknowledged
+
+    def outgoing(self, mid: int) -> MQTTMessage | None:
+        """Return a message that is on its way, in the callback that tells what became of it."""
+        return self._out_messages.get(mid)
+
+    def take_out(self) -> list[MQTTMessage]:
+        """Return what the broker has not acknowledged, which is not sent again; called between two connections."""
+        with self._out_message_mutex:
+            open_messages = list(self._out_messages.values())
+            self._out_messages.clear()
+        return open_messages
 
     @property
     def oldest(self) -> MQTTMessage | None:
@@ -66,6 +79,32 @@ class PahoClient(Client):
             with contextlib.suppress(OSError):
                 # that of TLS takes away what paho's thread may be reading with
                 socket.socket.shutdown(plain, socket.SHUT_RDWR)
+
+
+def new_client(config: MqttConfig) -> PahoClient:
+    """Return a client as the configuration has it.
+
+    Raises:
+        ConfigError: a certificate file cannot be used.
+
+    """
+    v5 = config.protocol == "5"
+    client = PahoClient(
+        CallbackAPIVersion.VERSION2,
+        client_id=config.client_id,
+        # a session that outlives the connection would keep commands for later, when nobody wants them
+        clean_session=None if v5 else True,
+        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
+        transport=config.transport,
+    )
+    if config.transport == "websockets":
+        client.ws_set_options(path=config.websocket_path)
+    if config.username is not None:
+        client.username_pw_set(config.username, config.password.reveal() if config.password else None)
+    if config.tls.enabled:
+        client.tls_set_context(tls_context(config.tls))
+    client.reconnect_delay_set(min_delay=1, max_delay=10)
+    return client
 
 
 def _words(error: OSError) -> str:

@@ -1,0 +1,120 @@
+"""Brokers that refuse, that take no retained messages or no QoS 1, and that answer by closing."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+
+from tests.door import STATE, Connection
+from tests.fakes import FakeClock
+from tests.mosquitto import LIMIT_S, eventually
+from tests.stub_broker import StubBroker, Temper
+from wallbox2mqtt.mqtt import Connected, Limited, Refused, Subscribed, Taken
+
+pytestmark = pytest.mark.broker
+
+Protocol = Literal["5", "3.1.1"]
+NO_RETAIN, NO_QOS = b"\x25\x00", b"\x24\x00"
+WILL_RETAIN, WILL_QOS = 0x20, 0x18
+Open = Callable[..., Connection]
+
+
+@pytest.fixture(params=["5", "3.1.1"])
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    version: Protocol = request.param
+    return version
+
+
+@pytest.fixture
+def make(clock: FakeClock) -> Iterator[Open]:
+    made: list[Connection] = []
+
+    def make_connection(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
+        connection = Connection(clock, port=port, **options)
+        made.append(connection)
+        connection.mqtt.start()
+        return connection
+
+    yield make_connection
+    for connection in made:
+        connection.mqtt.stop(timeout_s=0.2)
+
+
+class TestLimits:
+    @pytest.mark.parametrize("code", [None, 0x9A], ids=["told", "refused"])
+    def test_no_retained_messages(self, make: Open, code: int | None) -> None:
+        with StubBroker(Temper(answer=code or 0, connack=NO_RETAIN if code is None else b"")) as broker:
+            connection = make(broker.port)
+            assert "stores no messages" in connection.next(Limited).reason
+            broker.temper.answer = 0
+            connection.next(Connected)
+            if code is not None:
+                assert [bool(flags & WILL_RETAIN) for flags in broker.flags][:2] == [True, False]
+            connection.mqtt.show("w/1/locked", "1")
+            eventually(lambda: "w/1/locked" in broker.heads, "it is published")
+            assert not {topic for topic, head in broker.heads.items() if head & 1}
+            assert not connection.mqtt.stores
+
+    @pytest.mark.parametrize("code", [None, 0x9B], ids=["told", "refused"])
+    def test_no_acknowledged_messages(self, make: Open, code: int | None) -> None:
+        with StubBroker(Temper(answer=code or 0, connack=NO_QOS if code is None else b"")) as broker:
+            connection = make(broker.port)
+            assert "QoS 0" in connection.next(Limited).reason
+            broker.temper.answer = 0
+            connection.next(Connected)
+            if code is not None:
+                assert [bool(flags & WILL_QOS) for flags in broker.flags][:2] == [True, False]
+            connection.mqtt.show("w/1/locked", "1")
+            eventually(lambda: broker.heads.get("w/1/locked") == 0x31, "it is published at QoS 0")
+            assert connection.mqtt.answers
+
+
+class TestRefusedSubscriptions:
+    def test_are_asked_for_again(self, make: Open, protocol: Protocol) -> None:
+        with StubBroker(Temper(refuses=lambda name: name == "w/+/set")) as broker:
+            connection = make(broker.port, protocol=protocol)
+            denied = connection.next(Connected).denied
+            assert denied == {"w/+/set": "Not authorized (0x87)" if protocol == "5" else "Unspecified error (0x80)"}
+            broker.temper.refuses = lambda _: False
+            assert connection.next(Subscribed).denied == {}
+            assert broker.subscribed.count("w/+/set") == 2
+
+    def test_one_that_ends_the_connection_costs_no_other(self, make: Open, protocol: Protocol) -> None:
+        with StubBroker(Temper(closes=lambda name, _: name == "homeassistant/status")) as broker:
+            filters = ("w/+/+/set", "homeassistant/status")
+            connection = make(broker.port, protocol=protocol, filters=filters)
+            assert set(connection.next(Connected).denied) == {"homeassistant/status"}
+            assert "w/+/+/set" in broker.listening
+
+
+class TestRefusedMessages:
+    def test_come_when_they_may(self, make: Open) -> None:
+        """An access list that forbids, and is then mended."""
+        with StubBroker(Temper(refuses=lambda name: name == "w/1/locked")) as broker:
+            connection = make(broker.port)
+            connection.next(Connected)
+            connection.mqtt.show("w/1/locked", "1")
+            refused = connection.next(Refused)
+            assert refused == Refused("Not authorized (0x87)", "w/1/locked", 1, 1)
+            connection.mqtt.show("w/1/locked", "0")
+            assert connection.mqtt.unpublished == 1
+            broker.temper.refuses = lambda _: False
+            connection.next(Taken)
+            assert broker.stored["w/1/locked"] == b"0"
+            assert connection.mqtt.unpublished == 0
+
+    @pytest.mark.parametrize("topic", ["w/1/large", "homeassistant/device/x/config"])
+    def test_one_that_ends_the_connection_costs_no_other(self, make: Open, protocol: Protocol, topic: str) -> None:
+        with StubBroker(Temper(closes=lambda name, size: name == topic and size > 200)) as broker:
+            connection = make(broker.port, protocol=protocol)
+            while not isinstance(event := connection.events.get(timeout=LIMIT_S), Refused):
+                for name in ("w/1/a", topic, "w/1/b") if isinstance(event, Connected) else ():
+                    connection.mqtt.show(name, "x" * 300 if name == topic else "1")
+            assert (event.topic, event.size) == (topic, 300)
+            connection.next(Connected)
+            for name in ("w/1/a", topic, "w/1/b"):
+                connection.mqtt.show(name, "x" * 300 if name == topic else "1")
+            eventually(lambda: {"w/1/a", "w/1/b", STATE} <= broker.stored.keys(), "the rest is served", 20)
+            ends = [event for event in connection.ends if event.twin]
+            assert ends == []
+            assert broker.connects <= 4

@@ -1,0 +1,89 @@
+"""What the broker is to deliver: asked for on each connection, and again where it is refused. On paho's thread."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 300.0
+ENDED = "the broker ended the connection"
+
+
+class Subscriptions:
+    """Asks for filters; those that the broker refuses are asked for again, after 10 s, doubling to 5 minutes."""
+
+    def __init__(
+        self, subscribe: Callable[[Sequence[str]], int | None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start without a connection; ``subscribe`` sends a packet and returns its number."""
+        self._subscribe, self._now = subscribe, now
+        self._asked: dict[int, Sequence[str]] = {}
+        self._groups: deque[Sequence[str]] = deque()
+        self._is_first_round = self._in_turn = False
+        self._denied: dict[str, str] = {}
+        self._wait_s, self._due = FIRST_WAIT_S, 0.0
+
+    @property
+    def denied(self) -> Mapping[str, str]:
+        """The filters that are refused, with the broker's words."""
+        return dict(self._denied)
+
+    @property
+    def unanswered(self) -> str | None:
+        """A filter of the first round that waits for its answer; the first of those that were asked for at once."""
+        if not self._is_first_round or not self._asked:
+            return None
+        return next(iter(self._asked.values()))[0]
+
+    def begin(self, groups: Sequence[Sequence[str]], *, in_turn: bool) -> None:
+        """Ask for everything; ``in_turn``: the next group only when the last one was answered."""
+        ended = {name for name, reason in self._denied.items() if reason == ENDED and self._now() < self._due}
+        self._denied = dict.fromkeys(sorted(ended), ENDED)
+        wanted = [[name for name in group if name not in ended] for group in groups]
+        self._groups, self._asked = deque(group for group in wanted if group), {}
+        self._is_first_round, self._in_turn = True, in_turn
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._groups and not (self._in_turn and self._asked):
+            self.ask(self._groups.popleft())
+
+    def ask(self, names: Sequence[str]) -> int | None:
+        """Ask for some filters at once; return the packet's number."""
+        if (mid := self._subscribe(names)) is not None:
+            self._asked[mid] = names
+        return mid
+
+    def answered(self, mid: int, reasons: Sequence[Any]) -> bool:
+        """Record the broker's answer; return whether it was the last one of the first round."""
+        names = self._asked.pop(mid, ())
+        for name, reason in zip(names, reasons, strict=False):
+            if reason.is_failure:
+                self._deny(name, f"{reason} (0x{reason.value:02X})")
+            else:
+                self._denied.pop(name, None)
+        if not self._denied:
+            self._wait_s = FIRST_WAIT_S
+        self._go_on()
+        if self._asked or not self._is_first_round:
+            return False
+        self._is_first_round = False
+        return True
+
+    def ended_by(self, name: str) -> None:
+        """Record that the broker ends the connection when it is asked for this filter."""
+        self._deny(name, ENDED)
+
+    def _deny(self, name: str, reason: str) -> None:
+        if self._now() >= self._due:
+            self._due = self._now() + self._wait_s
+            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._denied[name] = reason
+
+    def turn(self) -> None:
+        """Ask again for what was refused, when it is time."""
+        if self._denied and not self._asked and not self._is_first_round and self._now() >= self._due:
+            self._due = self._now() + self._wait_s
+            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+            for name in list(self._denied):
+                self.ask([name])
