@@ -64,7 +64,7 @@ class Parts:
         self.details: list[int] = []
         self.gone: list[int] = []
         self.shut_out: list[AuthError] = []
-        known = {"email": EMAIL, "password": Secret(password), "timeout": GENEROUS_S}
+        known = {"email": EMAIL, "password": Secret(password), "timeout": GENEROUS_S, "status_writes_per_minute": 0}
         urls = {"api_url": cloud.url, "user_api_url": cloud.url}
         commands = CommandsConfig(
             **{key: options.pop(key) for key in CommandsConfig.__struct_fields__ if key in options}
@@ -81,6 +81,7 @@ class Parts:
         self.tokens, self.reads, self.writes = self.shared.tokens, self.shared.reads, self.shared.writes
         self.registry, self.planner = self.shared.registry, self.shared.planner
         self.queue, self.results = self.shared.queue, self.shared.results
+        self.status_reads = bridge.status_reads
         self._ticked = clock.monotonic()
 
     def show(self, topic: str, payload: str) -> None:

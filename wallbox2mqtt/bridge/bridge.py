@@ -12,6 +12,7 @@ from wallbox2mqtt.bridge.results import Results
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.bridge.status import BridgeStatus
+from wallbox2mqtt.bridge.status_reads import StatusReads
 from wallbox2mqtt.bridge.writer import Writer
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
@@ -66,7 +67,9 @@ class Bridge:
             results=Results(topics, publisher.publish_result, clock),
         )
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
-        self.reader = Reader(self.shared, account.client(), self.backoff, self.status, listener)
+        client = account.client()
+        self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
+        self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
         self.writer = Writer(self.shared, account.client())
         self.command_handler = CommandHandler(
             self.shared, topics, self.reader, self.allowed, accept_retained=commands.accept_retained

@@ -150,8 +150,12 @@ class Planner:
             age = min(age, self._clock.monotonic() - self._started + _DAY_S)
             can_wait = chargers == 1 and self._details < _BASIC_AFTER and self._is_charging(charger)
             return -1.0 if age < HOUR_S or can_wait else age * _BASIC_WEIGHT
-        just = self._clock.monotonic() - self._commanded.get(charger, -math.inf) < _ACTIVE_S
-        return min(age, 1e9) * (_ACTIVE_WEIGHT if just or self._is_charging(charger) else 1.0)
+        return min(age, 1e9) * self.weight(charger)
+
+    def weight(self, charger_id: int) -> float:
+        """Return how much a charger matters: more than 1 where it charges or was just commanded."""
+        just = self._clock.monotonic() - self._commanded.get(charger_id, -math.inf) < _ACTIVE_S
+        return _ACTIVE_WEIGHT if just or self._is_charging(charger_id) else 1.0
 
     def _age(self, target: Target) -> float:
         return self._clock.monotonic() - self._asked.get(target, -math.inf)

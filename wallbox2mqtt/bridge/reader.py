@@ -5,11 +5,14 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 
 from wallbox2mqtt.bridge.refusals import why_unconfirmed
+from wallbox2mqtt.bridge.report_phase import ReportPhase
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
+from wallbox2mqtt.bridge.status_reads import StatusReads
 from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.backoff import Backoff
@@ -52,10 +55,17 @@ class Reader:
     """Reads one document after the other, each when it is due. One thread calls ``step``."""
 
     def __init__(
-        self, shared: Shared, cloud: CloudClient, pace: Backoff, bridge: BridgeStatus, listener: Listener
+        self,
+        shared: Shared,
+        cloud: CloudClient,
+        backoff: Backoff,
+        status: BridgeStatus,
+        listener: Listener,
+        status_reads: StatusReads,
     ) -> None:
         """Start with a read that is due at once; the cloud is this thread's own line."""
-        self._cloud, self._backoff, self._status, self._listener = cloud, pace, bridge, listener
+        self._cloud, self._backoff, self._status, self._listener = cloud, backoff, status, listener
+        self._status_reads = status_reads
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
@@ -70,6 +80,7 @@ class Reader:
         self._not_before = 0.0
         self._told_failures = 0
         self._last_begun: float | None = None
+        self._phase = ReportPhase()
         self._found: set[int] = set()
         self._complete: set[int] = set()
         self._trouble = RepeatedFault(_LOG, "read failed", "reads succeed again", shared.clock)
@@ -124,8 +135,14 @@ class Reader:
             self._read(LIST)
         else:
             self._tell_of_no_token()
-            return min(wait, IDLE_S)
+            return min(wait, IDLE_S, self._status_wait_s())
         return 0.0
+
+    def _status_wait_s(self) -> float:
+        """Send an extra status read if one is due; return the seconds until one may be."""
+        if self._last_begun is None or self._backoff.wait_s() > 0:
+            return IDLE_S
+        return self._status_reads.step(self._last_begun, self._backoff.interval_s)
 
     def _may_pass_backoff(self) -> bool:
         """Return whether to read the list although reads are held off: somebody has changed the account's chargers."""
@@ -152,7 +169,10 @@ class Reader:
         if self._backoff.is_slowed and self._last_begun is not None:
             # the pace that was refused is not tried again, whoever asks
             waits.append(self._last_begun + self._backoff.interval_s - self._clock.monotonic())
-        return max(waits)
+        if (wait := max(waits)) > 0 or wanted:
+            return wait
+        # a read just before a report would show what is almost one report older than one just after
+        return self._phase.delay_s(self._clock.monotonic())
 
     def _allowed_in_s(self) -> float:
         """Return the seconds until the budget and the token allow a read."""
@@ -184,6 +204,10 @@ class Reader:
             if too_fast is not None:
                 self._refused(too_fast, ForbiddenError("the cloud answered 403", HTTPStatus.FORBIDDEN))
         self._mark_absent()
+        self._phase.keep(self._is_charging)
+
+    def _is_charging(self, charger_id: int) -> bool:
+        return self._states.value(charger_id, "charging") is True
 
     def _began(self, target: Target, begun: float) -> None:
         self._last_begun = begun
@@ -223,9 +247,25 @@ class Reader:
                     if listed.charger_id in ours:
                         self._show(listed.charger_id, listed.reading, answer)
             case Document.DETAIL:
-                self._show(target.charger_id, read_detail(answer.body), answer)
+                reading = read_detail(answer.body)
+                self._show(target.charger_id, reading, answer)
+                self._observe(target.charger_id, reading, answer)
             case Document.BASIC:
                 self._show(target.charger_id, read_basic(answer.body), answer)
+
+    def _observe(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
+        """Record when a charging charger last reported."""
+        last_sync, live_s = reading.values.get("last_sync"), reading.values.get("live_refresh_time")
+        if answer.server_time is None or not isinstance(last_sync, str):
+            return
+        self._phase.observe(
+            charger_id,
+            datetime.fromisoformat(last_sync).timestamp(),
+            float(live_s) if isinstance(live_s, int | float) else None,
+            answer.server_time,
+            answer.begun,
+            self._clock.monotonic(),
+        )
 
     def _tell_found(self, listing: list[Listed]) -> None:
         """Write a line for each charger that was not listed before, with when all its values will be known."""

@@ -188,6 +188,10 @@ class CloudClient:
                 raise BudgetSpentError(ready) from None
             return self._send("PUT", path, self._writes)
 
+    def status(self, charger_id: int) -> CloudResponse:
+        """Read a charger's basic document by the API document's PUT without a body, which counts as a write."""
+        return self._send("PUT", f"v2/charger/{_checked(charger_id)}", self._writes)
+
     def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
         """Send a command. The body is None where there is none that could be read."""
         path = request.path.format(id=_checked(charger_id))

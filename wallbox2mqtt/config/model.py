@@ -127,6 +127,9 @@ class WallboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "auto"
     writes_per_minute: Annotated[Positive, Meta(description="Writes to the cloud in any 60 s, at most.")] = 5
+    status_writes_per_minute: Annotated[
+        int, Meta(ge=0, le=3, description="How many of the writes may be spent on extra status reads; 0 for none.")
+    ] = 1
     timeout: Annotated[Positive, Meta(description="Seconds for a whole request to the cloud.")] = 10
     api_url: Annotated[Url, Meta(description="Address of the cloud's API.")] = "https://api.wall-box.com"
     user_api_url: Annotated[Url, Meta(description="Address of the cloud's modern sign-in.")] = (

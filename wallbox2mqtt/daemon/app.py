@@ -88,6 +88,7 @@ class App:
         store = Storage(state_dir, config.wallbox.account)
         ranges = Ranges(self._mqtt)
         parts = Bridge(config, self._topics, clock, store, ranges, self._new_listener())
+        self._status_reads = parts.status_reads
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler = parts.command_handler
@@ -252,6 +253,8 @@ class App:
             next_try=_time(rate.next_try),
             last_refusal=_time(rate.last_refusal),
             writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
+            status_writes=self._status_reads.per_minute,
+            status_writes_again=_time(self._status_reads.again_at),
             interval_s=_plain(round(self._interval_s, 3)),
             protocol=self._config.mqtt.protocol,
             problems=list[Json](self._shared.registry.problems + ([ANOTHER_CLIENT] if rate.is_shared else [])),
