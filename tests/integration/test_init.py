@@ -1,5 +1,6 @@
 """``init``: asked at a terminal and without one; what it writes, and what it does not."""
 
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,24 @@ class TestWithoutTerminal:
         assert run(given, *flags, "--password-files", "--force").code == 0
         assert load(tmp_path / "config.yaml", {}).wallbox.email == EMAIL
 
+    def test_all_that_was_tried_is_written(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
+        tried = {
+            "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD,
+            "WALLBOX2MQTT_WALLBOX__CHARGERS": "12345,67890",
+            "WALLBOX2MQTT_MQTT__BASE_TOPIC": "garage",
+            "WALLBOX2MQTT_MQTT__TLS__ENABLED": "true",
+            "WALLBOX2MQTT_MQTT__TLS__CA_FILE": "/etc/ssl/ca.pem",
+            "WALLBOX2MQTT_HOME_ASSISTANT__DISCOVERY": "off",
+            "WALLBOX2MQTT_COMMANDS__SETTLE_S": "30",
+        }
+        done = run({**environ, **tried}, *flags, "--no-try")
+        assert done.code == 0, done
+        config = load(tmp_path / "config.yaml", {})
+        assert config.wallbox.chargers == (12345, 67890)
+        assert (config.mqtt.base_topic, config.mqtt.tls.enabled) == ("garage", True)
+        assert config.mqtt.tls.ca_file == Path("/etc/ssl/ca.pem")
+        assert (config.home_assistant.discovery, config.commands.settle_s) == ("off", 30)
+
     def test_what_is_missing_is_named(self, environ: dict[str, str], tmp_path: Path) -> None:
         done = run(environ, "init", "--config", str(tmp_path / "config.yaml"))
         assert done.code == 78
@@ -118,6 +137,7 @@ class TestWithoutTerminal:
         [
             ({}, ["--mqtt-host", "mqtt://nas:1883"], "--mqtt-host: found text ('mqtt://nas:1883'); accepted is a host"),
             ({}, ["--email", "a b@c"], "--email: found text ('a b@c'); accepted is an e-mail address"),
+            ({}, ["--email", "nomail"], "--email: found text ('nomail'); accepted is an e-mail address"),
             ({"MQTT__HOST": "nas/x"}, [], "WALLBOX2MQTT_MQTT__HOST: found text ('nas/x'); accepted is a host"),
             ({"MQTT__PORT": "abc"}, [], "WALLBOX2MQTT_MQTT__PORT: found text ('abc'); accepted is a whole number"),
             ({"MQTT__PORT": "70000"}, [], "WALLBOX2MQTT_MQTT__PORT: found a number (70000); accepted is a whole"),
@@ -239,3 +259,36 @@ class TestAtATerminal:
         )
         assert done.code == 0, done.out
         assert load(tmp_path / "config.yaml", {}).wallbox.password.reveal() == PASSWORD
+
+    def test_offers_tls_and_what_else_can_be_done(self, environ: dict[str, str], tmp_path: Path) -> None:
+        file = tmp_path / "config.yaml"
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # as a port for TLS is to who speaks plainly
+            port = silent.getsockname()[1]
+            done = run_at_terminal(
+                environ, "init", "--config", str(file), "--email", EMAIL, "--mqtt-host", "127.0.0.1",
+                "--mqtt-port", str(port),
+                answers=[
+                    ("Password of the account", PASSWORD),
+                    ("User name", ""),
+                    ("Encrypt?", "y"),
+                    ("or quit?", "r"),
+                    ("or quit?", "w"),
+                ],
+            )  # fmt: skip
+        assert done.code == 0, done.out
+        assert load(file, {}).mqtt.tls.enabled
+
+    def test_quits_without_writing(self, environ: dict[str, str], tmp_path: Path) -> None:
+        file = tmp_path / "config.yaml"
+        done = run_at_terminal(
+            environ, "init", "--config", str(file), "--email", EMAIL, "--mqtt-host", "127.0.0.1",
+            "--mqtt-port", str(free_port()),
+            answers=[
+                ("Password of the account", PASSWORD), ("User name", ""),
+                ("or quit?", "c"), ("Name or", "127.0.0.1"), ("Its port", str(free_port())), ("User name", ""),
+                ("or quit?", "q"),
+            ],
+        )  # fmt: skip
+        assert done.code == 69, done.out
+        assert "nothing was written" in done.out
+        assert not file.exists()

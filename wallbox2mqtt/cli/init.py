@@ -18,10 +18,12 @@ from wallbox2mqtt.config import Config, load, state_dir
 from wallbox2mqtt.config.keys import KEYS
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
 
-MAX_TRIES = 3
+MAX_TRIES = 5
+_HEAD = "# Written by wallbox2mqtt init. config.example.yaml shows every key.\n"
 _ACCOUNT = ("wallbox.email", "wallbox.password")
 _BROKER = ("mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password")
 _KEYS = _ACCOUNT + _BROKER
+_TLS = "mqtt.tls.enabled"
 _SECRET = {"wallbox.password": "wallbox-password", "mqtt.password": "mqtt-password"}
 _QUESTIONS = {
     "wallbox.email": ("E-mail address of the Wallbox account", ""),
@@ -45,6 +47,15 @@ class Options:
     password_files: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of trying. ``wrong``: the keys to ask for anew. ``may_want_tls``: the broker answers as such a port."""
+
+    code: int = EXIT_OK
+    wrong: tuple[str, ...] = ()
+    may_want_tls: bool = False
+
+
 def run(options: Options) -> int:
     """Ask, try and write; return the exit code.
 
@@ -62,22 +73,45 @@ def run(options: Options) -> int:
         raise ConfigError(message)
     # what else the environment says is refused before anybody has typed a password
     _load(options, dict.fromkeys([*missing, "mqtt.username"], "anything") | values)
+    outcome = Outcome()
     for _ in range(MAX_TRIES if asks else 1):
         if asks:
             _ask(values)
-        code, wrong = _tried(options, values)
-        if code == EXIT_OK:
+        # an account that was let in is not asked again: that would spend its budget, and a minute
+        outcome = _tried(options, values, with_account=outcome.wrong != _BROKER)
+        next_ = "write" if outcome.code == EXIT_OK else _next_step(values, outcome) if asks else "quit"
+        if next_ == "write":
             _write(options, values)
             return EXIT_OK
-        if not asks:
+        if next_ == "quit":
             break
-        if _yes("Write it all the same?"):
-            _write(options, values)
-            return EXIT_OK
-        for key in wrong:
-            values.pop(key, None)
     print("nothing was written")
-    return code
+    return outcome.code
+
+
+def _next_step(values: dict[str, str], outcome: Outcome) -> str:
+    """Return what to do after something did not work: write, quit, or try again, with new answers or without."""
+    wrong = outcome.wrong
+    if outcome.may_want_tls and _TLS not in values and _yes("A port for TLS answers like that. Encrypt?"):
+        values[_TLS] = "true"
+        return "retry"
+    if wrong == _ACCOUNT:
+        # trying refused credentials again would lock the account
+        next_ = "write" if _yes("Write it all the same?") else "change"
+    else:
+        next_ = _choice("retry, change the answers, write it all the same, or quit?", "rcwq")
+    if next_ == "change":
+        for key in wrong or _KEYS:
+            values.pop(key, None)
+    return next_
+
+
+def _choice(question: str, letters: str) -> str:
+    words = {"r": "retry", "c": "change", "w": "write", "q": "quit"}
+    while True:
+        answer = input(f"{question} [{'/'.join(letters)}] ").strip().lower()[:1]
+        if answer and answer in letters:
+            return words[answer]
 
 
 def _check_place(options: Options) -> None:
@@ -116,6 +150,23 @@ def _given(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, 
                 yield key, "standard input", line
 
 
+def _others(environ: Mapping[str, str]) -> dict[str, object]:
+    """Return what else the environment configures: it was tried, so it has to stand in the file."""
+    asked = {*_KEYS, *(f"{key}_file" for key in _SECRET)}
+    found = {path: key for path, key in KEYS.items() if environ.get(key.variable) and path not in asked}
+    config = load(
+        None,
+        {KEYS[path].variable: "a@b" for path in _ACCOUNT} | {k.variable: environ[k.variable] for k in found.values()},
+    )
+    return {path: _lookup(config, path) for path in found}
+
+
+def _lookup(config: object, path: str) -> object:
+    for name in path.split("."):
+        config = getattr(config, name)
+    return str(config) if isinstance(config, Path) else config
+
+
 def _checked(given: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     values, problems = dict[str, str](), []
     for key, source, text in given:
@@ -131,16 +182,13 @@ def _problem(key: str, text: str) -> str:
     """Say what is wrong with a value, and what is accepted; empty where nothing is."""
     if not text:
         return f"found nothing; accepted is {KEYS[key].accepts}"
+    if key == "wallbox.email" and "@" not in text.strip("@"):
+        return f"found text ({text!r}); accepted is {KEYS[key].accepts}"
     try:
-        KEYS[key].convert(_value(key, text))
+        KEYS[key].convert(text)
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _value(key: str, text: str) -> str | int:
-    """Return a value as it will stand in the file."""
-    return text if KEYS[key].is_text or not text.isdecimal() else int(text)
 
 
 def _ask(values: dict[str, str]) -> None:
@@ -171,12 +219,10 @@ def _yes(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
-def _tried(options: Options, values: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
-    """Try the configuration as it would be written; return the exit code, and the keys to ask for anew."""
+def _tried(options: Options, values: Mapping[str, str], *, with_account: bool) -> Outcome:
+    """Try the configuration as it would be written."""
     config, environ = _load(options, values)
-    if options.no_try:
-        return EXIT_OK, ()
-    return _try_out(config, environ)
+    return Outcome() if options.no_try else _try_out(config, environ, with_account=with_account)
 
 
 def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str, str]]:
@@ -195,35 +241,45 @@ def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str
             raise ConfigError(str(error).replace(str(file), str(options.file))) from None
 
 
-def _try_out(config: Config, environ: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
+def _try_out(config: Config, environ: Mapping[str, str], *, with_account: bool) -> Outcome:
     clock = SystemClock()
     account = AccountCheck(config.wallbox, state_dir(config, environ), clock, lambda note: print(note, flush=True))
     broker = BrokerCheck(config, clock)
     findings = []
-    for probe in (account, broker):
+    for probe in (account, broker) if with_account else (broker,):
         for finding in probe.try_out():
             show(finding)
             findings.append(finding)
     if account.is_refused:
-        return EXIT_CONFIG, _ACCOUNT
+        return Outcome(EXIT_CONFIG, _ACCOUNT)
     if not has_fault(findings):
-        return EXIT_OK, ()
-    return EXIT_FAULT, () if broker.is_connected else _BROKER
+        return Outcome()
+    may_want_tls = any("mqtt.tls.enabled: true" in finding.next for finding in findings)
+    return Outcome(EXIT_FAULT, () if broker.is_connected else _BROKER, may_want_tls)
 
 
 def _text(values: Mapping[str, str], files: Mapping[str, Path]) -> str:
-    """Return the configuration. JSON's strings are YAML's, whatever characters they hold."""
-    lines = ["# Written by wallbox2mqtt init. config.example.yaml shows every key."]
-    for section in ("wallbox", "mqtt"):
-        lines.append(f"{section}:")
-        for key in _KEYS:
-            if not key.startswith(f"{section}.") or not values.get(key):
-                continue
-            name, value = key.removeprefix(f"{section}."), _value(key, values[key])
-            if key in files:
-                name, value = f"{name}_file", str(files[key])
-            lines.append(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
-    return "\n".join(lines) + "\n"
+    """Return the configuration. What JSON writes is YAML, whatever characters it holds."""
+    others = _others(os.environ)
+    given = {key: KEYS[key].convert(text) for key, text in values.items() if text and not KEYS[key].is_secret}
+    secret = {key: text for key, text in values.items() if text and KEYS[key].is_secret and key not in files}
+    named = {f"{key}_file": str(file) for key, file in files.items()}
+    return _HEAD + _section({**others, **given, **secret, **named}, "", 0)
+
+
+def _section(values: Mapping[str, object], prefix: str, depth: int) -> str:
+    """Return the lines of a section and of those below it, in the order of the keys."""
+    lines, seen = "", set[str]()
+    for path in KEYS:
+        name, _, below = path.removeprefix(prefix).partition(".")
+        if not path.startswith(prefix) or name in seen:
+            continue
+        if not below and path in values:
+            lines += f"{'  ' * depth}{name}: {json.dumps(values[path], ensure_ascii=False)}\n"
+        elif below and any(key.startswith(f"{prefix}{name}.") for key in values):
+            seen.add(name)
+            lines += f"{'  ' * depth}{name}:\n" + _section(values, f"{prefix}{name}.", depth + 1)
+    return lines
 
 
 def _write(options: Options, values: Mapping[str, str]) -> None:
