@@ -514,6 +514,12 @@ class TestDisagreement:
         chart.sweep(5, charging_power=0)
         assert chart.of("charging_power") == ["0"]
 
+    def test_the_documents_of_a_charger_itself_count_as_they_are_read(self, chart: Chart) -> None:
+        chart.detail(0, status_id=161)
+        chart.write(1, "locked", 1, answer=v2(status=194))
+        chart.detail(2, status_id=161)
+        assert chart.of("status_id") == ["161", "194", "161"]
+
     def test_a_change_of_its_own_counts_at_once(self, chart: Chart) -> None:
         chart.sweep(0, charging_power=0)
         chart.detail(1, charging_power=7.2)

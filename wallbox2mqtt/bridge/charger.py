@@ -171,10 +171,15 @@ class KnownCharger:
             last[key] = values[key]
             if same(values[key], self.values.get(key)):
                 self.repeats.pop(key, None)
-            elif repeated and key not in self.holds and self.brought_by.get(key, source.document) != source.document:
+            elif repeated and key not in self.holds and self._may_be_late(source.document, self.brought_by.get(key)):
                 self.repeats[key] = self.repeats.get(key, 0) + 1
                 old |= {key} if self.repeats[key] <= MAX_REPEATS else set()
         return {key: value for key, value in values.items() if key not in old}
+
+    @staticmethod
+    def _may_be_late(one: Document, other: Document | None) -> bool:
+        """Return whether two documents may disagree for long: the list of chargers and any other one."""
+        return other is not None and one is not other and Document.SWEEP in {one, other}
 
 
 def timestamp_key(key: str) -> str:
