@@ -11,6 +11,8 @@ from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 
 ONLINE, OFFLINE = "online", "offline"
+AVAILABILITY = "availability"
+"""The topic below a charger that says whether it is in touch with the cloud."""
 
 UNKNOWN = "None"
 """The payload of an unknown value: an empty retained payload would delete the topic."""
@@ -122,7 +124,7 @@ class Topics:
 
     def availability(self, charger_id: int) -> str:
         """Return the topic that says whether a charger is in touch with the cloud."""
-        return self.field(charger_id, "availability")
+        return self.field(charger_id, AVAILABILITY)
 
     def field(self, charger_id: int, key: str) -> str:
         """Return the topic of a field's value."""

@@ -19,7 +19,7 @@ from paho.mqtt.client import topic_matches_sub
 from tests.fakes import FakeClock
 from tests.parts import Parts
 from tests.stub_cloud import StubCloud
-from wallbox2mqtt.bridge.charger import MAX_FIELDS
+from wallbox2mqtt.bridge.kept_keys import MAX_FIELDS
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id

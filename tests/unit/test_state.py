@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY
-from wallbox2mqtt.bridge.charger import MAX_FIELDS
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
+from wallbox2mqtt.bridge.kept_keys import MAX_FIELDS
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, STATUSES, Json
 from wallbox2mqtt.cloud.documents import Document, Reading, read_answer, read_detail

@@ -1,106 +1,36 @@
-"""What is known of one charger: its fields, when they were read, and what a command holds."""
+"""One charger: what is known of it, and the rules by which readings and commands change that.
 
-import enum
-from collections.abc import Mapping
+An older reading never overwrites a newer one of the same field, whichever document it came from. After an accepted
+command the field is held, so that readings which cannot know of it yet do not make it flicker. Times are monotonic
+seconds.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.catalogue import CONFIG, FIELDS, Json
-from wallbox2mqtt.catalogue.quantities import is_number
-from wallbox2mqtt.cloud.documents import Document
-from wallbox2mqtt.topics import payload
+from wallbox2mqtt.bridge.field_sets import COMPARED, DERIVED_OF, HELD, MEASUREMENTS, MULTI_SOURCE, TOTALS
+from wallbox2mqtt.bridge.hold import Hold, Verdict, is_less, same
+from wallbox2mqtt.bridge.kept_keys import KeptKeys, admit_keys
+from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
+from wallbox2mqtt.cloud.documents import Document, Reading
+from wallbox2mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, payload
+
+_LOG = logging.getLogger(__name__)
 
 STALE_S = 15 * 60.0
 """A charger whose last sync is older than this, by the cloud's own clock, is out of touch."""
 
-MAX_FIELDS = 1000
-"""Fields of one charger; known documents have 150. A cloud that makes up new keys each time must not eat the memory."""
-
-_DERIVED = [row for row in FIELDS.values() if row.derive is not None]
-MAX_WRONG = 3
+_MAX_WRONG = 3
 """Readings in a row in which a field is of the wrong kind: then it is unknown."""
 
-DERIVED_OF: dict[str, list[str]] = {}
-for _row in _DERIVED:
-    for _source in _row.sources:
-        DERIVED_OF.setdefault(_source, []).append(_row.key)
-
-MULTI_SOURCE = frozenset(
-    row.key
-    for row in FIELDS.values()
-    if row.sweep or row.v2 or row.derive is not None or (row.detail or "").startswith(CONFIG)
-)
-"""Fields that more than one document shows: only of them is remembered each by itself when they were read."""
-
-COMPARED = frozenset(row.key for row in FIELDS.values() if row.sweep or row.v2)
-"""Fields in which two documents that are read may disagree for long."""
-
-MAX_REPEATS = 2
+_MAX_REPEATS = 2
 """Readings that may repeat their document's own value without overwriting what another document has changed since."""
 
-STATES = tuple(row.key for row in FIELDS.values() if row.has_state)
-
-HELD = frozenset(
-    {row.key for row in FIELDS.values() if row.command is not None and row.has_state and row.command.shows}
-    | {row.key for row in FIELDS.values() if row.config is not None}
-)
-"""Fields that a command can set: only of them is remembered what was shown before."""
-
-MEASUREMENTS = frozenset(row.key for row in FIELDS.values() if row.quantity.state_class is not None)
-"""Measurements: that one has another value makes no charger another one to those who announce it."""
-
-
-TOTALS = frozenset(row.key for row in FIELDS.values() if row.quantity.state_class == "total_increasing")
-"""Sums that only grow until they begin anew."""
-
 _LEAST_FALL = 0.1
-
-
-class Verdict(enum.Enum):
-    """What becomes of a value that is read of a field that a command has set."""
-
-    SHOW = "show"
-    KEEP = "keep what is shown"
-    FAILED = "show it, the command had no effect"
-
-
-@dataclass(slots=True)
-class Hold:
-    """A field that a command set and the cloud has not shown yet.
-
-    ``old``: values that the cloud may still show, and until when they were true. ``command``: the one to answer if
-    it turns out to have had no effect. ``over``: no later reading is held back.
-    """
-
-    intent: Json
-    since: float
-    old: list[tuple[Json, float]]
-    command: QueuedCommand | None
-    over: bool = False
-
-    def judge(self, value: Json, begun: float, settle_s: float, *, confirms: bool) -> Verdict:
-        """Decide on a value; one that ``confirms`` comes from a read, not from the answer to another write."""
-        settled = begun - self.since >= settle_s
-        was_old, is_old = any(same(value, old) for old, _ in self.old), self.is_old(value, begun, settle_s)
-        if same(value, self.intent):
-            # a intent that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet
-            self.over = confirms and (settled or not is_old)
-            return Verdict.SHOW if confirms else Verdict.KEEP
-        if is_old and not settled:
-            return Verdict.KEEP
-        # an old value that is shown because its own time is over may still turn out to be the end of this command
-        self.over = settled or not was_old
-        return Verdict.FAILED if settled and was_old else Verdict.SHOW
-
-    def is_third(self, value: Json) -> bool:
-        """Return whether a value is neither the commanded one nor one from before the command."""
-        return not same(value, self.intent) and not any(same(value, old) for old, _ in self.old)
-
-    def is_old(self, value: Json, begun: float, settle_s: float) -> bool:
-        """Return whether a reading may show this value only because the cloud lags behind."""
-        return any(same(value, old) and begun - until <= settle_s for old, until in self.old)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,37 +58,139 @@ class Snapshot:
 
 @dataclass(slots=True)
 class KnownCharger:
-    """One charger. ``read_at``: when the reading of a field began. ``homes``: the documents read since the start.
-
-    ``gone``: keys by the document that no longer has them. ``uncertain_since``: since when it is unknown whether a
-    write of the field had its effect. ``said``: what each document said last of the fields that several show.
-    ``brought_by``: the document whose change is shown. ``repeats``: how often it was contradicted since. ``wrong``: in
-    how many readings in a row a field was of the wrong kind. ``overruled``: commands whose field a reading showed in a
-    third way, before the charger had settled. ``absent``: it is gone from the account. ``revision``: how
-    often more of it than measurements has changed.
-    """
+    """One charger. Whoever calls it sees to it that nobody else does meanwhile."""
 
     id: int
+    publish: Callable[[str, str], None]
+    """Takes the name of a topic below the charger's, and a payload."""
+    kept: KeptKeys
+    settle_s: float
+    """How long after a command the cloud may still show the old value."""
+    clamped: list[tuple[QueuedCommand, str, Json]]
+    """Commands of which a settled reading showed that the charger made less of a field, with the value."""
     values: dict[str, Json] = field(default_factory=dict)
+    """The fields as they are shown."""
     read_at: dict[str, float] = field(default_factory=dict)
+    """When the reading of a field began."""
     homes: set[Document] = field(default_factory=set)
+    """The whole documents that were read since the start."""
     gone: dict[Document, frozenset[str]] = field(default_factory=dict)
+    """Keys by the document that no longer has them."""
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
+    """Values that were shown shortly before, and until when."""
     uncertain_since: dict[str, float] = field(default_factory=dict)
+    """Since when it is unknown whether a write of a field had its effect."""
     said: dict[Document, dict[str, Json]] = field(default_factory=dict)
+    """What each document said last of the fields that several show."""
     brought_by: dict[str, Document] = field(default_factory=dict)
+    """The document whose change is shown."""
     repeats: dict[str, int] = field(default_factory=dict)
+    """How often that change was contradicted since its document was read."""
     wrong: dict[str, int] = field(default_factory=dict)
+    """In how many readings in a row a field was of the wrong kind."""
     overruled: dict[str, Hold] = field(default_factory=dict)
+    """Commands whose field a reading showed in a third way, before the charger had settled."""
     warned: set[str] = field(default_factory=set)
     stale: bool = False
     absent: bool = False
+    """It is gone from the account."""
     detailed: bool = False
     availability: str | None = None
     revision: int = 0
+    """How often more of it than measurements has changed."""
 
-    def news(self, values: Mapping[str, Json], source: Source) -> dict[str, Json]:
+    def snapshot(self) -> Snapshot | None:
+        """Return what the charger has at present; None before its first detail."""
+        if not self.detailed:
+            return None
+        gone = frozenset[str]().union(*self.gone.values())
+        return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Document.BASIC in self.homes)
+
+    def announce(self) -> None:
+        """Publish everything anew."""
+        if self.availability is not None:
+            self.publish(AVAILABILITY, self.availability)
+        self.republish(list(self.values))
+
+    def republish(self, keys: Iterable[str]) -> None:
+        """Publish these fields again, as far as they are known."""
+        for key in keys:
+            if key in self.values:
+                self.publish(key, payload(self.values[key]))
+
+    def read(self, reading: Reading, begun: float, server_time: float | None) -> list[QueuedCommand]:
+        """Take a document that a read brought; return the commands that turn out to have had no effect."""
+        values = self._said(reading)
+        if reading.complete:
+            values |= self._gone(values.keys() | reading.wrong.keys(), reading.document)
+        unconfirmed = self._take(values, Source(reading.document, begun, confirms=True))
+        if reading.document is Document.DETAIL:
+            self.revision += int(not self.detailed)
+            self.detailed = True
+            self.stale = _is_stale(reading.values.get("last_sync"), server_time)
+        self.update_availability()
+        return unconfirmed
+
+    def accept(
+        self,
+        wished: Mapping[str, Json],
+        answer: Reading,
+        begun: float,
+        now: float,
+        commands: Mapping[str, QueuedCommand],
+    ) -> list[QueuedCommand]:
+        """Take an accepted write; return the earlier commands that turn out to have had no effect."""
+        self.revision += 1
+        for key, intent in wished.items():
+            self._hold(Hold(intent, now, [], commands.get(key)), key, answer.values.get(key), begun)
+        followers = {follower for key in wished for follower in DERIVED_OF.get(key, ())}
+        for key in followers - wished.keys():
+            self.holds.pop(key, None)  # an earlier command's, which this one has overtaken
+        others = {key: value for key, value in self._said(answer).items() if key not in wished}
+        source = Source(answer.document, begun, confirms=False)
+        unconfirmed = self._take(others, source)
+        unconfirmed += self._follow({key: self.values[key] for key in wished}, source)
+        self.update_availability()
+        return unconfirmed
+
+    def _hold(self, hold: Hold, key: str, told: Json, begun: float) -> None:
+        """Show a field as it was commanded, or as the charger made it by what it told."""
+        for noted in (self.uncertain_since, self.brought_by, self.overruled):
+            noted.pop(key, None)
+        old = [(value, until) for value, until in self.was.get(key, []) if hold.since - until <= self.settle_s]
+        if key in self.values:
+            old.append((self.values[key], hold.since))
+        self.was[key], hold.old = old, list(old)
+        self.holds[key] = hold
+        if told is not None and not hold.is_old(told, hold.since, self.settle_s):
+            hold.intent = told
+        self.values[key] = hold.intent
+        self.read_at[key] = max(begun, self.read_at.get(key, begun))
+        self.publish(key, payload(hold.intent))
+
+    def _said(self, reading: Reading) -> dict[str, Json]:
+        """Return what a document says; None for a field that has been of the wrong kind for too long."""
+        for told, problems in (
+            ("kept the last value of", reading.wrong),
+            ("an impossible value of", reading.impossible),
+        ):
+            for key, problem in problems.items():
+                if key not in self.warned:
+                    self.warned.add(key)
+                    _LOG.warning("%s a field charger=%d field=%s problem=%r", told, self.id, key, problem)
+        counts = {key: self.wrong.get(key, 0) + 1 for key in reading.wrong}
+        self.wrong = {key: n for key, n in self.wrong.items() if key not in reading.values} | counts
+        admitted = admit_keys(reading.values, self.values.keys() | self.kept.all_of(self.id))
+        return admitted | {key: None for key, n in counts.items() if n >= _MAX_WRONG}
+
+    def _take(self, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
+        """Show what a document says and what follows from it; return the commands that had no effect."""
+        news = self._news(values, source)
+        failed = [self._offer(key, value, source) for key, value in news.items()]
+        return [command for command in failed if command is not None] + self._follow(news, source)
+
+    def _news(self, values: Mapping[str, Json], source: Source) -> dict[str, Json]:
         """Return the values without those that a document only repeats against the newer change of another one.
 
         List and detail may disagree for long: what was shown would change with each reading. The newer change counts
@@ -173,7 +205,7 @@ class KnownCharger:
                 self.repeats.pop(key, None)
             elif repeated and key not in self.holds and self._may_be_late(source.document, self.brought_by.get(key)):
                 self.repeats[key] = self.repeats.get(key, 0) + 1
-                old |= {key} if self.repeats[key] <= MAX_REPEATS else set()
+                old |= {key} if self.repeats[key] <= _MAX_REPEATS else set()
         return {key: value for key, value in values.items() if key not in old}
 
     @staticmethod
@@ -181,51 +213,99 @@ class KnownCharger:
         """Return whether two documents may disagree for long: the list of chargers and any other one."""
         return other is not None and one is not other and Document.SWEEP in {one, other}
 
+    def _offer(self, key: str, value: Json, source: Source) -> QueuedCommand | None:
+        """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
+        if source.begun < self.read_at.get(_timestamp_key(key), source.begun):
+            return None
+        if source.confirms:
+            self._look_for_clamp(key, value, source.begun)
+        failed = None
+        if (hold := self.holds.get(key)) is not None:
+            verdict = hold.judge(value, source.begun, self.settle_s, confirms=source.confirms)
+            if verdict is Verdict.KEEP:
+                return None
+            if hold.over:
+                del self.holds[key]
+            failed = hold.command if verdict is Verdict.FAILED else None
+        self._show(key, value, source)
+        return failed
 
-def timestamp_key(key: str) -> str:
+    def _look_for_clamp(self, key: str, value: Json, begun: float) -> None:
+        """Look whether a settled reading shows less than was commanded, and not what was before: 18 A of 20."""
+        hold = self.holds.get(key) or self.overruled.get(key)
+        self.overruled.pop(key, None)
+        if hold is None or hold.command is None or not hold.is_third(value):
+            return
+        if begun - hold.since < self.settle_s:
+            self.overruled[key] = hold
+        elif is_less(value, hold.intent):
+            self.clamped.append((hold.command, key, value))
+
+    def _show(self, key: str, value: Json, source: Source) -> None:
+        known, begun = key in self.values, source.begun
+        before = self.values.get(key)
+        if key in TOTALS and _falls_a_little(before, value):
+            value = before
+        changed = not known or not same(before, value)
+        if key in HELD and known and changed:
+            kept = [(old, until) for old, until in self.was.get(key, []) if begun - until <= self.settle_s]
+            self.was[key] = [*kept, (before, begun)]
+        if key in COMPARED and (changed or key not in self.brought_by):
+            self.brought_by[key] = source.document
+            self.repeats.pop(key, None)
+        self.values[key] = value
+        self.read_at[_timestamp_key(key)] = begun
+        if (lost := self.uncertain_since.get(key)) is not None and begun - lost >= self.settle_s:
+            del self.uncertain_since[key]
+        if changed:
+            self.revision += int(not known or key not in MEASUREMENTS or None in {before, value})
+            self.publish(key, payload(value))
+
+    def _follow(self, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
+        """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
+        failed = []
+        for key in dict.fromkeys(key for source_key in values for key in DERIVED_OF.get(source_key, ())):
+            row, at, view = FIELDS[key], source.begun, {**self.values, **values}
+            if key not in self.values and row.sources[0] not in view:
+                continue  # of what it follows from first nothing was read yet: what an earlier run has shown stays
+            if key not in self.holds:
+                at, view = max(at, self.read_at.get(key, at)), self.values
+            if row.derive is not None:
+                value = row.derive(*(view.get(source_key) for source_key in row.sources))
+                failed.append(self._offer(key, value, replace(source, begun=at)))
+        return [command for command in failed if command is not None]
+
+    def _gone(self, here: AbstractSet[str], home: Document) -> dict[str, Json]:
+        """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
+        before = self.kept.of(self.id).get(home.value, frozenset())
+        self.kept.put(self.id, home.value, before | here)
+        self.revision += int(home not in self.homes or not here <= before or self.gone.get(home) != before - here)
+        self.homes.add(home)
+        self.gone[home] = before - here
+        return dict.fromkeys(before - here)
+
+    def update_availability(self) -> None:
+        """Publish whether the charger is in touch with the cloud, where that has changed."""
+        out = self.absent or self.stale or self.values.get("status_id") in OUT_OF_TOUCH
+        availability = OFFLINE if out else ONLINE
+        if availability != self.availability:
+            self.availability = availability
+            self.publish(AVAILABILITY, availability)
+
+
+def _timestamp_key(key: str) -> str:
     """Name under which it is remembered when a field was read: its own, or that of the one document that shows it."""
     return key if key in MULTI_SOURCE else "basic" if key.startswith("basic/") else ""
 
 
-def admit_keys(
-    charger: KnownCharger, values: Mapping[str, Json], earlier: AbstractSet[str] = frozenset()
-) -> dict[str, Json]:
-    """Leave out two kinds of unknown keys: an object that became null, and more than any charger has.
-
-    ``earlier``: keys of earlier runs. They count, or each restart would make room for as many new ones.
-    """
-    known = charger.values.keys() | earlier
-    new = {key for key in values if key not in known and key not in FIELDS}
-    if not new:
-        return dict(values)
-    parents = {key[:end] for key in known for end, sign in enumerate(key) if sign == "/"}
-    unwelcome = {key for key in new if values[key] is None and key in parents}
-    room = max(0, MAX_FIELDS - len(known))
-    guests = new - unwelcome
-    unwelcome |= set([key for key in values if key in guests][room:])
-    return {key: value for key, value in values.items() if key not in unwelcome}
-
-
-def is_less(one: Json, other: Json) -> bool:
-    """Return whether both are numbers and the one is nearer to 0."""
-    if not isinstance(one, int | float) or not isinstance(other, int | float):
-        return False
-    return is_number(one) and is_number(other) and abs(one) < abs(other)
-
-
-def same(one: Json, other: Json) -> bool:
-    """Return whether two values are one to those who read the topic."""
-    return payload(one) == payload(other)
-
-
-def falls_a_little(before: Json, value: Json) -> bool:
+def _falls_a_little(before: Json, value: Json) -> bool:
     """Return whether a sum falls by less than a tenth: no new beginning, and Home Assistant takes it for an error."""
     if not isinstance(before, int | float) or not isinstance(value, int | float):
         return False
     return before * (1 - _LEAST_FALL) <= value < before
 
 
-def is_stale(last_sync: Json, server_time: float | None) -> bool:
+def _is_stale(last_sync: Json, server_time: float | None) -> bool:
     """Return whether a last sync (ISO 8601) is too long ago for the server's time (since 1970); unknown is no."""
     if not isinstance(last_sync, str) or server_time is None:
         return False

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from wallbox2mqtt.bridge.charger import same
+from wallbox2mqtt.bridge.hold import same
 from wallbox2mqtt.bridge.results import Made
 from wallbox2mqtt.catalogue import CONFIG_FIELDS, Intent, Json, Values
 from wallbox2mqtt.clock import Clock

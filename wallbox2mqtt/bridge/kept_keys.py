@@ -5,13 +5,15 @@ A field that goes while the bridge does not run would else keep its last value f
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
-from wallbox2mqtt.bridge.charger import MAX_FIELDS
 from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id
 from wallbox2mqtt.cloud.documents import LONGEST_KEY
 from wallbox2mqtt.storage import Storage
 
+MAX_FIELDS = 1000
+"""Fields of one charger; known documents have 150. A cloud that makes up new keys each time must not eat the memory."""
 _FILE = "fields"
 _ID = re.compile("[1-9][0-9]{0,18}")
 
@@ -81,3 +83,19 @@ def _keys(kept: Json) -> frozenset[str]:
     keys = [key for key in kept if isinstance(key, str) and len(key) <= LONGEST_KEY] if isinstance(kept, list) else []
     unknown = [key for key in keys if key not in FIELDS]
     return frozenset(keys) - frozenset(unknown[MAX_FIELDS:])
+
+
+def admit_keys(values: Mapping[str, Json], known: AbstractSet[str]) -> dict[str, Json]:
+    """Leave out two kinds of unknown keys: an object that became null, and more than any charger has.
+
+    ``known``: the charger's keys, those of earlier runs too, or each restart would make room for as many new ones.
+    """
+    new = {key for key in values if key not in known and key not in FIELDS}
+    if not new:
+        return dict(values)
+    parents = {key[:end] for key in known for end, sign in enumerate(key) if sign == "/"}
+    refused = {key for key in new if values[key] is None and key in parents}
+    room = max(0, MAX_FIELDS - len(known))
+    candidates = new - refused
+    refused |= set([key for key in values if key in candidates][room:])
+    return {key: value for key, value in values.items() if key not in refused}
