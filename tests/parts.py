@@ -75,6 +75,7 @@ class Parts:
             detailed=self._detailed,
             credentials_rejected=self.shut_out.append,
         )
+        self.directory = directory
         bridge = Bridge(config, Topics("w"), clock, Storage(directory, "account"), self, listener)
         self.states, self.bridge, self.shared, self.pace = bridge.states, bridge.status, bridge.shared, bridge.backoff
         self.reader, self.writer, self.command_handler = bridge.reader, bridge.writer, bridge.command_handler

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.bridge.command_queue import MAX_UNREAD, MAX_UNREAD_BYTES, CommandQueue, QueuedCommand
+from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.bridge.results import Results
 from wallbox2mqtt.catalogue import FIELDS, Values, parse
 from wallbox2mqtt.mqtt import Reply
@@ -31,7 +32,7 @@ def told(waiting: list[QueuedCommand]) -> list[str]:
 
 @pytest.fixture
 def queue(clock: FakeClock) -> CommandQueue:
-    return CommandQueue(clock, max_age_s=120)
+    return CommandQueue(clock, 120, Debounce(slots=5, window_s=60))
 
 
 class TestSuperseding:

@@ -337,7 +337,7 @@ class TestTokens:
         signed_in = parts.tokens.sign_ins
         for price in (0.1, 0.2, 0.3):
             parts.send(f"{ONE}/energy_price", str(price))
-            parts.settle()
+            parts.run(11)
         parts.send(f"{ONE}/locked", "0")
         parts.run(60)
         assert parts.statuses() == {"failed": 3, "ok": 1}

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.command_queue import CommandQueue
+from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
@@ -63,14 +64,15 @@ class Bridge:
             registry=registry,
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
-            queue=CommandQueue(clock, commands.max_age_s),
+            queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
             results=Results(topics, publisher.publish_result, clock),
         )
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
         client = account.client()
         self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
         self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
-        self.writer = Writer(self.shared, account.client())
+        write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
+        self.writer = Writer(self.shared, account.client(), write_backoff)
         self.command_handler = CommandHandler(
             self.shared, topics, self.reader, self.allowed, accept_retained=commands.accept_retained
         )

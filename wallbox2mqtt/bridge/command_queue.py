@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.catalogue import Intent
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.mqtt import Reply
@@ -41,7 +42,8 @@ class QueuedCommand:
     None until it was understood; before the first reading it is only what can be understood without one.
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
     another. ``expires``: when its sender does not want it any more, monotonic. ``tries``: requests that got no
-    answer. ``not_before``: of the next try, monotonic. ``renewed``: it was refused for its token once.
+    answer. ``not_before``: when it may be sent, monotonic.
+    ``waits_since``: when the first of those arrived whose place it has. ``renewed``: it was refused for its token once.
     """
 
     charger_id: int
@@ -56,6 +58,7 @@ class QueuedCommand:
     seen: int = field(default_factory=lambda: next(_ORDER))
     tries: int = 0
     not_before: float = 0.0
+    waits_since: float = math.inf
     renewed: bool = False
     answered: bool = False
     unconfirmed: bool = False
@@ -80,9 +83,9 @@ class QueuedCommand:
 class CommandQueue:
     """Knows every command that has no result yet, by stage and charger."""
 
-    def __init__(self, clock: Clock, max_age_s: float) -> None:
+    def __init__(self, clock: Clock, max_age_s: float, debounce: Debounce) -> None:
         """Start empty; ``max_age_s``: how old a command may become before it is given up."""
-        self._clock, self._max_age_s = clock, max_age_s
+        self._clock, self._max_age_s, self._debounce = clock, max_age_s, debounce
         self._condition = threading.Condition()
         self._stages: dict[Stage, dict[int, list[QueuedCommand]]] = {stage: {} for stage in Stage}
         self._unread = self._unread_bytes = 0
@@ -168,6 +171,12 @@ class CommandQueue:
             superseded = self._supersede(command)
             asks_for_reading = command.intent is not None and command.intent.request is None
             self._enter(command, Stage.READING if asks_for_reading else Stage.READY)
+            if command.intent is not None and not command.urgent and not asks_for_reading:
+                waits_since = min([command.arrived, *(old.waits_since for old in superseded)])
+                command.waits_since = waits_since
+                command.not_before = self._debounce.due(
+                    command.charger_id, command.intent.claims, command.arrived, waits_since
+                )
             self._wake()
             return superseded
 
@@ -218,6 +227,8 @@ class CommandQueue:
                 return False
             self._leave(command)
             self._enter(command, Stage.IN_FLIGHT)
+            if command.intent is not None and not command.urgent:
+                self._debounce.sent(command.charger_id, command.intent.claims, self._clock.monotonic())
             return True
 
     def remove(self, command: QueuedCommand) -> bool:

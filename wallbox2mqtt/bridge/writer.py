@@ -37,13 +37,13 @@ _IDLE_S = 5.0
 class Writer:
     """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
 
-    def __init__(self, shared: Shared, cloud: CloudClient) -> None:
-        """Start unrefused; the cloud is this thread's own line."""
+    def __init__(self, shared: Shared, cloud: CloudClient, backoff: Backoff) -> None:
+        """Start with nothing in flight; the cloud is this thread's own line, ``backoff`` of its own, too."""
         self._cloud, self._clock = cloud, shared.clock
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
         self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
-        self._backoff = Backoff(0.0, shared.writes.interval_s, shared.clock)
+        self._backoff = backoff
         self._clamps = Clamps(shared.clock)
         self._updated: set[int] = set()
 

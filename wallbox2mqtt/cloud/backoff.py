@@ -12,7 +12,6 @@ LONGEST_WAIT_S = 15 * 60.0
 _SLOW_FOR_S = 3600.0
 _LEAST_WAIT_S = 2.0
 """The wait after a first refusal, however little it asked for; doubled with each further one."""
-_FILE = "pace"
 
 
 class Backoff:
@@ -21,10 +20,17 @@ class Backoff:
     An unspent read cannot be saved for later, so there is no slower pace for quiet times.
     """
 
-    def __init__(self, wish_s: float, budget_interval_s: float, clock: Clock, store: Storage | None = None) -> None:
-        """Restore what the last run was told; without a store, begin unrefused."""
+    def __init__(
+        self,
+        wish_s: float,
+        budget_interval_s: float,
+        clock: Clock,
+        store: Storage | None = None,
+        name: str = "pace",
+    ) -> None:
+        """Restore what the last run was told; without a store, begin unrefused. ``name``: of what is kept."""
         self._wish_s, self._base_s = wish_s, max(wish_s, budget_interval_s)
-        self._clock, self._storage = clock, store
+        self._clock, self._storage, self._name = clock, store, name
         self._lock = threading.Lock()
         self._slowness, self._slow_until = 1.0, 0.0
         self._refusals, self._not_before = 0, 0.0
@@ -32,7 +38,7 @@ class Backoff:
         """Whether the cloud said how long to wait after the last refusal."""
         self.refused_total = 0
         if store is not None:
-            self._take_up(store.read(_FILE))
+            self._take_up(store.read(name))
 
     @property
     def interval_s(self) -> float:
@@ -104,7 +110,7 @@ class Backoff:
             "interval_s": self._base_s * self._slowness,
             "slow_for_s": self._slow_until - now,
         }
-        self._storage.write(_FILE, kept)
+        self._storage.write(self._name, kept)
 
     def _take_up(self, kept: dict[str, Json]) -> None:
         now, age = self._clock.monotonic(), age_s(kept, self._clock.wall())
