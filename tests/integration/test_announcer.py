@@ -238,7 +238,7 @@ def test_another_prefix(harness: Harness, form: Discovery) -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("device", "entity"), ("entity", "device")])
 def test_migration(harness: Harness, old: Discovery, new: Discovery) -> None:
-    """Flags on all that is old, then all that is new, then the old is cleared; once, and nothing is lost."""
+    """Flags on all that is old, then the old is cleared, then all that is new; once, and nothing is lost."""
     with harness.watch() as watcher:
         harness.start(old)
         watcher.wait_for(is_whole, "both chargers are announced")
@@ -247,6 +247,10 @@ def test_migration(harness: Harness, old: Discovery, new: Discovery) -> None:
         watcher.forget()
         harness.start(new)
         watcher.wait_for(lambda heard: {one.topic for one in heard if not one.payload} == before.keys(), "cleared")
+        old_news = (MIGRATE, "")
+        watcher.wait_for(
+            lambda heard: is_whole([one for one in heard if one.payload not in old_news]), "all that is new"
+        )
         for topic in before:
             assert watcher.of(topic) == [MIGRATE, ""], "nothing but the flag and the end, each once"
         for node in ("wallbox2mqtt_bridge_wallbox", f"wallbox2mqtt_{ONE}", f"wallbox2mqtt_{TWO}"):
@@ -255,7 +259,7 @@ def test_migration(harness: Harness, old: Discovery, new: Discovery) -> None:
                 for one in watcher.heard
                 if f"/{node}/" in one.topic
             ]
-            assert list(dict.fromkeys(kinds)) == ["flag", "new", "end"]
+            assert list(dict.fromkeys(kinds)) == ["flag", "end", "new"]
     harness.stop()
     after = standing(harness)
     assert unique_ids(before) == unique_ids(after)

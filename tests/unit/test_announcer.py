@@ -93,7 +93,7 @@ class Bridge:
         form: Discovery = "device",
         *,
         base: str = "wallbox",
-        prefix: str = "homeassistant",
+        **config: Any,  # noqa: ANN401 - other keys of home_assistant
     ) -> None:
         self.clock, self.broker = clock, broker
         store, topics = Storage(directory, "account"), Topics(base)
@@ -101,7 +101,7 @@ class Bridge:
         self.states = ChargerStates(topics, ranges.show, 45, store)
         self.registry = Registry((), clock, store)
         self.announcer = Announcer(
-            HomeAssistantConfig(discovery=form, prefix=prefix),
+            HomeAssistantConfig(discovery=form, **config),
             topics=topics,
             mqtt=cast("MqttConnection", broker),
             states=self.states,
@@ -426,6 +426,27 @@ def test_a_broker_that_forgot_gets_what_the_list_has(tmp_path: Path, clock: Fake
     assert "lock_locked" in broker.components()
     again.read_detail(ChargerSpec(id=ONE, name="Garage", missing=("config_data.ecosmart",)))
     assert broker.components()["select_eco_smart"] == {"platform": "select"}, "that it stood there is not forgotten"
+
+
+def test_options_of_another_language_follow_when_the_old_ones_are_gone(tmp_path: Path, clock: FakeClock) -> None:
+    """Home Assistant shows an error where the state of a sensor is none of its new options."""
+    broker = Broker()
+    first = Bridge(tmp_path, clock, broker)
+    first.connect()
+    first.read_list(SPEC)
+    first.read_detail(SPEC)
+    then = Bridge(tmp_path, clock, broker, language="de")
+    broker.published.clear()
+    then.connect()
+    then.read_list(SPEC)
+    then.read_detail(SPEC)
+    then.settle()
+    for topic, name in ((CHARGER, "sensor_status"), (CHARGER, "select_eco_smart"), (BRIDGE, "sensor_cloud_reason")):
+        parts = [json.loads(text)["components"][name] for text in broker.of(topic)]
+        assert parts[0] == {"platform": name.partition("_")[0]}
+        assert "value_template" in parts[-1]
+        assert len(parts) == 2
+    assert len(broker.components()) == len(first.broker.components())
 
 
 CURRENT = f"wallbox/{ONE}/max_charging_current"

@@ -21,7 +21,8 @@ BRIDGE = "bridge"
 class Announced:
     """How a device stands at the broker.
 
-    ``components``: their platforms by id; ``model``: empty is unknown; ``moving``: the other form may stand, too.
+    ``components``: their platforms by id; ``model``: empty is unknown; ``moving``: the other form may stand, too;
+    ``language``: of its names and options.
     """
 
     prefix: str
@@ -29,6 +30,7 @@ class Announced:
     components: Mapping[str, str]
     model: str
     moving: bool = False
+    language: str = "en"
 
     def topics(self, node: str, form: str | None = None) -> list[str]:
         """Return the topics on which it may stand, of all forms or of one."""
@@ -88,14 +90,15 @@ def _kept(devices: Mapping[str, Announced], nodes: Mapping[str, str]) -> dict[st
     """Return what is kept: the components of each kind of device once, and each device with the number of its kind."""
     numbers: dict[int, int] = {}
     kinds: list[Json] = []
-    kept: dict[str, Json] = {}
+    kept: dict[str, dict[str, Json]] = {}
     for node, one in devices.items():
         if id(one.components) not in numbers:
             numbers[id(one.components)] = len(kinds)
             kinds.append(dict(one.components))
         number = numbers[id(one.components)]
-        kept[node] = {"prefix": one.prefix, "form": one.form, "kind": number, "model": one.model, "moving": one.moving}
-    return {"kinds": kinds, "devices": kept, "nodes": dict(nodes)}
+        kept[node] = {"prefix": one.prefix, "form": one.form, "kind": number, "model": one.model}
+        kept[node] |= {"moving": one.moving, "language": one.language}
+    return {"kinds": kinds, "devices": dict(kept), "nodes": dict(nodes)}
 
 
 def _devices(kept: Json) -> dict[str, Announced]:
@@ -107,7 +110,8 @@ def _devices(kept: Json) -> dict[str, Announced]:
             return {}
     devices: dict[str, Announced] = {}
     for node, entry in entries.items():
-        moving = isinstance(entry, dict) and entry.get("moving") is True
+        more = entry if isinstance(entry, dict) else {}
+        moving, language = more.get("moving") is True, str(more.get("language", "en"))
         match entry:
             case {
                 "prefix": str(prefix),
@@ -115,7 +119,7 @@ def _devices(kept: Json) -> dict[str, Announced]:
                 "kind": int(number),
                 "model": str(model),
             } if 0 <= number < len(kinds):
-                devices[node] = Announced(prefix, form, kinds[number], model, moving)
+                devices[node] = Announced(prefix, form, kinds[number], model, moving, language)
     return devices
 
 

@@ -41,10 +41,13 @@ _REPEAT_S = 2.0
 
 @dataclass(slots=True)
 class _Migration:
-    """A device between its two forms: ``new`` follows at ``due``, monotonic seconds."""
+    """A device between two announcements: ``new`` follows at ``due``, monotonic seconds.
+
+    ``old_form``: what is cleared then; None: nothing, it stays in its form.
+    """
 
     due: float
-    old_form: str
+    old_form: str | None
     new: Announcement
 
 
@@ -184,7 +187,10 @@ class Announcer:
         if snapshot is None:
             # what it has now may be less: neither a message that stands nor a move to another form goes by the list
             kept = before is not None and (
-                before.form != self._form or before.moving or self._holders.of(node) is Holder.OURSELVES
+                before.form != self._form
+                or before.moving
+                or before.language != self._language
+                or self._holders.of(node) is Holder.OURSELVES
             )
             if not kept or charger_id in self._from_list:
                 self._from_list.add(charger_id)
@@ -221,6 +227,9 @@ class Announcer:
         if before is not None and before.moving and form == self._form:
             form = "entity" if form == "device" else "device"  # a migration away from here was not brought to its end
         others = {} if before is None else _without(before.components, new.platforms)
+        if form == self._form and complete and before is not None and before.language != self._language:
+            self._unload_options(new, before, others)
+            return
         if form == self._form or (others and complete):
             self._publish(new, form, others, complete=complete)
         if form != self._form and before is not None:
@@ -229,17 +238,28 @@ class Announcer:
                 self._mqtt.publish(topic, MIGRATE)
             self._migrations[node] = _Migration(self._clock.monotonic() + MIGRATION_S, form, new)
 
-    def _publish(self, new: Announcement, form: str, others: Mapping[str, str], *, complete: bool) -> None:
+    def _unload_options(self, new: Announcement, before: Announced, others: Mapping[str, str]) -> None:
+        """Take back for a moment what has options: Home Assistant reports a state that is none of the new ones."""
+        worded = {name for name, part in new.components.items() if "options" in part} & before.components.keys()
+        rest = replace(new, components={name: part for name, part in new.components.items() if name not in worded})
+        gone = {name: before.components[name] for name in worded}
+        self._publish(rest, before.form, {**others, **gone})
+        self._migrations[new.node] = _Migration(self._clock.monotonic() + MIGRATION_S, None, new)
+
+    def _publish(
+        self, new: Announcement, form: str, others: Mapping[str, str], *, complete: bool = True, moving: bool = False
+    ) -> None:
         # first what may stand there, then what does: a crash in between must not leave anything behind
         all_of_it = {**others, **new.platforms}
-        self._devices.put(new.node, Announced(self._prefix, form, all_of_it, new.model))
+        stands = Announced(self._prefix, form, all_of_it, new.model, moving, self._language)
+        self._devices.put(new.node, stands)
         for topic, text in new.messages(self._prefix, form, others if complete else {}).items():
             # a device is 30 kB: what was sent is remembered by its hash
             if self._sent.get(topic) != hash(text):
                 self._sent[topic] = hash(text)
                 self._mqtt.publish(topic, text)
         if complete:
-            self._devices.put(new.node, Announced(self._prefix, form, new.platforms, new.model))
+            self._devices.put(new.node, replace(stands, components=new.platforms, moving=False))
         self._note_ranges(new)
 
     def _note_ranges(self, new: Announcement) -> None:
@@ -255,15 +275,14 @@ class Announcer:
             new = migration.new
             if (before := self._devices.get(node)) is None:
                 continue
-            # from here on both may stand there
-            self._devices.put(node, replace(before, components={**before.components, **new.platforms}, moving=True))
-            for topic, text in new.messages(self._prefix, self._form, {}).items():
-                self._sent[topic] = hash(text)
-                self._mqtt.publish(topic, text)
-            for topic in before.topics(node, migration.old_form):
-                self._mqtt.publish(topic, "")
-            self._devices.put(node, Announced(self._prefix, self._form, new.platforms, new.model))
-            self._note_ranges(new)
+            if migration.old_form is not None:
+                # from here on both may stand there
+                moving = replace(before, components={**before.components, **new.platforms}, moving=True)
+                self._devices.put(node, moving)
+                # the old one first: Home Assistant, which has let go of it, warns of what comes there later
+                for topic in before.topics(node, migration.old_form):
+                    self._mqtt.publish(topic, "")
+            self._publish(new, self._form, {}, moving=migration.old_form is not None)
 
     def _clear(self, node: str) -> None:
         """Take a device back, unless another bridge has announced it meanwhile."""
