@@ -225,7 +225,9 @@ def test_disk_full_for_a_while(open_harness: Make) -> None:
     harness.says("cannot keep state")
     state = harness.directory / "state"
     assert not list(state.glob("*.json"))
-    bridge = int(next(file.name.split(".")[-2] for file in state.glob("*.tmp")))
+    shell = harness.process.pid if harness.process is not None else 0
+    children = Path(f"/proc/{shell}/task/{shell}/children").read_text(encoding="ascii").split()
+    bridge = next(int(child) for child in children if "python" in Path(f"/proc/{child}/comm").read_text("ascii"))
     resource.prlimit(bridge, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     eventually(lambda: list(state.glob("*-reads.json")), "the state is kept again")
     harness.heals()

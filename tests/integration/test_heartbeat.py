@@ -177,7 +177,7 @@ class TestReads:
 
     def test_with_refused_credentials(self, cloud: Simulator, clock: FakeClock, tmp_path: Path) -> None:
         life = Life(cloud, clock, tmp_path)
-        cloud.fault(Fault(kind="status", path="users/signin", status=401, count=None))
+        cloud.fault(Fault(kind="status", path="users/signin", status=401, body="json", count=None))
         for _ in range(120):
             (line,) = life.faults(60.0)
             assert "check e-mail and password" in line

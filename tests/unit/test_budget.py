@@ -1,8 +1,14 @@
 """The budget is law: whatever is asked of it, whenever the process dies, whatever the clock says."""
 
+import contextlib
+import errno
+import random
+import shutil
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +21,7 @@ from tests.hostile import json_values
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.errors import BudgetSpentError, CloudError
-from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.storage import Disk, Storage
 
 
 @pytest.fixture
@@ -238,6 +244,241 @@ def test_any_kept_json_does_no_harm(kept: dict[str, Json]) -> None:
         assert 0 <= budget.ready_in_s() <= 60.02
         clock.advance(60.1)
         assert spend(budget, 3) == 2
+
+
+# --- it fails closed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\0" * 100,
+        b'{"ends": [], "running": 0, "version": 2}',
+        b'{"ends": [[1, 1]]}',
+        b'{"running": 0}',
+    ],
+    ids=repr,
+)
+def test_times_that_cannot_be_used_count_as_spent(
+    store: Storage, clock: FakeClock, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.path("reads").write_bytes(content)
+    budget = Budget("reads", 5, clock, store)
+    assert budget.ready_in_s() == pytest.approx(60.02)
+    assert "counts as spent for 60 s" in caplog.text
+    clock.advance(60.1)
+    assert spend(budget, 9) == 5
+    assert spend(Budget("reads", 5, clock, store)) == 0, "and they are kept again"
+
+
+def test_times_that_are_missing_count_as_spent_where_the_account_is_known(tmp_path: Path, clock: FakeClock) -> None:
+    assert spend(Budget("reads", 1, clock, Storage(tmp_path, "new"))) == 1
+    Storage(tmp_path, "known").write("tokens", {"way": "modern"})
+    assert spend(Budget("reads", 1, clock, Storage(tmp_path, "known"))) == 0
+    for lost in tmp_path.glob("*-reads.json"):
+        lost.unlink()
+    assert spend(Budget("reads", 1, clock, Storage(tmp_path, "new"))) == 1, "of this account nothing is there"
+
+
+def test_a_first_start_leaves_both_files(tmp_path: Path, clock: FakeClock) -> None:
+    """Else the next start would miss the one of what was never asked."""
+    first = Storage(tmp_path, "x")
+    for name in ("reads", "writes"):
+        Budget(name, 1, clock, first)
+    again = Storage(tmp_path, "x")
+    for name in ("reads", "writes"):
+        assert spend(Budget(name, 1, clock, again)) == 1
+
+
+def test_times_that_can_no_longer_be_kept_count_as_spent(tmp_path: Path, clock: FakeClock) -> None:
+    """On a disk that is full the old times would look as if they were the last ones."""
+
+    class FullDisk(Disk):
+        full = False
+
+        def write(self, handle: int, content: bytes) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            super().write(handle, content)
+
+    disk = FullDisk()
+    budget = Budget("reads", 1, clock, Storage(tmp_path, "x", disk=disk))
+    disk.full = True
+    assert spend(budget) == 1, "a full disk is no reason to stop"
+    assert spend(Budget("reads", 1, clock, Storage(tmp_path, "x", disk=disk))) == 0 or not list(tmp_path.iterdir())
+    Storage(tmp_path, "x").write("tokens", {})
+    assert spend(Budget("reads", 1, clock, Storage(tmp_path, "x"))) == 0
+
+
+class TestRuntimeDirectory:
+    """The times stand in memory, which a reboot takes away, and ``state_dir`` says where."""
+
+    @pytest.fixture
+    def runtime(self, tmp_path: Path) -> Path:
+        return tmp_path / "run"
+
+    @pytest.fixture
+    def start(self, tmp_path: Path, runtime: Path, clock: FakeClock) -> Callable[..., Budget]:
+        def begin(*, with_runtime: bool = True) -> Budget:
+            return Budget("reads", 1, clock, Storage(tmp_path / "state", "x", runtime if with_runtime else None))
+
+        return begin
+
+    def test_state_dir_is_written_once(self, start: Callable[..., Budget], tmp_path: Path, clock: FakeClock) -> None:
+        budget = start()
+        (file,) = (tmp_path / "state").iterdir()
+        before = file.stat().st_ino, file.read_bytes()
+        for _ in range(5):
+            assert spend(budget) == 1
+            clock.advance(61)
+        assert (file.stat().st_ino, file.read_bytes()) == before
+
+    @pytest.mark.parametrize("with_runtime", [True, False], ids=["the same", "by hand, without"])
+    def test_after_a_crash_it_is_found(self, start: Callable[..., Budget], *, with_runtime: bool) -> None:
+        assert spend(start()) == 1
+        assert spend(start(with_runtime=with_runtime)) == 0
+        assert spend(start()) == 0, "and where it is stays known"
+
+    @pytest.mark.parametrize("with_runtime", [True, False], ids=["the same", "by hand, without"])
+    def test_lost_it_counts_as_spent(
+        self, start: Callable[..., Budget], runtime: Path, clock: FakeClock, *, with_runtime: bool
+    ) -> None:
+        start()
+        shutil.rmtree(runtime)
+        clock.advance(3600)
+        again = start(with_runtime=with_runtime)
+        assert again.ready_in_s() == pytest.approx(60.02)
+        clock.advance(61)
+        assert spend(again) == 1
+
+    def test_after_a_stop_in_order_it_is_in_state_dir(
+        self, start: Callable[..., Budget], runtime: Path, clock: FakeClock
+    ) -> None:
+        budget = start()
+        spend(budget)
+        budget.close()
+        shutil.rmtree(runtime)
+        clock.advance(30)
+        assert start(with_runtime=False).ready_in_s() == pytest.approx(30.02, abs=0.01)
+        clock.advance(31)
+        assert spend(start()) == 1
+
+    def test_one_that_cannot_be_used_is_none(self, tmp_path: Path, clock: FakeClock) -> None:
+        (tmp_path / "file").touch()
+        budget = Budget("reads", 1, clock, Storage(tmp_path / "state", "x", tmp_path / "file" / "run"))
+        assert spend(budget) == 1
+        assert spend(Budget("reads", 1, clock, Storage(tmp_path / "state", "x"))) == 0
+
+
+class PowerCutError(Exception):
+    """The machine is off."""
+
+
+class UnreliableDisk(Disk):
+    """A disk that loses its power after so many steps, and with it what nobody has waited for."""
+
+    def __init__(self) -> None:
+        self.steps_left = 10**6
+        self._open: dict[int, Path] = {}
+        self._unsynced: set[Path] = set()
+        self._renamed: list[tuple[Path, bytes | None]] = []
+
+    def _step(self) -> None:
+        if self.steps_left <= 0:
+            raise PowerCutError
+        self.steps_left -= 1
+
+    def create(self, path: Path) -> int:
+        self._step()
+        handle = super().create(path)
+        self._open[handle] = path
+        self._unsynced.add(path)
+        return handle
+
+    def write(self, handle: int, content: bytes) -> None:
+        self._step()
+        super().write(handle, content)
+
+    def sync(self, handle: int) -> None:
+        self._step()
+        self._unsynced.discard(self._open[handle])
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._step()
+        self._renamed.append((target, target.read_bytes() if target.exists() else None))
+        super().replace(source, target)
+        if source in self._unsynced:
+            self._unsynced.remove(source)
+            self._unsynced.add(target)
+        else:
+            self._unsynced.discard(target)
+
+    def sync_directory(self, directory: Path) -> None:
+        self._step()
+        self._renamed = [(path, before) for path, before in self._renamed if path.parent != directory]
+
+    def cut(self, chance: random.Random) -> None:
+        """Lose what was not waited for, or some of it."""
+        for path in self._unsynced:
+            if path.exists():
+                content = path.read_bytes()
+                path.write_bytes(chance.choice([b"", content[: len(content) // 2], content]))
+        for path, before in reversed(self._renamed):
+            if chance.choice([True, False]):  # names reach the disk in any order
+                if before is None:
+                    path.unlink(missing_ok=True)
+                else:
+                    path.write_bytes(before)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from([0.0, 1.0, 30.0, 61.0]), st.sampled_from([0.1, 5.0])), min_size=1, max_size=6
+    ),
+    cut_after=st.integers(0, 60),
+    off_s=st.sampled_from([0.0, 5.0, 59.0]),
+    clock_jump_s=st.sampled_from([0.0, -3600.0]),
+    in_memory=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_never_more_in_a_minute_whenever_the_power_fails(
+    *,
+    steps: list[tuple[float, float]],
+    cut_after: int,
+    off_s: float,
+    clock_jump_s: float,
+    in_memory: bool,
+    seed: int,
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    clock, sent = FakeClock(), list[tuple[float, float]]()
+
+    def live(budget: Budget) -> None:
+        for wait_s, takes_s in steps:
+            clock.advance(wait_s)
+            with contextlib.suppress(BudgetSpentError), budget.request():
+                begun = clock.monotonic()
+                clock.advance(takes_s)
+                sent.append((begun, clock.monotonic()))
+
+    with tempfile.TemporaryDirectory() as name:
+        runtime = Path(name) / "run" if in_memory else None
+        disk = UnreliableDisk()
+        first = Budget("reads", 1, clock, Storage(Path(name) / "state", "x", runtime, disk))
+        disk.steps_left = cut_after
+        with contextlib.suppress(PowerCutError):
+            live(first)
+        disk.cut(chance)
+        if runtime is not None:
+            shutil.rmtree(runtime)
+        clock.advance(off_s)
+        clock.jump(clock_jump_s)
+        live(Budget("reads", 1, clock, Storage(Path(name) / "state", "x", runtime)))
+    assert all(later - ended >= 60 - 1e-6 for (_, ended), (later, _) in pairwise(sent))
 
 
 # --- the law

@@ -1,5 +1,6 @@
 """What is kept in state_dir: private, whole or not at all, and never a reason to stop."""
 
+import errno
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.hostile import json_values
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.storage import Disk, Storage, trouble, why_not_kept
 
 ACCOUNT = "someone@example.org"
 
@@ -174,8 +175,10 @@ def test_what_cannot_be_kept_is_said_once(tmp_path: Path, caplog: pytest.LogCapt
     for _ in range(3):
         store.write("tokens", {"a": 1})
     store.write("reads", {"a": 1})
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert all("cannot keep" in record.message and record.exc_info is None for record in caplog.records)
+    (record,) = caplog.records
+    assert "cannot keep" in record.message
+    assert "set state_dir" in record.message
+    assert record.exc_info is None
 
 
 def test_what_cannot_be_kept_again_is_said_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -214,3 +217,141 @@ def test_what_root_leaves_is_the_owner_s(tmp_path: Path) -> None:
     store.write("tokens", {"a": 1})
     found = store.path("tokens").stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, 0o600)
+
+
+# --- what somebody else may have put there
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_nothing_is_written_through_a_name_that_was_there(store: Storage, tmp_path: Path, link: str) -> None:
+    """The names of temporary files cannot be guessed, and one that is there is not used."""
+    names = set()
+    for number in range(3):
+        store.write("tokens", {"a": number})
+        names.add(store.path("tokens").stat().st_ino)
+    victim = tmp_path / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    store.path("tokens").unlink()
+    getattr(store.path("tokens"), link)(victim)
+    store.write("tokens", {"a": 5})
+    assert victim.read_text(encoding="utf-8") == "precious"
+    assert store.read("tokens") == {"a": 5}
+    assert mode(store.path("tokens")) == 0o600
+
+
+def test_a_pipe_is_not_waited_for(store: Storage, caplog: pytest.LogCaptureFixture) -> None:
+    store.path("tokens").parent.mkdir()
+    os.mkfifo(store.path("tokens"))
+    assert store.read("tokens") == {}
+    assert "no regular file" in caplog.text
+    store.write("tokens", {"a": 1})
+    assert store.read("tokens") == {"a": 1}
+
+
+def test_a_temporary_file_that_is_there_is_an_error_and_not_used(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("precious", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        Disk().create(tmp_path / "x")
+
+
+# --- versions
+
+
+def test_files_have_a_version(store: Storage) -> None:
+    store.write("tokens", {"a": 1})
+    assert json.loads(store.path("tokens").read_bytes()) == {"version": 1, "a": 1}
+
+
+def test_a_file_of_before_there_were_versions_is_read(store: Storage) -> None:
+    store.path("tokens").parent.mkdir()
+    store.path("tokens").write_text('{"a": 1}', encoding="utf-8")
+    assert store.read("tokens") == {"a": 1}
+
+
+@pytest.mark.parametrize("version", [2, "1", None, 1.5, [1]], ids=repr)
+def test_an_unknown_version_is_set_aside(store: Storage, caplog: pytest.LogCaptureFixture, version: Json) -> None:
+    store.path("tokens").parent.mkdir()
+    text = json.dumps({"version": version, "a": 1})
+    store.path("tokens").write_text(text, encoding="utf-8")
+    assert store.read("tokens") == {}
+    assert "version" in caplog.text
+    assert "damaged" not in caplog.text
+    store.write("tokens", {"a": 2})
+    assert store.path("tokens").with_suffix(".json.unknown").read_text(encoding="utf-8") == text
+    assert store.read("tokens") == {"a": 2}
+
+
+# --- what is kept already
+
+
+def test_what_has_not_changed_is_not_written(store: Storage, tmp_path: Path) -> None:
+    store.write("tokens", {"a": 1})
+    before = store.path("tokens").stat().st_ino
+    store.write("tokens", {"a": 1})
+    again = Storage(tmp_path / "state", ACCOUNT)
+    assert again.read("tokens") == {"a": 1}
+    again.write("tokens", {"a": 1})
+    assert store.path("tokens").stat().st_ino == before
+    store.path("tokens").unlink()
+    store.write("tokens", {"a": 1})
+    assert store.read("tokens") == {"a": 1}, "it was gone"
+    store.write("tokens", {"a": 2})
+    assert store.read("tokens") == {"a": 2}
+
+
+# --- what keeps it from being kept
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOSPC, "no room for {}: make some, df -h {} shows how much there is"),
+        (errno.EDQUOT, "no room for {}: make some, df -h {} shows how much there is"),
+        (errno.EROFS, "{} is on a read-only file system: mount it for writing, or set state_dir"),
+        (errno.EIO, "Input/output error: set state_dir to a directory that can be written, not {}"),
+    ],
+    ids=["no room", "quota", "read-only", "other"],
+)
+def test_trouble_in_words(tmp_path: Path, number: int, expected: str) -> None:
+    assert trouble(OSError(number, os.strerror(number)), tmp_path) == expected.format(tmp_path, tmp_path)
+
+
+def test_another_one_s_directory_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12345, 12345)
+        owner, uid = 12345, 0
+        expected = f"uid {uid} runs this, {tmp_path} belongs to uid {owner}: sudo chown -R {uid} {tmp_path}"
+    else:
+        uid = os.geteuid()
+        expected = (
+            f"{tmp_path} belongs to uid {uid}, which runs this, but may not be used by it: chmod u+rwx {tmp_path}"
+        )
+    assert trouble(PermissionError(errno.EACCES, "Permission denied"), tmp_path / "not" / "there") == expected
+
+
+def test_whether_files_can_be_kept_is_tried(tmp_path: Path) -> None:
+    assert why_not_kept(tmp_path) is None
+    assert why_not_kept(tmp_path / "not" / "there") is None
+    (tmp_path / "file").touch()
+    assert "Not a directory" in str(why_not_kept(tmp_path / "file" / "state"))
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+# --- one process
+
+
+def test_one_process_an_account(store: Storage, tmp_path: Path) -> None:
+    assert store.lock()
+    assert store.lock(), "it is ours"
+    second, other = Storage(tmp_path / "state", ACCOUNT), Storage(tmp_path / "state", "other@example.org")
+    assert not second.lock()
+    assert other.lock(), "another account is another set of files"
+    store.unlock()
+    assert second.lock()
+    for one in (second, other):
+        one.unlock()
+
+
+def test_where_there_is_no_lock_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert Storage(tmp_path / "file" / "state", ACCOUNT).lock()

@@ -16,7 +16,7 @@ from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon import heartbeat
 from wallbox2mqtt.daemon.heartbeat import Beat
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
-from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.storage import Storage, why_not_kept
 from wallbox2mqtt.topics import ONLINE, Topics
 
 _CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"
@@ -65,10 +65,9 @@ def _all(config_file: Path | None) -> Iterator[Finding]:
 
 
 def _state(directory: Path) -> Finding:
-    there = next(path for path in (directory, *directory.parents) if path.exists())
-    if not os.access(there, os.W_OK | os.X_OK) or not there.is_dir():
+    if (why := why_not_kept(directory)) is not None:
         text = f"{directory} cannot be written: tokens and budget would be forgotten at each restart"
-        return Finding(_STATE, "warning", text, "set state_dir, or run this as the bridge's user")
+        return Finding(_STATE, "warning", text, why)
     return Finding(_STATE, "ok", str(directory))
 
 

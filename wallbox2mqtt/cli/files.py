@@ -1,6 +1,7 @@
 """Writing files that only their owner may read."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -11,7 +12,7 @@ def write_private(file: Path, text: str) -> None:
         OSError: it could not be written, and nothing was.
 
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

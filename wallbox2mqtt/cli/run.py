@@ -12,10 +12,13 @@ from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import find, load, runtime_dir, state_dir
 from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
-from wallbox2mqtt.errors import EXIT_FAILED
+from wallbox2mqtt.errors import EXIT_FAILED, ConfigError
 from wallbox2mqtt.log import HIDDEN, setup
+from wallbox2mqtt.storage import Storage
 
 _LOG = logging.getLogger(__name__)
+LOCK_WAIT_S = 15.0
+_LOCK_LOOK_S = 0.2
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -23,7 +26,7 @@ def run(config_file: Path | None) -> int:
     """Run the bridge as its configuration has it; return the exit code.
 
     Raises:
-        ConfigError: the configuration is wrong.
+        ConfigError: the configuration is wrong, or another process runs with the same state.
 
     """
     file = find(config_file, os.environ)
@@ -35,12 +38,33 @@ def run(config_file: Path | None) -> int:
     directory = state_dir(config, os.environ)
     for precaution in precautions(config, file, directory, os.environ):
         _LOG.warning(precaution)
+    storage = Storage(directory, config.wallbox.account)
+    _take_lock(storage)
     try:
         return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)))
     finally:
+        storage.unlock()
         for number in _ENDS:
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
             signal.signal(number, signal.SIG_IGN)
+
+
+def _take_lock(storage: Storage) -> None:
+    """Wait until no other process has the account's files: a container that is being replaced ends within seconds.
+
+    Raises:
+        ConfigError: another process keeps them.
+
+    """
+    ends = time.monotonic() + LOCK_WAIT_S
+    while not storage.lock():
+        if time.monotonic() >= ends:
+            msg = (
+                f"state_dir: another process runs with {storage.directory} and this account, and two would spend its "
+                "budget twice: end the other one, or give this one an account and a state_dir of its own"
+            )
+            raise ConfigError(msg)
+        time.sleep(_LOCK_LOOK_S)
 
 
 def serve(app: App) -> int:

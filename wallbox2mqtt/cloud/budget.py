@@ -1,9 +1,11 @@
 """The budget of an account is law: in no 60 s does the cloud see more requests than it allows.
 
-Counted from the end of one request to the start of the next, so that it holds at the cloud's end of the
-line too, however long a request was under way. Kept in ``state_dir``, so that a crash loop cannot hammer.
+Counted from the end of one request to the start of the next, so that it holds at the cloud's end of the line too,
+however long a request was under way. Kept over restarts, so that a crash loop cannot hammer; where the times of the
+last requests are lost, the budget counts as spent for one window.
 """
 
+import logging
 import math
 import threading
 from collections import Counter, deque
@@ -12,13 +14,17 @@ from contextlib import contextmanager
 
 from wallbox2mqtt.catalogue.quantities import Json, is_number
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.journal import Journal
 from wallbox2mqtt.errors import BudgetSpentError
-from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.storage import StateError, Storage
+
+_LOG = logging.getLogger(__name__)
 
 MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _FINE_S, _COARSE_S, _FEW = 0.001, 1.0, 60
 _ROUNDING_S = 1e-6
+_NO_TIMES = "damaged: these are no times"
 _GRAIN_S = 0.02
 """A cloud that counts «within 60 s» inclusively, or whose clock is a little slower, must not be met."""
 
@@ -28,14 +34,15 @@ class Budget:
 
     def __init__(self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1) -> None:
         """Restore the requests of the last minute before this start; ``most``: what it may be set to later."""
-        self._name, self._clock, self._storage = name, clock, store
+        self._name, self._clock, self._journal = name, clock, Journal(name, store)
         self._lock = threading.Lock()
         self.set_per_minute(per_minute)
         self._most = max(most, self.slots)
         self._running = 0
-        self._ends: deque[float] = deque(self._kept(), maxlen=self._most)
+        self._ends: deque[float] = deque(maxlen=self._most)
         self._minutes: deque[tuple[int, int]] = deque()
         self.total = 0
+        self._restore()
 
     def set_per_minute(self, per_minute: float) -> None:
         """Allow so many requests a minute from now on; those of the last minute count."""
@@ -76,14 +83,15 @@ class Budget:
             self._check()
             self._running += 1
             self._count()
-            self._keep()
+            self._journal.write(self._content(), durable=True)
         try:
             yield
         finally:
             with self._lock:
                 self._running -= 1
                 self._ends.append(self._clock.monotonic())
-                self._keep()
+                # a power cut may lose this: the request then counts as one that was under way
+                self._journal.write(self._content(), durable=False)
 
     def check(self) -> None:
         """Make sure that a request may start now.
@@ -117,32 +125,61 @@ class Budget:
         while self._minutes and self._minutes[0][0] <= oldest:
             self._minutes.popleft()
 
-    def _keep(self) -> None:
-        """Write down when the requests ended, rounded up; large budgets by the second, to keep it quick."""
+    def close(self) -> None:
+        """Keep the times over a stop in order."""
+        with self._lock:
+            self._journal.close(self._content())
+
+    def _content(self) -> dict[str, Json]:
+        """Return when the requests ended, rounded up; large budgets by the second, to keep it quick."""
         now = self._clock.monotonic()
         offset = self._clock.wall() - now
         grain = _FINE_S if len(self._ends) <= _FEW else _COARSE_S
         recent = (end for end in self._ends if now - end < self.window_s + _GRAIN_S)
         counted = Counter(math.ceil((end + offset) / grain) for end in recent)
         ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
-        self._storage.write(self._name, {"ends": ends, "running": self._running})
+        return {"ends": ends, "running": self._running}
 
-    def _kept(self) -> list[float]:
-        """Return the ends of the last window's requests in this process' time; what is in the future ended now."""
-        kept = self._storage.read(self._name)
+    def _restore(self) -> None:
+        """Restore the ends of the last window's requests; where they are not known, the budget is spent."""
+        try:
+            kept = self._journal.load()
+            self._ends.extend([] if kept is None else self._ends_of(kept))
+        except StateError as error:
+            spent = f"it counts as spent for {self.window_s:.0f} s"
+            _LOG.warning("the times of the last requests are unknown, %s budget=%s error=%s", spent, self._name, error)
+            self._spend_all()
+        if not self._journal.open(self._content()) and not self._journal.is_new:
+            self._spend_all()
+
+    def _spend_all(self) -> None:
+        self._ends.extend([self._clock.monotonic()] * self._most)
+
+    def _ends_of(self, kept: dict[str, Json]) -> list[float]:
+        """Return the ends in this process' time; what is in the future ended now.
+
+        Raises:
+            StateError: these are no times.
+
+        """
         now, wall = self._clock.monotonic(), self._clock.wall()
         ends, running = kept.get("ends"), kept.get("running")
-        times = [end for entry in (ends if isinstance(ends, list) else []) for end in self._times(entry)]
-        if isinstance(running, int) and not isinstance(running, bool):
-            # a request was under way when the process died: it may have arrived as late as that
-            times += [wall] * min(max(running, 0), self._most)
-        return sorted(now - max(0.0, wall - end) for end in times if wall - end < self.window_s + _GRAIN_S)[
-            -self._most :
-        ]
+        if not isinstance(ends, list) or not isinstance(running, int) or isinstance(running, bool) or running < 0:
+            raise StateError(_NO_TIMES)
+        times = [end for entry in ends for end in self._times(entry)]
+        # a request was under way when the process died: it may have arrived as late as that
+        times += [wall] * min(running, self._most)
+        recent = [end for end in times if wall - end < self.window_s + _GRAIN_S]
+        return sorted(now - max(0.0, wall - end) for end in recent)[-self._most :]
 
     def _times(self, entry: Json) -> list[float]:
-        """Return the times of an entry, which is (time, count); none where it is something else."""
+        """Return the times of an entry, which is (time, count).
+
+        Raises:
+            StateError: it is something else.
+
+        """
         match entry:
-            case [int() | float() as end, int() as count] if is_number(end) and is_number(count):
-                return [float(end)] * min(max(count, 0), self._most)
-        return []
+            case [int() | float() as end, int() as count] if is_number(end) and is_number(count) and count > 0:
+                return [float(end)] * min(count, self._most)
+        raise StateError(_NO_TIMES)

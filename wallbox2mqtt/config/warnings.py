@@ -80,11 +80,19 @@ def _holds_a_password(config: Config, environ: Mapping[str, str]) -> bool:
 
 
 def _directory(state_dir: Path) -> Iterator[str]:
-    if (mode := _mode(state_dir)) & _OTHERS:
+    if _is_ours(state_dir) and (mode := _mode(state_dir)) & _OTHERS:
         yield (
             f"state_dir holds the account's tokens and is open to every user of this machine (mode {mode:o}): "
             f"chmod o= {state_dir}; in a systemd unit StateDirectoryMode=0700"
         )
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether the directory is of the user that runs this: nobody else's rights are to be changed."""
+    try:
+        return path.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _mode(path: Path) -> int:

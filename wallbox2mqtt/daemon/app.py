@@ -85,7 +85,7 @@ class App:
         self._topics = Topics(config.mqtt.base_topic)
         births = config.home_assistant.births
         self._mqtt = self._new_mqtt(births)
-        store = Storage(state_dir, config.wallbox.account)
+        store = Storage(state_dir, config.wallbox.account, runtime_dir)
         ranges = Ranges(self._mqtt)
         parts = Bridge(config, self._topics, clock, store, ranges, self._new_listener())
         self._status_reads = parts.status_reads
@@ -301,6 +301,8 @@ class App:
         try:
             self._answer_all()
             self._say_offline()
+            for budget in (self._shared.reads, self._shared.writes):
+                budget.close()
         finally:
             self._watchdog.stop()
 

@@ -124,6 +124,7 @@ def read(path: Path) -> Beat | None:
     """Read a heartbeat; None where it is none, or of another version."""
     try:
         kept: Any = json.loads(path.read_bytes())
+        kept.pop("version", None)
         beat = Beat(**kept)
         ages = [number for pair in beat.threads.values() for number in (pair[0], pair[1])]
     except (OSError, ValueError, TypeError, AttributeError, LookupError):

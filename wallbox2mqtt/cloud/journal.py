@@ -1,0 +1,71 @@
+"""Where a budget keeps the times of its requests, which change each minute and must not be lost unnoticed.
+
+In the runtime directory where there is one: a reboot or a crash takes it away, and ``state_dir``, which keeps its path,
+tells that something is missing. Without one in ``state_dir``, written through to the disk.
+"""
+
+from pathlib import Path
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.storage import StateError, Storage
+
+_PATH = "runtime"
+
+
+class Journal:
+    """One file. ``load`` it once, before the first ``write``."""
+
+    def __init__(self, name: str, storage: Storage) -> None:
+        """Name the file."""
+        self._name, self._storage = name, storage
+        self._active = storage
+        self.is_new = storage.is_new
+
+    def load(self) -> dict[str, Json] | None:
+        """Return what was written last; None where this account is new.
+
+        Raises:
+            StateError: that is lost, or cannot be used.
+
+        """
+        kept = self._storage.load(self._name)
+        if kept is None and not self._storage.is_new:
+            msg = "the file is missing, although the account is known"
+            raise StateError(msg)
+        path = None if kept is None else kept.get(_PATH)
+        if isinstance(path, str):
+            # of a process that runs, or of one that did not end in order
+            self._active = self._storage.elsewhere(Path(path))
+            kept = self._active.load(self._name)
+            if kept is None:
+                self._active = self._storage
+                msg = "they were in memory, and the program or the machine did not end in order"
+                raise StateError(msg)
+        return kept
+
+    def open(self, content: dict[str, Json]) -> bool:
+        """Write the first content, from now on into the runtime directory where there is one; return whether it is.
+
+        Power may fail after each step: what ``state_dir`` says is never older than what it points to.
+        """
+        runtime = self._storage.runtime
+        if runtime is not None:
+            self._active = self._storage.elsewhere(runtime)
+        if self._active is not self._storage:
+            path: dict[str, Json] = {_PATH: str(self._active.directory)}
+            if self._active.write(self._name, content) and self._storage.write(self._name, path, durable=True):
+                return True
+            self._active = self._storage
+        return self.write(content, durable=True)
+
+    def write(self, content: dict[str, Json], *, durable: bool) -> bool:
+        """Write this; return whether it is kept. What is old is removed where it is not: a missing file is noticed."""
+        kept = self._active.write(self._name, content, durable=durable and self._active is self._storage)
+        if not kept:
+            self._active.discard(self._name)
+        return kept
+
+    def close(self, content: dict[str, Json]) -> None:
+        """Write the last content to ``state_dir``: the program ends in order."""
+        if self._storage.write(self._name, content, durable=True) and self._active is not self._storage:
+            self._active.discard(self._name)
