@@ -379,6 +379,7 @@ def row_of(**changes: Any) -> Field:  # noqa: ANN401 - each test breaks another 
         pytest.param({"sources": ("y",)}, "derived from nothing", id="sources-for-nothing"),
         pytest.param({"enabled": False}, "an everyday field is enabled", id="everyday-disabled"),
         pytest.param({"category": "rare"}, "its category is none", id="category"),
+        pytest.param({"essential": True}, "no list shows", id="essential-in-no-list"),
         pytest.param({"name": ""}, "no meaning or name", id="nameless"),
         pytest.param({"meaning": ""}, "no meaning or name", id="meaningless"),
         pytest.param({"config_key": "x"}, "a config key goes with a body", id="config-without-body"),

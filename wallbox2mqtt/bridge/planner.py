@@ -13,6 +13,7 @@ from collections.abc import Callable
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.target import LIST, Document, Target, basics, details
+from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.documents import Listed
 
@@ -27,7 +28,7 @@ _ACTIVE_WEIGHT, _BASIC_WEIGHT = 3.0, 1 / 12
 _BASIC_AFTER = 30
 """Details of a charging charger, alone in its account, that come before its first basic document: it takes the place of
 a detail, so that the next one shows a picture of two intervals."""
-_ESSENTIAL = frozenset({"status_id", "charging_power", "added_energy"})
+_ESSENTIAL = frozenset(row.key for row in FIELDS.values() if row.essential)
 
 
 class Planner:

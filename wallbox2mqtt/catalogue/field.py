@@ -76,7 +76,7 @@ class Field:
     ``private``: tells who, where or which one, so it is replaced in a copy for a bug report.
     ``on_off``: the numbers that mean yes and no. ``feature``: what the account's plan must have. ``unused``: the
     value of a charger that does not use it. ``quasar``: other chargers do not know it. What a charger does not use or
-    know is disabled in Home Assistant at first.
+    know is disabled in Home Assistant at first. ``essential``: a list that shows it of no charger is not worth reading.
     """
 
     name: str
@@ -106,6 +106,7 @@ class Field:
     feature: str | None = None
     unused: Json = None
     quasar: bool = False
+    essential: bool = False
 
     def __post_init__(self) -> None:
         """Work out the key, and refuse a row that contradicts itself."""
@@ -134,6 +135,7 @@ class Field:
             and not self.private,
             "a setting can be set": self.category == "config" and self.command is None,
             "buttons are words of a command": bool(self.buttons) and self.command is None,
+            "no list shows what is essential of one": self.essential and self.sweep is None,
             "it has no meaning or name": not self.meaning or not self.name,
             "a config key goes with a body": (self.config_key is None) != (self.config is None),
             "the example is not of its kind": not self._example_fits(),

@@ -100,6 +100,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="status_id",
         sweep="status",
+        essential=True,
         v2="status",
         name="Status code",
         quantity=q.NUMBER,
@@ -163,6 +164,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="charging_power",
         sweep="chargingPower",
+        essential=True,
         negative_at=("status_id", DISCHARGING),
         name="Charging power",
         quantity=q.POWER_KW,
@@ -172,6 +174,7 @@ STATE: tuple[Field, ...] = (
     Field(
         detail="added_energy",
         sweep="addedEnergy",
+        essential=True,
         name="Added energy",
         quantity=q.ENERGY_KWH,
         meaning="energy of this session; stays until the next one begins",
