@@ -26,7 +26,7 @@ from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
 from wallbox2mqtt.cloud import Account, CloudClient
 from wallbox2mqtt.cloud.auth import SignInAnswer, Way
-from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Document, Reading, read_basic, read_detail, read_sweep
+from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Origin, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.mqtt import Connected, Message, Reply
@@ -366,7 +366,7 @@ def test_no_key_of_a_document_makes_a_topic_of_the_bridge(document: dict[str, Js
     try:
         reading = read_detail({"status_id": 161, **document})
     except BadAnswerError:
-        reading = Reading({}, document=Document.DETAIL)
+        reading = Reading({}, origin=Origin.DETAIL)
     picture.read(7, reading, 1.0, None)
     for topic in published:
         assert topic.startswith("w/7/")

@@ -17,8 +17,8 @@ from wallbox2mqtt.catalogue import FIELDS, Field, Json, Shape
 from wallbox2mqtt.cloud.documents import (
     LONGEST_KEY,
     LONGEST_TEXT,
-    Document,
     Listed,
+    Origin,
     Reading,
     read_answer,
     read_basic,
@@ -278,8 +278,8 @@ def test_null_object_leaves_its_members_out() -> None:
 
 
 def test_an_empty_detail_says_that_all_is_gone() -> None:
-    assert read_detail({}) == Reading({}, document=Document.DETAIL)
-    assert read_detail({"config_data": {}}) == Reading({}, document=Document.DETAIL)
+    assert read_detail({}) == Reading({}, origin=Origin.DETAIL)
+    assert read_detail({"config_data": {}}) == Reading({}, origin=Origin.DETAIL)
 
 
 @pytest.mark.parametrize(
@@ -682,7 +682,7 @@ def test_answer_of_put_charger() -> None:
         "name": "Garage",
     }
     assert reading.values["basic/maxChargingCurrent"] == 16
-    assert reading.document is Document.PUT_CHARGER
+    assert reading.origin is Origin.PUT_CHARGER
     assert not reading.complete, "what is missing from a write's answer has not changed"
 
 

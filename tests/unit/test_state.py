@@ -16,7 +16,7 @@ from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.kept_keys import MAX_FIELDS
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, STATUSES, Json
-from wallbox2mqtt.cloud.documents import Document, Reading, read_answer, read_detail
+from wallbox2mqtt.cloud.documents import Origin, Reading, read_answer, read_detail
 from wallbox2mqtt.simulator import capture
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics, payload
@@ -132,12 +132,12 @@ class TestPublishing:
     def test_announcing_says_what_is_so_by_then(self, chart: Chart) -> None:
         """A slow broker takes a fleet little by little, and what it was told meanwhile must not be overwritten."""
         for charger_id in (ONE, ONE + 1, ONE + 2):
-            chart.states.read(charger_id, Reading({"name": "A"}, document=Document.DETAIL), 1, None)
+            chart.states.read(charger_id, Reading({"name": "A"}, origin=Origin.DETAIL), 1, None)
         chart.published.clear()
         turns = chart.states.announcing()
         assert next(turns) == ONE
         assert {topic.split("/")[1] for topic, _ in chart.published} == {str(ONE)}
-        chart.states.read(ONE + 1, Reading({"name": "B"}, document=Document.DETAIL), 2, None)
+        chart.states.read(ONE + 1, Reading({"name": "B"}, origin=Origin.DETAIL), 2, None)
         chart.states.forget(ONE + 2)
         assert list(turns) == [ONE + 1, ONE + 2]
         names = [(topic, text) for topic, text in chart.published if topic.endswith("name")]
@@ -214,8 +214,8 @@ class TestEdition:
     def test_so_does_the_first_of_each_document(self, chart: Chart, revision: Callable[[], bool]) -> None:
         chart.sweep(0, charging_power=0)
         assert revision()
-        for document in (Document.DETAIL, Document.BASIC):
-            chart.states.read(ONE, Reading({"charging_power": 0}, document=document), 1, None)
+        for origin in (Origin.DETAIL, Origin.BASIC):
+            chart.states.read(ONE, Reading({"charging_power": 0}, origin=origin), 1, None)
             assert revision()
 
     def test_and_a_command(self, chart: Chart, revision: Callable[[], bool]) -> None:
@@ -332,9 +332,9 @@ class TestMissingAndWrong:
 
     def test_basic_and_detail_do_not_miss_one_anothers_keys(self, chart: Chart) -> None:
         chart.detail(1, name="A")
-        chart.states.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, document=Document.BASIC), 2, None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, origin=Origin.BASIC), 2, None)
         chart.detail(3, name="A")
-        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, document=Document.BASIC), 4, None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 4, None)
         assert chart.of("name") == ["A"]
         assert chart.of("basic/wifiSignal") == ["50"]
         assert chart.of("basic/new") == ["1", "None"]
@@ -371,14 +371,14 @@ class TestRestart:
     def test_of_each_document_by_itself(self, store: Storage) -> None:
         first = Chart(store=store)
         first.detail(0, cost=0.5)
-        first.states.read(ONE, Reading({"basic/wifiSignal": 50}, document=Document.BASIC), 1, None)
+        first.states.read(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 1, None)
         again = Chart(store=store)
         again.detail(0, cost=0.6)
         assert again.of("basic/wifiSignal") == []
         snapshot = again.states.snapshot(ONE)
         assert snapshot is not None
         assert not snapshot.has_basic
-        again.states.read(ONE, Reading({}, document=Document.BASIC), 1, None)
+        again.states.read(ONE, Reading({}, origin=Origin.BASIC), 1, None)
         assert again.of("basic/wifiSignal") == ["None"]
 
     def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Storage) -> None:
@@ -477,7 +477,7 @@ class TestAge:
 
     def test_a_basic_document_that_is_older_than_a_writes_answer(self, chart: Chart) -> None:
         chart.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, wifiSignal=70))
-        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, document=Document.BASIC), 9, None)
+        chart.states.read(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 9, None)
         assert chart.of("basic/wifiSignal") == ["70"]
 
     def test_the_writes_answer_is_a_reading_of_the_rest(self, chart: Chart) -> None:

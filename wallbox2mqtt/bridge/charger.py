@@ -16,7 +16,7 @@ from wallbox2mqtt.bridge.field_sets import COMPARED, DERIVED_OF, HELD, MEASUREME
 from wallbox2mqtt.bridge.hold import Hold, Verdict, is_less, same
 from wallbox2mqtt.bridge.kept_keys import KeptKeys, admit_keys
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
-from wallbox2mqtt.cloud.documents import Document, Reading
+from wallbox2mqtt.cloud.documents import Origin, Reading
 from wallbox2mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, payload
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Source:
     ``confirms``: it was read to see how things are, and is not the answer to another command.
     """
 
-    document: Document
+    origin: Origin
     begun: float
     confirms: bool
 
@@ -72,18 +72,18 @@ class KnownCharger:
     """The fields as they are shown."""
     read_at: dict[str, float] = field(default_factory=dict)
     """When the reading of a field began."""
-    homes: set[Document] = field(default_factory=set)
+    homes: set[Origin] = field(default_factory=set)
     """The whole documents that were read since the start."""
-    gone: dict[Document, frozenset[str]] = field(default_factory=dict)
+    gone: dict[Origin, frozenset[str]] = field(default_factory=dict)
     """Keys by the document that no longer has them."""
     holds: dict[str, Hold] = field(default_factory=dict)
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     """Values that were shown shortly before, and until when."""
     uncertain_since: dict[str, float] = field(default_factory=dict)
     """Since when it is unknown whether a write of a field had its effect."""
-    said: dict[Document, dict[str, Json]] = field(default_factory=dict)
+    said: dict[Origin, dict[str, Json]] = field(default_factory=dict)
     """What each document said last of the fields that several show."""
-    brought_by: dict[str, Document] = field(default_factory=dict)
+    brought_by: dict[str, Origin] = field(default_factory=dict)
     """The document whose change is shown."""
     repeats: dict[str, int] = field(default_factory=dict)
     """How often that change was contradicted since its document was read."""
@@ -105,7 +105,7 @@ class KnownCharger:
         if not self.detailed:
             return None
         gone = frozenset[str]().union(*self.gone.values())
-        return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Document.BASIC in self.homes)
+        return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Origin.BASIC in self.homes)
 
     def announce(self) -> None:
         """Publish everything anew."""
@@ -123,9 +123,9 @@ class KnownCharger:
         """Take a document that a read brought; return the commands that turn out to have had no effect."""
         values = self._said(reading)
         if reading.complete:
-            values |= self._gone(values.keys() | reading.wrong.keys(), reading.document)
-        unconfirmed = self._take(values, Source(reading.document, begun, confirms=True))
-        if reading.document is Document.DETAIL:
+            values |= self._gone(values.keys() | reading.wrong.keys(), reading.origin)
+        unconfirmed = self._take(values, Source(reading.origin, begun, confirms=True))
+        if reading.origin is Origin.DETAIL:
             self.revision += int(not self.detailed)
             self.detailed = True
             self.stale = _is_stale(reading.values.get("last_sync"), server_time)
@@ -148,7 +148,7 @@ class KnownCharger:
         for key in followers - wished.keys():
             self.holds.pop(key, None)  # an earlier command's, which this one has overtaken
         others = {key: value for key, value in self._said(answer).items() if key not in wished}
-        source = Source(answer.document, begun, confirms=False)
+        source = Source(answer.origin, begun, confirms=False)
         unconfirmed = self._take(others, source)
         unconfirmed += self._follow({key: self.values[key] for key in wished}, source)
         self.update_availability()
@@ -196,22 +196,22 @@ class KnownCharger:
         List and detail may disagree for long: what was shown would change with each reading. The newer change counts
         until its document is read again, and for two contradictions at most: it may be out of date itself.
         """
-        last = self.said.setdefault(source.document, {})
+        last = self.said.setdefault(source.origin, {})
         old = set()
         for key in values.keys() & COMPARED:
             repeated = key in last and same(last[key], values[key])
             last[key] = values[key]
             if same(values[key], self.values.get(key)):
                 self.repeats.pop(key, None)
-            elif repeated and key not in self.holds and self._may_be_late(source.document, self.brought_by.get(key)):
+            elif repeated and key not in self.holds and self._may_be_late(source.origin, self.brought_by.get(key)):
                 self.repeats[key] = self.repeats.get(key, 0) + 1
                 old |= {key} if self.repeats[key] <= _MAX_REPEATS else set()
         return {key: value for key, value in values.items() if key not in old}
 
     @staticmethod
-    def _may_be_late(one: Document, other: Document | None) -> bool:
+    def _may_be_late(one: Origin, other: Origin | None) -> bool:
         """Return whether two documents may disagree for long: the list of chargers and any other one."""
-        return other is not None and one is not other and Document.SWEEP in {one, other}
+        return other is not None and one is not other and Origin.SWEEP in {one, other}
 
     def _offer(self, key: str, value: Json, source: Source) -> QueuedCommand | None:
         """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
@@ -251,7 +251,7 @@ class KnownCharger:
             kept = [(old, until) for old, until in self.was.get(key, []) if begun - until <= self.settle_s]
             self.was[key] = [*kept, (before, begun)]
         if key in COMPARED and (changed or key not in self.brought_by):
-            self.brought_by[key] = source.document
+            self.brought_by[key] = source.origin
             self.repeats.pop(key, None)
         self.values[key] = value
         self.read_at[_timestamp_key(key)] = begun
@@ -275,7 +275,7 @@ class KnownCharger:
                 failed.append(self._offer(key, value, replace(source, begun=at)))
         return [command for command in failed if command is not None]
 
-    def _gone(self, here: AbstractSet[str], home: Document) -> dict[str, Json]:
+    def _gone(self, here: AbstractSet[str], home: Origin) -> dict[str, Json]:
         """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
         before = self.kept.of(self.id).get(home.value, frozenset())
         self.kept.put(self.id, home.value, before | here)

@@ -12,7 +12,7 @@ from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud import CloudClient
 from wallbox2mqtt.cloud.budget import MINUTE_S
-from wallbox2mqtt.cloud.documents import Document, read_answer
+from wallbox2mqtt.cloud.documents import Origin, read_answer
 from wallbox2mqtt.errors import (
     BadAnswerError,
     BudgetSpentError,
@@ -125,7 +125,7 @@ class StatusReads:
         self._last = self._last_of[charger_id] = self._clock.monotonic()
         try:
             answer = self._cloud.status(charger_id)
-            reading = read_answer(answer.body, Document.PUT_CHARGER.value)
+            reading = read_answer(answer.body, Origin.PUT_CHARGER.value)
             if not reading.values:
                 msg = "the answer to a status read shows nothing"
                 raise BadAnswerError(msg, answer.http_status)

@@ -32,8 +32,8 @@ LONGEST_KNOWN_TEXT = 255
 _BIDI = re.compile(f"[{BIDI_CONTROLS}]")
 
 
-class Document(enum.Enum):
-    """The documents that say something of a charger; the last two answer writes."""
+class Origin(enum.Enum):
+    """Which document a reading is of; the last two answer writes."""
 
     DETAIL = "detail"
     BASIC = "basic"
@@ -53,12 +53,12 @@ class Reading:
     values: dict[str, Json]
     wrong: dict[str, str] = field(default_factory=dict)
     impossible: dict[str, str] = field(default_factory=dict)
-    document: Document = Document.SWEEP
+    origin: Origin = Origin.SWEEP
 
     @property
     def complete(self) -> bool:
         """Whether a key that such a document once had and that is missing now is unknown."""
-        return self.document in {Document.DETAIL, Document.BASIC}
+        return self.origin in {Origin.DETAIL, Origin.BASIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +183,12 @@ class _Reader:
             if leaf.startswith(f"{key}/"):
                 self.wrong[leaf] = f"{key} is no object but {type(value).__name__}"
 
-    def reading(self, document: Document) -> Reading:
+    def reading(self, origin: Origin) -> Reading:
         for key, (other, at) in _NEGATIVE_AT.items():
             number = self.values.get(key)
             if isinstance(number, int | float) and number > 0 and self.values.get(other) == at:
                 self.values[key] = -number
-        return Reading(self.values, self.wrong, self.impossible, document)
+        return Reading(self.values, self.wrong, self.impossible, origin)
 
 
 def read_detail(document: Json) -> Reading:
@@ -213,7 +213,7 @@ def read_detail(document: Json) -> Reading:
     reader = _Reader()
     reader.walk(top, "")
     reader.walk({name: value for name, value in (config or {}).items() if name not in top}, "")
-    return reader.reading(Document.DETAIL)
+    return reader.reading(Origin.DETAIL)
 
 
 def _charger_data(document: Json) -> dict[str, Json] | None:
@@ -235,7 +235,7 @@ def read_basic(document: Json) -> Reading:
         raise BadAnswerError(msg)
     reader = _Reader()
     reader.walk(charger, "basic/")
-    return reader.reading(Document.BASIC)
+    return reader.reading(Origin.BASIC)
 
 
 def read_sweep(document: Json) -> list[Listed]:
@@ -273,7 +273,7 @@ def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
         charger_id,
         name if isinstance(name, str) else "",
         model if isinstance(model, str) else "",
-        _part(charger, _SWEEP).reading(Document.SWEEP),
+        _part(charger, _SWEEP).reading(Origin.SWEEP),
     )
 
 
@@ -294,12 +294,12 @@ def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Reader:
 
 def read_answer(document: Json, form: str | None) -> Reading:
     """Read what a write's answer shows; ``form`` as the request's row names it. Anything else shows nothing."""
-    if form == Document.PUT_CHARGER.value and (charger := _charger_data(document)) is not None:
+    if form == Origin.PUT_CHARGER.value and (charger := _charger_data(document)) is not None:
         reader = _part(charger, _V2)
         reader.walk(charger, "basic/")
-        return reader.reading(Document.PUT_CHARGER)
-    if form == Document.CONFIG.value and isinstance(document, dict):
+        return reader.reading(Origin.PUT_CHARGER)
+    if form == Origin.CONFIG.value and isinstance(document, dict):
         # an answer under «data», as one public script has it, and the plain one that all others have
         inner = document.get("data")
-        return _part(inner if isinstance(inner, dict) else document, _CONFIG).reading(Document.CONFIG)
+        return _part(inner if isinstance(inner, dict) else document, _CONFIG).reading(Origin.CONFIG)
     return Reading({})
