@@ -60,6 +60,11 @@ def is_topic(text: str) -> bool:
     return _UNSAFE.search(text.replace("/", "")) is None
 
 
+def is_command_size(rest: str) -> bool:
+    """Return whether a ``…/set`` topic, without the base topic, is no longer and no deeper than any command's."""
+    return len(rest.encode()) <= LONGEST_COMMAND and rest.count("/") <= DEEPEST_COMMAND + 1
+
+
 def safe_part(name: str, *, top: bool) -> str:
     """Make an API key safe as one level of a topic; ``top``: it stands directly below the charger.
 
@@ -109,9 +114,10 @@ class CommandTopic:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics below a base topic."""
+    """The topics below a base topic. ``discovery``: Home Assistant's prefix, below which it believes what is said."""
 
     base: str
+    discovery: str = "homeassistant"
 
     def bridge(self, name: str) -> str:
         """Return a topic of the bridge itself: state, cloud, cloud_reason, last_poll, info, health …."""
@@ -153,12 +159,13 @@ class Topics:
         level = topic.removeprefix(f"{self.base}/").partition("/")[0] if topic.startswith(f"{self.base}/") else ""
         return not (
             not topic
-            or topic.startswith("$")
+            or topic.startswith(("$", f"{self.discovery}/"))
             or {"+", "#"} & set(topic)
             or _CONTROL.search(topic)
             or len(topic.encode(errors="replace")) > LONGEST_REPLY
             or level == "bridge"
             or level.isdecimal()
+            or topic == self.discovery
             or self.parse_command(topic) is not None
         )
 

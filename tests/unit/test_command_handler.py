@@ -147,6 +147,20 @@ class TestTopics:
         assert parts.sent_writes == []
 
 
+def test_what_publishers_can_provoke_is_told_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Of 9,000 lines 33 MB came in 15 seconds."""
+    parts = make()
+    reply = Reply(f"w/{ONE}/locked", None)
+    with caplog.at_level(logging.INFO):
+        for number in range(50):
+            for topic in (f"{number + 1000}/locked", f"name{number}/locked", f"bridge/unknown{number}"):
+                parts.send(topic, "1")
+            parts.send("bridge/refresh", "1", stored=True)
+            parts.send(f"{ONE}/refresh", "", reply=reply)
+    told = [one for one in caplog.records if one.name.endswith("command_handler") and one.levelno >= logging.WARNING]
+    assert len(told) == 5
+
+
 class TestRetained:
     def test_is_rejected(self, make: Make) -> None:
         parts = make()

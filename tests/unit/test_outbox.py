@@ -2,7 +2,7 @@
 
 import pytest
 
-from wallbox2mqtt.mqtt.outbox import MOST_OPEN, Outbox, Outgoing
+from wallbox2mqtt.mqtt.outbox import MAX_RESULT_BYTES, MOST_OPEN, Outbox, Outgoing
 
 
 class Broker:
@@ -86,3 +86,30 @@ def test_at_the_end_answers_and_ends_of_topics_go_out_room_or_not(broker: Broker
     assert broker.taken == ["answer", "gone"]
     broker.outbox.connected()
     assert not broker.outbox.online, "nothing follows the last words"
+
+
+def test_answers_take_no_more_room_than_there_is_whatever_their_topics() -> None:
+    broker = Broker()
+    broker.outbox.connected()
+    large = "x" * 1000
+    for number in range(20_000):
+        broker.outbox.result(result(f"{number}{large}"))
+    dropped = broker.outbox.dropped_results()
+    broker.outbox.answer()
+    kept = broker.takes(20_000)
+    assert dropped + len(kept) == 20_000
+    assert sum(map(len, kept)) <= MAX_RESULT_BYTES
+    assert kept[-1].startswith("19999"), "the newest"
+
+
+def test_what_comes_back_is_sent_before_what_waits() -> None:
+    broker = Broker()
+    broker.outbox.connected()
+    broker.outbox.answer()
+    broker.outbox.result(result("waits"))
+    broker.outbox.disconnected()
+    broker.outbox.returned([result("a"), state("again"), end("gone"), result("b")])
+    broker.outbox.connected()
+    broker.outbox.answer()
+    assert [topic for topic in broker.takes(100) if topic != "gone"] == ["a", "b", "waits"]
+    assert "gone" in broker.taken

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.hostile import json_values
 from wallbox2mqtt.catalogue import FIELDS, Json
-from wallbox2mqtt.topics import CommandTopic, Topics, payload, safe_part, to_json
+from wallbox2mqtt.topics import CommandTopic, Topics, is_command_size, payload, safe_part, to_json
 
 TOPICS = Topics("wallbox")
 COMMAND_KEYS = [key for key, row in FIELDS.items() if row.command]
@@ -214,3 +214,19 @@ def test_each_command_topic_fits_one_filter(key: str) -> None:
 def test_no_state_fits_a_filter(key: str) -> None:
     for topic in (TOPICS.field(1, key), TOPICS.result(1, key), TOPICS.state):
         assert not any(fits(pattern, topic) for pattern in TOPICS.command_filters())
+
+
+@pytest.mark.parametrize(
+    ("rest", "may"),
+    [
+        ("900001/locked/set", True),
+        ("900001/basic/resume/totalEnergy/set", True),
+        ("900001/a/b/c/d/set", False),
+        (f"900001/{'x' * 180}/set", True),
+        (f"900001/{'x' * 200}/set", False),
+        (f"900001/{'é' * 100}/set", False),
+    ],
+    ids=["field", "deepest", "deeper", "long", "longer", "longer in bytes"],
+)
+def test_no_command_is_longer_or_deeper_than_those_of_rows(rest: str, *, may: bool) -> None:
+    assert is_command_size(rest) is may

@@ -13,6 +13,7 @@ from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Field, FirstValues, Intent, NotReadYetError, parse, read_payload
 from wallbox2mqtt.errors import InvalidPayloadError
+from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.mqtt import Message, Reply
 from wallbox2mqtt.topics import LONGEST_REPLY, CommandTopic, Topics
 
@@ -32,6 +33,7 @@ class CommandHandler:
         self._topics, self._reader, self._allowed = topics, reader, allowed
         self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue
         self._results = shared.results
+        self._ignored = RepeatedFault(_LOG, "ignored what others publish", "", shared.clock)
         self._accept_retained = accept_retained
 
     def take(self, message: Message) -> None:
@@ -45,7 +47,7 @@ class CommandHandler:
             return
         charger_id = topic.charger_id
         if charger_id is None or not topic.key:
-            _LOG.warning("ignored a message, this is no command of a charger topic=%.200s", message.topic)
+            self._ignore("this is no command of a charger", message.topic)
             return
         self._sort(
             QueuedCommand(
@@ -72,14 +74,18 @@ class CommandHandler:
             return None
         if self._topics.may_reply_to(reply.topic) and len(reply.correlation or b"") <= LONGEST_REPLY:
             return reply
-        _LOG.warning("no answer goes to this response topic topic=%.200s", reply.topic)
+        self._ignore("no answer goes to this response topic", reply.topic)
         return None
+
+    def _ignore(self, reason: str, topic: str) -> None:
+        """Say what is ignored; whoever may publish could fill a disk with each time of it."""
+        self._ignored.occurs(reason, f"reason={reason!r} topic={topic:.200}")
 
     def _take_for_bridge(self, topic: CommandTopic, message: Message, refusal: str | None) -> None:
         if topic.key != "refresh":
-            _LOG.warning("ignored a message, the bridge knows no such command topic=%.200s", message.topic)
+            self._ignore("the bridge knows no such command", message.topic)
         elif refusal is not None:
-            _LOG.warning("ignored a message, %s topic=%.200s", refusal, message.topic)
+            self._ignore(refusal, message.topic)
         else:
             self._reader.want_all()
 
@@ -88,7 +94,7 @@ class CommandHandler:
         if command.charger_id not in self._registry.chargers:
             if self._registry.was_listed or self._states.has_detail(command.charger_id):
                 topic = self._topics.command(command.charger_id, command.key)
-                _LOG.warning("ignored a command for an unknown charger topic=%.200s", topic)
+                self._ignore("this is a command for an unknown charger", topic)
             else:
                 self._hold(command)
         elif command.refusal is not None:
@@ -113,7 +119,7 @@ class CommandHandler:
             self._results.failed(command, "too many commands wait for the first reading")
         else:
             topic = self._topics.command(command.charger_id, command.key)
-            _LOG.warning("dropped a command, too many wait for the list of chargers topic=%.200s", topic)
+            self._ignore("too many commands wait for the list of chargers", topic)
 
     def _refusal_of(self, charger_id: int) -> str | None:
         """Return why a charger's commands would only wait in vain, or None."""

@@ -82,7 +82,7 @@ class App:
         self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
         self._exit: _Exit | None = None
         self._scheduler = Scheduler(clock)
-        self._topics = Topics(config.mqtt.base_topic)
+        self._topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
         births = config.home_assistant.births
         self._mqtt = self._new_mqtt(births)
         store = Storage(state_dir, config.wallbox.account, runtime_dir)

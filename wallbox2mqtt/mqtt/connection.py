@@ -38,7 +38,7 @@ from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, new_client, 
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
 from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
 from wallbox2mqtt.mqtt.unpublished import Unpublished
-from wallbox2mqtt.topics import OFFLINE, ONLINE, is_topic
+from wallbox2mqtt.topics import LONGEST_REPLY, OFFLINE, ONLINE, is_command_size, is_topic
 from wallbox2mqtt.watchdog import Pulse
 
 QOS = 1
@@ -453,7 +453,9 @@ class MqttConnection:
         reply = None
         to = getattr(message.properties, "ResponseTopic", None)
         if to and not {"+", "#"} & set(to):
-            reply = Reply(to, getattr(message.properties, "CorrelationData", None))
+            # one that is too long is no longer one, and says so: what it stands for must not wait
+            correlation = getattr(message.properties, "CorrelationData", None)
+            reply = Reply(to[: LONGEST_REPLY + 1], correlation and correlation[: LONGEST_REPLY + 1])
         looked_up = any(topic_matches_sub(name, topic) for name in self._looked_up)
         payload = bytes(message.payload[: _LOOKED_UP_BYTES if looked_up else MAX_PAYLOAD_BYTES + 1])
         at = self._clock.monotonic() - self._gaps.age_s()
@@ -461,6 +463,7 @@ class MqttConnection:
         expires = math.inf if life_s is None else at + life_s
         arrived = Message(topic, payload, message.retain, at, reply, expires=expires)
         if self._is_command(topic):
-            self._guard.take(arrived)
+            if is_command_size(topic.removeprefix(self._everything[:-1])):
+                self._guard.take(arrived)
         elif looked_up or any(topic_matches_sub(name, topic) for name in self._listened):
             self._on_event(arrived)

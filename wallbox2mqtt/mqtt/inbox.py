@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 from wallbox2mqtt.mqtt import Message
 
 MOST_MESSAGES = 20_000
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 6 * 1024 * 1024
+_REFRESH = "/bridge/refresh/set"
 
 _EventT = TypeVar("_EventT")
 
@@ -20,6 +21,7 @@ class Inbox(Generic[_EventT]):
         self._queue: queue.SimpleQueue[_EventT] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._messages = self._bytes = self._dropped = 0
+        self._refreshes: set[str] = set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -37,11 +39,15 @@ class Inbox(Generic[_EventT]):
                 return
             size = event.size
             with self._lock:
+                if event.topic in self._refreshes:
+                    return  # one that waits will do for all
                 if self._messages >= MOST_MESSAGES or self._bytes + size > MOST_BYTES:
                     self._dropped += 1
                     return
                 self._messages += 1
                 self._bytes += size
+                if event.topic.endswith(_REFRESH):
+                    self._refreshes.add(event.topic)
         self._queue.put(event)
 
     def get(self, timeout: float = 0.0) -> _EventT:
@@ -56,6 +62,7 @@ class Inbox(Generic[_EventT]):
             with self._lock:
                 self._messages -= 1
                 self._bytes -= event.size
+                self._refreshes.discard(event.topic)
         return event
 
     def dropped(self) -> int:

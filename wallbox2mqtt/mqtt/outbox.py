@@ -9,8 +9,10 @@ MOST_OPEN = 500
 """Messages that paho may have of us. It keeps an object and a packet of each until the broker has acknowledged it."""
 MAX_KEPT_RESULTS = 1000
 """Answers that are kept while the broker is away."""
-MAX_WAITING_RESULTS = 10_000
+MAX_WAITING_RESULTS = 25_000
 """Answers that may wait for a broker that is there, but slower than those who command."""
+MAX_RESULT_BYTES = 8 * 1024 * 1024
+"""Bytes of answers that wait: whoever commands chooses how long their topics are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class Outgoing:
     payload: bytes
     retain: bool
     correlation: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes, nearly."""
+        return len(self.topic) + len(self.payload) + len(self.correlation or b"")
 
     @property
     def takes_back(self) -> bool:
@@ -47,7 +54,7 @@ class Outbox:
         self._states: OrderedDict[object, Outgoing] = OrderedDict()
         self._results: deque[Outgoing] = deque()
         self._online = self._answers = self._turn = self._closed = False
-        self._dropped = 0
+        self._dropped = self._result_bytes = 0
 
     @property
     def online(self) -> bool:
@@ -76,6 +83,7 @@ class Outbox:
         """Send an answer; the newest are kept while they cannot be sent."""
         with self._lock:
             self._results.append(message)
+            self._result_bytes += message.size
             self._answers = self._answers or self._online  # behind those that were kept
             self._go_on()
             self._trim()
@@ -121,6 +129,7 @@ class Outbox:
                 elif message.takes_back and message.topic not in self._states:
                     self._states[message.topic] = message
             self._results.extendleft(reversed(results))
+            self._result_bytes += sum(message.size for message in results)
             self._trim()
 
     def close(self) -> bool:
@@ -141,8 +150,8 @@ class Outbox:
 
     def _trim(self) -> None:
         most = MAX_WAITING_RESULTS if self._online else MAX_KEPT_RESULTS
-        while len(self._results) > most:
-            self._results.popleft()
+        while len(self._results) > most or self._result_bytes > MAX_RESULT_BYTES:
+            self._result_bytes -= self._results.popleft().size
             self._dropped += 1
 
     def _go_on(self) -> None:
@@ -152,7 +161,7 @@ class Outbox:
             if self._answers and self._results and (self._turn or not self._states):
                 if not self._send(self._results[0]):
                     return
-                self._results.popleft()
+                self._result_bytes -= self._results.popleft().size
             elif self._states:
                 key, message = next(iter(self._states.items()))
                 if not self._send(message):
