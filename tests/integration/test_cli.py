@@ -126,6 +126,38 @@ def alone(directory: Path, **settings: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("command", ["schema", "topics"])
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_is_no_success(command: str, unbuffered: str) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "wallbox2mqtt", command],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "wallbox2mqtt: the output cannot be written: No space left on device\n"
+
+
+def test_systemd_hears_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(LIMIT_S)
+        systemd.bind(str(tmp_path / "notify"))
+        done = subprocess.run(
+            [sys.executable, "-m", "wallbox2mqtt", "run"],
+            cwd=tmp_path,
+            env=alone(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), WALLBOX2MQTT_MQTT__PORT="x"),
+            check=False,
+            timeout=LIMIT_S,
+        )
+        assert done.returncode == 78
+        assert systemd.recv(65536).startswith(b"STATUS=WALLBOX2MQTT_MQTT__PORT: found text")
+
+
 @pytest.mark.parametrize("signals", [1, 1000], ids=["once", "again and again"])
 @pytest.mark.parametrize("streams", ["", "2>&-", ">&- 2>&-", "2>/dev/full"])
 def test_run_ends_well_whatever_became_of_its_output(tmp_path: Path, streams: str, signals: int) -> None:

@@ -253,12 +253,23 @@ def _open_streams() -> None:
 
 
 def _flush_streams() -> None:
-    """Let go of what cannot be written (a full disk, a reader that is gone): Python would end with 120 for it."""
+    """Write out what is left, and end with 1 where that cannot be: a full disk must not look like success."""
+    problem = ""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except OSError as error:
+            # Python would try once more, and end with 120
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            problem = "" if isinstance(error, BrokenPipeError) or stream is sys.stderr else _words(error)
+    if problem:
+        print(problem, file=sys.stderr)
+        raise SystemExit(EXIT_FAILED)
+
+
+def _words(error: OSError) -> str:
+    what = f"{error.filename}: " if error.filename else "the output cannot be written: "
+    return f"wallbox2mqtt: {what}{error.strerror}"
 
 
 def _guarded(argv: Sequence[str] | None) -> int:
@@ -273,7 +284,10 @@ def _guarded(argv: Sequence[str] | None) -> int:
         print(f"wallbox2mqtt: {error}", file=sys.stderr)
         return EXIT_FAILED
     except BrokenPipeError:
-        return 0
+        return EXIT_OK
+    except OSError as error:
+        print(_words(error), file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         _say_ended("ended by Ctrl-C")
         return EXIT_INTERRUPTED

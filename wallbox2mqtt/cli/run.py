@@ -12,6 +12,7 @@ from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import find, load, runtime_dir, state_dir
 from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
+from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.errors import EXIT_FAILED, ConfigError
 from wallbox2mqtt.log import HIDDEN, setup
 from wallbox2mqtt.storage import Storage
@@ -30,7 +31,12 @@ def run(config_file: Path | None) -> int:
 
     """
     file = find(config_file, os.environ)
-    config = load(file, os.environ)
+    try:
+        config = load(file, os.environ)
+    except ConfigError as error:
+        # where people look first: systemctl status
+        Notifier().tell(STATUS=str(error).splitlines()[0])
+        raise
     setup(config.log.level, os.environ)
     secrets = (config.wallbox.password, config.mqtt.password)
     HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
