@@ -61,6 +61,7 @@ class Parts:
         self.cloud, self.clock = cloud, clock
         self.published: list[tuple[str, str]] = []
         self.answers: list[tuple[str, dict[str, Any], bytes | None]] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self.details: list[int] = []
         self.gone: list[int] = []
         self.shut_out: list[AuthError] = []
@@ -92,6 +93,10 @@ class Parts:
     def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
         """Take the result of a command."""
         self.answers.append((topic, json.loads(payload), correlation))
+
+    def publish_event(self, topic: str, payload: str) -> None:
+        """Take what happened."""
+        self.events.append((topic, json.loads(payload)))
 
     def _detailed(self, charger_id: int) -> None:
         self.details.append(charger_id)

@@ -340,7 +340,7 @@ class TestResults:
         def publish(topic: str, text: str, correlation: bytes | None) -> None:
             sent.append((topic, json.loads(text), correlation))
 
-        return Results(Topics("w"), publish, clock)
+        return Results(Topics("w"), publish, lambda *_: None, clock)
 
     def test_ok(self, results: Results, clock: FakeClock, sent: list[Any]) -> None:
         one = ticket("max_charging_current 13")

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.command_queue import CommandQueue
+from wallbox2mqtt.bridge.command_reports import CommandReports
 from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
@@ -33,6 +34,9 @@ class Publisher(Protocol):
     def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
         """Publish the result of a command."""
 
+    def publish_event(self, topic: str, payload: str) -> None:
+        """Publish what happened, not retained."""
+
 
 class Bridge:
     """All parts between the cloud and the broker; those that the threads share have locks of their own."""
@@ -52,6 +56,7 @@ class Bridge:
         self.allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
         self.states = ChargerStates(topics, publisher.show, commands.settle_s, store)
         self.status = BridgeStatus(topics, publisher.show, clock)
+        reports = CommandReports(topics, self.states, publisher.publish_event, clock)
         registry = Registry(wallbox.chargers, clock, store)
         quarantine = Quarantine(registry, clock)
         self.shared = Shared(
@@ -65,7 +70,7 @@ class Bridge:
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
             queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
-            results=Results(topics, publisher.publish_result, clock),
+            results=Results(topics, publisher.publish_result, reports.tell, clock),
         )
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
         client = account.client()

@@ -170,13 +170,14 @@ class CommandHandler:
         self._hold(command)
 
     def _reject(self, command: QueuedCommand, reason: str) -> None:
-        _LOG.info("rejected a command charger=%d field=%.100s reason=%r", command.charger_id, command.key, reason)
         self._states.republish(command.charger_id, [command.key])
         self._results.rejected(command, reason)
 
     def look_again(self, charger_ids: Iterable[int] = ()) -> None:
         """Sort what waits once more: these chargers' details have been read, or the chargers were listed."""
         ready = set(charger_ids)
+        for charger_id in ready:
+            self._states.introduce(charger_id)
         for command in self._queue.release([one for one in self._queue.unread() if self._may_sort(one, ready)]):
             self._sort(command)
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.catalogue import Json
@@ -10,6 +10,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.topics import Topics, to_json
 
 PublishResult = Callable[[str, str, bytes | None], None]
+Report = Callable[[QueuedCommand, "Result"], None]
 
 
 NOT_CONFIRMED = "not confirmed"
@@ -23,12 +24,23 @@ class Made:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a command, as its result topic says it."""
+
+    status: str
+    value: Json
+    reason: str | None
+    http_status: int | None
+    took_ms: int
+
+
 class Results:
     """Answers commands: exactly one result each, and at most one later «not confirmed»."""
 
-    def __init__(self, topics: Topics, publish: PublishResult, clock: Clock) -> None:
-        """``publish`` takes a topic, a payload and MQTT 5 correlation data."""
-        self._topics, self._publish, self._clock = topics, publish, clock
+    def __init__(self, topics: Topics, publish: PublishResult, report: Report, clock: Clock) -> None:
+        """``publish`` takes a topic, a payload and MQTT 5 correlation data; ``report`` is told of each result."""
+        self._topics, self._publish, self._report, self._clock = topics, publish, report, clock
         self._lock = threading.Lock()
         self.answered = 0
 
@@ -96,14 +108,9 @@ class Results:
         value = None if command.intent is None or status == "rejected" else command.intent.value
         if made is not None:
             value = made.value
-        result: dict[str, Json] = {
-            "status": status,
-            "value": value,
-            "reason": reason,
-            "http_status": http_status,
-            "took_ms": max(0, round(took)),
-        }
-        text = to_json(result)
+        result = Result(status, value, reason, http_status, max(0, round(took)))
+        text = to_json(asdict(result))
         self._publish(self._topics.result(command.charger_id, command.key), text, None)
         if command.reply is not None:
             self._publish(command.reply.topic, text, command.reply.correlation)
+        self._report(command, result)

@@ -11,7 +11,7 @@ from wallbox2mqtt.bridge.kept_keys import KeptKeys
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Reading
 from wallbox2mqtt.storage import Storage
-from wallbox2mqtt.topics import AVAILABILITY, Topics
+from wallbox2mqtt.topics import AVAILABILITY, LAST_PROBLEM, Topics
 
 Publish = Callable[[str, str], None]
 
@@ -81,6 +81,21 @@ class ChargerStates:
             if (charger := self._chargers.get(charger_id)) is not None:
                 charger.republish(keys)
 
+    def show(self, charger_id: int, key: str, value: Json) -> None:
+        """Show something of a known charger that the bridge itself says, not the cloud."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            if charger is not None and (key not in charger.values or charger.values[key] != value):
+                charger.values[key] = value
+                charger.republish([key])
+
+    def introduce(self, charger_id: int) -> None:
+        """Show of a charger that was read that there is no problem, unless there is one already."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            if charger is not None and LAST_PROBLEM not in charger.values:
+                self.show(charger_id, LAST_PROBLEM, None)
+
     def left_out(self, chargers: Iterable[int]) -> list[int]:
         """Return the chargers of earlier runs that are none of these."""
         with self._lock:
@@ -91,7 +106,7 @@ class ChargerStates:
         with self._lock:
             charger = self._chargers.pop(charger_id, None)
             shown = () if charger is None else charger.values
-            keys = dict.fromkeys([AVAILABILITY, *STATES, *shown, *self._kept.all_of(charger_id)])
+            keys = dict.fromkeys([AVAILABILITY, LAST_PROBLEM, *STATES, *shown, *self._kept.all_of(charger_id)])
             self._kept.forget(charger_id)
             return [self._topics.field(charger_id, key) for key in keys]
 

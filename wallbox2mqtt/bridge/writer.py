@@ -1,7 +1,5 @@
 """The writer: sends commands, one at a time, urgent ones first, within the write budget."""
 
-import logging
-
 from wallbox2mqtt.bridge.clamps import Clamps
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.refusals import is_action, reason_of, why_unconfirmed
@@ -25,8 +23,6 @@ from wallbox2mqtt.errors import (
     SignInError,
     UnauthorizedError,
 )
-
-_LOG = logging.getLogger(__name__)
 
 AGAIN_S = 2.0
 """Before the second try of a request that may be sent twice."""
@@ -143,7 +139,6 @@ class Writer:
         except (BudgetSpentError, SignInError):
             self._put_back(command)
         except CloudError as error:
-            _LOG.info("command failed charger=%d field=%s error=%r", command.charger_id, command.key, str(error))
             self._failed(command, error, lost=error.sent and not request.repeatable)
         else:
             self._accepted(command, intent, request, answer)

@@ -32,6 +32,10 @@ class Ranges:
         """Publish the result of a command; no range counts for it."""
         self._mqtt.publish_result(topic, payload, correlation)
 
+    def publish_event(self, topic: str, payload: str) -> None:
+        """Publish what happened; no range counts for it."""
+        self._mqtt.publish_event(topic, payload)
+
     def announced(self, components: Components) -> list[str]:
         """Record the ranges of a device that was announced; return the topics of those that are other than before."""
         ranges = _ranges(components)

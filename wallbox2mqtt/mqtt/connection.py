@@ -210,6 +210,11 @@ class MqttConnection:
         """
         self._outbox.state(Outgoing(topic, payload.encode(), retain=True), each=False)
 
+    def publish_event(self, topic: str, payload: str) -> None:
+        """Publish what happened, for who listens now: left out while the broker is away or too slow."""
+        if self.keeps_up:
+            self._outbox.state(Outgoing(topic, payload.encode(), retain=False), each=True)
+
     def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
         """Publish an answer to a command; kept while the broker is away, the newest 1,000."""
         self._outbox.result(Outgoing(topic, payload.encode(), retain=False, correlation=correlation))

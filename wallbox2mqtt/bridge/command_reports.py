@@ -1,0 +1,89 @@
+"""What is told of each command beside its result: an event, the charger's last problem, and a line of the log."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from wallbox2mqtt.bridge.command_queue import QueuedCommand
+from wallbox2mqtt.bridge.results import NOT_CONFIRMED, Result
+from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.topics import LAST_PROBLEM, Topics, to_json
+
+_LOG = logging.getLogger(__name__)
+
+_LONGEST_PROBLEM = 255
+"""Characters; Home Assistant takes no more for a state."""
+_LINES_EACH_MINUTE = 100
+_PRIVATE = frozenset({"name"})
+"""Fields whose values are not for the log."""
+
+PublishEvent = Callable[[str, str], None]
+
+
+class CommandReports:
+    """Tells what became of commands. Any thread may call."""
+
+    def __init__(self, topics: Topics, states: ChargerStates, publish_event: PublishEvent, clock: Clock) -> None:
+        """``publish_event`` takes a topic and a payload that is not retained."""
+        self._topics, self._states, self._publish_event, self._clock = topics, states, publish_event, clock
+        self._lock = threading.Lock()
+        self._minute, self._lines, self._left_out = 0, 0, 0
+
+    def tell(self, command: QueuedCommand, result: Result) -> None:
+        """Tell of a result."""
+        kind = _kind(result)
+        event: dict[str, Json] = {
+            "event_type": kind,
+            "field": command.key,
+            "value": result.value,
+            "reason": result.reason,
+        }
+        self._publish_event(self._topics.field(command.charger_id, "event/command"), to_json(event))
+        if kind == "ok":
+            self._states.show(command.charger_id, LAST_PROBLEM, None)
+        elif kind != "superseded":
+            problem = f"{command.key}: {result.reason}"
+            short = problem if len(problem) <= _LONGEST_PROBLEM else problem[: _LONGEST_PROBLEM - 1] + "…"
+            self._states.show(command.charger_id, LAST_PROBLEM, short)
+        if self._has_room(asked_the_cloud=result.http_status is not None):
+            self._log(command, result, kind)
+
+    def _log(self, command: QueuedCommand, result: Result, kind: str) -> None:
+        value: Json = result.value
+        reason = result.reason
+        if command.key in _PRIVATE:
+            # a refusal repeats what it refuses
+            value, reason = "***", "the payload is not accepted" if kind == "rejected" else reason
+        topic = self._topics.command(command.charger_id, command.key)
+        _LOG.info(
+            "command topic=%.200s value=%.200s result=%s reason=%r http_status=%s ms=%d",
+            topic,
+            to_json(value),
+            kind,
+            reason,
+            result.http_status,
+            result.took_ms,
+        )
+
+    def _has_room(self, *, asked_the_cloud: bool) -> bool:
+        """Return whether to write a line: what the cloud was asked is always told, of the rest so much a minute."""
+        with self._lock:
+            minute = int(self._clock.monotonic() // 60)
+            left_out = 0
+            if minute != self._minute:
+                left_out = self._left_out
+                self._minute, self._lines, self._left_out = minute, 0, 0
+            self._lines += 1
+            has_room = asked_the_cloud or self._lines <= _LINES_EACH_MINUTE
+            self._left_out += int(not has_room)
+        if left_out:
+            _LOG.warning("more commands came than are told one by one count=%d", left_out)
+        return has_room
+
+
+def _kind(result: Result) -> str:
+    """Return the type of the event: the result's status, or what came of it later."""
+    is_late = result.status == "failed" and (result.reason or "").startswith(NOT_CONFIRMED)
+    return "not_confirmed" if is_late else result.status
