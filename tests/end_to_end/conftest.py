@@ -20,7 +20,13 @@ ROOT = Path(__file__).parents[2]
 STOP_S = 5.0
 """The contract's limit."""
 
-QUICK = {"reads_per_minute": 600, "writes_per_minute": 6000, "poll_interval": 0.2, "timeout": 3}
+QUICK = {
+    "reads_per_minute": 600,
+    "writes_per_minute": 6000,
+    "poll_interval": 0.2,
+    "timeout": 3,
+    "status_writes_per_minute": 0,
+}
 """Where budgets are not the subject."""
 
 

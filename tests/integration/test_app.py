@@ -27,6 +27,8 @@ pytestmark = pytest.mark.broker
 
 ONE = 900001
 SPEED = 20.0
+NO_EXTRA: dict[str, Any] = {"status_writes_per_minute": 0}
+"""Only what a test asks for reaches the cloud as a write."""
 GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
 
 
@@ -43,7 +45,14 @@ class Harness:
         self.cloud.start()
         account = {"email": EMAIL, "password": Secret(options.pop("password", PASSWORD)), "reads_per_minute": 60}
         wallbox = WallboxConfig(
-            **{**account, "api_url": self.cloud.url, "user_api_url": self.cloud.url, "poll_interval": 5, **options}
+            **{
+                **account,
+                "api_url": self.cloud.url,
+                "user_api_url": self.cloud.url,
+                "poll_interval": 5,
+                **NO_EXTRA,
+                **options,
+            }
         )
         config = Config(wallbox=wallbox, mqtt=MqttConfig(**mqtt), commands=commands, home_assistant=home_assistant)
         self.app = App(config, directory / "state", clock)
