@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import FakeClock
+from tests.simulator_sender import SimulatorSender
 from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.reader import Listener
+from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import CommandsConfig, Config, Secret, WallboxConfig
 from wallbox2mqtt.errors import AuthError
 from wallbox2mqtt.mqtt import Message, Reply
@@ -77,7 +79,9 @@ class Parts:
             credentials_rejected=self.shut_out.append,
         )
         self.directory = directory
-        bridge = Bridge(config, Topics("w"), clock, Storage(directory, "account"), self, listener)
+        store = Storage(directory, "account")
+        account = Account(config.wallbox, clock, store, new_sender=lambda: SimulatorSender(cloud))
+        bridge = Bridge(config, account, Topics("w"), clock=clock, store=store, publisher=self, listener=listener)
         self.states, self.bridge, self.shared, self.pace = bridge.states, bridge.status, bridge.shared, bridge.backoff
         self.reader, self.writer, self.command_handler = bridge.reader, bridge.writer, bridge.command_handler
         self.tokens, self.reads, self.writes = self.shared.tokens, self.shared.reads, self.shared.writes

@@ -39,7 +39,7 @@ def put(node: Any, path: tuple[str | int, ...], value: Json) -> Any:  # noqa: AN
     return copy
 
 
-class CloudClient:
+class Recorded:
     """Answers of a cloud by document, each as a test wants it; all else is the simulator's."""
 
     def __init__(self, simulator: Simulator) -> None:
@@ -97,7 +97,7 @@ def well_formed(published: list[tuple[str, str]]) -> None:
         payload.encode()
 
 
-SAMPLE = CloudClient(Simulator(chargers=SPECS)).good
+SAMPLE = Recorded(Simulator(chargers=SPECS)).good
 PLACES = [(kind, path) for kind, document in SAMPLE.items() for path in paths_of(document)]
 
 

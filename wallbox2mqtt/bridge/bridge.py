@@ -41,10 +41,12 @@ class Publisher(Protocol):
 class Bridge:
     """All parts between the cloud and the broker; those that the threads share have locks of their own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one end of the bridge
         self,
         config: Config,
+        account: Account,
         topics: Topics,
+        *,
         clock: Clock,
         store: Storage,
         publisher: Publisher,
@@ -52,7 +54,6 @@ class Bridge:
     ) -> None:
         """Put the parts together; nothing is sent yet."""
         wallbox, commands = config.wallbox, config.commands
-        account = Account(wallbox, clock, store)
         self.allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
         self.states = ChargerStates(topics, publisher.show, commands.settle_s, store)
         self.status = BridgeStatus(topics, publisher.show, clock)

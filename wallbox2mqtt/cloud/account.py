@@ -1,10 +1,13 @@
 """One account at the cloud: its budgets, its token and its clients, put together in one place."""
 
+from collections.abc import Callable
+
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager, TokenSource
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.client import CloudClient, SignInClient
 from wallbox2mqtt.cloud.read_rate import MOST, ReadRate
+from wallbox2mqtt.cloud.transport import Sender, Transport
 from wallbox2mqtt.config import WallboxConfig
 from wallbox2mqtt.storage import Storage
 
@@ -13,17 +16,31 @@ class Account:
     """What all requests of an account share. Each part has a lock of its own."""
 
     def __init__(
-        self, config: WallboxConfig, clock: Clock, store: Storage, token_source: TokenSource | None = None
+        self,
+        config: WallboxConfig,
+        clock: Clock,
+        store: Storage,
+        token_source: TokenSource | None = None,
+        new_sender: Callable[[], Sender] = Transport,
     ) -> None:
-        """Restore token and budgets of the last run; ``token_source``: instead of the cloud's own sign-in."""
-        self._config, self._clock = config, clock
+        """Restore token and budgets of the last run.
+
+        Args:
+            config: of the account.
+            clock: of budgets and tokens.
+            store: of what outlives the process.
+            token_source: instead of the cloud's own sign-in.
+            new_sender: makes the way to the cloud of one client.
+
+        """
+        self._config, self._clock, self._new_sender = config, clock, new_sender
         per_minute = config.reads_per_minute
         self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST)
         self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
         self.writes = Budget("writes", config.writes_per_minute, clock, store)
-        source = token_source or SignInClient(config, clock, config.password, self.writes)
+        source = token_source or SignInClient(config, clock, config.password, self.writes, new_sender())
         self.tokens = TokenManager(source, clock, store, config.sign_in, config.password)
 
     def client(self) -> CloudClient:
         """Return a client for one more thread, with a connection of its own."""
-        return CloudClient(self._config, self.tokens, self.reads, self.writes, self._clock)
+        return CloudClient(self._config, self.tokens, self.reads, self.writes, self._clock, self._new_sender())

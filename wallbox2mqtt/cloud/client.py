@@ -16,7 +16,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status, decoded, http_time, translated
-from wallbox2mqtt.cloud.transport import Transport, TransportError
+from wallbox2mqtt.cloud.transport import Sender, Transport, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -55,9 +55,9 @@ class CloudResponse:
 class _Connection:
     """One keep-alive connection to the cloud, for one thread."""
 
-    def __init__(self, config: WallboxConfig, clock: Clock, check: Check = check_status) -> None:
+    def __init__(self, config: WallboxConfig, clock: Clock, sender: Sender, check: Check = check_status) -> None:
         self._timeout_s, self._clock, self._check = min(config.timeout, LONGEST_TIMEOUT_S), clock, check
-        self._transport = Transport()
+        self._transport = sender
         self._used = -math.inf
 
     def send(
@@ -122,9 +122,11 @@ def _checked(charger_id: object) -> int:
 class SignInClient:
     """The requests that bring tokens, for the TokenManager."""
 
-    def __init__(self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget) -> None:
+    def __init__(
+        self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget, sender: Sender | None = None
+    ) -> None:
         """Use a connection of its own: whichever thread needs a token sends through it, one at a time."""
-        self._connection = _Connection(config, clock, check_sign_in)
+        self._connection = _Connection(config, clock, sender or Transport(), check_sign_in)
         self._api, self._user_api = config.api_url, config.user_api_url
         # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
         pair = f"{config.email}:{password.reveal()}".encode()
@@ -155,10 +157,16 @@ class CloudClient:
     """The data requests, for one thread. Each counts in its budget from the first one on."""
 
     def __init__(
-        self, config: WallboxConfig, tokens: TokenManager, reads: Budget, writes: Budget, clock: Clock
+        self,
+        config: WallboxConfig,
+        tokens: TokenManager,
+        reads: Budget,
+        writes: Budget,
+        clock: Clock,
+        sender: Sender,
     ) -> None:
         """Use a connection of its own."""
-        self._connection = _Connection(config, clock)
+        self._connection = _Connection(config, clock, sender)
         self._api, self._tokens = config.api_url, tokens
         self._reads, self._writes = reads, writes
         self._basic_by_put = False

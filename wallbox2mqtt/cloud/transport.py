@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import requests
 import urllib3
@@ -169,6 +169,16 @@ class RawResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes | Exception
+
+
+class Sender(Protocol):
+    """How a client's requests travel: a Transport, or a test's own way."""
+
+    def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout_s: float) -> RawResponse:
+        """Send a request and read its whole response within the deadline."""
+
+    def close(self) -> None:
+        """Let go of the connections; the next request makes new ones."""
 
 
 class TransportError(Exception):

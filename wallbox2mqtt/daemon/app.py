@@ -18,6 +18,7 @@ from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.reader import Listener
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock, iso_utc
+from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.read_rate import ANOTHER_CLIENT
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
@@ -87,7 +88,15 @@ class App:
         self._mqtt = self._new_mqtt(births)
         store = Storage(state_dir, config.wallbox.account, runtime_dir)
         ranges = Ranges(self._mqtt)
-        parts = Bridge(config, self._topics, clock, store, ranges, self._new_listener())
+        parts = Bridge(
+            config,
+            Account(config.wallbox, clock, store),
+            self._topics,
+            clock=clock,
+            store=store,
+            publisher=ranges,
+            listener=self._new_listener(),
+        )
         self._status_reads = parts.status_reads
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer

@@ -96,6 +96,11 @@ class Simulator:
         self.stop()
 
     @property
+    def is_running(self) -> bool:
+        """Whether the port is open."""
+        return self._server is not None
+
+    @property
     def url(self) -> str:
         """The address of both hosts, without a slash at its end."""
         if self._server is None:
