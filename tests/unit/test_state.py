@@ -495,7 +495,7 @@ class TestDisagreement:
             chart.detail(turn, status_id=194)
             for begun in range(turn + 1, turn + 5):
                 chart.sweep(begun, status_id=185)
-        assert chart.of("status_id") == ["185", "194", "185"]
+        assert chart.of("status_id") == ["185", "194", "185", "194"], "the detail has said it twice, and changed last"
 
     def test_what_changed_last_stays_while_its_document_says_so(self, chart: Chart) -> None:
         chart.sweep(0, status_id=185)
@@ -519,6 +519,23 @@ class TestDisagreement:
         chart.write(1, "locked", 1, answer=v2(status=194))
         chart.detail(2, status_id=161)
         assert chart.of("status_id") == ["161", "194", "161"]
+
+    def test_a_list_that_stays_behind_is_shown_when_it_moves_again(self, chart: Chart) -> None:
+        chart.sweep(0, status_id=185)
+        for begun in (1, 2):
+            chart.detail(begun, status_id=194)
+        for begun in range(3, 9):
+            chart.sweep(begun, status_id=185)
+        chart.sweep(9, status_id=178)
+        assert chart.of("status_id") == ["185", "194", "178"]
+
+    def test_a_detail_that_stays_behind_the_list(self, chart: Chart) -> None:
+        chart.detail(0, status_id=161)
+        for begun in range(1, 20, 3):
+            chart.sweep(begun, status_id=194)
+            chart.sweep(begun + 1, status_id=194)
+            chart.detail(begun + 2, status_id=161)
+        assert chart.of("status_id") == ["161", "194"]
 
     def test_a_change_of_its_own_counts_at_once(self, chart: Chart) -> None:
         chart.sweep(0, charging_power=0)
@@ -550,6 +567,15 @@ class TestDisagreement:
         chart.sweep(3, max_charging_current=32)
         chart.sweep(4, max_charging_current=13)
         assert chart.of(LIMIT) == ["32", "13"]
+
+    def test_a_detail_that_lags_behind_the_list_which_happens_to_show_the_wish(self, chart: Chart) -> None:
+        chart.sweep(0, max_charging_current=13)
+        chart.detail(1, config_data={LIMIT: 32})
+        chart.write(100, LIMIT, 13)
+        chart.sweep(101, max_charging_current=13)
+        chart.detail(102, config_data={LIMIT: 32})
+        chart.detail(103, config_data={LIMIT: 13})
+        assert chart.of(LIMIT) == ["13", "32", "13"]
 
     def test_after_the_time_to_settle_a_repeated_value_decides(self, chart: Chart) -> None:
         chart.sweep(0, max_charging_current=32)

@@ -6,6 +6,7 @@ seconds.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,8 @@ _MAX_WRONG = 3
 """Readings in a row in which a field is of the wrong kind: then it is unknown."""
 
 _MAX_REPEATS = 2
-"""Readings that may repeat their document's own value without overwriting what another document has changed since."""
+"""Readings that may repeat their document's own value without overwriting what another document has changed since,
+while that one was not read again."""
 
 _LEAST_FALL = 0.1
 
@@ -83,10 +85,10 @@ class KnownCharger:
     """Since when it is unknown whether a write of a field had its effect."""
     said: dict[Origin, dict[str, Json]] = field(default_factory=dict)
     """What each document said last of the fields that several show."""
-    brought_by: dict[str, Origin] = field(default_factory=dict)
-    """The document whose change is shown."""
-    repeats: dict[str, int] = field(default_factory=dict)
-    """How often that change was contradicted since its document was read."""
+    changed_by: dict[str, Origin] = field(default_factory=dict)
+    """The document whose own value of a field changed last."""
+    passed_over: dict[str, float] = field(default_factory=dict)
+    """How many contradictions of that change are passed over yet."""
     wrong: dict[str, int] = field(default_factory=dict)
     """In how many readings in a row a field was of the wrong kind."""
     overruled: dict[str, Hold] = field(default_factory=dict)
@@ -156,7 +158,7 @@ class KnownCharger:
 
     def _hold(self, hold: Hold, key: str, told: Json, begun: float) -> None:
         """Show a field as it was commanded, or as the charger made it by what it told."""
-        for noted in (self.uncertain_since, self.brought_by, self.overruled):
+        for noted in (self.uncertain_since, self.changed_by, self.overruled):
             noted.pop(key, None)
         old = [(value, until) for value, until in self.was.get(key, []) if hold.since - until <= self.settle_s]
         if key in self.values:
@@ -193,25 +195,28 @@ class KnownCharger:
     def _news(self, values: Mapping[str, Json], source: Source) -> dict[str, Json]:
         """Return the values without those that a document only repeats against the newer change of another one.
 
-        List and detail may disagree for long: what was shown would change with each reading. The newer change counts
-        until its document is read again, and for two contradictions at most: it may be out of date itself.
+        List and detail may disagree for long: what was shown would change with each reading. Two contradictions of a
+        change are passed over, then it may itself be out of date; all of them once its own document has confirmed it.
         """
         last = self.said.setdefault(source.origin, {})
         old = set()
         for key in values.keys() & COMPARED:
             repeated = key in last and same(last[key], values[key])
             last[key] = values[key]
-            if same(values[key], self.values.get(key)):
-                self.repeats.pop(key, None)
-            elif repeated and key not in self.holds and self._may_be_late(source.origin, self.brought_by.get(key)):
-                self.repeats[key] = self.repeats.get(key, 0) + 1
-                old |= {key} if self.repeats[key] <= _MAX_REPEATS else set()
+            if not repeated or self.changed_by.get(key) is source.origin:
+                self.changed_by[key] = source.origin
+                self.passed_over[key] = math.inf if repeated else _MAX_REPEATS
+            elif self._contradicts(key, values[key], source.origin) and self.passed_over[key] > 0:
+                self.passed_over[key] -= 1
+                old.add(key)
         return {key: value for key, value in values.items() if key not in old}
 
-    @staticmethod
-    def _may_be_late(one: Origin, other: Origin | None) -> bool:
-        """Return whether two documents may disagree for long: the list of chargers and any other one."""
-        return other is not None and one is not other and Origin.SWEEP in {one, other}
+    def _contradicts(self, key: str, value: Json, origin: Origin) -> bool:
+        """Return whether a value speaks against a change, and one of the two documents is the list, which may lag."""
+        changed_by = self.changed_by.get(key)
+        if changed_by is None or key in self.holds or same(value, self.values.get(key)):
+            return False
+        return Origin.SWEEP in {origin, changed_by}
 
     def _offer(self, key: str, value: Json, source: Source) -> QueuedCommand | None:
         """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
@@ -226,6 +231,7 @@ class KnownCharger:
                 return None
             if hold.over:
                 del self.holds[key]
+                self.changed_by[key], self.passed_over[key] = source.origin, _MAX_REPEATS
             failed = hold.command if verdict is Verdict.FAILED else None
         self._show(key, value, source)
         return failed
@@ -250,9 +256,6 @@ class KnownCharger:
         if key in HELD and known and changed:
             kept = [(old, until) for old, until in self.was.get(key, []) if begun - until <= self.settle_s]
             self.was[key] = [*kept, (before, begun)]
-        if key in COMPARED and (changed or key not in self.brought_by):
-            self.brought_by[key] = source.origin
-            self.repeats.pop(key, None)
         self.values[key] = value
         self.read_at[_timestamp_key(key)] = begun
         if (lost := self.uncertain_since.get(key)) is not None and begun - lost >= self.settle_s:
