@@ -1022,3 +1022,16 @@ def test_a_lagging_cloud_never_makes_it_flicker(start: int, steps: list[tuple[fl
     assert chart.of(LIMIT) == expected
     assert chart.shown(LIMIT) == cloud()
     assert chart.failed == []
+
+
+@given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=40), truth=st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_what_list_and_detail_agree_on_is_shown(steps: list[tuple[bool, int]], truth: int) -> None:
+    """Whatever they said before: one reading of each is enough."""
+    chart = Chart()
+    for begun, (is_list, value) in enumerate([*steps, (True, truth), (False, truth)]):
+        if is_list:
+            chart.sweep(begun, status_id=value)
+        else:
+            chart.detail(begun, status_id=value)
+    assert chart.shown("status_id") == truth
