@@ -110,7 +110,7 @@ def main() -> int:
     clock = MeddledClock(control)
     shift_schedule(clock)
     meddle_with_names(control)
-    return serve(App(config, state_dir(config, os.environ), clock))
+    return serve(App(config, state_dir(config, os.environ), clock), lambda: load(None, os.environ))
 
 
 if __name__ == "__main__":

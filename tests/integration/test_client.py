@@ -89,6 +89,9 @@ class FixedTokens:
     def refresh(self, token: Secret) -> SignInAnswer:
         raise NotImplementedError
 
+    def set_password(self, password: Secret) -> None:
+        raise NotImplementedError
+
 
 class Setup:
     """A door to a wire, with its budgets and tokens."""

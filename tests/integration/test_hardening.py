@@ -51,6 +51,9 @@ class OneToken:
     def refresh(self, token: Secret) -> SignInAnswer:
         raise NotImplementedError
 
+    def set_password(self, password: Secret) -> None:
+        raise NotImplementedError
+
 
 ASK: dict[str, Callable[[CloudClient, Any], object]] = {
     "detail": lambda cloud, one: cloud.detail(one),

@@ -413,6 +413,9 @@ class OneToken:
     def refresh(self, token: Secret) -> SignInAnswer:
         raise NotImplementedError
 
+    def set_password(self, password: Secret) -> None:
+        raise NotImplementedError
+
 
 def cloud(url: str, directory: Path) -> CloudClient:
     clock, password = FakeClock(), Secret("p")

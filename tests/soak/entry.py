@@ -14,7 +14,9 @@ def main() -> int:
     """Run the bridge of the environment's configuration; return its exit code."""
     config = load(None, os.environ)
     logging.basicConfig(level=config.log.level.upper(), stream=sys.stderr)
-    return serve(App(config, state_dir(config, os.environ), FastClock(float(sys.argv[1]))))
+    return serve(
+        App(config, state_dir(config, os.environ), FastClock(float(sys.argv[1]))), lambda: load(None, os.environ)
+    )
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class FakeDoor:
         self.clock = clock
         self.life_s, self.refresh_life_s, self.ahead_s = 900.0, 86_400.0, 0.0
         self.asked: list[str] = []
+        self.passwords: list[str] = []
         self.failures: dict[str, list[CloudError]] = {}
         self.always: dict[str, CloudError] = {}
         self.answers: list[SignInAnswer] = []
@@ -66,6 +67,9 @@ class FakeDoor:
 
     def now(self) -> float:
         return self.clock.monotonic() + A_DAY + self.ahead_s
+
+    def set_password(self, password: Secret) -> None:
+        self.passwords.append(password.reveal())
 
     def sign_in(self, way: Way) -> SignInAnswer:
         return self._answer(way)
@@ -603,6 +607,19 @@ def test_a_storm_of_401_waits_longer_and_longer(start: Start, door: FakeDoor, cl
     manager.unauthorized(token)
     assert manager.wait_s() == 0, "one that was let in ends the storm"
     assert len(door.asked) < 25
+
+
+def test_a_new_password_is_tried_at_once(start: Start, door: FakeDoor) -> None:
+    door.always["modern"] = unauthorized()
+    manager = start()
+    with pytest.raises(AuthError):
+        manager.token()
+    assert manager.wait_s() > 0
+    door.always.clear()
+    manager.set_password(Secret("an0ther-one"))
+    assert manager.token().reveal()
+    assert door.passwords == ["an0ther-one"]
+    assert start(password="an0ther-one").wait_s() == 0  # noqa: S106 - of nobody
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -140,6 +140,7 @@ def _run(args: argparse.Namespace) -> int:
     # until the program has handlers of its own there is nothing to put in order
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(EXIT_OK))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is read in a moment is the newest already
     from wallbox2mqtt.cli import run  # noqa: PLC0415
 
     return run.run(args.config)

@@ -6,10 +6,11 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import find, load, runtime_dir, state_dir
+from wallbox2mqtt.config import Config, find, load, runtime_dir, state_dir
 from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.daemon.systemd import Notifier
@@ -30,16 +31,14 @@ def run(config_file: Path | None) -> int:
         ConfigError: the configuration is wrong, or another process runs with the same state.
 
     """
-    file = find(config_file, os.environ)
     try:
-        config = load(file, os.environ)
+        config = _load(config_file)
     except ConfigError as error:
         # where people look first: systemctl status
         Notifier().tell(STATUS=str(error).splitlines()[0])
         raise
+    file = find(config_file, os.environ)
     setup(config.log.level, os.environ)
-    secrets = (config.wallbox.password, config.mqtt.password)
-    HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
     faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
     directory = state_dir(config, os.environ)
     for precaution in precautions(config, file, directory, os.environ):
@@ -47,12 +46,25 @@ def run(config_file: Path | None) -> int:
     storage = Storage(directory, config.wallbox.account)
     _take_lock(storage)
     try:
-        return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)))
+        return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)), lambda: _load(config_file))
     finally:
         storage.unlock()
         for number in _ENDS:
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
             signal.signal(number, signal.SIG_IGN)
+
+
+def _load(config_file: Path | None) -> Config:
+    """Read the configuration, and let no line show its secrets.
+
+    Raises:
+        ConfigError: it is wrong.
+
+    """
+    config = load(find(config_file, os.environ), os.environ)
+    secrets = (config.wallbox.password, config.mqtt.password)
+    HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
+    return config
 
 
 def _take_lock(storage: Storage) -> None:
@@ -73,8 +85,11 @@ def _take_lock(storage: Storage) -> None:
         time.sleep(_LOCK_LOOK_S)
 
 
-def serve(app: App) -> int:
-    """Run the bridge with the whole process to itself: its time zone, its signals, the ends of its threads."""
+def serve(app: App, load_again: Callable[[], Config]) -> int:
+    """Run the bridge with the whole process to itself: its time zone, its signals, the ends of its threads.
+
+    ``load_again``: reads the configuration anew, for SIGHUP.
+    """
     os.environ["TZ"] = "UTC"  # see Scheduler
     time.tzset()
 
@@ -88,4 +103,5 @@ def serve(app: App) -> int:
     threading.excepthook = died
     for number in _ENDS:
         signal.signal(number, lambda *_: app.stop())
+    signal.signal(signal.SIGHUP, lambda *_: app.reload(load_again))
     return app.run()

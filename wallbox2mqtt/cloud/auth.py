@@ -70,6 +70,9 @@ class TokenSource(Protocol):
     def refresh(self, token: Secret) -> SignInAnswer:
         """Trade a refresh token for a new pair (modern only)."""
 
+    def set_password(self, password: Secret) -> None:
+        """Sign in with this password from now on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -128,6 +131,14 @@ class TokenManager:
             if grant is None or self._clock.monotonic() >= grant.renew:
                 grant = self._renewed(grant)
             return grant.token
+
+    def set_password(self, password: Secret) -> None:
+        """Sign in with this password from now on; refusals of the one before do not count."""
+        with self._lock:
+            self._password = password
+            self._source.set_password(password)
+            self._refused.succeeded()
+            self._keep()
 
     def unauthorized(self, token: Secret, *, by_read: bool = True) -> None:
         """Record that the cloud answered 401 to this token; a newer one stays.

@@ -128,13 +128,17 @@ class SignInClient:
         """Use a connection of its own: whichever thread needs a token sends through it, one at a time."""
         self._connection = _Connection(config, clock, sender or Transport(), check_sign_in)
         self._api, self._user_api = config.api_url, config.user_api_url
+        self._email, self._writes = config.email, writes
+        self.set_password(password)
+
+    def set_password(self, password: Secret) -> None:
+        """Sign in with this password from now on."""
         # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
-        pair = f"{config.email}:{password.reveal()}".encode()
+        pair = f"{self._email}:{password.reveal()}".encode()
         encoded = base64.b64encode(pair).decode()
         # the password itself is hidden by whoever read it; in the header it is not to be recognised
         HIDDEN.keep(encoded.rstrip("="))
         self._basic = f"Basic {encoded}"
-        self._writes = writes
 
     def sign_in(self, way: Way) -> SignInAnswer:
         """Sign in with the account's credentials."""

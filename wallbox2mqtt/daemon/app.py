@@ -10,7 +10,7 @@ import os
 import queue
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from wallbox2mqtt.cloud.read_rate import ANOTHER_CLIENT
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.reload import PASSWORDS, changed_keys, tell
 from wallbox2mqtt.daemon.scheduler import Scheduler
-from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, ConfigError
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.log import RepeatedFault, TopicHandler
@@ -63,6 +64,13 @@ class _Exit:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Reload:
+    """The configuration is to be read again."""
+
+    load: Callable[[], Config]
+
+
 class App:
     """The bridge, from its configuration to its exit code."""
 
@@ -80,7 +88,8 @@ class App:
 
         """
         self._config, self._clock = config, clock
-        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit] = Inbox()
+        self._latest = config
+        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit | _Reload] = Inbox()
         self._exit: _Exit | None = None
         self._scheduler = Scheduler(clock)
         self._topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
@@ -168,6 +177,26 @@ class App:
         self._exit = self._exit or intent
         self._events.put(intent)
 
+    def reload(self, load: Callable[[], Config]) -> None:
+        """Read the configuration again soon; may be called from a signal handler."""
+        self._events.put(_Reload(load))
+
+    def _reload(self, load: Callable[[], Config]) -> None:
+        try:
+            new = load()
+        except ConfigError as error:
+            _LOG.error("the configuration that was read again is wrong, the old one stays in use error=%r", str(error))
+            return
+        changed = changed_keys(self._latest, new)
+        if "wallbox.password" in changed:
+            self._shared.tokens.set_password(new.wallbox.password)
+            self._shared.queue.poke()
+        if PASSWORDS & set(changed):
+            self._mqtt.set_credentials(new.mqtt.username, new.mqtt.password)
+        logging.getLogger().setLevel(new.log.level.upper())
+        self._latest = new
+        tell(changed)
+
     def run(self) -> int:
         """Run until stopped; return the exit code."""
         if self._log_topic is not None:
@@ -231,7 +260,7 @@ class App:
             self._set_schedule()
             self._show_info()
 
-    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit) -> None:
+    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit | _Reload) -> None:
         match event:
             case _DetailRead():
                 self._announcer.detail_read(event.charger_id)
@@ -241,6 +270,8 @@ class App:
                 self._announcer.look()
                 self._forget(event.gone, "the charger is gone from the account")
                 self._command_handler.look_again()
+            case _Reload():
+                self._reload(event.load)
             case _Exit():
                 pass  # it was taken note of when it was said
             case _:

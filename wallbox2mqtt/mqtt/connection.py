@@ -18,7 +18,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.config import MqttConfig
+from wallbox2mqtt.config import MqttConfig, Secret
 from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
 from wallbox2mqtt.mqtt.events import (
     Connected,
@@ -202,6 +202,10 @@ class MqttConnection:
     def publish(self, topic: str, payload: str, *, retain: bool = True) -> None:
         """Publish a message, as often as it is said; nothing happens while the broker is away."""
         self._outbox.state(Outgoing(topic, payload.encode(), retain), each=True)
+
+    def set_credentials(self, username: str | None, password: Secret | None) -> None:
+        """Use these from the next connection on; one that stands is not ended for it."""
+        self._client.username_pw_set(username, password.reveal() if password is not None else None)
 
     def show(self, topic: str, payload: str) -> None:
         """Publish state, retained: where the broker is slow, the newest of a topic.
