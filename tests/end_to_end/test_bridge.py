@@ -168,8 +168,10 @@ def test_what_is_no_command_reaches_no_cloud(broker: Broker, cloud: OpenCloud, r
     with Watcher(broker.port) as watcher:
         watcher.publish(f"wallbox/{ONE}/locked/set", "0", retain=True)
         run(simulator.url, broker.port, mqtt={"protocol": protocol})
-        retained = json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)
-        assert (retained["status"], "retained" in retained["reason"]) == ("rejected", True)
+        if protocol == "3.1.1":  # with MQTT 5 it is not asked for
+            retained = json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)
+            assert (retained["status"], "retained" in retained["reason"]) == ("rejected", True)
+        watcher.wait(f"wallbox/{ONE}/locked", "1")
         watcher.forget()
         for key, payload in payloads:
             watcher.publish(f"wallbox/{ONE}/{key}/set", payload)

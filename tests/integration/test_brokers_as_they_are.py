@@ -1,5 +1,6 @@
 """Brokers that refuse, that take no retained messages or no QoS 1, and that answer by closing."""
 
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -118,3 +119,22 @@ class TestRefusedMessages:
             ends = [event for event in connection.ends if event.twin]
             assert ends == []
             assert broker.connects <= 4
+
+
+class TestSeveral:
+    def test_the_next_one_serves_when_one_is_gone(self, make: Open, protocol: Protocol) -> None:
+        with StubBroker() as second:
+            with StubBroker() as first:
+                hosts = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
+                connection = make(first.port, host=hosts, protocol=protocol)
+                connection.next(Connected)
+                eventually(lambda: STATE in first.stored, "it serves")
+            connection.next(Connected)
+            eventually(lambda: STATE in second.stored, "the other one serves")
+
+    def test_one_that_says_nothing_is_left_after_ten_seconds(self, make: Open) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute, StubBroker() as second:
+            hosts = f"127.0.0.1:{mute.getsockname()[1]},127.0.0.1:{second.port}"
+            connection = make(second.port, host=hosts, keepalive=30)
+            connection.next(Connected)
+            assert [end.reason for end in connection.ends] == ["the broker did not acknowledge the connection for 10 s"]

@@ -98,6 +98,9 @@ def test_schema_has_every_key_with_its_meaning() -> None:
             "wallbox: {api_url: 'http://[::1]:80/x/'}", "wallbox.api_url", "http://[::1]:80/x", id="url-slash"
         ),
         pytest.param("mqtt: {host: fd00::1}", "mqtt.host", "fd00::1", id="ipv6"),
+        pytest.param("mqtt: {host: '[::1]:1884'}", "mqtt.brokers", (("::1", 1884),), id="ipv6-port"),
+        pytest.param("mqtt: {host: [a, 'b:1884']}", "mqtt.brokers", (("a", 1883), ("b", 1884)), id="brokers"),
+        pytest.param("mqtt: {host: 'a, b:1884', port: 1}", "mqtt.brokers", (("a", 1), ("b", 1884)), id="as-text"),
         pytest.param("mqtt: {base_topic: home/garage}", "mqtt.base_topic", "home/garage", id="two-levels"),
         pytest.param("home_assistant: {prefix: a/b}", "home_assistant.births", "a/b/status", id="prefix-of-two-levels"),
         pytest.param("mqtt: {username: 2026-01-02}", "mqtt.username", "2026-01-02", id="a-date-is-text"),
@@ -145,6 +148,8 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param("mqtt: {tls: {cert_file: c.pem}}", ["mqtt.tls.key_file: ", "both or neither"], id="cert-alone"),
         pytest.param("mqtt: {tls: {key_file: k.pem}}", ["mqtt.tls.cert_file: ", "both or neither"], id="key-alone"),
         pytest.param("mqtt: {host: mqtt://broker}", ["mqtt.host: ", "without scheme and port"], id="host-scheme"),
+        pytest.param("mqtt: {host: []}", ["mqtt.host: ", "or a list of them"], id="no-host"),
+        pytest.param("mqtt: {host: [a, 'b:99999']}", ["mqtt.host: ", "or a list of them"], id="no-port"),
         pytest.param("mqtt: {host: broker:1883}", ["mqtt.host: ", "without scheme and port"], id="host-port"),
         pytest.param("mqtt: {base_topic: a/+/b}", ["mqtt.base_topic: ", "topic levels"], id="base-plus"),
         pytest.param("mqtt: {base_topic: 'a#'}", ["mqtt.base_topic: "], id="base-hash"),

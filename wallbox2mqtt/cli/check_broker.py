@@ -78,7 +78,7 @@ class BrokerCheck:
         self._mqtt.start()
         try:
             event = self._connected()
-            where = f"{self._mqtt_config.host}:{self._mqtt_config.port}"
+            where = self._mqtt_config.where
             if not isinstance(event, Connected):
                 yield _not_connected(where, event, tls=self._mqtt_config.tls.enabled)
                 return

@@ -75,6 +75,8 @@ class Key(NamedTuple):
         raise ValueError(problem)
 
     def _convert(self, value: object) -> object:
+        if "joins" in self.extra and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = self.extra["joins"].join(value)
         converted = msgspec.convert(self._typed(value), self.annotation, dec_hook=_from_text)
         if isinstance(converted, str) and not _is_plain(converted):
             raise ValueError

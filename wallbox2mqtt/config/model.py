@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
-_MQTT_MAX_BYTES = 65_535
+_MQTT_MAX_BYTES = _LARGEST_PORT = 65_535
 
 
 class Secret:
@@ -61,6 +61,21 @@ def _fits_mqtt(text: str) -> str:
     return text
 
 
+def _with_ports(text: str) -> str:
+    if any(not 0 < port <= _LARGEST_PORT for _, port in (_broker(one.strip(), 1) for one in text.split(","))):
+        raise ValueError
+    return text
+
+
+def _broker(text: str, port: int) -> tuple[str, int]:
+    """Return host and port of ``a``, ``a:1884``, ``[::1]:1884`` or ``::1``."""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, int(rest[1:] or port)
+    host, colon, own = text.rpartition(":")
+    return (host, int(own)) if colon and ":" not in host else (text, port)
+
+
 def _without_repetitions(ids: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))
 
@@ -72,13 +87,9 @@ ChargerId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Email = Annotated[str, Meta(pattern=r"^[^:\s]+$", extra={"accepts": "an e-mail address"})]
 MqttText = Annotated[str, Meta(min_length=1, extra={"then": _fits_mqtt})]
-Host = Annotated[
-    str,
-    Meta(
-        pattern=r"^([^\s/@:\[\]]+|[^\s/@:\[\]]*(:[^\s/@:\[\]]*){2,})$",
-        extra={"accepts": "a host name or an address, without scheme and port"},
-    ),
-]
+_NAME, _PORT, _ADDRESS = r"[^\s/@:,\[\]]+", r"(:\d{1,5})?", r"[^\s/@:,\[\]]*(:[^\s/@:,\[\]]*){2,}"
+_BROKER = rf"({_NAME}{_PORT}|{_ADDRESS}|\[{_ADDRESS}\]{_PORT})"
+Host = Annotated[str, Meta(pattern=rf"^({_NAME}|{_ADDRESS}|\[{_ADDRESS}\]{_PORT}|{_BROKER}(\s*,\s*{_BROKER})+)$")]
 Url = Annotated[
     str,
     Meta(
@@ -155,7 +166,17 @@ class TlsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The broker, and how the bridge presents itself there."""
 
-    host: Annotated[Host, Meta(description="Name or address of the broker.")] = "localhost"
+    host: Annotated[
+        Host,
+        Meta(
+            description="Name or address of the broker; several as a list, each with :port where it is another.",
+            extra={
+                "then": _with_ports,
+                "joins": ",",
+                "accepts": "a host name or an address, without scheme and port, or a list of them",
+            },
+        ),
+    ] = "localhost"
     port: Annotated[Port, Meta(description="Port of the broker.")] = 1883
     username: Annotated[MqttText | None, Meta(description="User name at the broker; null for none.")] = None
     password: Annotated[Secret | None, Meta(description="Password at the broker; or use password_file.")] = None
@@ -171,6 +192,16 @@ class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=65_535, description="Seconds of silence after which the two sides check on each other.")
     ] = 30
     tls: TlsConfig = field(default_factory=TlsConfig)
+
+    @property
+    def brokers(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each broker, in the order in which they are tried."""
+        return tuple(_broker(text.strip(), self.port) for text in str(self.host).split(","))
+
+    @property
+    def where(self) -> str:
+        """The brokers, for people."""
+        return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.brokers)
 
 
 class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,9 @@ def schema() -> dict[str, Any]:
         section.pop("required", None)
     # The loader also takes the number that YAML makes of a bare 5.
     sections["MqttConfig"]["properties"]["protocol"]["enum"].append(5)
+    host = sections["MqttConfig"]["properties"]["host"]
+    one = {"type": host.pop("type"), "pattern": host.pop("pattern")}
+    host["anyOf"] = [one, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "wallbox2mqtt configuration",

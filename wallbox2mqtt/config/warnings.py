@@ -30,7 +30,7 @@ def precautions(config: Config, file: Path | None, state_dir: Path, environ: Map
 
 def _connections(config: Config) -> Iterator[str]:
     mqtt, wallbox = config.mqtt, config.wallbox
-    if mqtt.password is not None and not mqtt.tls.enabled and not _is_loopback(mqtt.host):
+    if mqtt.password is not None and not mqtt.tls.enabled and not all(_is_loopback(host) for host, _ in mqtt.brokers):
         yield (
             f"mqtt.tls.enabled is false: the password goes to {mqtt.host} for everybody on the way to read; "
             "enable TLS, or give the bridge a user that may do no more than it has to"

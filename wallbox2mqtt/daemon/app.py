@@ -214,9 +214,7 @@ class App:
         self._health.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         if (cap := self._shared.rate.cap) is not None:
             _LOG.info("poll_interval caps the reads a minute that auto tries reads_per_minute=%d", cap)
-        _LOG.info(
-            "started broker=%s:%d interval_s=%g", self._config.mqtt.host, self._config.mqtt.port, self._interval_s
-        )
+        _LOG.info("started broker=%s interval_s=%g", self._config.mqtt.where, self._interval_s)
         try:
             while self._exit is None:
                 self._watchdog.main.beat()

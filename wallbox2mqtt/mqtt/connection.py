@@ -32,9 +32,9 @@ from wallbox2mqtt.mqtt.events import (
     Subscribed,
     Taken,
 )
-from wallbox2mqtt.mqtt.liveness import ANSWER_S, AnswerWatch, GapMeter
+from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
-from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, new_client, no_delay
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, UNUSED, PahoClient, new_client, no_delay
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
 from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
 from wallbox2mqtt.mqtt.unpublished import Unpublished
@@ -101,7 +101,7 @@ class MqttConnection:
         self._looked_up: frozenset[str] = frozenset()
         self._lookups: dict[int, str] = {}
         self._may_look_up = True
-        self._host, self._port, self._keepalive = config.host, config.port, config.keepalive
+        self._keepalive = config.keepalive
         self._v5 = config.protocol == "5"
         self._client_id = config.client_id
         self._client = self._prepared(new_client(config))
@@ -137,9 +137,9 @@ class MqttConnection:
         if self._v5:
             limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho has no types there
             limits.MaximumPacketSize = LARGEST_PACKET
-            self._client.connect_async(self._host, self._port, self._keepalive, clean_start=True, properties=limits)
+            self._client.connect_async(UNUSED, 1, self._keepalive, clean_start=True, properties=limits)
         else:
-            self._client.connect_async(self._host, self._port, self._keepalive)
+            self._client.connect_async(UNUSED, 1, self._keepalive)
         self._client.loop_start()
 
     def _set_will(self) -> None:
@@ -366,14 +366,15 @@ class MqttConnection:
 
     def _owed(self) -> object | None:
         if not self._client.is_connected():
-            return "the connection"
+            return CONNECT
         return self._subscriptions.unanswered or self._client.oldest
 
     def _give_up(self, late: object) -> None:
         """End a connection over which nothing goes any more, whatever answers the pings."""
         what = f"what was published at {late.topic}" if isinstance(late, MQTTMessage) else late
         self.stalls += 1
-        self._cut_reason = f"the broker did not acknowledge {what} for {ANSWER_S:.0f} s"
+        self._client.endpoints.fails()
+        self._cut_reason = f"the broker did not acknowledge {what} for {self._answers.waited_s:.0f} s"
         self._answers.begin()
         self._client.cut()
 
@@ -389,6 +390,7 @@ class MqttConnection:
 
     def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
         self._has_answered = True
+        self._client.endpoints.serves()
         if mid == self._probe_mid:
             self._guard.acknowledged()
         if (sent := self._client.outgoing(mid)) is None:

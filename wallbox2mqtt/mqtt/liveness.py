@@ -12,6 +12,8 @@ from wallbox2mqtt.clock import boot_time
 
 ANSWER_S = 30.0
 """A broker that has not acknowledged a message for so long has lost it."""
+CONNECT, CONNECT_S = "the connection", 10.0
+"""What is owed first; there may be another broker that says something."""
 _LONGEST_TURN_S = 2.0
 """Turns come each second; what takes longer is a pause, in which the broker had nobody to answer."""
 GAP_S = 5.0
@@ -41,7 +43,7 @@ class AnswerWatch:
             self._oldest, self.waited_s = oldest, 0.0
             return None
         self.waited_s += passed_s
-        return oldest if self.waited_s >= ANSWER_S else None
+        return oldest if self.waited_s >= (CONNECT_S if oldest is CONNECT else ANSWER_S) else None
 
 
 class GapMeter:

@@ -10,9 +10,12 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from wallbox2mqtt.config import MqttConfig
+from wallbox2mqtt.mqtt.endpoints import Endpoints
 from wallbox2mqtt.mqtt.tls import tls_context
 from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
 
+UNUSED = "broker"
+"""paho wants a host's name before it is known which is tried."""
 MAX_INFLIGHT = 20
 """Messages that may wait for their acknowledgement at once: paho's own default, and mosquitto's."""
 
@@ -20,8 +23,9 @@ MAX_INFLIGHT = 20
 class PahoClient(Client):
     """paho's client. Its thread tells that it lives, and why there is no connection."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-        """Start alive and without a problem."""
+    def __init__(self, endpoints: Endpoints, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+        """Start alive and without a problem; where it connects, ``endpoints`` says each time."""
+        self.endpoints = endpoints
         self.pulse = Pulse()
         self.problem = ""
         self.on_turn: Callable[[], None] = lambda: None
@@ -73,6 +77,14 @@ class PahoClient(Client):
             self.problem = f"unreachable: {error}"
             raise OSError(self.problem) from error
 
+    def _create_socket_connection(self) -> socket.socket:
+        endpoint = self.endpoints.next()
+        # the name stands in the certificate, and in what a websocket asks for
+        self._host, self._port = endpoint.host, endpoint.port
+        if self._get_proxy():
+            return super()._create_socket_connection()
+        return socket.create_connection((endpoint.address, endpoint.port), timeout=self._connect_timeout)
+
     def cut(self) -> None:
         """End the connection as a cut cable does: after a farewell the broker would not publish the will."""
         if (plain := _plain(self.socket())) is not None:
@@ -90,6 +102,7 @@ def new_client(config: MqttConfig) -> PahoClient:
     """
     v5 = config.protocol == "5"
     client = PahoClient(
+        Endpoints(config.brokers),
         CallbackAPIVersion.VERSION2,
         client_id=config.client_id,
         # a session that outlives the connection would keep commands for later, when nobody wants them
