@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.unit.test_messages import components
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
-from wallbox2mqtt.homeassistant import bridge
+from wallbox2mqtt.homeassistant import bridge, slug
 from wallbox2mqtt.topics import Topics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -29,17 +30,54 @@ def text_of(name: str) -> str:
 
 def entity_ids() -> set[str]:
     """What Home Assistant calls the entities of a charger named «Garage» that are enabled, and of the bridge."""
-    parts: list[Any] = [*components().values(), *bridge(Topics("wallbox")).components.values()]
-    return {part["default_entity_id"] for part in parts if part.get("enabled_by_default", True)}
+    devices: dict[str, dict[str, Any]] = {"garage": components(), "wallbox2mqtt": bridge(Topics("wallbox")).components}
+    return {
+        f"{part['platform']}.{device}_{slug(str(part['name']))}"
+        for device, parts in devices.items()
+        for part in parts.values()
+        if part.get("enabled_by_default", True)
+    }
 
 
 def test_entities_of_home_assistant_exist() -> None:
-    for name in ("dashboard.yaml", "automations.yaml"):
-        text = text_of(f"home-assistant/{name}")
-        assert yaml.safe_load(text)
-        used = set(re.findall(r"\b(?:[a-z_]+)\.(?:garage|wallbox2mqtt)_[a-z0-9_]+", text))
-        assert used
-        assert used <= entity_ids()
+    text = text_of("home-assistant/dashboard.yaml")
+    assert yaml.safe_load(text)
+    used = set(re.findall(r"\b(?:[a-z_]+)\.(?:garage|wallbox2mqtt)_[a-z0-9_]+", text))
+    assert used
+    assert used <= entity_ids()
+
+
+class _Input(str):
+    """What a blueprint asks for."""
+
+    __slots__ = ()
+
+
+class _Blueprint(yaml.SafeLoader):
+    """Reads YAML with Home Assistant's own tag."""
+
+
+def _input(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> _Input:
+    return _Input(loader.construct_scalar(node))
+
+
+_Blueprint.add_constructor("!input", _input)
+
+
+def inputs(node: object) -> set[str]:
+    """The names of all that is asked for below a node."""
+    if isinstance(node, _Input):
+        return {str(node)}
+    below = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return {name for one in below for name in inputs(one)}
+
+
+@pytest.mark.parametrize("name", ["charge_at_night", "charge_with_surplus"])
+def test_blueprints_ask_for_what_they_use(name: str) -> None:
+    text = text_of(f"home-assistant/blueprints/{name}.yaml")
+    document = yaml.load(text, Loader=_Blueprint)  # noqa: S506 - a safe loader with one more tag
+    assert inputs(document) == set(document["blueprint"]["input"])
+    assert not re.findall(r"\b(?:sensor|switch|number|lock)\.(?!turn_|set_)\w+_\w+", text), "an entity of one user"
 
 
 def exists(topic: str) -> bool:
