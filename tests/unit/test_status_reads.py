@@ -78,6 +78,11 @@ class TestStatusReads:
         assert parts.last(f"{ONE}/locked") == "1"
         assert parts.last(f"{ONE}/status") == "Locked"
 
+    def test_they_stand_for_the_basic_document_once_that_was_read(self, make: Make) -> None:
+        parts = make(charging=0)
+        parts.run(3 * 3600, each_s=60)
+        assert len([one for one in parts.sent_reads if one.path == f"v2/charger/{ONE}"]) == 1
+
     def test_of_several_the_one_that_matters(self, make: Make) -> None:
         parts = make(3)
         parts.run(601)
@@ -98,8 +103,8 @@ class TestStatusReads:
     def test_commands_find_three_writes_free(self, make: Make) -> None:
         parts = make(status_writes_per_minute=3)
         parts.run(601)
-        for current in (6, 7):
-            parts.send(f"{ONE}/max_charging_current", str(current))
+        for key, value in (("max_charging_current", "7"), ("name", "new")):
+            parts.send(f"{ONE}/{key}", value)
             parts.settle()
         parts.send(f"{ONE}/locked", "1")
         parts.settle()

@@ -64,6 +64,12 @@ class Planner:
         self._sweeps_in_a_row = self._others_in_a_row = self._details = 0
         self._last_was_commanded = False
 
+    def record_basic(self, charger_id: int) -> None:
+        """Record that what a basic document shows was read by other means: it is not overdue, if it was read once."""
+        with self._lock:
+            if (target := Target(Document.BASIC, charger_id)) in self._asked:
+                self._asked[target] = self._clock.monotonic()
+
     def want(self, charger_id: int) -> None:
         """Ask for a detail as soon as the budget allows."""
         with self._lock:

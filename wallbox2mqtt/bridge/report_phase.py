@@ -15,7 +15,7 @@ AGREEING = 3
 _TOLERANCE_S = 1.5
 _AFTER_S = 1.7
 """A last sync is told in whole seconds: a read so long after it comes 0.7 to 1.7 s after the report."""
-_GOOD_S = 3.0
+_GOOD_S = 2.5
 """A read so much later than that is still good: to wait for the next report would cost more than it brings."""
 _PERIOD_S = 30.0
 _SHORTEST_S, _LONGEST_S = 5.0, 120.0

@@ -134,6 +134,7 @@ class StatusReads:
         except CloudError as error:
             self._record_failure(charger_id, error)
             return
+        self._planner.record_basic(charger_id)
         for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
             self._results.not_confirmed(command, why_unconfirmed(command.intent, self._states.view(charger_id)))
 
