@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.parts import Parts, most_in_a_minute
+from wallbox2mqtt.bridge.registry import LIMITS
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
 ONE, TWO, THREE = 101, 102, 103
@@ -234,6 +235,15 @@ class TestSaidInWords:
         assert parts.results_of("max_charging_current") == [("rejected", None, reason)]
         assert [told for _, _, told in parts.results_of("refresh")] == [reason]
 
+    def test_a_lock_needs_no_document(self, make: Make) -> None:
+        parts = make(ONE, TWO)
+        parts.cloud.set_access(ONE, documents=403)
+        parts.run(61)
+        parts.send(f"{ONE}/locked", "1")
+        parts.settle()
+        ((status, _, reason),) = parts.results_of("locked")
+        assert (status, "403" in (reason or "")) == ("failed", True), "it was tried"
+
     def test_a_guest(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
         parts = make(ONE)
         parts.run(61)
@@ -269,3 +279,25 @@ def test_problems_are_plain_json(make: Make) -> None:
     parts.run(30)
     parts.bridge.info(problems=list(parts.registry.problems))
     assert json.loads(parts.last("bridge/info") or "")["problems"] == ["the account has no chargers"]
+
+
+class TestRestart:
+    def test_a_limit_is_checked_by_what_the_last_run_knew(self, make: Make) -> None:
+        parts = make(ONE, TWO, THREE)
+        parts.run(301)
+        parts = make(cloud=parts.cloud)
+        parts.run(21)
+        assert parts.details == [], "only the list was read"
+        parts.send(f"{THREE}/max_charging_current", "11")
+        parts.send(f"{TWO}/max_charging_current", "99")
+        parts.settle()
+        (good, refused) = sorted(parts.results_of("max_charging_current"), reverse=True)
+        assert (good[0], refused[0]) == ("rejected", "ok")
+
+    @pytest.mark.parametrize("kept", [[], {"101": [], "x": {}}, {"101": {"part_number": []}}], ids=str)
+    def test_kept_limits_may_be_damaged(self, make: Make, kept: Any) -> None:  # noqa: ANN401 - damage
+        parts = make(ONE)
+        parts.run(61)
+        store = parts.registry._storage  # noqa: SLF001 - as a full disk would
+        store.write("chargers", {**store.read("chargers"), "limits": kept})
+        assert make(cloud=parts.cloud).registry.limits(ONE).keys() <= set(LIMITS)

@@ -101,7 +101,7 @@ class CommandHandler:
             self._reject(command, command.refusal)
         elif (found := self._row_and_text(command)) is None:
             return
-        elif (problem := self._refusal_of(command.charger_id)) is not None:
+        elif (problem := self._refusal_of(command.charger_id)) and self._registry.is_missing(command.charger_id):
             self._reject(command, problem)
         else:
             self._understand(command, *found)
@@ -144,7 +144,7 @@ class CommandHandler:
     def _understand(self, command: QueuedCommand, row: Field, text: str) -> None:
         view = self._states.view(command.charger_id)
         if not self._states.has_detail(command.charger_id):
-            view = FirstValues(view)
+            view = FirstValues({**self._registry.limits(command.charger_id), **view})
         try:
             intent = parse(row, text, view, self._allowed)
         except InvalidPayloadError as error:
@@ -166,6 +166,9 @@ class CommandHandler:
             self._reader.want(command.charger_id)
 
     def _wait_for_detail(self, command: QueuedCommand) -> None:
+        if (problem := self._refusal_of(command.charger_id)) is not None:
+            self._reject(command, problem)
+            return
         self._reader.want(command.charger_id)
         self._hold(command)
 

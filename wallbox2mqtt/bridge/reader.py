@@ -250,6 +250,7 @@ class Reader:
                 reading = read_detail(answer.body)
                 self._show(target.charger_id, reading, answer)
                 self._observe(target.charger_id, reading, answer)
+                self._registry.record_limits(target.charger_id, reading.values)
             case Document.BASIC:
                 self._show(target.charger_id, read_basic(answer.body), answer)
 

@@ -5,7 +5,7 @@ Kept in ``state_dir``, so that a restart begins with what users wait for. Any th
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id, is_number
@@ -21,6 +21,8 @@ NO_CHARGERS = "the account has no chargers"
 _ABSENT_LISTS = 2
 """A charger that so many good listings in a row lacked is out of reach; one is enough where it is refused, too."""
 _SAVE_EACH_S = 600.0
+LIMITS = ("max_available_current", "max_available_power", "part_number", "state_of_charge")
+"""What the check of a current asks for beside the list: kept, so that it need not wait for the first detail."""
 _FILE = "chargers"
 
 
@@ -48,6 +50,7 @@ class Registry:
         self._missing_lists = dict.fromkeys(self._missing_since, 1)
         self._refused = {charger for charger in _ids(kept.get("refused")) if charger in self._chargers}
         self._unchangeable = {charger for charger in _ids(kept.get("unchangeable")) if charger in self._chargers}
+        self._limits = {known[key]: limits for key, limits in _limits(kept.get("limits")) if key in known}
         self._told: set[int] = set()
         self._is_empty = False
         self._saved, self._kept = now, self._content()
@@ -125,6 +128,8 @@ class Registry:
             self._chargers = [charger for charger in self._chargers if charger not in left]
             self._refused -= left
             self._unchangeable -= left
+            for charger in left:
+                self._limits.pop(charger, None)
             new = [charger for charger in ids if charger not in known]
             self._chargers += new[: max(0, MAX_CHARGERS - len(self._chargers))]
             self._tell()
@@ -142,6 +147,22 @@ class Registry:
             for charger in missing
             if charger not in self._only and now - self._missing_since[charger] >= GONE_AFTER_S
         ]
+
+    def limits(self, charger_id: int) -> dict[str, Json]:
+        """Return what the last detail of a charger, in an earlier run perhaps, showed of its limits."""
+        with self._lock:
+            return dict(self._limits.get(charger_id, {}))
+
+    def record_limits(self, charger_id: int, values: Mapping[str, Json]) -> None:
+        """Record the limits that a detail shows; of a state of charge only whether there is one."""
+        limits = {key: values.get(key) for key in LIMITS}
+        with self._lock:
+            before = self._limits.get(charger_id, {})
+            if before.get("state_of_charge") is not None and limits["state_of_charge"] is not None:
+                limits["state_of_charge"] = before["state_of_charge"]
+            if limits != before and charger_id in self._chargers:
+                self._limits[charger_id] = limits
+                self._keep()
 
     def record_readable(self, charger_id: int) -> None:
         """Record that a charger's status document could be read."""
@@ -193,6 +214,7 @@ class Registry:
             "refused": list[Json](sorted(self._refused)),
             "unchangeable": list[Json](sorted(self._unchangeable)),
             "missing": list[Json](sorted(self._missing_since)),
+            "limits": {str(charger): dict(limits) for charger, limits in self._limits.items()},
         }
 
     def _keep(self) -> None:
@@ -216,6 +238,11 @@ def kept_problems(store: Storage) -> dict[int, str]:
 def _ids(kept: Json) -> list[int]:
     items = kept if isinstance(kept, list) else []
     return list(dict.fromkeys(item for item in items if is_charger_id(item)))[:MAX_CHARGERS]
+
+
+def _limits(kept: Json) -> list[tuple[str, dict[str, Json]]]:
+    items = kept.items() if isinstance(kept, dict) else ()
+    return [(key, {name: limits.get(name) for name in LIMITS}) for key, limits in items if isinstance(limits, dict)]
 
 
 def _items(kept: Json) -> list[tuple[str, float]]:
