@@ -596,7 +596,7 @@ def test_people_are_not_read() -> None:
 # --- the list
 
 
-ODD_IDS: list[Json] = [None, "one", "01", "1.0", True, 0, -1, 1.0, [], 7]
+ODD_IDS: list[Json] = [None, "1", True, 0, -1, 1.0, [], 7]
 
 
 def sweep(*chargers: Json) -> Json:
@@ -631,7 +631,6 @@ def test_no_list(document: Json) -> None:
         pytest.param([{"chargers": [{"id": 1, "locked": 1}]}, {"chargers": [{"id": 1, "locked": 0}]}], [1], id="twice"),
         pytest.param([{"chargers": [{"id": odd} for odd in ODD_IDS]}], [7], id="odd-ids"),
         pytest.param([{"chargers": [None, 1, [], {}, {"name": "x"}, {"id": 5}]}], [5], id="odd-chargers"),
-        pytest.param([{"chargers": [{"id": "12"}, {"id": 12}, {"id": "13"}]}], [12, 13], id="ids-as-text"),
     ],
 )
 def test_chargers_of_a_list(groups: Json, ids: list[int]) -> None:

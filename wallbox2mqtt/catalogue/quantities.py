@@ -69,7 +69,7 @@ class Quantity:
 
         """
         if isinstance(value, str) and self.shape in _NUMERIC:
-            value = number_in(value)
+            value = _number_in(value)
         if value is None:
             return None
         match self.shape:
@@ -95,7 +95,7 @@ _NUMERIC = {Shape.NUMBER, Shape.FLAG, Shape.BOOLEAN}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
-def number_in(text: str) -> Json:
+def _number_in(text: str) -> Json:
     """Return the number that a text is in JSON's form, None for an empty text, and any other text as it is."""
     if not text:
         return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
-from wallbox2mqtt.catalogue.quantities import ImpossibleValueError, is_charger_id, number_in
+from wallbox2mqtt.catalogue.quantities import ImpossibleValueError, is_charger_id
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.topics import BIDI_CONTROLS, safe_part, to_json
 
@@ -252,8 +252,7 @@ def read_sweep(document: Json) -> list[Listed]:
         raise BadAnswerError(msg)
     listed: dict[int, Listed] = {}
     for charger in _chargers(groups):
-        given = charger.get("id")
-        charger_id = number_in(given) if isinstance(given, str) else given
+        charger_id = charger.get("id")
         if is_charger_id(charger_id) and charger_id not in listed and len(listed) < MAX_CHARGERS:
             listed[charger_id] = _listed(charger_id, charger)
     return list(listed.values())
