@@ -256,6 +256,18 @@ class TestRefused:
         assert parts.pace.refused_total == (2 if refusal == "403" else len(refused))
         assert parts.last(f"{ONE}/status") == "Ready"
 
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_cloud_that_finds_nothing_sets_no_charger_aside(self, make: Make, status: int) -> None:
+        """As gateways answer while what is behind them is away."""
+        parts = make(2, reads_per_minute=60, poll_interval=1)
+        parts.run(10)
+        parts.cloud.fault(Fault(kind="status", status=status, body="json", count=None))
+        parts.run(20)
+        parts.cloud.clear_faults()
+        parts.cloud.forget_requests()
+        parts.run(60)
+        assert {f"chargers/status/{ONE}", f"chargers/status/{TWO}"} <= {one.path for one in parts.sent_reads}
+
     def test_retry_after_is_obeyed(self, make: Make) -> None:
         settings = Settings(reads_per_minute=1, writes_per_minute=None, refusal="429 seconds")
         parts = make(3, settings=settings, reads_per_minute=3, poll_interval=20)

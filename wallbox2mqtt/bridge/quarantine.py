@@ -38,6 +38,8 @@ class Quarantine:
         self._suspect_status: int | None = None
         self._blamed_on_pace: set[int] = set()
         self._list_failed, self._list_failures, self._list_drops = False, 0, 0
+        self._not_found: set[Target] = set()
+        self._list_refused = False
         self._troubles: dict[Target, RepeatedFault] = {}
 
     def holds(self, target: Target) -> bool:
@@ -59,6 +61,7 @@ class Quarantine:
 
         Return the refused document of the only charger if the pace of reading turned out to be to blame for it.
         """
+        self._release_not_found()
         self._forbidden.clear()
         self._all_forbidden = False
         self._readable.add(target.charger_id)
@@ -100,8 +103,10 @@ class Quarantine:
             self._suspect = None  # it could not tell
         is_answered = isinstance(error, RequestRefusedError | AnswerLostError)
         self._list_failed = is_answered and target == LIST and len(self._registry.chargers) > 1
-        if self._list_failed and isinstance(error, RequestRefusedError):
-            self._drop_list("it is refused")
+        if target == LIST and isinstance(error, RequestRefusedError):
+            self._list_refused = True
+            if self._list_failed:
+                self._drop_list("it is refused")
 
     def record_forbidden(self, target: Target) -> bool:
         """Record a 403 and set the document aside; return whether reads of everything are refused."""
@@ -129,6 +134,17 @@ class Quarantine:
             self._suspect, self._suspect_status = target, http_status
         else:
             self._set_aside(target, http_status)
+            self._not_found.add(target)
+
+    def _release_not_found(self) -> None:
+        """Release them where even the list was refused before any good read: the cloud was at fault, not they."""
+        for target in self._not_found if self._list_refused else ():
+            self._quarantined_until.pop(target, None)
+            if target.document is Document.DETAIL:
+                self._quarantined_until.pop(Target(Document.BASIC, target.charger_id), None)
+                self._registry.record_readable(target.charger_id)
+        self._not_found.clear()
+        self._list_refused = False
 
     def _is_only_detail(self, target: Target) -> bool:
         is_only = self._registry.chargers == [target.charger_id]
