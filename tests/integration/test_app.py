@@ -454,3 +454,33 @@ def test_commands_that_have_arrived_are_answered_at_the_end(make: Make, watcher:
     answered = Counter(json.loads(text)["value"] for text in watcher.of(f"wallbox/{ONE}/max_charging_current/result"))
     assert answered
     assert answered == Counter(6 + number % 20 for number in range(answered.total()))
+
+
+class TestSessions:
+    def test_a_session_is_told_and_summed_up_over_a_restart(self, make: Make, watcher: Watcher) -> None:
+        def shown(key: str) -> str:
+            return watcher.last().get(f"wallbox/{ONE}/{key}", "")
+
+        def happened() -> list[str]:
+            return [json.loads(text)["event_type"] for text in watcher.of(f"wallbox/{ONE}/event/session")]
+
+        clock = FastClock(SPEED)
+        harness = make(clock)
+        charger = harness.cloud.charger(ONE)
+        for word in ("unplug", "unlock"):
+            charger.do(word)
+        watcher.wait(f"wallbox/{ONE}/energy_total", "0.0")
+        charger.do("plug", 20)
+        eventually(lambda: float(shown("energy_total")) > 0, "energy is counted")
+        eventually(lambda: shown("session/state") == "charging", "it is a session that charges")
+        assert harness.stop() == EXIT_OK
+        before = float(shown("energy_total"))
+        again = make(clock, api_url=harness.cloud.url, user_api_url=harness.cloud.url)
+        eventually(lambda: float(shown("energy_total")) > before, "it is counted on")
+        charger.do("unplug")
+        eventually(lambda: shown("session/state") == "None", "the session is over")
+        kwh = str(charger.detail()["added_energy"])
+        eventually(lambda: shown("energy_total") == kwh, "all is counted")
+        eventually(lambda: shown("last_session/energy") == kwh, "it is the last session")
+        eventually(lambda: happened() == ["started", "charging", "finished", "unplugged"], "each event once")
+        assert again.stop() == EXIT_OK

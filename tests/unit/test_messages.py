@@ -140,7 +140,9 @@ def sent_by_home_assistant(component: Mapping[str, Any]) -> list[str]:
 def test_every_topic_is_there_and_every_command_is_understood(model: str) -> None:
     allowed = frozenset({ALLOW_FACTORY_RESET})
     announcement, view = announced(model, {"software/updateAvailable": True, "icp_max_current": 16}, allowed)
-    topics = {TOPICS.field(ID, key) for key in (*view, "availability", "event/command", "last_problem")}
+    topics = {
+        TOPICS.field(ID, key) for key in (*view, "availability", "event/command", "event/session", "last_problem")
+    }
     for name, component in announcement.components.items():
         assert component.get("state_topic") in {None, *topics}
         for text in sent_by_home_assistant(component):
@@ -202,9 +204,9 @@ def test_the_current_of_power_boost_can_be_set_from_0() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_charger_has_few_everyday_entities(model: str) -> None:
-    """With the three that follow from sessions and reasons there are at most 32."""
+    """With the two that follow from sessions and reasons there are at most 32."""
     parts: dict[str, Any] = announced(model)[0].components
-    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 3
+    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 2
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,14 @@ _LEAST_FALL = 0.1
 class Source:
     """Where values come from. ``begun``: when its request began.
 
-    ``confirms``: it was read to see how things are, and is not the answer to another command.
+    ``confirms``: it was read to see how things are, and is not the answer to another command. ``is_later_session``: it
+    shows a session that has lasted less long than the one that is shown.
     """
 
     origin: Origin
     begun: float
     confirms: bool
+    is_later_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class KnownCharger:
     availability: str | None = None
     revision: int = 0
     """How often more of it than measurements has changed."""
+    newest: float | None = None
+    """When the newest reading began."""
 
     def snapshot(self) -> Snapshot | None:
         """Return what the charger has at present; None before its first detail."""
@@ -126,7 +130,9 @@ class KnownCharger:
         values = self._said(reading)
         if reading.complete:
             values |= self._gone(values.keys() | reading.wrong.keys(), reading.origin)
-        unconfirmed = self._take(values, Source(reading.origin, begun, confirms=True))
+        is_later = is_less(values.get("charging_time"), self.values.get("charging_time"))
+        unconfirmed = self._take(values, Source(reading.origin, begun, confirms=True, is_later_session=is_later))
+        self.newest = begun if self.newest is None else max(begun, self.newest)
         if reading.origin is Origin.DETAIL:
             self.revision += int(not self.detailed)
             self.detailed = True
@@ -250,7 +256,7 @@ class KnownCharger:
     def _show(self, key: str, value: Json, source: Source) -> None:
         known, begun = key in self.values, source.begun
         before = self.values.get(key)
-        if key in TOTALS and _falls_a_little(before, value):
+        if key in TOTALS and not source.is_later_session and _falls_a_little(before, value):
             value = before
         changed = not known or not same(before, value)
         if key in HELD and known and changed:

@@ -47,6 +47,12 @@ class ChargerStates:
             charger = self._chargers.get(charger_id)
             return None if charger is None else charger.values.get(key)
 
+    def read_at(self, charger_id: int) -> float | None:
+        """Return when the newest reading of a charger began, monotonic; None before the first."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return None if charger is None else charger.newest
+
     def has_detail(self, charger_id: int) -> bool:
         """Return whether a detail of this charger has been read."""
         with self._lock:
@@ -86,6 +92,7 @@ class ChargerStates:
         with self._lock:
             charger = self._chargers.get(charger_id)
             if charger is not None and (key not in charger.values or charger.values[key] != value):
+                charger.revision += int(key not in charger.values)
                 charger.values[key] = value
                 charger.republish([key])
 

@@ -69,7 +69,8 @@ class Field:
     ``basic`` and ``v2`` from ``data.chargerData`` (of the basic document, of the answer of a PUT).
     ``convert``: named function from the cloud's value to the field's. ``negative_at``: the field and its value with
     which the number is negative, whatever sign the cloud gives it. ``sources`` and ``derive``: keys of the
-    fields from which a derived one is worked out, and the function. ``words``: all that a text can be.
+    fields from which a derived one is worked out, and the function. ``recorded``: the bridge works it out over time, of
+    what the readings of a session show. ``words``: all that a text can be.
     ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
     The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
     Assistant from the start, ``hidden``: announced to nobody, ``example``, ``buttons``.
@@ -92,6 +93,7 @@ class Field:
     negative_at: tuple[str, Json] | None = None
     sources: tuple[str, ...] = ()
     derive: Callable[..., Json] | None = None
+    recorded: bool = False
     words: tuple[str, ...] = ()
     config_key: str | None = None
     config: Mapping[str, Template] | None = None
@@ -122,7 +124,7 @@ class Field:
         return f"basic/{self.basic.replace('.', '/')}" if self.basic is not None else ""
 
     def _problem(self) -> str | None:
-        homes = [self.detail is not None, self.basic is not None, self.derive is not None]
+        homes = [self.detail is not None, self.basic is not None, self.derive is not None, self.recorded]
         checks = {
             "the key is no topic": not _KEY.fullmatch(self.key),
             "it stands in two documents as if they were one": sum(homes) > 1,
@@ -152,4 +154,4 @@ class Field:
     @property
     def has_state(self) -> bool:
         """Return whether the field has a value; a bare command has none."""
-        return self.detail is not None or self.basic is not None or self.derive is not None
+        return self.detail is not None or self.basic is not None or self.derive is not None or self.recorded

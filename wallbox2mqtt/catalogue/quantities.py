@@ -121,6 +121,8 @@ def is_charger_id(value: object) -> TypeGuard[int]:
 POWER_KW = Quantity(Shape.NUMBER, "kW", "power", "measurement", 2)
 ENERGY_KWH = Quantity(Shape.NUMBER, "kWh", "energy", "total_increasing", 2, least=0)
 ENERGY_WH = Quantity(Shape.NUMBER, "Wh", "energy", "total_increasing", 1, read_in=("kWh", 1000), least=0)
+ENERGY_OF_ONE_KWH = Quantity(Shape.NUMBER, "kWh", "energy", None, 2, least=0)
+"""The energy of one thing that is over: the next one's begins elsewhere, so nobody is to add them up by differences."""
 CURRENT_A = Quantity(Shape.NUMBER, "A", "current", "measurement", 0, least=0)
 LIMIT_A = Quantity(Shape.NUMBER, "A", "current", None, 0)
 DURATION_S = Quantity(Shape.NUMBER, "s", "duration", None, 0, read_in=("min", 60), least=0)
@@ -129,6 +131,7 @@ DISTANCE_KM = Quantity(Shape.NUMBER, "km", "distance", "total_increasing", 0, le
 SPEED_KMH = Quantity(Shape.NUMBER, "km/h", "speed", "measurement", 0, least=0)
 MONEY = Quantity(Shape.NUMBER, "{currency}", None, "total_increasing", 2)
 """Money that starts anew. Home Assistant's class ``monetary`` allows ``total`` only, which subtracts at each reset."""
+MONEY_OF_ONE = Quantity(Shape.NUMBER, "{currency}", None, None, 2)
 PRICE = Quantity(Shape.NUMBER, "{currency}/kWh", None, "measurement", 3)
 CHARGE_PERCENT = Quantity(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
 """Without the class ``battery``: Home Assistant would show the car's as the charger's own."""

@@ -663,6 +663,85 @@ BASIC: tuple[Field, ...] = (
     _basic("powerSharingStatus", "Power Sharing status", q.NUMBER, "power_sharing_status", 0),
 )
 
+
+def _recorded(
+    key: str, name: str, quantity: q.Quantity, meaning: str, example: q.Json, icon: str | None = None
+) -> Field:
+    """Return the row of a figure of a session: diagnostic, disabled."""
+    return Field(
+        recorded=True,
+        key=key,
+        name=name,
+        quantity=quantity,
+        meaning=meaning,
+        example=example,
+        icon=icon,
+        category=DIAGNOSTIC,
+        enabled=False,
+    )
+
+
+RECORDED: tuple[Field, ...] = (
+    Field(
+        recorded=True,
+        key="energy_total",
+        name="Energy total",
+        quantity=q.ENERGY_KWH,
+        meaning="energy of all sessions that the bridge has seen; never falls",
+        example=1234.567,
+        icon="mdi:counter",
+    ),
+    _recorded("energy_green_total", "Green energy total", q.ENERGY_KWH, "the part of it from the sun", 321.5),
+    _recorded(
+        "energy_discharged_total",
+        "Discharged energy total",
+        q.ENERGY_KWH,
+        "energy that cars gave back in all sessions (Quasar); never falls",
+        0,
+        "mdi:battery-arrow-up",
+    ),
+    Field(
+        recorded=True,
+        key="session/state",
+        name="Session state",
+        quantity=q.WORD,
+        meaning="what happened last in the session that runs",
+        example="charging",
+        words=("started", "charging", "paused", "error"),
+        category=DIAGNOSTIC,
+        enabled=False,
+    ),
+    _recorded(
+        "session/start", "Session start", q.TIMESTAMP, "when the car was plugged in", "2026-10-05T17:00:05+00:00"
+    ),
+    _recorded("session/duration", "Session duration", q.DURATION_S, "time since then", 3600),
+    _recorded("session/energy", "Session energy", q.ENERGY_KWH, "energy of the session that runs", 7.25),
+    _recorded("session/green_energy", "Session green energy", q.ENERGY_KWH, "the part of it from the sun", 2.5),
+    _recorded("session/grid_energy", "Session grid energy", q.ENERGY_KWH, "the part of it from the grid", 4.75),
+    _recorded(
+        "session/discharged_energy", "Session discharged energy", q.ENERGY_KWH, "what the car gave back in it", 0
+    ),
+    _recorded("session/cost", "Cost of the session", q.MONEY, "its cost, as the cloud works it out", 1.74),
+    _recorded("session/peak_power", "Session peak power", q.POWER_KW, "its largest power that was read", 7.36),
+    _recorded("last_session/start", "Last session start", q.TIMESTAMP, "when it began", "2026-10-05T17:00:05+00:00"),
+    _recorded("last_session/end", "Last session end", q.TIMESTAMP, "when it ended", "2026-10-05T21:30:00+00:00"),
+    _recorded("last_session/duration", "Last session duration", q.DURATION_S, "from plugged in to unplugged", 16195),
+    _recorded("last_session/energy", "Last session energy", q.ENERGY_OF_ONE_KWH, "energy of the session before", 12.5),
+    _recorded("last_session/green_energy", "Last session green energy", q.ENERGY_OF_ONE_KWH, "of it from the sun", 2.5),
+    _recorded("last_session/grid_energy", "Last session grid energy", q.ENERGY_OF_ONE_KWH, "of it from the grid", 10),
+    _recorded(
+        "last_session/discharged_energy",
+        "Last session discharged energy",
+        q.ENERGY_OF_ONE_KWH,
+        "what the car gave back in it",
+        0,
+    ),
+    _recorded("last_session/cost", "Last session cost", q.MONEY_OF_ONE, "its cost, as the cloud works it out", 3),
+    _recorded(
+        "last_session/peak_power", "Last session peak power", q.POWER_KW, "its largest power that was read", 7.36
+    ),
+)
+
 COMMANDS: tuple[Field, ...] = (
     Field(
         key="action",
@@ -709,7 +788,7 @@ def by_key(rows: Iterable[Field]) -> Mapping[str, Field]:
     return MappingProxyType(table)
 
 
-FIELDS = by_key((*STATE, *SETTINGS, *BASIC, *COMMANDS))
+FIELDS = by_key((*STATE, *SETTINGS, *BASIC, *RECORDED, *COMMANDS))
 """All rows by key."""
 
 CONFIG_FIELDS: Mapping[str, Field] = MappingProxyType({r.config_key: r for r in FIELDS.values() if r.config_key})

@@ -33,6 +33,8 @@ def _unit(row: Field) -> str:
 
 def _sources(row: Field) -> str:
     homes = [("detail", row.detail), ("list", row.sweep), ("basic", row.basic)]
+    if row.recorded:
+        return "summed up of the sessions"
     named = [f"{name} `{path}`" for name, path in homes if path]
     return ", ".join(named) if named else "worked out from " + ", ".join(f"`{source}`" for source in row.sources)
 

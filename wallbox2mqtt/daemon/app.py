@@ -26,6 +26,7 @@ from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.reload import PASSWORDS, changed_keys, tell
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, ConfigError
+from wallbox2mqtt.history import Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.log import RepeatedFault, TopicHandler
@@ -121,6 +122,9 @@ class App:
             clock=clock,
             allowed=parts.allowed,
             ranges=ranges,
+        )
+        self._recorder = Recorder(
+            self._states, self._shared.registry, store, clock, self._topics, self._mqtt.publish_result
         )
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),
@@ -238,6 +242,7 @@ class App:
     def _look_around(self) -> None:
         """Each second: commands that wait for a first reading, and who watches over the threads."""
         self._command_handler.look_again()
+        self._recorder.look()
         self._announcer.look()
         self._show_info()
         self._show_counts()

@@ -8,6 +8,7 @@ from wallbox2mqtt.homeassistant.entities import (
     COMMAND_EVENTS,
     COMPONENT_IDS,
     ROWS,
+    SESSION_EVENTS,
     connectivity,
     has_statistics,
     platform_of,
@@ -75,7 +76,7 @@ class ChargerDevice:
             for button in row.buttons
             if button.permission is None or button.permission in self.allowed
         ]
-        parts = [*components, *statistics, self._contact(), *self._commands(), *buttons]
+        parts = [*components, *statistics, self._contact(), *self._commands(), self._sessions(), *buttons]
         shared: Component = {
             "device": self._device(),
             "origin": ORIGIN,
@@ -156,6 +157,12 @@ class ChargerDevice:
         problem |= {"state_topic": self.topics.field(self.id, "last_problem")}
         parts = {"event_event_command": event, "sensor_last_problem": problem}
         return [(name, part | {"availability": [{"topic": self.topics.state}]}) for name, part in parts.items()]
+
+    def _sessions(self) -> tuple[str, Component]:
+        """Return what tells of sessions; also late, of one that ended while the charger was away."""
+        event = self._common("event", "event_session", "Session", "mdi:ev-plug-type2", None, enabled=True)
+        event |= {"state_topic": self.topics.field(self.id, "event/session"), "event_types": list(SESSION_EVENTS)}
+        return "event_event_session", event | {"availability": [{"topic": self.topics.state}]}
 
     def _contact(self) -> tuple[str, Component]:
         """Return the entity of the charger's contact with the cloud; it must not hide itself when that is lost."""

@@ -17,6 +17,9 @@ _SETTABLE = {Shape.BOOLEAN: "switch", Shape.FLAG: "switch", Shape.NUMBER: "numbe
 COMMAND_EVENTS = ("ok", "rejected", "failed", "superseded", "not_confirmed")
 """What becomes of a command: the types of its event."""
 
+SESSION_EVENTS = ("started", "charging", "paused", "finished", "unplugged", "error")
+"""What happens to a session: the types of its event."""
+
 # a list's text may be longer than the 255 characters that a state can have
 ROWS = tuple(
     row for row in FIELDS.values() if row.has_state and not row.hidden and row.quantity.shape is not Shape.LIST

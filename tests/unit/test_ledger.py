@@ -1,0 +1,404 @@
+"""The ledger of a charger: sums to the Wh and events one by one, against an account of what was really played."""
+
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import A_DAY, FakeClock
+from wallbox2mqtt.bridge.registry import Registry
+from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cloud.documents import read_detail
+from wallbox2mqtt.history import Recorder
+from wallbox2mqtt.history.ledger import Event, Ledger, Reading, step
+from wallbox2mqtt.history.saved import from_json, to_json
+from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.topics import Topics
+
+READY, LOCKED, CHARGING, PAUSED, WAITING, OFFLINE, COMPLETED, ERROR = 161, 209, 194, 182, 181, 5, 4, 14
+KWH = 1_000_000
+
+
+def reading(at: float, status: int | None, kwh: float | None = None, time_s: float | None = None) -> Reading:
+    return Reading(at, status, {} if kwh is None else {"energy": round(kwh * KWH)}, time_s)
+
+
+def play(readings: Iterable[Reading], ledger: Ledger | None = None) -> tuple[Ledger, list[Event]]:
+    ledger, events = ledger or Ledger(), list[Event]()
+    for one in readings:
+        ledger, happened = step(ledger, one)
+        events += happened
+    return ledger, events
+
+
+def types(events: Iterable[Event]) -> str:
+    return " ".join(event.type for event in events)
+
+
+IDLE = reading(0, READY, 0, 0)
+CASES = {
+    "a session": (
+        [IDLE, reading(60, CHARGING, 0.1, 30), reading(120, CHARGING, 0.3, 90), reading(180, READY, 0.4, 140)],
+        0.4,
+        "started charging finished unplugged",
+    ),
+    "paused and resumed": (
+        [IDLE, reading(60, CHARGING, 1, 30), reading(120, PAUSED, 2, 90), reading(180, CHARGING, 3, 150)],
+        3,
+        "started charging paused charging",
+    ),
+    "begun before the first reading": ([reading(0, CHARGING, 5, 3600)], 5, "started charging"),
+    "ended before the first reading": ([reading(0, READY, 5, 3600), reading(60, READY, 5, 3600)], 0, ""),
+    "plugged in, without power": (
+        [IDLE, reading(60, WAITING, 0, 10), reading(90, READY, 0, 40)],
+        0,
+        "started finished unplugged",
+    ),
+    "two of the same energy": (
+        [
+            *[IDLE, reading(60, CHARGING, 10, 30), reading(120, READY, 20, 90)],
+            *[reading(300, CHARGING, 10, 100), reading(360, READY, 20, 160)],
+        ],
+        40,
+        "started charging finished unplugged " * 2,
+    ),
+    "the counter of the last one is shown for a while": (
+        [
+            *[IDLE, reading(60, CHARGING, 5, 30), reading(120, READY, 5, 90)],
+            *[reading(300, WAITING, 5, 90), reading(360, CHARGING, 1, 40), reading(400, CHARGING, 6, 80)],
+        ],
+        11,
+        "started charging finished unplugged started charging",
+    ),
+    "the next one has more already": (
+        [IDLE, reading(60, CHARGING, 5, 30), reading(120, READY, 5, 90), reading(9000, CHARGING, 7, 5000)],
+        12,
+        "started charging finished unplugged started charging",
+    ),
+    "between two readings another one began": (
+        [IDLE, reading(60, CHARGING, 5, 30), reading(9000, CHARGING, 7, 5000)],
+        12,
+        "started charging finished started charging",
+    ),
+    "between two readings another one began and ended": (
+        [
+            *[IDLE, reading(60, CHARGING, 5, 600), reading(120, READY, 5, 660)],
+            *[reading(3000, READY, 0.7, 100), reading(3030, READY, 0.7, 100), reading(3061, READY, 0.7, 100)],
+        ],
+        5.7,
+        "started charging finished unplugged started finished unplugged",
+    ),
+    "an older document": (
+        [IDLE, reading(60, CHARGING, 5, 600), reading(80, CHARGING, 4.9, 580), reading(100, CHARGING, 5.2, 640)],
+        5.2,
+        "started charging",
+    ),
+    "the counter begins anew in the session": (
+        [
+            *[IDLE, reading(60, CHARGING, 5, 600), reading(120, CHARGING, 0.2, 660)],
+            *[reading(150, CHARGING, 0.3, 690), reading(181, CHARGING, 0.4, 720)],
+        ],
+        5.4,
+        "started charging",
+    ),
+    "a late report of the last energy": (
+        [IDLE, reading(60, CHARGING, 5, 600), reading(120, READY, 5, 660), reading(140, READY, 5.1, 670)],
+        5.1,
+        "started charging finished unplugged",
+    ),
+    "out of touch": (
+        [IDLE, reading(60, CHARGING, 5, 600), reading(120, OFFLINE, 5, 600), reading(180, CHARGING, 6, 720)],
+        6,
+        "started charging",
+    ),
+    "nothing known": (
+        [IDLE, reading(60, CHARGING, 5, 600), reading(120, None), reading(180, CHARGING, 6, 720)],
+        6,
+        "started charging",
+    ),
+    "in error": (
+        [
+            IDLE,
+            reading(60, CHARGING, 5, 600),
+            reading(120, ERROR, 5, 600),
+            reading(150, ERROR, 5, 600),
+            reading(180, READY, 5, 600),
+        ],
+        5,
+        "started charging error finished unplugged",
+    ),
+    "completed, then unplugged": (
+        [
+            IDLE,
+            reading(60, CHARGING, 5, 600),
+            reading(120, COMPLETED, 5, 660),
+            reading(150, WAITING, 5, 690),
+            reading(180, READY, 5, 700),
+        ],
+        5,
+        "started charging finished unplugged",
+    ),
+    "the time stands still in a long pause": (
+        [
+            IDLE,
+            reading(60, CHARGING, 5, 600),
+            reading(120, PAUSED, 5, 660),
+            reading(9000, PAUSED, 5, 660),
+            reading(9060, CHARGING, 6, 720),
+        ],
+        6,
+        "started charging paused charging",
+    ),
+}
+
+
+@pytest.mark.parametrize(("readings", "kwh", "events"), CASES.values(), ids=CASES.keys())
+def test_what_becomes_of_readings(readings: list[Reading], kwh: float, events: str) -> None:
+    ledger, happened = play(readings)
+    assert ledger.total("energy") == round(kwh * KWH)
+    assert types(happened) == events.strip()
+
+
+def test_a_session_tells_when_it_began_and_what_it_had() -> None:
+    readings = [IDLE, Reading(100, CHARGING, {"energy": KWH, "green_energy": KWH // 4}, 30, 7.2, 0.25, 12)]
+    ledger, events = play([*readings, reading(200, READY, 2, 125)])
+    assert (ledger.last, events[-1].session) == (events[-2].session, events[-2].session)
+    assert ledger.last is not None
+    assert (ledger.last.start, ledger.last.end, ledger.last.peak_kw, ledger.last.cost, ledger.last.user) == (
+        70,
+        200,
+        7.2,
+        0.25,
+        12,
+    )
+    assert ledger.last.energy == {"energy": 2 * KWH, "green_energy": KWH // 4}
+
+
+@dataclass
+class Played:
+    """A charger that is really there, with an account of its own: Wh and sessions. Nothing here is the ledger's."""
+
+    at: float = 0.0
+    plugged_at: float | None = None
+    wh: int = 0
+    green_wh: int = 0
+    time_s: float = 0.0
+    status: int = READY
+    sessions: list[int] = field(default_factory=list)
+
+    def act(self, word: str, seconds: float, wh: int) -> None:
+        """Let time pass with the energy that flows in it, then do what the word says."""
+        self.at += seconds
+        if self.status == CHARGING:
+            self.wh += wh
+            self.green_wh += wh // 3
+            self.sessions[-1] += wh
+        if self.plugged_at is not None:
+            self.time_s = self.at - self.plugged_at
+        match word:
+            case "plug" if self.plugged_at is None:
+                self.plugged_at, self.wh, self.green_wh, self.time_s = self.at, 0, 0, 0.0
+                self.status = CHARGING
+                self.sessions.append(0)
+            case "unplug":
+                self.plugged_at, self.status = None, READY
+            case "pause" if self.status == CHARGING:
+                self.status = PAUSED
+            case "resume" if self.status == PAUSED:
+                self.status = CHARGING
+            case _:
+                pass
+
+    def read(self) -> Reading:
+        counters = {"energy": self.wh * 1000, "green_energy": self.green_wh * 1000}
+        return Reading(self.at, self.status, counters, self.time_s)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["plug", "unplug", "pause", "resume", "go on"]),
+        st.integers(5, 20_000),
+        st.integers(0, 20_000),
+        st.sampled_from(["kill", "read", "outage"]),
+    ),
+    max_size=60,
+)
+
+
+@given(ACTS)
+def test_sums_are_right_whatever_is_played(acts: list[tuple[str, int, int, str]]) -> None:
+    """Each change of the plug is read; between, readings are missed and the bridge is killed."""
+    charger, ledger, events = Played(), Ledger(), list[Event]()
+    ledger, _ = step(ledger, charger.read())
+    for word, seconds, wh, what in acts:
+        charger.act("go on", seconds, wh)
+        if word in {"plug", "unplug"}:
+            ledger, happened = step(ledger, charger.read())
+            events += happened
+        charger.act(word, 1, 0)
+        if what == "kill":
+            ledger = from_json(json.loads(json.dumps(to_json(ledger))))
+        if what != "outage" or word in {"plug", "unplug"}:
+            before = ledger.total("energy") or 0
+            ledger, happened = step(ledger, charger.read())
+            events += happened
+            assert (ledger.total("energy") or 0) >= before
+    ledger, happened = step(ledger, charger.read())
+    events += happened
+    assert ledger.total("energy") == sum(charger.sessions) * 1000
+    told = [event.type for event in events]
+    assert told.count("started") == len(charger.sessions)
+    assert told.count("finished") == told.count("unplugged") == len(charger.sessions) - (charger.plugged_at is not None)
+    ended = [event.session.energy["energy"] for event in events if event.type == "finished" and event.session]
+    assert ended == [wh * 1000 for wh in charger.sessions[: len(ended)]]
+
+
+@given(ACTS)
+def test_what_nobody_saw_is_never_counted_twice(acts: list[tuple[str, int, int, str]]) -> None:
+    charger, ledger = Played(), Ledger()
+    ledger, _ = step(ledger, charger.read())
+    for word, seconds, wh, what in acts:
+        charger.act(word, seconds, wh)
+        if what == "read":
+            ledger, _ = step(ledger, charger.read())
+    assert (ledger.total("energy") or 0) <= sum(charger.sessions) * 1000
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_a_damaged_ledger_is_refused_or_taken(kept: Json) -> None:
+    damaged: dict[str, Json] = {
+        **to_json(play([IDLE, reading(60, CHARGING, 1, 30)])[0]),
+        "counters": kept,
+        "session": kept,
+    }
+    with pytest.raises(ValueError, match="expected"):
+        from_json(damaged)
+
+
+class Killed(Exception):  # noqa: N818 - the end of a process, no error
+    """The process ended here."""
+
+
+class MortalStorage(Storage):
+    """Files of a process that ends before or after a write, as it is told."""
+
+    lives, after = 10**9, False
+
+    def write(self, name: str, content: dict[str, Json], *, durable: bool = False) -> bool:
+        self.lives -= 1
+        if self.lives < 0 and not self.after:
+            raise Killed
+        super().write(name, content, durable=durable)
+        if self.lives < 0:
+            raise Killed
+        return True
+
+
+class Bench:
+    """A recorder that can be killed and started again; what it has published stays."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock, self.shown, self.events = FakeClock(), list[float](), list[str]()
+        self._directory, self._begun = directory, 0.0
+        self.start()
+
+    def start(self) -> None:
+        self.storage = MortalStorage(self._directory, "account")
+        topics = Topics("w")
+        self.states = ChargerStates(topics, self._show, 45.0)
+        registry = Registry([101], self.clock, Storage(self._directory, "other"))
+        self.recorder = Recorder(
+            self.states,
+            registry,
+            self.storage,
+            self.clock,
+            topics,
+            lambda _, text: self.events.append(json.loads(text)["event_type"]),
+        )
+
+    def _show(self, topic: str, text: str) -> None:
+        if topic == "w/101/energy_total":
+            self.shown.append(float(text))
+
+    def read(self, charger: Played, seconds: float) -> None:
+        self.clock.advance(seconds)
+        document: dict[str, Json] = {
+            "status_id": charger.status,
+            "added_energy": charger.wh / 1000,
+            "added_green_energy": charger.green_wh / 1000,
+            "charging_time": int(charger.time_s),
+        }
+        self.states.read(101, read_detail(document), self.clock.monotonic())
+        self.recorder.look()
+
+
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    chance = random.Random(9)  # noqa: S311
+    bench, charger, kills = Bench(tmp_path), Played(), 0
+    bench.read(charger, 1)
+    for turn in range(1500):
+        if chance.random() < 0.4:
+            bench.storage.lives, bench.storage.after = chance.randrange(2), chance.random() < 0.5
+        charger.act(
+            {0: "plug", 20: "pause", 25: "resume", 39: "unplug"}.get(turn % 40, "go on"), 60, chance.randrange(300)
+        )
+        try:
+            bench.read(charger, 60)
+        except Killed:
+            kills += 1
+            bench.start()
+            bench.read(charger, 1)
+    assert kills > 300
+    assert bench.shown == sorted(bench.shown)
+    assert bench.shown[-1] == sum(charger.sessions) / 1000
+    assert bench.events.count("started") <= len(charger.sessions)
+
+
+def test_what_is_shown_of_a_session(tmp_path: Path) -> None:
+    bench, charger = Bench(tmp_path), Played()
+    bench.read(charger, 1)
+    charger.act("plug", 60, 0)
+    bench.read(charger, 60)
+    charger.act("go on", 3600, 7000)
+    bench.read(charger, 3600)
+    view = bench.states.view(101)
+    assert (view["energy_total"], view["session/state"], view["session/duration"]) == (7.0, "charging", 3600)
+    assert (view["session/energy"], view["session/green_energy"], view["session/grid_energy"]) == (7.0, 2.333, 4.667)
+    charger.act("unplug", 60, 0)
+    bench.read(charger, 60)
+    view = bench.states.view(101)
+    assert (view["session/state"], view["session/energy"], view["last_session/energy"]) == (None, None, 7.0)
+    assert view["last_session/start"] == bench.states.view(101)["last_session/start"]
+    assert bench.events == ["started", "charging", "finished", "unplugged"]
+
+
+def test_nothing_new_is_read_nothing_is_written(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.read(Played(), 1)
+    before = bench.storage.lives
+    for _ in range(3):
+        bench.recorder.look()
+    assert bench.storage.lives == before
+
+
+def test_a_damaged_file_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Storage(tmp_path, "account").write("sessions", {"chargers": {"101": {"counters": 3}}})
+    Bench(tmp_path)
+    assert "ignored a damaged ledger charger=101" in caplog.text
+
+
+def test_the_start_is_a_time_of_this_world() -> None:
+    ledger, _ = play([reading(A_DAY, CHARGING, 1, -5), reading(A_DAY + 60, CHARGING, 1, 10**9)])
+    assert ledger.session is not None
+    assert ledger.session.start <= A_DAY + 60

@@ -1,0 +1,279 @@
+"""One charger's ledger: readings in, sessions, events and sums out. Pure: whoever keeps the ledger can go on from it.
+
+The cloud shows one counter a session, which begins anew with the next one: at once, late, or with a document that is
+older than the last. A sum is what the counter has grown by, and each beginning counts from zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from wallbox2mqtt.catalogue.statuses import status_of
+
+COUNTERS: Mapping[str, str] = {
+    "energy": "added_energy",
+    "green_energy": "added_green_energy",
+    "discharged_energy": "added_discharged_energy",
+}
+"""The counters, and the fields that show them."""
+
+EVENT_TYPES = ("started", "charging", "paused", "finished", "unplugged", "error")
+
+_COMPLETED, _ERRORS = 4, frozenset({14, 15})
+CONFIRM_S = 60.0
+"""A counter that fell without a reason may come from an older document: it has to stay so for so long."""
+_SLACK_S = 60.0
+"""The session's time is as old as the charger's last report."""
+_NEXT_BEGAN = "the next session began"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a charger shows at a time (``at``, seconds since 1970). None is unknown.
+
+    ``counters``: in mWh, by name. ``time_s``: since the car was plugged in.
+    """
+
+    at: float
+    status_id: int | None
+    counters: Mapping[str, int]
+    time_s: float | None = None
+    power_kw: float | None = None
+    cost: float | None = None
+    user: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A session's counter, in mWh, and the sum of all that it has grown by.
+
+    ``before``: what it showed in the session before, as long as the cloud may show that yet.
+    """
+
+    total: int = 0
+    shown: int = 0
+    before: int | None = None
+
+    def take(self, value: int) -> "Counter":
+        """Count what it has grown by since the last reading; one that fell has begun anew."""
+        if value == self.before:
+            return self
+        if value >= self.shown:
+            return Counter(self.total + value - self.shown, value)
+        return Counter(self.total + value, value)
+
+    def begin(self) -> "Counter":
+        """Start with another session."""
+        return Counter(self.total, 0, self.shown or self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session. Times are seconds since 1970, ``energy`` in mWh by counter, ``state`` the last event."""
+
+    start: float
+    end: float | None = None
+    state: str = "started"
+    energy: Mapping[str, int] = field(default_factory=dict)
+    cost: float | None = None
+    peak_kw: float = 0.0
+    user: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a session; ``reason``: the charger's status, or what tells it."""
+
+    type: str
+    at: float
+    session: Session | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of a charger. ``at``, ``time_s``: of the last reading; None before the first.
+
+    ``session``: the one that runs; ``last``: the one before. ``plugged``: a car was there when that was last known.
+    ``in_error``: it was in error then. ``doubted``: since when counters are lower than they can be.
+    """
+
+    at: float | None = None
+    time_s: float | None = None
+    counters: Mapping[str, Counter] = field(default_factory=dict)
+    session: Session | None = None
+    last: Session | None = None
+    plugged: bool = False
+    in_error: bool = False
+    doubted: float | None = None
+
+    def total(self, name: str) -> int | None:
+        """Return a counter's sum in mWh; None where it was never read."""
+        return counter.total if (counter := self.counters.get(name)) is not None else None
+
+
+def step(ledger: Ledger, reading: Reading) -> tuple[Ledger, tuple[Event, ...]]:
+    """Take a reading into a ledger; return the new ledger and what happened."""
+    is_new = _began_since(ledger, reading)
+    fell = _fell(ledger, reading)
+    follows_a_gap = ledger.session is None and _connected(reading) is True
+    if fell and not is_new and not follows_a_gap:
+        since = ledger.doubted if ledger.doubted is not None else reading.at
+        if reading.at - since < CONFIRM_S:
+            return replace(ledger, doubted=since), ()
+        is_new = _time_fell(ledger, reading) or ledger.session is None
+    book = _Book(replace(ledger, doubted=None), reading)
+    book.record(is_new=is_new)
+    return book.ledger, tuple(book.events)
+
+
+def _connected(reading: Reading) -> bool | None:
+    if reading.status_id in _ERRORS:
+        return None  # the table says what Home Assistant is to show; an error is no end of a session
+    status = status_of(reading.status_id, reading.power_kw)
+    return None if status is None else status.car_connected
+
+
+def _began_since(ledger: Ledger, reading: Reading) -> bool:
+    """Return whether the session's own time tells that it began after the last reading."""
+    if ledger.at is None or ledger.time_s is None or reading.time_s is None or _connected(reading) is not True:
+        return False
+    return reading.time_s != ledger.time_s and reading.time_s + _SLACK_S < reading.at - ledger.at
+
+
+def _time_fell(ledger: Ledger, reading: Reading) -> bool:
+    return ledger.time_s is not None and reading.time_s is not None and reading.time_s < ledger.time_s
+
+
+def _fell(ledger: Ledger, reading: Reading) -> bool:
+    counter, value = ledger.counters.get("energy"), reading.counters.get("energy")
+    if counter is not None and counter.before is not None:
+        return False  # the session began with the figures of the one before
+    return _time_fell(ledger, reading) or (counter is not None and value is not None and value < counter.shown)
+
+
+class _Book:
+    """A ledger that takes one reading."""
+
+    def __init__(self, ledger: Ledger, reading: Reading) -> None:
+        self.ledger, self._reading = ledger, reading
+        self.events: list[Event] = []
+        status = status_of(reading.status_id, reading.power_kw)
+        self._reason = "unknown" if status is None else status.text
+        self._connected = _connected(reading)
+        self._flows = status is not None and status.evcc == "C"
+
+    def record(self, *, is_new: bool) -> None:
+        """Record what the reading tells; ``is_new``: of another session than the last one did."""
+        if is_new and self.ledger.session is not None:
+            self._finish(_NEXT_BEGAN, self._start(is_new=True))
+        if self._begins(is_new=is_new):
+            self._begin(is_new=is_new)
+        elif is_new:
+            self._begin_unseen()
+        if self._reading.time_s not in {None, self.ledger.time_s}:
+            self._expect_no_old_energy()
+        self._count()
+        self._follow()
+        time_s = self.ledger.time_s if self._reading.time_s is None else self._reading.time_s
+        self.ledger = replace(self.ledger, at=self._reading.at, time_s=time_s)
+
+    def _begins(self, *, is_new: bool) -> bool:
+        """Return whether a session runs that has not been recorded."""
+        if self.ledger.session is not None or self._connected is not True:
+            return False
+        return is_new or self._flows or not self.ledger.plugged
+
+    def _start(self, *, is_new: bool) -> float:
+        """Return when the session began, by its own time where that can be true."""
+        now, time_s, before = self._reading.at, self._reading.time_s, self.ledger.at
+        if time_s is None or (time_s == self.ledger.time_s and not is_new):
+            return now
+        start = now - time_s
+        return start if before is None else min(max(start, before), now)
+
+    def _begin(self, *, is_new: bool) -> None:
+        session = Session(self._start(is_new=is_new), user=self._reading.user)
+        counters = {name: counter.begin() for name, counter in self.ledger.counters.items()}
+        self.ledger = replace(self.ledger, session=session, counters=counters, plugged=True)
+        self._tell("started")
+
+    def _begin_unseen(self) -> None:
+        """Record a session of which only the end is seen: its counter, and no car any more."""
+        if self._reading.counters.get("energy"):
+            self._begin(is_new=True)
+        else:
+            counters = {name: counter.begin() for name, counter in self.ledger.counters.items()}
+            self.ledger = replace(self.ledger, counters=counters)
+
+    def _expect_no_old_energy(self) -> None:
+        """Take the energy as the new session's from now on: list and detail show it with the session's time."""
+        if (counter := self.ledger.counters.get("energy")) is not None:
+            counters = {**self.ledger.counters, "energy": replace(counter, before=None)}
+            self.ledger = replace(self.ledger, counters=counters)
+
+    def _count(self) -> None:
+        """Count what the counters have grown by, for the sums and for the session."""
+        counters, session = dict(self.ledger.counters), self.ledger.session or self.ledger.last
+        energy = dict(session.energy) if session is not None else {}
+        for name, value in self._reading.counters.items():
+            known = counters.get(name)
+            if known is None and self.ledger.session is None:
+                known = Counter(shown=value)  # of a session that had ended before the first reading
+            old = known or Counter()
+            counters[name] = new = old.take(value)
+            energy[name] = energy.get(name, 0) + new.total - old.total
+        self.ledger = replace(self.ledger, counters=counters)
+        if self.ledger.session is not None:
+            self.ledger = replace(self.ledger, session=self._measured(replace(self.ledger.session, energy=energy)))
+        elif self.ledger.last is not None:
+            self.ledger = replace(self.ledger, last=replace(self.ledger.last, energy=energy))
+
+    def _measured(self, session: Session) -> Session:
+        reading = self._reading
+        is_older = reading.counters.get("energy") == self.ledger.counters.get("energy", Counter()).before
+        return replace(
+            session,
+            peak_kw=max(session.peak_kw, abs(reading.power_kw or 0.0)),
+            cost=session.cost if reading.cost is None or is_older else reading.cost,
+            user=session.user if reading.user is None else reading.user,
+        )
+
+    def _follow(self) -> None:
+        """Tell what the status says of the session."""
+        is_error = self._reading.status_id in _ERRORS
+        if is_error and not self.ledger.in_error:
+            self._tell("error")
+        self.ledger = replace(self.ledger, in_error=is_error)
+        if self._connected is False:
+            self._unplug()
+        elif self._reading.status_id == _COMPLETED:
+            self._finish(self._reason, self._reading.at)
+        elif self.ledger.session is not None and self._connected:
+            state = self.ledger.session.state
+            if self._flows and state != "charging":
+                self._tell("charging")
+            elif not self._flows and state == "charging":
+                self._tell("paused")
+
+    def _unplug(self) -> None:
+        self._finish(self._reason, self._reading.at)
+        if self.ledger.plugged:
+            self._tell("unplugged")
+        self.ledger = replace(self.ledger, plugged=False)
+
+    def _finish(self, reason: str, end: float) -> None:
+        if (session := self.ledger.session) is not None:
+            ended = replace(session, end=max(end, session.start), state="finished")
+            self.ledger = replace(self.ledger, session=None, last=ended)
+            self.events.append(Event("finished", self._reading.at, ended, reason))
+
+    def _tell(self, event: str) -> None:
+        if self.ledger.session is not None:
+            session = replace(self.ledger.session, state=event)
+            self.ledger = replace(self.ledger, session=session)
+        self.events.append(Event(event, self._reading.at, self.ledger.session or self.ledger.last, self._reason))
+
+
+def duration_s(session: Session, now: float) -> float:
+    """Return how long a session has lasted."""
+    return max(0.0, (now if session.end is None else session.end) - session.start)

@@ -1,0 +1,91 @@
+"""The form in which ledgers are kept in ``state_dir``: one file, so that a sum and its counter never part."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TypeVar
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.quantities import is_number
+from wallbox2mqtt.history.ledger import COUNTERS, EVENT_TYPES, Counter, Ledger, Session
+
+_T = TypeVar("_T")
+
+
+def to_json(ledger: Ledger) -> dict[str, Json]:
+    """Return a ledger as it is kept."""
+    return asdict(ledger)
+
+
+def from_json(kept: Json) -> Ledger:
+    """Return a ledger that was kept.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    if not isinstance(kept, dict):
+        msg = f"found {type(kept).__name__}, expected an object"
+        raise ValueError(msg)  # noqa: TRY004 - to whoever reads a file, each wrong form is the same fault
+    return Ledger(
+        at=_number(kept, "at"),
+        time_s=_number(kept, "time_s"),
+        counters=_by_counter(kept.get("counters"), _counter),
+        session=_session(kept.get("session")),
+        last=_session(kept.get("last")),
+        plugged=kept.get("plugged") is True,
+        in_error=kept.get("in_error") is True,
+        doubted=_number(kept, "doubted"),
+    )
+
+
+def _number(kept: Mapping[str, Json], name: str) -> float | None:
+    value = kept.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not is_number(value):
+        msg = f"{name}: found {type(value).__name__}, expected a number"
+        raise ValueError(msg)
+    return value
+
+
+def _whole(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        msg = f"found {type(value).__name__}, expected a whole number from 0"
+        raise ValueError(msg)
+    return value
+
+
+def _by_counter(kept: Json, read: Callable[[Json], _T]) -> dict[str, _T]:
+    if not isinstance(kept, dict):
+        msg = f"counters: found {type(kept).__name__}, expected an object"
+        raise ValueError(msg)  # noqa: TRY004
+    return {name: read(value) for name, value in kept.items() if name in COUNTERS}
+
+
+def _counter(kept: Json) -> Counter:
+    if not isinstance(kept, dict):
+        msg = f"a counter: found {type(kept).__name__}, expected an object"
+        raise ValueError(msg)  # noqa: TRY004
+    before = kept.get("before")
+    return Counter(_whole(kept.get("total")), _whole(kept.get("shown")), None if before is None else _whole(before))
+
+
+def _session(kept: Json) -> Session | None:
+    if kept is None:
+        return None
+    if not isinstance(kept, dict):
+        msg = f"a session: found {type(kept).__name__}, expected an object"
+        raise ValueError(msg)  # noqa: TRY004
+    start, state, user = _number(kept, "start"), kept.get("state"), kept.get("user")
+    if start is None or not isinstance(state, str) or state not in EVENT_TYPES:
+        msg = "a session: expected its start and its state"
+        raise ValueError(msg)
+    return Session(
+        start=start,
+        end=_number(kept, "end"),
+        state=state,
+        energy=_by_counter(kept.get("energy"), _whole),
+        cost=_number(kept, "cost"),
+        peak_kw=_number(kept, "peak_kw") or 0.0,
+        user=None if user is None else _whole(user),
+    )
