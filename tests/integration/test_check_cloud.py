@@ -12,7 +12,7 @@ from wallbox2mqtt.storage import Storage
 
 def test_a_spent_budget_is_a_warning_also_where_only_the_old_sign_in_needs_it(tmp_path: Path) -> None:
     clock, notes = FakeClock(), list[str]()
-    with Simulator(settings=Settings(modern_sign_in=404)) as cloud:
+    with Simulator(clock=clock, settings=Settings(modern_sign_in=404)) as cloud:
         config = WallboxConfig(
             email=EMAIL, password=Secret(PASSWORD), api_url=cloud.url, user_api_url=cloud.url, writes_per_minute=1
         )
@@ -26,7 +26,7 @@ def test_a_spent_budget_is_a_warning_also_where_only_the_old_sign_in_needs_it(tm
 
 def test_a_sign_in_that_fails_is_not_tried_again_at_once(tmp_path: Path) -> None:
     clock = FakeClock()
-    with Simulator() as cloud:
+    with Simulator(clock=clock) as cloud:
         cloud.fault(Fault(kind="status", status=403, body="message", text="Limit Exceeded", count=None))
         config = WallboxConfig(email=EMAIL, password=Secret(PASSWORD), api_url=cloud.url, user_api_url=cloud.url)
         for _ in range(3):

@@ -112,9 +112,7 @@ class Setup:
         self.tokens = FixedTokens()
         account = Account(self.config, self.clock, Storage(directory, EMAIL), self.tokens)
         self.reads, self.writes, self.cloud = account.reads, account.writes, account.client()
-
-    def sign_in_client(self) -> SignInClient:
-        return SignInClient(self.config, self.clock, Secret(PASSWORD), self.writes)
+        self.sign_in_client = account.sign_in_client
 
     def read(self) -> CloudResponse:
         return self.cloud.detail(12345)

@@ -39,7 +39,7 @@ class AccountCheck:
         self._config, self._clock, self._wait_note = config, clock, wait_note
         account = Account(config, clock, store)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
-        self._rate = account.rate
+        self._rate, self._clock_check = account.rate, account.clock_check
         self._cloud = account.client()
         self.listed: list[Listed] = []
         self.is_refused = False
@@ -50,6 +50,8 @@ class AccountCheck:
         yield sign_in
         if sign_in.verdict == "ok":
             yield from self._chargers()
+        if self._clock_check.error is not None:
+            yield Finding("clock", "warning", self._clock_check.error, "set this machine's clock, best by NTP")
         if self._rate.is_shared:
             yield Finding("reads", "warning", ANOTHER_CLIENT, "stop the other client, or let it ask less often")
 

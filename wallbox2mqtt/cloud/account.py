@@ -5,8 +5,10 @@ from collections.abc import Callable
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager, TokenSource
 from wallbox2mqtt.cloud.budget import Budget
-from wallbox2mqtt.cloud.client import CloudClient, SignInClient
+from wallbox2mqtt.cloud.client import CloudClient, Connection, SignInClient
+from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.read_rate import MOST, ReadRate
+from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status
 from wallbox2mqtt.cloud.transport import Sender, Transport
 from wallbox2mqtt.config import WallboxConfig
 from wallbox2mqtt.storage import Storage
@@ -38,9 +40,17 @@ class Account:
         self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST)
         self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
         self.writes = Budget("writes", config.writes_per_minute, clock, store)
-        source = token_source or SignInClient(config, clock, config.password, self.writes, new_sender())
+        self.clock_check = ClockCheck(clock)
+        source = token_source or self.sign_in_client()
         self.tokens = TokenManager(source, clock, store, config.sign_in, config.password)
 
     def client(self) -> CloudClient:
         """Return a client for one more thread, with a connection of its own."""
-        return CloudClient(self._config, self.tokens, self.reads, self.writes, self._clock, self._new_sender())
+        return CloudClient(self._config, self._connection(check_status), self.tokens, self.reads, self.writes)
+
+    def sign_in_client(self) -> SignInClient:
+        """Return what brings tokens, with a connection of its own."""
+        return SignInClient(self._config, self._connection(check_sign_in), self.writes)
+
+    def _connection(self, check: Check) -> Connection:
+        return Connection(self._config, self._clock, self.clock_check, self._new_sender(), check)

@@ -15,8 +15,9 @@ from wallbox2mqtt.catalogue.templates import RequestTemplate
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
 from wallbox2mqtt.cloud.budget import Budget
-from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status, decoded, http_time, translated
-from wallbox2mqtt.cloud.transport import Sender, Transport, TransportError
+from wallbox2mqtt.cloud.diagnosis import ClockCheck
+from wallbox2mqtt.cloud.responses import Check, decoded, http_time, translated
+from wallbox2mqtt.cloud.transport import Sender, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -52,11 +53,15 @@ class CloudResponse:
     server_time: float | None
 
 
-class _Connection:
+class Connection:
     """One keep-alive connection to the cloud, for one thread."""
 
-    def __init__(self, config: WallboxConfig, clock: Clock, sender: Sender, check: Check = check_status) -> None:
-        self._timeout_s, self._clock, self._check = min(config.timeout, LONGEST_TIMEOUT_S), clock, check
+    def __init__(
+        self, config: WallboxConfig, clock: Clock, clock_check: ClockCheck, sender: Sender, check: Check
+    ) -> None:
+        """Begin without a connection; ``sender`` carries the requests, ``check`` makes errors of statuses."""
+        self._clock_check, self._check = clock_check, check
+        self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
         self._transport = sender
         self._used = -math.inf
 
@@ -84,10 +89,11 @@ class _Connection:
             with allow_blocking(self._timeout_s + LOOK_UP_S):
                 response = self._transport.send(method, url, headers, _encoded(body), self._timeout_s)
         except TransportError as error:
-            raise translated(error) from None
+            raise translated(error, url, self._clock.wall()) from None
         finally:
             self._used = self._clock.monotonic()
         server_time = http_time(response.headers.get("Date"))
+        self._clock_check.compare(server_time)
         try:
             self._check(response, self._clock.wall() if server_time is None else server_time)
         except BadAnswerError:
@@ -122,14 +128,12 @@ def _checked(charger_id: object) -> int:
 class SignInClient:
     """The requests that bring tokens, for the TokenManager."""
 
-    def __init__(
-        self, config: WallboxConfig, clock: Clock, password: Secret, writes: Budget, sender: Sender | None = None
-    ) -> None:
+    def __init__(self, config: WallboxConfig, connection: Connection, writes: Budget) -> None:
         """Use a connection of its own: whichever thread needs a token sends through it, one at a time."""
-        self._connection = _Connection(config, clock, sender or Transport(), check_sign_in)
+        self._connection = connection
         self._api, self._user_api = config.api_url, config.user_api_url
         self._email, self._writes = config.email, writes
-        self.set_password(password)
+        self.set_password(config.password)
 
     def set_password(self, password: Secret) -> None:
         """Sign in with this password from now on."""
@@ -161,16 +165,10 @@ class CloudClient:
     """The data requests, for one thread. Each counts in its budget from the first one on."""
 
     def __init__(
-        self,
-        config: WallboxConfig,
-        tokens: TokenManager,
-        reads: Budget,
-        writes: Budget,
-        clock: Clock,
-        sender: Sender,
+        self, config: WallboxConfig, connection: Connection, tokens: TokenManager, reads: Budget, writes: Budget
     ) -> None:
         """Use a connection of its own."""
-        self._connection = _Connection(config, clock, sender)
+        self._connection = connection
         self._api, self._tokens = config.api_url, tokens
         self._reads, self._writes = reads, writes
         self._basic_by_put = False

@@ -3,15 +3,17 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cloud.diagnosis import causes, why_not_connected
 from wallbox2mqtt.cloud.transport import RawResponse, TransportError, UnfitResponseError
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -30,51 +32,36 @@ from wallbox2mqtt.errors import (
 )
 
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
-_TLS = (urllib3.exceptions.SSLError, requests.exceptions.SSLError)
-_PROXY = (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError)
 
 
-def translated(error: TransportError) -> CloudError:
-    """Return our error for one of the libraries'; its text names only the kind: theirs may hold a header."""
-    causes = list(_causes(error.cause))
+def translated(error: TransportError, url: str, wall: float) -> CloudError:
+    """Return our error for one of the libraries'.
 
-    def is_any(kinds: tuple[type[Exception], ...]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
+    Args:
+        error: as it was raised.
+        url: of the request.
+        wall: what this machine's clock says, seconds since 1970.
 
+    """
     if error.sent:
         return CloudTimeoutError("no whole answer within the deadline") if error.late else unreadable(error.cause)
-    if error.late:
-        return ConnectTimeoutError("no connection within the deadline")
-    if is_any(_TLS):
-        return NotSentError(f"no secure connection: {_tls_reason(error.cause)}")
-    if is_any(_PROXY):
-        return NotSentError("no connection to the proxy")
+    found = list(causes(error.cause))
     # urllib3 makes a refused connection and an unknown host kinds of a time-out
-    if is_any(_TIMEOUTS) and not is_any((urllib3.exceptions.NewConnectionError,)):
-        return ConnectTimeoutError("no connection within the deadline")
-    return NotSentError(f"no connection to the cloud: {type(causes[-1]).__name__}")
+    is_new = any(isinstance(one, urllib3.exceptions.NewConnectionError) for one in found)
+    if error.late or (any(isinstance(one, _TIMEOUTS) for one in found) and not is_new):
+        return ConnectTimeoutError(f"no connection to {urlsplit(url).hostname} within the deadline")
+    return NotSentError(why_not_connected(error.cause, url, wall))
 
 
 def unreadable(error: Exception) -> AnswerLostError:
     """Return our error for a response that could not be read."""
-    if any(isinstance(cause, _TIMEOUTS) for cause in _causes(error)):
+    if any(isinstance(cause, _TIMEOUTS) for cause in causes(error)):
         return CloudTimeoutError("no whole answer within the deadline")
     if isinstance(error, UnfitResponseError):
         return BadAnswerError(str(error))
     if isinstance(error, urllib3.exceptions.InvalidHeader):
         return BadAnswerError(f"the answer cannot be read: {type(error).__name__}")
     return AnswerLostError(f"the connection broke: {type(error).__name__}")
-
-
-def _causes(error: object) -> Iterator[Exception]:
-    """Return an error and those that it was made of; the libraries pack them into one another."""
-    while isinstance(error, Exception):
-        yield error
-        error = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None)
-
-
-def _tls_reason(error: Exception) -> str:
-    return "the certificate is not trusted" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "TLS failed"
 
 
 _REFUSALS: dict[int, Callable[[str, int], CloudError]] = {
