@@ -19,6 +19,7 @@ from tests.fakes import FakeClock
 from tests.fuzz.profile import fuzz, time_limit
 from tests.hostile import HOSTILE
 from tests.parts import Parts
+from wallbox2mqtt.bridge.debounce import PAUSE_S
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
 pytestmark = [time_limit, pytest.mark.slow]
@@ -176,7 +177,7 @@ def test_the_oracle_lets_something_through(parts: Parts, key: str) -> None:
     for payload in GOOD.split():
         parts.cloud.forget_requests()
         parts.send(f"{ONE}/{key}", payload)
-        parts.clock.advance(0.01)
+        parts.clock.advance(PAUSE_S + 1)
         parts.settle()
         reached += [(one.method, one.path, one.body) for one in parts.sent_writes] == [
             expected(ONE, key, payload.encode())
@@ -208,7 +209,7 @@ def holds(parts: Parts, charger: int, key: str, payload: bytes, *, retained: boo
     parts.answers.clear()
     wanted = None if retained else expected(charger, key, payload)
     parts.send(f"{charger}/{key}", payload, retained=retained)
-    parts.clock.advance(0.01)
+    parts.clock.advance(PAUSE_S + 1)
     parts.settle()
     sent = [(one.method, one.path, one.body) for one in parts.sent_writes]
     statuses = [answer["status"] for _, answer, _ in parts.answers]
@@ -240,7 +241,7 @@ def test_no_topic_but_a_charger_and_a_field_reaches_the_cloud(parts: Parts, topi
     parts.published.clear()
     parts.answers.clear()
     parts.send(topic, payload)
-    parts.clock.advance(0.01)
+    parts.clock.advance(PAUSE_S + 1)
     parts.settle()
     ours = [charger for charger in (ONE, QUASAR) if topic.startswith(f"{charger}/")]
     if parts.sent_writes:
