@@ -349,10 +349,10 @@ class TestTokens:
         signed_in = parts.tokens.sign_ins
         for price in (0.1, 0.2, 0.3):
             parts.send(f"{ONE}/energy_price", str(price))
-            parts.run(11)
+            parts.settle()
         parts.send(f"{ONE}/locked", "0")
         parts.run(60)
-        assert parts.statuses() == {"failed": 3, "ok": 1}
+        assert parts.statuses() == {"failed": 2, "superseded": 1, "ok": 1}
         assert parts.of("bridge/cloud") == ["online"]
         assert parts.of("bridge/cloud_reason") == ["ok"]
         assert parts.tokens.sign_ins == signed_in + 1

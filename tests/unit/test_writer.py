@@ -725,6 +725,71 @@ class TestPause:
         assert bodies(parts) == [{"action": 1}, {"action": 2}]
 
 
+class TestUnlockBeforeResume:
+    """The option: two writes, one command, one result."""
+
+    BY = pytest.mark.parametrize("command", ["action resume", "charging_enabled on"])
+    LOCKED = (("plug", 30), ("lock", None))
+
+    @BY
+    def test_both_are_done_and_one_is_told(self, make: Make, command: str) -> None:
+        parts = make(begin=self.LOCKED, unlock_before_resume=True, poll_interval=10)
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.run(100)
+        assert bodies(parts) == [{"locked": 0}, {"action": 1}]
+        assert [(status, reason) for status, _, reason in parts.results_of(key)] == [("ok", None)]
+        assert parts.results_of("locked") == []
+        assert parts.last(f"{ONE}/locked") == "0"
+
+    @pytest.mark.parametrize(
+        ("begin", "options", "command"),
+        [
+            (LOCKED, {}, "action resume"),
+            (LOCKED, {"unlock_before_resume": True}, "action pause"),
+            (LOCKED, {"unlock_before_resume": True}, "action resume_schedule"),
+            (CHARGING, {"unlock_before_resume": True}, "action resume"),
+        ],
+        ids=["off", "pause", "schedule", "not locked"],
+    )
+    def test_nobody_else_is_unlocked(
+        self, make: Make, begin: tuple[tuple[str, Json], ...], options: dict[str, bool], command: str
+    ) -> None:
+        parts = make(begin=begin, **options)
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        parts.run(5)
+        assert {"locked": 0} not in bodies(parts)
+
+    def test_half_done_says_so(self, make: Make) -> None:
+        parts = make(begin=self.LOCKED, unlock_before_resume=True)
+        parts.cloud.fault(Fault(kind="status", status=403, path=ACTION))
+        parts.send(f"{ONE}/action", "resume")
+        parts.run(5)
+        ((status, value, reason),) = parts.results_of("action")
+        assert (status, value) == ("failed", "resume")
+        assert str(reason).startswith("unlocked, but not resumed: the cloud answered 403")
+
+    def test_taken_back_in_between(self, make: Make) -> None:
+        parts = make(begin=self.LOCKED, unlock_before_resume=True, writes_per_minute=1)
+        parts.send(f"{ONE}/action", "resume")
+        parts.run(5)
+        parts.send(f"{ONE}/charging_enabled", "off")
+        parts.run(5)
+        reason = "unlocked, but not resumed: a newer command took its place"
+        assert parts.results_of("action") == [("superseded", "resume", reason)]
+
+    def test_a_refused_unlock_ends_it(self, make: Make) -> None:
+        parts = make(begin=self.LOCKED, unlock_before_resume=True)
+        parts.cloud.fault(Fault(kind="status", status=403, path=WRITE))
+        parts.send(f"{ONE}/action", "resume")
+        parts.run(5)
+        ((status, _, reason),) = parts.results_of("action")
+        assert status == "failed"
+        assert str(reason).startswith("the cloud answered 403")
+        assert bodies(parts) == [{"locked": 0}]
+
+
 class TestClamped:
     """The charger makes 18 A of 20."""
 

@@ -78,7 +78,12 @@ class Bridge:
         self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
         self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
         write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
-        self.writer = Writer(self.shared, account.client(), write_backoff)
+        self.writer = Writer(
+            self.shared,
+            account.client(),
+            write_backoff,
+            unlock_before_resume=commands.unlock_before_resume,
+        )
         self.command_handler = CommandHandler(
             self.shared, topics, self.reader, self.allowed, accept_retained=commands.accept_retained
         )

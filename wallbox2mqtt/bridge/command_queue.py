@@ -43,7 +43,8 @@ class QueuedCommand:
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
     another. ``expires``: when its sender does not want it any more, monotonic. ``tries``: requests that got no
     answer. ``not_before``: when it may be sent, monotonic.
-    ``waits_since``: when the first of those arrived whose place it has. ``renewed``: it was refused for its token once.
+    ``waits_since``: when the first of those arrived whose place it has. ``unlocked``: its charger was unlocked for it.
+    ``renewed``: it was refused for its token once.
     """
 
     charger_id: int
@@ -62,6 +63,7 @@ class QueuedCommand:
     renewed: bool = False
     answered: bool = False
     unconfirmed: bool = False
+    unlocked: bool = False
     expires: float = math.inf
 
     def deadline(self, max_age_s: float) -> float:

@@ -89,6 +89,8 @@ class Results:
         http_status: int | None,
         made: Made | None = None,
     ) -> None:
+        if command.unlocked and status != "ok":
+            reason = f"unlocked, but not resumed: {reason}"
         with self._lock:
             if command.answered:
                 return

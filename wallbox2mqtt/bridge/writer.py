@@ -4,7 +4,7 @@ from wallbox2mqtt.bridge.clamps import Clamps
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.refusals import is_action, reason_of, why_unconfirmed
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.catalogue import FIELDS, Intent, Json, Values, request_of
+from wallbox2mqtt.catalogue import FIELDS, Intent, Json, Values, parse, request_of
 from wallbox2mqtt.catalogue.commands import UPDATES
 from wallbox2mqtt.catalogue.statuses import UPDATING
 from wallbox2mqtt.catalogue.templates import RequestTemplate, UnfilledError
@@ -33,8 +33,11 @@ _IDLE_S = 5.0
 class Writer:
     """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
 
-    def __init__(self, shared: Shared, cloud: CloudClient, backoff: Backoff) -> None:
+    def __init__(
+        self, shared: Shared, cloud: CloudClient, backoff: Backoff, *, unlock_before_resume: bool = False
+    ) -> None:
         """Start with nothing in flight; the cloud is this thread's own line, ``backoff`` of its own, too."""
+        self._unlock_before_resume = unlock_before_resume
         self._cloud, self._clock = cloud, shared.clock
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
@@ -117,9 +120,9 @@ class Writer:
         return (first, 0.0) if ready <= 0 else (None, min(wait, ready))
 
     def _send(self, command: QueuedCommand) -> None:
-        intent = command.intent
-        if intent is None:
+        if command.intent is None:
             return
+        intent = self._part_to_send(command, command.intent)
         try:
             # what the charger shows may have changed while the command waited
             intent.check(self._view_with_updates(command.charger_id))
@@ -139,9 +142,22 @@ class Writer:
         except (BudgetSpentError, SignInError):
             self._put_back(command)
         except CloudError as error:
-            self._failed(command, error, lost=error.sent and not request.repeatable)
+            self._failed(command, intent, error, lost=error.sent and not request.repeatable)
         else:
             self._accepted(command, intent, request, answer)
+            if intent is command.intent:
+                view = self._states.view(command.charger_id)
+                self._results.ok(command, answer.http_status, self._clamps.made(command.charger_id, intent, view))
+            else:
+                command.unlocked, command.tries = True, 0
+                self._put_back(command)
+
+    def _part_to_send(self, command: QueuedCommand, intent: Intent) -> Intent:
+        """Return what to send now: where the configuration says so, a charger is unlocked before it is resumed."""
+        is_locked = self._states.value(command.charger_id, "locked") == 1
+        if self._unlock_before_resume and intent.resumes and is_locked and not command.unlocked:
+            return parse(FIELDS["locked"], "unlock", {}, frozenset())
+        return intent
 
     def _view_with_updates(self, charger_id: int) -> Values:
         """Return what a charger shows; one that has just been told to update does so, whatever its last status says."""
@@ -178,16 +194,15 @@ class Writer:
             self._states.republish(command.charger_id, [command.key])
         view = self._states.view(command.charger_id)
         self._clamps.record(command.charger_id, shown, view)
-        self._results.ok(command, answer.http_status, self._clamps.made(command.charger_id, intent, view))
         for earlier in unconfirmed:
             self._results.not_confirmed(earlier, why_unconfirmed(earlier.intent, view))
 
-    def _failed(self, command: QueuedCommand, error: CloudError, *, lost: bool) -> None:
+    def _failed(self, command: QueuedCommand, intent: Intent, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
-        if isinstance(error, AnswerLostError) and error.sent and command.intent is not None:
-            self._states.mark_uncertain(command.charger_id, command.intent.sets, self._clock.monotonic())
-            if is_action(command.intent):
-                self._acted(command, command.intent)
+        if isinstance(error, AnswerLostError) and error.sent:
+            self._states.mark_uncertain(command.charger_id, intent.sets, self._clock.monotonic())
+            if is_action(intent):
+                self._acted(command, intent)
         match error:
             case RateLimitedError():
                 self._backoff.refused(error.retry_after_s)
@@ -199,12 +214,15 @@ class Writer:
                 self._fail(command, f"{error}: its effect is unknown, it is not sent again", error.http_status)
             case NotSentError() | AnswerLostError() if command.tries + 1 < MAX_TRIES:
                 self._again(command)
+            case ConflictError() if command.unlocked and intent.resumes:
+                # many chargers begin to charge by themselves when they are unlocked
+                self._results.ok(command, error.http_status)
             case ForbiddenError() | ConflictError():
-                if isinstance(error, ForbiddenError) and not is_action(command.intent):
+                if isinstance(error, ForbiddenError) and not is_action(intent):
                     # actions are refused for many reasons, settings for want of rights
                     self._registry.record_write(command.charger_id, has_rights=False)
                 view = self._states.view(command.charger_id)
-                self._fail(command, reason_of(error, command.intent, view), error.http_status)
+                self._fail(command, reason_of(error, intent, view), error.http_status)
             case _:
                 self._fail(command, str(error), error.http_status)
 

@@ -231,6 +231,9 @@ class CommandsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which commands are taken, and how long they count."""
 
     allow_factory_reset: Annotated[bool, Meta(description="Accept the action factory_reset.")] = False
+    unlock_before_resume: Annotated[
+        bool, Meta(description="Unlock a locked charger before charging is resumed: two writes, one result.")
+    ] = False
     accept_retained: Annotated[
         bool, Meta(description="Accept retained commands, for brokers that retain everything.")
     ] = False
