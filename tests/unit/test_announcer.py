@@ -325,17 +325,24 @@ def others(tmp_path: Path, clock: FakeClock) -> dict[str, str]:
     return {CHARGER: foreign(broker.retained[CHARGER], "home")}
 
 
+@pytest.mark.parametrize("prefix", ["homeassistant", "home/ha"])
 @pytest.mark.parametrize("form", ["device", "entity"])
 def test_what_another_bridge_has_announced_is_not_overwritten(
-    tmp_path: Path, clock: FakeClock, others: dict[str, str], form: Discovery, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    clock: FakeClock,
+    others: dict[str, str],
+    form: Discovery,
+    prefix: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    broker = Broker(others)
-    bridge = Bridge(tmp_path, clock, broker, form)
+    charger = CHARGER.replace("homeassistant", prefix)
+    broker = Broker({charger: others[CHARGER]})
+    bridge = Bridge(tmp_path, clock, broker, form, prefix=prefix)
     for _ in range(2):
         bridge.connect()
         bridge.read_list(SPEC)
         bridge.read_detail(SPEC)
-    assert broker.retained[CHARGER] == others[CHARGER]
+    assert broker.retained[charger] == others[CHARGER]
     assert not [topic for topic, _ in broker.published if f"/wallbox2mqtt_{ONE}/" in topic]
     assert any(f"/wallbox2mqtt_wallbox_{ONE}/" in topic for topic in broker.retained)
     assert "another bridge has announced this device" in caplog.text

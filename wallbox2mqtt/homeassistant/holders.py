@@ -75,11 +75,13 @@ class Holders:
 
     def take(self, topic: str, payload: bytes) -> None:
         """Take a message on a topic of discovery; its beginning is enough."""
-        levels = topic.split("/")
-        node = levels[2] if len(levels) > 2 else ""  # noqa: PLR2004 - prefix, platform, node
         text = payload.decode(errors="replace")
-        if node in self._listening and text not in {"", MIGRATE}:
-            self._found[levels[0], node] = Holder.OURSELVES if self._is_ours(text) else Holder.ANOTHER
+        for prefix in self._prefixes:
+            if not topic.startswith(f"{prefix}/") or text in {"", MIGRATE}:
+                continue
+            _, _, rest = topic.removeprefix(f"{prefix}/").partition("/")  # behind the platform
+            if (node := rest.partition("/")[0]) in self._listening:
+                self._found[prefix, node] = Holder.OURSELVES if self._is_ours(text) else Holder.ANOTHER
 
     def _is_ours(self, text: str) -> bool:
         """Return whether an announcement is this bridge's: it names the bridge's state, else its device."""
