@@ -123,10 +123,22 @@ class TestInstaller:
         )
         assert done.returncode == 0, done.stderr
 
-    @pytest.mark.parametrize("argument", ["--help", "../etc", "a/b"])
-    def test_refuses_what_it_does_not_know(self, argument: str) -> None:
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["--help"], "--uninstall"),
+            (["--purge"], "--purge goes with --uninstall"),
+            (["../etc"], "found: '../etc'"),
+            (["a/b"], "found: 'a/b'"),
+            (["my garage"], "found: 'my garage'"),
+            (["größe"], "found: 'größe'"),
+            ([""], "found: ''"),
+            (["a", "b", "c"], "found: a and 'b'"),
+        ],
+    )
+    def test_refuses_what_it_does_not_know(self, arguments: list[str], told: str) -> None:
         done = subprocess.run(  # noqa: S603 - our own command
-            [str(ROOT / "scripts/install-systemd"), argument],
+            [str(ROOT / "scripts/install-systemd"), *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -134,7 +146,7 @@ class TestInstaller:
             env={"PATH": os.environ["PATH"]},
         )
         assert done.returncode == 2
-        assert "--uninstall" in done.stderr
+        assert told in done.stderr
 
 
 class TestContainer:

@@ -60,7 +60,7 @@ class BrokerCheck:
         self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
         self._tells_stored: bool | None = None
         self._mqtt = MqttConnection(
-            _as_guest(config.mqtt),
+            as_guest(config.mqtt, "check"),
             # retained for a moment, to see whether the broker marks what it has stored
             state=OwnState(self._topics.bridge("check"), mark, has_will=False),
             filters=[*self._needed, self._own["charger"], self._announcement, *_shown(self._topics)],
@@ -182,9 +182,10 @@ def _shown(topics: Topics) -> list[str]:
     return [topics.bridge("info"), *(f"{topics.base}/+/{key}" for key in keys)]
 
 
-def _as_guest(config: MqttConfig) -> MqttConfig:
+def as_guest(config: MqttConfig, word: str) -> MqttConfig:
+    """Return the configuration of a client beside the bridge, with an id of its own."""
     kept = {name: getattr(config, name) for name in config.__struct_fields__}
-    return MqttConfig(**kept | {"client_id": f"{config.client_id}-check-{secrets.token_hex(3)}"})
+    return MqttConfig(**kept | {"client_id": f"{config.client_id}-{word}-{secrets.token_hex(3)}"})
 
 
 def _not_connected(where: str, event: Disconnected | None, *, tls: bool) -> Finding:

@@ -131,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     dump = add("dump", _dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes")
     _add_config(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+    forget = add("forget", _forget, "clear what the broker keeps of chargers, or of the whole bridge")
+    _add_config(forget)
+    forget.add_argument("chargers", nargs="*", metavar="CHARGER", help="id of a charger")
+    forget.add_argument("--all", action="store_true", help="everything that the bridge has published")
+    forget.add_argument("--yes", action="store_true", help="clear without asking")
     add("topics", _topics, "print the tables of topics and commands")
     add("schema", _schema, "print the JSON schema of the configuration, for editors")
     return parser
@@ -221,6 +226,17 @@ def _dump(args: argparse.Namespace) -> int:
     setup("warning", os.environ)
     HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
     return dump.run(config, state_dir(config, os.environ), SystemClock(), args.output)
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import forget  # noqa: PLC0415
+    from wallbox2mqtt.config import find, load  # noqa: PLC0415
+    from wallbox2mqtt.log import setup  # noqa: PLC0415
+
+    setup("error", os.environ)
+    config = load(find(args.config, os.environ), os.environ)
+    choice = forget.Choice(tuple(args.chargers), everything=args.all, unasked=args.yes)
+    return forget.run(config, choice)
 
 
 def _topics(_args: argparse.Namespace) -> int:

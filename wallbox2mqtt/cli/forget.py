@@ -1,0 +1,163 @@
+"""``forget``: clears what the broker keeps of chargers, or of the whole bridge, after a list of it."""
+
+import queue
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from wallbox2mqtt.cli.check_broker import as_guest
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, ConfigError
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection
+from wallbox2mqtt.topics import ONLINE, Topics
+
+CONNECT_S = 10.0
+_QUIET_S = 1.0
+"""What a broker keeps comes at once; after so long a silence it was all."""
+_LONGEST_S = 60.0
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be forgotten. ``everything``: the bridge, too. ``unasked``: no question is asked."""
+
+    chargers: tuple[str, ...] = ()
+    everything: bool = False
+    unasked: bool = False
+
+
+def run(config: Config, choice: Choice) -> int:
+    """List the topics, ask, and clear them; return the exit code.
+
+    Raises:
+        ConfigError: it is not said what to forget, or a certificate file cannot be used.
+
+    """
+    if choice.everything == bool(choice.chargers):
+        msg = "forget: name chargers by their ids, or --all for everything that the bridge has published"
+        raise ConfigError(msg)
+    broker = _Broker(config)
+    try:
+        if (problem := broker.connect()) is not None:
+            return _end(problem)
+        kept = broker.kept()
+        topics = _Ours(config, choice).of(kept)
+        if not topics:
+            print("the broker keeps nothing of it")
+            return EXIT_OK
+        _show(topics)
+        if kept.get(Topics(config.mqtt.base_topic).state) == ONLINE.encode():
+            return _end("the bridge runs and would publish it all again: end it first")
+        if not choice.unasked and not _yes(f"Clear these {len(topics)} topics?"):
+            return _end("nothing was cleared")
+        return EXIT_OK if broker.clear(topics) else _end("the broker did not take it all in time")
+    finally:
+        broker.stop()
+
+
+def _end(why: str) -> int:
+    print(why)
+    return EXIT_FAULT
+
+
+def _yes(question: str) -> bool:
+    if not sys.stdin.isatty():
+        print("there is no terminal to ask at; --yes clears without asking")
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _show(topics: list[str]) -> None:
+    for topic in topics[:_SHOWN]:
+        print(topic)
+    if len(topics) > _SHOWN:
+        print(f"… and {len(topics) - _SHOWN} more")
+
+
+class _Ours:
+    """Tells which of the kept messages are this bridge's."""
+
+    def __init__(self, config: Config, choice: Choice) -> None:
+        base, prefix = config.mqtt.base_topic, config.home_assistant.prefix
+        parts = [f"{base}/"] if choice.everything else [f"{base}/{charger}/" for charger in choice.chargers]
+        self._begins, self._prefix = tuple(parts), f"{prefix}/"
+        nodes = "|".join(map(re.escape, choice.chargers))
+        # an announcement names the topics of its device in full
+        self._names = re.compile("|".join(f'"{re.escape(part)}' for part in parts).encode())
+        self._node = re.compile(r"/wallbox2mqtt_.*/config" if choice.everything else rf"_({nodes})/(.*/)?config$")
+
+    def of(self, kept: Mapping[str, bytes]) -> list[str]:
+        """Return their topics, in order."""
+        return sorted(topic for topic, payload in kept.items() if self._is_ours(topic, payload))
+
+    def _is_ours(self, topic: str, payload: bytes) -> bool:
+        if topic.startswith(self._begins):
+            return True
+        is_device = topic.startswith(self._prefix) and self._node.search(topic) is not None
+        return is_device and self._names.search(payload) is not None
+
+
+class _Broker:
+    """The broker, as a guest who only looks, and clears."""
+
+    def __init__(self, config: Config) -> None:
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._prefix = config.home_assistant.prefix
+        self._kept: dict[str, bytes] = {}
+        self._mqtt = MqttConnection(
+            as_guest(config.mqtt, "forget"),
+            filters=[f"{config.mqtt.base_topic}/#"],
+            on_event=self._events.put,
+            clock=SystemClock(),
+        )
+
+    def connect(self) -> str | None:
+        """Connect; return why that did not succeed."""
+        self._mqtt.start()
+        ends = time.monotonic() + CONNECT_S
+        while (event := self._next(ends - time.monotonic())) is not None:
+            if isinstance(event, Connected):
+                return None
+            if isinstance(event, Disconnected):
+                return event.reason
+        return f"the broker does not answer within {CONNECT_S:.0f} s"
+
+    def kept(self) -> dict[str, bytes]:
+        """Return what the broker keeps below our topics and those of discovery, by topic."""
+        self._mqtt.listen([f"{self._prefix}/#"])
+        self._wait(lambda: False)
+        return dict(self._kept)
+
+    def clear(self, topics: Iterable[str]) -> bool:
+        """Clear these topics; return whether the broker has told that they are cleared."""
+        cleared = set(topics)
+        for topic in sorted(cleared):
+            self._mqtt.show(topic, "")
+        return self._wait(lambda: not cleared & self._kept.keys())
+
+    def _wait(self, holds: Callable[[], bool]) -> bool:
+        """Wait until something holds, or nothing comes any more; return whether it holds."""
+        ends = time.monotonic() + _LONGEST_S
+        while not holds() and time.monotonic() < ends:
+            if self._next(_QUIET_S) is None:
+                break
+        return holds()
+
+    def _next(self, limit_s: float) -> Event | None:
+        try:
+            event = self._events.get(timeout=max(limit_s, 0.001))
+        except queue.Empty:
+            return None
+        if isinstance(event, Message) and event.payload:
+            self._kept[event.topic] = event.payload
+        elif isinstance(event, Message):
+            self._kept.pop(event.topic, None)
+        return event
+
+    def stop(self) -> None:
+        """Leave."""
+        self._mqtt.stop(timeout_s=2.0)
