@@ -2,10 +2,11 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 from paho.mqtt.client import topic_matches_sub
 
@@ -23,7 +24,7 @@ class Temper:
     ``copies``: a message comes once for each filter that matches. ``acknowledges``: whether it answers what is
     published on a topic. ``refuses``: it says no to a topic or filter. ``closes``: it ends the connection for
     a topic or filter, and the size of the packet. ``connack``: properties of MQTT 5. ``answer``: its code to a
-    connection.
+    connection. ``only_3_1_1``: what it does with MQTT 5.
     """
 
     flags: bool = True
@@ -36,6 +37,7 @@ class Temper:
     closes: Callable[[str, int], bool] = lambda _topic, _size: False
     connack: bytes = b""
     answer: int = 0
+    only_3_1_1: Literal["", "closes", "is silent"] = ""
 
 
 @dataclass
@@ -58,12 +60,15 @@ class _Client:
 class StubBroker:
     """Serves any number of clients at QoS 0 and 1, in both protocols. A context."""
 
-    def __init__(self, temper: Temper | None = None) -> None:
+    def __init__(self, temper: Temper | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.temper = temper or Temper()
         self.stored: dict[str, bytes] = {}
         self.subscribed: list[str] = []
         """All filters that were ever asked for."""
         self.connects = 0
+        self._tls = tls
+        self.chosen: list[str | None] = []
+        """The protocol by ALPN of each encrypted connection."""
         self.flags: list[int] = []
         """What each connection said of itself: its will and how."""
         self.heads: dict[str, int] = {}
@@ -115,6 +120,10 @@ class StubBroker:
             while True:
                 connection, _ = self._server.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls is not None:
+                    secure = self._tls.wrap_socket(connection, server_side=True)
+                    self.chosen.append(secure.selected_alpn_protocol())
+                    connection = secure
                 client = _Client(connection)
                 self._clients.append(client)
                 self._threads.append(threading.Thread(target=self._serve, args=(client,), daemon=True))
@@ -136,6 +145,8 @@ class StubBroker:
         match head >> 4:
             case 1:
                 self.connects += 1
+                if self.temper.only_3_1_1 and body[6] == 5:
+                    return self.temper.only_3_1_1 == "is silent"
                 client.v5 = body[6] == 5
                 self.flags.append(body[7])
                 properties = bytes([len(self.temper.connack)]) + self.temper.connack

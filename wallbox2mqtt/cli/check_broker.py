@@ -23,9 +23,12 @@ from wallbox2mqtt.mqtt import (
 from wallbox2mqtt.mqtt.replay import ACKNOWLEDGE_S, ECHO_S
 from wallbox2mqtt.topics import Topics
 
-CONNECT_S, BACK_S = 10.0, 3.0
+CONNECT_S, BACK_S = 22.0, 3.0
 _WHAT = "broker"
 _NEXT = (
+    ("clock", "set this machine's clock, or renew the broker's certificate"),
+    ("set mqtt.host", "use a name that the broker's certificate has"),
+    ("mqtt.", "change that in the configuration"),
     ("protocol version", "set mqtt.protocol: 3.1.1"),
     ("user name", "check mqtt.username and mqtt.password"),
     ("authorized", "check mqtt.username and mqtt.password; some brokers also want a certain client id"),

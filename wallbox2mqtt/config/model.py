@@ -107,6 +107,13 @@ BaseTopic = Annotated[
         },
     ),
 ]
+Alpn = Annotated[
+    str,
+    Meta(
+        pattern=r"^[!-+\--~]{1,255}(\s*,\s*[!-+\--~]{1,255})*$",
+        extra={"joins": ",", "accepts": "the name of a protocol, or a list of them"},
+    ),
+]
 UrlPath = Annotated[str, Meta(pattern=r"^/\S*$", extra={"accepts": "a path that begins with /"})]
 
 
@@ -161,6 +168,10 @@ class TlsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cert_file: Annotated[Path | None, Meta(description="Client certificate (PEM); goes with key_file.")] = None
     key_file: Annotated[Path | None, Meta(description="Key of the client certificate (PEM), not encrypted.")] = None
     verify: Annotated[bool, Meta(description="Check the broker's certificate and name; false is for tests.")] = True
+    alpn: Annotated[
+        Alpn | None,
+        Meta(description="Protocols to offer (ALPN), for brokers that share port 443; null for none."),
+    ] = None
 
 
 class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

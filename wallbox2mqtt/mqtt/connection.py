@@ -19,6 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig, Secret
+from wallbox2mqtt.mqtt.diagnosis import CANDIDATES, diagnose
 from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
 from wallbox2mqtt.mqtt.events import (
     Connected,
@@ -39,7 +40,7 @@ from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
 from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
 from wallbox2mqtt.mqtt.unpublished import Unpublished
 from wallbox2mqtt.topics import LONGEST_REPLY, OFFLINE, ONLINE, is_command_size, is_topic
-from wallbox2mqtt.watchdog import Pulse
+from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
 
 QOS = 1
 _LONGEST_TOPIC = 65535
@@ -115,6 +116,9 @@ class MqttConnection:
         self._qos, self.stores = QOS, True
         self._has_answered = False
         self._cut_reason: str | None = None
+        self._speaks_plainly = config.transport == "tcp" and not config.tls.enabled
+        self._was_accepted = False
+        self._diagnosed: str | None = None
         self._denied: Mapping[str, str] = {}
         self.connects = self.stalls = 0
 
@@ -283,10 +287,12 @@ class MqttConnection:
 
     def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
         if reason.is_failure:
+            self._was_accepted = True  # it has answered, and with its own words
             self._obey(retain=reason.value != _NO_RETAIN, qos=0 if reason.value == _NO_QOS else QOS)
             words = getattr(properties, "ReasonString", None)
             self._on_event(Disconnected(f"refused: {reason}" + (f" ({words})" if words else "")))
             return
+        self._was_accepted = True
         retain = getattr(properties, "RetainAvailable", 1) == 1
         self._obey(retain=retain, qos=min(QOS, getattr(properties, "MaximumQoS", QOS)))
         self._largest = getattr(properties, "MaximumPacketSize", None)
@@ -414,6 +420,10 @@ class MqttConnection:
         if not was_online and not reason.is_failure:
             return
         cut_reason, self._cut_reason = self._cut_reason, None
+        if not self._was_accepted and self._speaks_plainly and self.connects == 0:
+            self._on_event(Disconnected(self._diagnosis()))
+            return
+        self._was_accepted = False
         if cut_reason is not None:
             self._ends.ended(unexplained=False, oldest=None)
             self._on_event(Disconnected(cut_reason))
@@ -439,6 +449,13 @@ class MqttConnection:
         ]
         self._outbox.returned(messages)
         return {message.topic: message for message in reversed(messages)}
+
+    def _diagnosis(self) -> str:
+        """Return why there is no answer to a connection; tried once."""
+        if self._diagnosed is None and (present := self._client.endpoints.present) is not None:
+            self._client.pulse.beat(SILENCE_S + LOOK_UP_S)
+            self._diagnosed = diagnose(present.address, present.port)
+        return self._diagnosed or CANDIDATES
 
     def _hold_back(self, cause: str, message: Outgoing | None) -> None:
         """Do without what the broker answers by ending the connection: a message, or else a filter."""

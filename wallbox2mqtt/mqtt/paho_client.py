@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.endpoints import Endpoints
-from wallbox2mqtt.mqtt.tls import tls_context
+from wallbox2mqtt.mqtt.tls import tls_context, words_of
 from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
 
 UNUSED = "broker"
@@ -69,7 +68,7 @@ class PahoClient(Client):
         try:
             return super().reconnect()
         except OSError as error:
-            self.problem = _words(error)
+            self.problem = words_of(error, self.endpoints.present, self._ssl_context)
             raise
         except (ValueError, LookupError) as error:
             # a host's name that cannot be one, an answer to the websocket that paho cannot take apart;
@@ -118,14 +117,6 @@ def new_client(config: MqttConfig) -> PahoClient:
         client.tls_set_context(tls_context(config.tls))
     client.reconnect_delay_set(min_delay=1, max_delay=10)
     return client
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"no secure connection: {error.reason or 'TLS failed'}"
-    return f"unreachable: {error.strerror or str(error) or type(error).__name__}"
 
 
 def no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
