@@ -73,7 +73,9 @@ class KnownCharger:
     clamped: list[tuple[QueuedCommand, str, Json]]
     """Commands of which a settled reading showed that the charger made less of a field, with the value."""
     values: dict[str, Json] = field(default_factory=dict)
-    """The fields as they are shown."""
+    """The fields as they are known."""
+    floors: dict[str, Json] = field(default_factory=dict)
+    """Sums that have fallen a little, as they are shown: as they were."""
     read_at: dict[str, float] = field(default_factory=dict)
     """When the reading of a field began."""
     homes: set[Origin] = field(default_factory=set)
@@ -123,7 +125,7 @@ class KnownCharger:
         """Publish these fields again, as far as they are known."""
         for key in keys:
             if key in self.values:
-                self.publish(key, payload(self.values[key]))
+                self.publish(key, payload(self.floors.get(key, self.values[key])))
 
     def read(self, reading: Reading, begun: float, server_time: float | None) -> list[QueuedCommand]:
         """Take a document that a read brought; return the commands that turn out to have had no effect."""
@@ -256,8 +258,6 @@ class KnownCharger:
     def _show(self, key: str, value: Json, source: Source) -> None:
         known, begun = key in self.values, source.begun
         before = self.values.get(key)
-        if key in TOTALS and not source.is_later_session and _falls_a_little(before, value):
-            value = before
         changed = not known or not same(before, value)
         if key in HELD and known and changed:
             kept = [(old, until) for old, until in self.was.get(key, []) if begun - until <= self.settle_s]
@@ -266,9 +266,13 @@ class KnownCharger:
         self.read_at[_timestamp_key(key)] = begun
         if (lost := self.uncertain_since.get(key)) is not None and begun - lost >= self.settle_s:
             del self.uncertain_since[key]
+        shown = self.floors.pop(key, before)
+        if key in TOTALS and not source.is_later_session and _falls_a_little(shown, value):
+            self.floors[key] = shown
+        elif not known or not same(shown, value):
+            self.publish(key, payload(value))
         if changed:
             self.revision += int(not known or key not in MEASUREMENTS or None in {before, value})
-            self.publish(key, payload(value))
 
     def _follow(self, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
         """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
