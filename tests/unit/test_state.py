@@ -243,6 +243,12 @@ class TestTotals:
             chart.detail(begun, added_energy=value)
         assert chart.of("added_energy") == ["10", "8.9", "0", "0.5", "0", "None", "0"]
 
+    def test_a_later_session_that_has_nearly_as_much_is(self, chart: Chart) -> None:
+        chart.detail(0, added_energy=5.2, charging_time=900)
+        chart.detail(1, added_energy=5.1, charging_time=60)
+        chart.detail(2, added_energy=5.0, charging_time=90)
+        assert chart.of("added_energy") == ["5.2", "5.1"]
+
     def test_other_numbers_fall_as_they_like(self, chart: Chart) -> None:
         for begun, value in enumerate((10, 9.9, -9.9)):
             chart.detail(begun, charging_power=value)
