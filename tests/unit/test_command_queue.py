@@ -330,6 +330,26 @@ class TestExpiry:
         assert queue.expires_in_s() == math.inf
 
 
+def test_a_flood_of_unread_ones_does_not_slow_the_others_down(queue: CommandQueue, clock: FakeClock) -> None:
+    for _ in range(MAX_UNREAD):
+        queue.hold(held(OTHER, arrived=clock.monotonic()))
+    looked = 0
+
+    class Counted(QueuedCommand):
+        def deadline(self, max_age_s: float) -> float:
+            nonlocal looked
+            looked += 1
+            return super().deadline(max_age_s)
+
+    queue.hold(Counted(OTHER, "locked", clock.monotonic()))
+    queue.release([ONE])
+    for _ in range(1000):
+        queue.add(ticket("locked 1"))
+        assert queue.expire() == []
+        assert queue.expires_in_s() > 0
+    assert looked <= 1
+
+
 class TestResults:
     @pytest.fixture
     def sent(self) -> list[tuple[str, dict[str, Any], bytes | None]]:

@@ -92,6 +92,7 @@ class CommandQueue:
         self._stages: dict[Stage, dict[int, list[QueuedCommand]]] = {stage: {} for stage in Stage}
         self._unread = self._unread_bytes = 0
         self._poked = False
+        self._first_deadline = math.inf
 
     def __len__(self) -> int:
         """Return the number of commands that wait."""
@@ -104,6 +105,8 @@ class CommandQueue:
     def _enter(self, command: QueuedCommand, stage: Stage) -> None:
         command.stage = stage
         self._stages[stage].setdefault(command.charger_id, []).append(command)
+        if stage is not Stage.IN_FLIGHT:
+            self._first_deadline = min(self._first_deadline, command.deadline(self._max_age_s))
         if stage is Stage.UNREAD:
             self._unread += 1
             self._unread_bytes += command.size
@@ -256,18 +259,20 @@ class CommandQueue:
         """Take out what has become too old, whatever it waits for."""
         with self._condition:
             now = self._clock.monotonic()
+            if now < self._first_deadline:
+                return []  # not to look at thousands each time
             waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
             expired = [command for command in waiting if command.deadline(self._max_age_s) <= now]
             for command in expired:
                 self._leave(command)
+            waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
+            self._first_deadline = min((command.deadline(self._max_age_s) for command in waiting), default=math.inf)
             return expired
 
     def expires_in_s(self) -> float:
-        """Return the seconds until the oldest command that waits becomes too old; infinite where none waits."""
+        """Return the seconds until ``expire`` is to look: when the oldest command is too old, or would have been."""
         with self._condition:
-            waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            first = min((command.deadline(self._max_age_s) for command in waiting), default=math.inf)
-            return max(0.0, first - self._clock.monotonic())
+            return max(0.0, self._first_deadline - self._clock.monotonic())
 
     def drain(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
         """Take all out: those that wait, and what is in flight."""
