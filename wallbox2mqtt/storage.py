@@ -100,6 +100,11 @@ class Storage:
         """Where the files are."""
         return self._directory
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what was written last is kept."""
+        return not self._told
+
     def path(self, name: str) -> Path:
         """Return the file of a name."""
         return self._directory / f"{self._prefix}-{name}.json"

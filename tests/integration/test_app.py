@@ -109,6 +109,16 @@ class TestEnd:
         assert make(password="wrong").wait(10) == EXIT_CONFIG  # noqa: S106
         assert watcher.last().get("wallbox/bridge/state", "offline") == "offline"
 
+    def test_a_refusal_that_is_forgotten_is_waited_for_before_the_end(self, make: Make, tmp_path: Path) -> None:
+        """Docker starts it again whatever the exit code is: ten starts would be ten sign-ins."""
+        (tmp_path / "state").touch()
+        clock = FastClock(SPEED)
+        begun = clock.monotonic()
+        harness = make(clock, password="wrong")  # noqa: S106
+        assert harness.wait(60 / SPEED + 15) == EXIT_CONFIG
+        assert clock.monotonic() - begun > 50
+        assert len([one for one in harness.cloud.requests if one.path == "users/signin"]) <= 2
+
     def test_credentials_that_worked_before(self, make: Make, watcher: Watcher) -> None:
         harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")

@@ -25,7 +25,7 @@ from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.reload import PASSWORDS, changed_keys, tell
 from wallbox2mqtt.daemon.scheduler import Scheduler
-from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, ConfigError
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError, ConfigError
 from wallbox2mqtt.history import Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
@@ -40,6 +40,7 @@ _LOG = logging.getLogger(__name__)
 
 HEALTH_S = 60.0
 _LAST_WORDS_S = 2.0
+_NEARLY_OVER_S = 5.0
 _LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5
 
 
@@ -96,7 +97,8 @@ class App:
         self._topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
         births = config.home_assistant.births
         self._mqtt = self._new_mqtt(births)
-        store = Storage(state_dir, config.wallbox.account, runtime_dir)
+        self._storage = store = Storage(state_dir, config.wallbox.account, runtime_dir)
+        self._refusal: str | None = None
         ranges = Ranges(self._mqtt)
         parts = Bridge(
             config,
@@ -171,8 +173,19 @@ class App:
         return Listener(
             listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
             detailed=lambda charger: self._events.put(_DetailRead(charger)),
-            credentials_rejected=lambda error: self.stop(EXIT_CONFIG, str(error)),
+            credentials_rejected=self._end_for_good,
         )
+
+    def _end_for_good(self, error: AuthError) -> None:
+        """End so that nobody starts the program again; where the refusal is forgotten, when its wait is nearly over.
+
+        Docker starts it again all the same, and the next start would sign in at once.
+        """
+        if self._storage.keeps:
+            self.stop(EXIT_CONFIG, str(error))
+        elif self._refusal is None:
+            _LOG.error("ending in_s=%.0f reason=%r", self._shared.tokens.refused_wait_s(), str(error))
+            self._refusal = str(error)
 
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""
@@ -249,6 +262,8 @@ class App:
         self._show_flood()
         self._show_log()
         self._health.look()
+        if self._refusal is not None and self._shared.tokens.refused_wait_s() <= _NEARLY_OVER_S:
+            self.stop(EXIT_CONFIG, self._refusal)
         if not self._watchdog.is_alive():
             self.stop(EXIT_FAILED, "the thread that watches over the others is dead")
 
