@@ -121,7 +121,7 @@ class Bridge:
         """Let the broker answer, and time pass until nothing more is asked or due."""
         for _ in range(4):
             for topic, text in self.broker.answers():
-                self.announcer.take(topic, text.encode())
+                self.announcer.take(topic, text.encode(), retained=True)
             self.clock.advance(1)
             self.announcer.look()
 
@@ -513,6 +513,23 @@ def _broken() -> dict[str, Json]:
     config = dict(SPEC.detail)["config_data"]
     assert isinstance(config, dict)
     return {**config, "max_charging_current": 99}
+
+
+def test_a_broker_that_is_slow_to_tell_is_waited_for(tmp_path: Path, clock: FakeClock, others: dict[str, str]) -> None:
+    broker = Broker()
+    bridge = Bridge(tmp_path, clock, broker)
+    bridge.connect()
+    bridge.registry.record_list([ONE, 7])
+    bridge.states.read(ONE, read_detail(dict(SPEC.detail)), clock.monotonic(), None)
+    bridge.announcer.detail_read(ONE)
+    for _ in range(5):
+        clock.advance(0.9)
+        bridge.announcer.take("homeassistant/device/wallbox2mqtt_7/config", b"{}", retained=True)
+        bridge.announcer.look()
+    assert not broker.of(CHARGER)
+    bridge.announcer.take(CHARGER, others[CHARGER].encode(), retained=True)
+    bridge.settle()
+    assert not broker.of(CHARGER)
 
 
 def test_nobody_listens_longer_than_needed(bridge: Bridge, broker: Broker) -> None:

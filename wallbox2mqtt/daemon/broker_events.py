@@ -134,7 +134,7 @@ class BrokerEvents:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
         elif message.topic.endswith("/config"):
-            self._announcer.take(message.topic, message.payload)
+            self._announcer.take(message.topic, message.payload, retained=message.retained)
         else:
             self._command_handler.take(message)
 

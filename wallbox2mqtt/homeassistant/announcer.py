@@ -100,9 +100,9 @@ class Announcer:
         self._bridge_is_due = True
         self.look()
 
-    def take(self, topic: str, payload: bytes) -> None:
+    def take(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Take what the broker keeps on a topic of discovery."""
-        self._holders.take(topic, payload)
+        self._holders.take(topic, payload, retained=retained)
 
     def detail_read(self, charger_id: int) -> None:
         """Record that a detail was read, and announce what has changed with it."""

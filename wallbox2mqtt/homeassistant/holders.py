@@ -4,6 +4,7 @@ Two bridges on one broker may see the same charger. Neither overwrites or clears
 """
 
 import enum
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -12,8 +13,8 @@ from wallbox2mqtt.homeassistant.messages import MIGRATE, ORIGIN, bridge_node
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.topics import Topics, to_json
 
-_WAIT_S = 1.0
-"""What a broker keeps comes at once; for who keeps nothing there is an end to waiting."""
+_WAIT_S, _LONGEST_S = 1.0, 10.0
+"""What a broker keeps comes at once, that of a fleet one after the other; for who keeps nothing waiting has an end."""
 _VIA = re.compile(r'"via_device"\s*:\s*"([^"]*)"')
 _ORIGIN = re.compile(rf'"origin"\s*:\s*{{[^}}]*"name"\s*:\s*"{ORIGIN["name"]}"')
 _STATE = re.compile(r'"(?:[^"\\]|\\.)*/bridge/state"')
@@ -33,7 +34,8 @@ class Holders:
     def __init__(self, mqtt: MqttConnection, prefixes: Sequence[str], topics: Topics, clock: Clock) -> None:
         """Start without knowing anything; ``prefixes``: of discovery, the one that counts, and those of before."""
         self._mqtt, self._prefixes, self._clock = mqtt, prefixes, clock
-        self._wait_s = _WAIT_S / clock.real_s(1)  # the broker is no faster where the program's time is
+        self._scale = 1 / clock.real_s(1)  # the broker is no faster where the program's time is
+        self._heard = -math.inf
         self._state, self._bridge = to_json(topics.state), bridge_node(topics.base)
         self._asked: dict[str, float] = {}
         self._listening: set[str] = set()
@@ -44,6 +46,7 @@ class Holders:
         self._asked.clear()
         self._listening.clear()
         self._found.clear()
+        self._heard = -math.inf
 
     def ask(self, nodes: Iterable[str]) -> None:
         """Ask the broker for what it keeps on the topics of these nodes, where that was not done before."""
@@ -57,24 +60,30 @@ class Holders:
         """Return who holds a node, with the prefix that counts or with another; None: it is not known yet."""
         self.ask([node])
         place = (self._prefixes[0] if prefix is None else prefix, node)
-        if self._clock.monotonic() - self._asked[node] < self._wait_s and place not in self._found:
+        if place not in self._found and not self._is_answered(node):
             return None
         return self._found.get(place, Holder.NOBODY)
 
     def leave(self) -> None:
         """Unsubscribe from what has been answered: what is published later is not looked at."""
-        now = self._clock.monotonic()
-        done = {node for node in self._listening if now - self._asked[node] >= self._wait_s}
+        done = {node for node in self._listening if self._is_answered(node)}
         if done:
             self._listening -= done
             self._mqtt.leave(self._filters(sorted(done)))
+
+    def _is_answered(self, node: str) -> bool:
+        """Return whether the broker has told what it keeps: nothing has come for a while, or too much for too long."""
+        now, asked = self._clock.monotonic(), self._asked[node]
+        return now - max(asked, self._heard) >= _WAIT_S * self._scale or now - asked >= _LONGEST_S * self._scale
 
     def _filters(self, nodes: Iterable[str]) -> list[str]:
         levels = [level for node in nodes for level in (f"device/{node}", f"+/{node}/+")]
         return [f"{prefix}/{level}/config" for prefix in self._prefixes for level in levels]
 
-    def take(self, topic: str, payload: bytes) -> None:
+    def take(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Take a message on a topic of discovery; its beginning is enough."""
+        if retained:
+            self._heard = self._clock.monotonic()
         text = payload.decode(errors="replace")
         for prefix in self._prefixes:
             if not topic.startswith(f"{prefix}/") or text in {"", MIGRATE}:
