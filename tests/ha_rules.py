@@ -54,7 +54,7 @@ _PLATFORMS: dict[str, tuple[set[str], set[str]]] = {
 
 # device class: (units, state classes); None: no unit, or no state class
 _CLASSES: dict[str, tuple[set[str | None], set[str | None]]] = {
-    "energy": ({"Wh", "kWh", "MWh"}, {"total", "total_increasing"}),
+    "energy": ({"Wh", "kWh", "MWh"}, {"total", "total_increasing", None}),
     "power": ({"W", "kW"}, {"measurement", None}),
     "current": ({"A", "mA"}, {"measurement", None}),
     "duration": ({"s", "min", "h", "d"}, {"measurement", "total", "total_increasing", None}),
