@@ -222,6 +222,23 @@ def test_three_details_an_hour_apart_take_it_away(
     assert "options" in broker.components()["select_eco_smart"]
 
 
+def test_a_restart_takes_nothing_away_that_comes_later(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
+    first = Bridge(tmp_path, clock, broker)
+    first.connect()
+    first.read_list(SPEC)
+    first.read_detail(SPEC)
+    for key in ("energy_total", "last_session/energy"):
+        first.states.show(ONE, key, 12.5)
+    first.announcer.look()
+    assert {"sensor_energy_total", "sensor_last_session_energy"} <= broker.components().keys()
+    broker.published.clear()
+    again = Bridge(tmp_path, clock, broker)
+    again.connect()
+    again.read_list(SPEC)
+    again.read_detail(SPEC)
+    assert all(len(part) > 1 for text in broker.of(CHARGER) for part in json.loads(text)["components"].values())
+
+
 def test_the_first_detail_decides_at_once(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
     first = Bridge(tmp_path, clock, Broker())
     first.connect()

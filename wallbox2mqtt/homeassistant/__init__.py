@@ -6,7 +6,7 @@ through; the keys are Home Assistant's (its pages on MQTT discovery and on each 
 
 from wallbox2mqtt.homeassistant.bridge_device import bridge, bridge_name
 from wallbox2mqtt.homeassistant.charger_device import ChargerDevice
-from wallbox2mqtt.homeassistant.entities import basic_keys
+from wallbox2mqtt.homeassistant.entities import expected_keys
 from wallbox2mqtt.homeassistant.messages import (
     MIGRATE,
     Announcement,
@@ -21,11 +21,11 @@ __all__ = [
     "MIGRATE",
     "Announcement",
     "ChargerDevice",
-    "basic_keys",
     "bridge",
     "bridge_name",
     "bridge_node",
     "charger_node",
+    "expected_keys",
     "label_of",
     "slug",
     "topics_of",

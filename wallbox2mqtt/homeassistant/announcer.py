@@ -16,9 +16,9 @@ from wallbox2mqtt.homeassistant import (
     MIGRATE,
     Announcement,
     ChargerDevice,
-    basic_keys,
     bridge,
     bridge_name,
+    expected_keys,
     label_of,
     slug,
 )
@@ -196,12 +196,11 @@ class Announcer:
                 self._from_list.add(charger_id)
                 self._offer(device.announcement(), complete=False)
             return
-        unread = before is not None and not snapshot.has_basic
         inventory = self._inventories.get(charger_id)
         device = replace(
             device,
             view=inventory.fill(snapshot.values) if inventory is not None else snapshot.values,
-            expected=basic_keys(before.components) if before is not None and unread else frozenset(),
+            expected=expected_keys(before.components if before is not None else (), basic=not snapshot.has_basic),
             model=before.model if before is not None else "",
         )
         if device.is_whole:

@@ -34,8 +34,8 @@ from wallbox2mqtt.topics import Topics
 class ChargerDevice:
     """What it takes to announce a charger.
 
-    ``view``: the fields that its newest documents have. ``expected``: keys of fields whose document has not been
-    read since the start but which it had before, ``model`` likewise. ``allowed``: the permissions of the
+    ``view``: the fields that its newest documents have. ``expected``: keys of fields which it had before
+    and which may come later after a start, ``model`` likewise. ``allowed``: the permissions of the
     configuration. ``label``: what ids of entities begin with, where Home Assistant's own would not do. ``node``,
     ``bridge``: its own node and its bridge's, where they are not the usual ones.
     """

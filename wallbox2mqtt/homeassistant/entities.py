@@ -156,7 +156,11 @@ _PLATFORMS: Mapping[str, Callable[[Field, Values], Component]] = {
 }
 
 
-def basic_keys(names: Iterable[str]) -> frozenset[str]:
-    """Return the keys of the basic document that these components show."""
+def expected_keys(names: Iterable[str], *, basic: bool) -> frozenset[str]:
+    """Return the keys of what these components show that may come later than the first detail.
+
+    That is what the ledger of sessions records, and with ``basic`` what the basic document says.
+    """
     names = frozenset(names)
-    return frozenset(row.key for row in ROWS if row.basic is not None and COMPONENT_IDS[row.key] in names)
+    late = (row for row in ROWS if row.recorded or (basic and row.basic is not None))
+    return frozenset(row.key for row in late if COMPONENT_IDS[row.key] in names)
