@@ -13,6 +13,7 @@ from wallbox2mqtt.mqtt import (
     Connected,
     Disconnected,
     Event,
+    Limited,
     Message,
     MqttConnection,
     OwnState,
@@ -24,6 +25,7 @@ from wallbox2mqtt.mqtt.replay import ACKNOWLEDGE_S, ECHO_S
 from wallbox2mqtt.topics import Topics
 
 CONNECT_S, BACK_S = 22.0, 3.0
+_TAKE_BACK_S = 3.0
 _WHAT = "broker"
 _NEXT = (
     ("clock", "set this machine's clock, or renew the broker's certificate"),
@@ -65,7 +67,7 @@ class BrokerCheck:
         self._mqtt = MqttConnection(
             as_guest(config.mqtt, "check"),
             # retained for a moment, to see whether the broker marks what it has stored
-            state=OwnState(self._topics.bridge("check"), mark, has_will=False),
+            state=OwnState(self._topics.bridge("check"), mark),
             filters=[*self._needed, self._own["charger"], self._announcement, *_shown(self._topics)],
             on_event=self._events.put,
             clock=clock,
@@ -74,6 +76,8 @@ class BrokerCheck:
         """What is shown of a running bridge: some brokers do not mark it as stored."""
         self._seen: set[str] = set()
         self._refused = ""
+        self._limits: list[str] = []
+        self._given_back = 0
         self.is_connected = False
 
     def try_out(self) -> Iterator[Finding]:
@@ -88,11 +92,13 @@ class BrokerCheck:
             self.is_connected = True
             yield Finding(_WHAT, "ok", f"{where}, MQTT {self._mqtt_config.protocol}, connected")
             yield from self._rights(event)
+            yield from (Finding(_WHAT, "warning", limit, "mosquitto does better") for limit in self._limits)
             yield self._stored()
+            yield self._wildcards()
             yield self._home_assistant()
         finally:
-            self._mqtt.publish(self._own["bridge"], "")
-            self._mqtt.stop(timeout_s=1.0)
+            # taken back, and waited for: else the broker would store our will there
+            self._mqtt.stop(last=(self._own["bridge"], "") if self.is_connected else None, timeout_s=_TAKE_BACK_S)
 
     def _connected(self) -> Connected | Disconnected | None:
         ends = time.monotonic() + CONNECT_S
@@ -109,19 +115,22 @@ class BrokerCheck:
     def _take(self, event: Event) -> None:
         if isinstance(event, Refused):
             self._refused = event.reason
+        elif isinstance(event, Limited):
+            self._limits.append(event.reason)
         elif isinstance(event, TellsStored):
             self._tells_stored = True
         elif isinstance(event, QuietWait):
             self._tells_stored = False
         elif isinstance(event, Message):
             self._seen.add(event.topic)
+            self._given_back += event.retained and event.topic == self._own["bridge"]
             self.shown[event.topic] = event.payload.decode(errors="replace")
 
     def _rights(self, event: Connected) -> Iterator[Finding]:
-        for denied in set(event.denied) & set(self._needed):
-            yield Finding(
-                "rights", "fault", f"may not subscribe to {denied}", "give the bridge's user read rights on it"
-            )
+        for denied, reason in event.denied.items():
+            if denied in self._needed:
+                text = f"may not subscribe to {denied}: {reason}"
+                yield Finding("rights", "fault", text, "give the bridge's user read rights on it")
         for topic in self._own.values():
             self._mqtt.publish(topic, self._mark.decode(), retain=False)
         if self._discovery != "off":
@@ -166,6 +175,20 @@ class BrokerCheck:
             return Finding(what, "ok", "the broker marks what it has stored with the retain flag")
         text = "the broker does not mark what it has stored with the retain flag, or may not be asked for it"
         hint = "after each connection commands count only when it was quiet for 5 s; mosquitto does better"
+        return Finding(what, "warning", text, hint)
+
+    def _wildcards(self) -> Finding:
+        """Judge whether who subscribes with a wildcard gets what is stored."""
+        what, before = "stored values", self._given_back
+        self._mqtt.listen([f"{self._topics.base}/+/check"])
+        ends = time.monotonic() + BACK_S
+        while self._given_back == before and (left := ends - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                self._take(self._events.get(timeout=left))
+        if self._given_back > before:
+            return Finding(what, "ok", "given back to who subscribes later, by topic and by wildcard")
+        text = "not given back to who subscribes with a wildcard"
+        hint = "RabbitMQ is so: consumers have to subscribe to each topic by its name, or see values when they change"
         return Finding(what, "warning", text, hint)
 
     def _home_assistant(self) -> Finding:
