@@ -209,6 +209,12 @@ def health(*arguments: str, **environ: str) -> tuple[int, str]:
 
 
 class TestCommand:
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        """Whoever may write to the directory could otherwise stop root's ``check``."""
+        os.mkfifo(Storage(tmp_path, "account").path(heartbeat.FILE))
+        assert heartbeat.read(Storage(tmp_path, "account").path(heartbeat.FILE)) is None
+        assert health("--state-dir", str(tmp_path))[0] == 69
+
     def write(self, directory: Path, account: str = "account", at: float | None = None) -> None:
         beat = GOOD._replace(at=time.monotonic() if at is None else at)
         Storage(directory, account).write(heartbeat.FILE, beat._asdict())

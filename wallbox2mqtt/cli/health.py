@@ -76,7 +76,7 @@ def _allowed(path: Path) -> Path:
 
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.close(os.open(path, os.O_RDONLY))
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     return path
 
 

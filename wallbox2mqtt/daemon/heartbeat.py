@@ -4,6 +4,8 @@
 """
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,10 +122,16 @@ def find(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*-{FILE}.json"))
 
 
+def _content(path: Path) -> bytes:
+    """Read a file that somebody else may have put there: a pipe would be waited for."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - of a handle
+        return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+
+
 def read(path: Path) -> Beat | None:
     """Read a heartbeat; None where it is none, or of another version."""
     try:
-        kept: Any = json.loads(path.read_bytes())
+        kept: Any = json.loads(_content(path))
         kept.pop("version", None)
         beat = Beat(**kept)
         ages = [number for pair in beat.threads.values() for number in (pair[0], pair[1])]
