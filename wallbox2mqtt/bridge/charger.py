@@ -78,7 +78,7 @@ class KnownCharger:
     """Sums that have fallen a little, as they are shown: as they were."""
     read_at: dict[str, float] = field(default_factory=dict)
     """When the reading of a field began."""
-    homes: set[Origin] = field(default_factory=set)
+    documents_read: set[Origin] = field(default_factory=set)
     """The whole documents that were read since the start."""
     gone: dict[Origin, frozenset[str]] = field(default_factory=dict)
     """Keys by the document that no longer has them."""
@@ -113,7 +113,7 @@ class KnownCharger:
         if not self.detailed:
             return None
         gone = frozenset[str]().union(*self.gone.values())
-        return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Origin.BASIC in self.homes)
+        return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Origin.BASIC in self.documents_read)
 
     def announce(self) -> None:
         """Publish everything anew."""
@@ -288,13 +288,15 @@ class KnownCharger:
                 failed.append(self._offer(key, value, replace(source, begun=at)))
         return [command for command in failed if command is not None]
 
-    def _gone(self, here: AbstractSet[str], home: Origin) -> dict[str, Json]:
+    def _gone(self, here: AbstractSet[str], origin: Origin) -> dict[str, Json]:
         """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
-        before = self.kept.of(self.id).get(home.value, frozenset())
-        self.kept.put(self.id, home.value, before | here)
-        self.revision += int(home not in self.homes or not here <= before or self.gone.get(home) != before - here)
-        self.homes.add(home)
-        self.gone[home] = before - here
+        before = self.kept.of(self.id).get(origin.value, frozenset())
+        self.kept.put(self.id, origin.value, before | here)
+        self.revision += int(
+            origin not in self.documents_read or not here <= before or self.gone.get(origin) != before - here
+        )
+        self.documents_read.add(origin)
+        self.gone[origin] = before - here
         return dict.fromkeys(before - here)
 
     def update_availability(self) -> None:

@@ -24,7 +24,7 @@ class KeptKeys:
     def __init__(self, store: Storage | None) -> None:
         """Restore what the last run knew."""
         self._storage = store
-        self._keys: dict[int, dict[str, frozenset[str]]] = {} if store is None else _taken_up(store.read(_FILE))
+        self._keys: dict[int, dict[str, frozenset[str]]] = {} if store is None else _restored(store.read(_FILE))
 
     def of(self, charger_id: int) -> Mapping[str, frozenset[str]]:
         """Return a charger's keys by document."""
@@ -39,12 +39,14 @@ class KeptKeys:
         """The chargers of which there are keys."""
         return list(self._keys)
 
-    def put(self, charger_id: int, home: str, keys: frozenset[str]) -> None:
+    def put(self, charger_id: int, document: str, keys: frozenset[str]) -> None:
         """Record all keys that a document of a charger has had; written down when they changed."""
         kept = self._keys.setdefault(charger_id, {})
-        if kept.get(home) != keys:
+        if kept.get(document) != keys:
             # chargers of a kind have the same keys: in memory as in the file each set is there once
-            kept[home] = next((one for homes in self._keys.values() for one in homes.values() if one == keys), keys)
+            kept[document] = next(
+                (one for documents in self._keys.values() for one in documents.values() if one == keys), keys
+            )
             self._write()
 
     def forget(self, charger_id: int) -> None:
@@ -58,21 +60,21 @@ class KeptKeys:
         # chargers of a kind have the same keys: each set is written once
         sets: dict[frozenset[str], int] = {}
         chargers: dict[str, Json] = {
-            str(charger): {home: sets.setdefault(keys, len(sets)) for home, keys in homes.items()}
-            for charger, homes in self._keys.items()
+            str(charger): {document: sets.setdefault(keys, len(sets)) for document, keys in documents.items()}
+            for charger, documents in self._keys.items()
         }
         self._storage.write(_FILE, {"sets": [list[Json](sorted(keys)) for keys in sets], "chargers": chargers})
 
 
-def _taken_up(kept: dict[str, Json]) -> dict[int, dict[str, frozenset[str]]]:
+def _restored(kept: dict[str, Json]) -> dict[int, dict[str, frozenset[str]]]:
     sets, chargers = kept.get("sets"), kept.get("chargers")
     known = [_keys(one) for one in sets] if isinstance(sets, list) else []
     found: dict[int, dict[str, frozenset[str]]] = {}
-    for charger, homes in chargers.items() if isinstance(chargers, dict) else ():
-        if isinstance(homes, dict) and _ID.fullmatch(charger) and is_charger_id(int(charger)):
+    for charger, documents in chargers.items() if isinstance(chargers, dict) else ():
+        if isinstance(documents, dict) and _ID.fullmatch(charger) and is_charger_id(int(charger)):
             found[int(charger)] = {
-                home: known[at]
-                for home, at in homes.items()
+                document: known[at]
+                for document, at in documents.items()
                 if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < len(known)
             }
     return found

@@ -115,7 +115,7 @@ def _clean_text(value: Json) -> Json:
     return text
 
 
-class _Reader:
+class _Collector:
     """Collects a document's values; the rows say which of them are of the wrong kind."""
 
     def __init__(self) -> None:
@@ -210,10 +210,10 @@ def read_detail(document: Json) -> Reading:
         # each of them in a log: a name may have a megabyte
         msg = f"the answer is no status: {[name[:40] for name in sorted(top)[:5]]}"
         raise BadAnswerError(msg)
-    reader = _Reader()
-    reader.walk(top, "")
-    reader.walk({name: value for name, value in (config or {}).items() if name not in top}, "")
-    return reader.reading(Origin.DETAIL)
+    collector = _Collector()
+    collector.walk(top, "")
+    collector.walk({name: value for name, value in (config or {}).items() if name not in top}, "")
+    return collector.reading(Origin.DETAIL)
 
 
 def _charger_data(document: Json) -> dict[str, Json] | None:
@@ -233,9 +233,9 @@ def read_basic(document: Json) -> Reading:
     if charger is None:
         msg = "the basic document has no data.chargerData"
         raise BadAnswerError(msg)
-    reader = _Reader()
-    reader.walk(charger, "basic/")
-    return reader.reading(Origin.BASIC)
+    collector = _Collector()
+    collector.walk(charger, "basic/")
+    return collector.reading(Origin.BASIC)
 
 
 def read_sweep(document: Json) -> list[Listed]:
@@ -276,9 +276,9 @@ def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
     )
 
 
-def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Reader:
+def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Collector:
     """Read only what has a row, at the row's path. Null is no news: the list has it where the detail has a value."""
-    reader = _Reader()
+    collector = _Collector()
     for path, row in rows.items():
         value: Json = dict(node)
         for name in path.split("."):
@@ -287,16 +287,16 @@ def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Reader:
             value = value[name]
         else:
             if value is not None:
-                reader.take(row, value)
-    return reader
+                collector.take(row, value)
+    return collector
 
 
 def read_answer(document: Json, form: str | None) -> Reading:
     """Read what a write's answer shows; ``form`` as the request's row names it. Anything else shows nothing."""
     if form == Origin.PUT_CHARGER.value and (charger := _charger_data(document)) is not None:
-        reader = _part(charger, _V2)
-        reader.walk(charger, "basic/")
-        return reader.reading(Origin.PUT_CHARGER)
+        collector = _part(charger, _V2)
+        collector.walk(charger, "basic/")
+        return collector.reading(Origin.PUT_CHARGER)
     if form == Origin.CONFIG.value and isinstance(document, dict):
         # an answer under «data», as one public script has it, and the plain one that all others have
         inner = document.get("data")
