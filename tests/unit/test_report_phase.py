@@ -28,15 +28,15 @@ def phase() -> ReportPhase:
 
 
 def test_nothing_known_nothing_delayed(phase: ReportPhase) -> None:
-    assert phase.delay_s(5) == 0
+    assert phase.delay_s(5, 60) == 0
 
 
 def test_three_that_agree_are_needed(phase: ReportPhase) -> None:
     charger = Charger(phase)
     for number in range(3):
-        assert phase.delay_s(60.3 * number) == 0
+        assert phase.delay_s(60.3 * number, 60) == 0
         charger.read(60.3 * number)
-    assert phase.delay_s(181) > 0
+    assert phase.delay_s(181, 60) > 0
 
 
 @pytest.mark.parametrize("start", [0.0, 3.0, 11.9, 12.2, 12.5, 20.0, 29.9])
@@ -45,7 +45,7 @@ def test_a_read_comes_just_after_a_report(phase: ReportPhase, start: float, firs
     charger = Charger(phase, first_s=first_s)
     now, ages = start, []
     for _ in range(30):
-        delay = phase.delay_s(now)
+        delay = phase.delay_s(now, 60)
         assert 0 <= delay <= 30
         now += delay
         ages.append(now - charger.last_report(now))
@@ -58,7 +58,7 @@ def test_a_charger_that_reports_at_any_time_delays_nothing(phase: ReportPhase) -
     charger = Charger(phase)
     for now in (0, 61, 125, 197, 290):
         phase.observe(1, WALL + now, 30, WALL + now, now, now + 0.1)
-        assert phase.delay_s(now + 61) == 0 or now > 290
+        assert phase.delay_s(now + 61, 60) == 0 or now > 290
     assert charger.id == 1
 
 
@@ -67,9 +67,9 @@ def test_of_several_the_one_read_longest_ago(phase: ReportPhase) -> None:
     for number in range(3):
         one.read(60.0 * number)
         two.read(60.0 * number + 30)
-    assert (180 + phase.delay_s(180)) % 30 == pytest.approx(5 + 1.7, abs=1.2)
+    assert (180 + phase.delay_s(180, 60)) % 30 == pytest.approx(5 + 1.7, abs=1.2)
     phase.keep(lambda charger: charger == 2)
-    assert (180 + phase.delay_s(180)) % 30 == pytest.approx(20 + 1.7, abs=1.2)
+    assert (180 + phase.delay_s(180, 60)) % 30 == pytest.approx(20 + 1.7, abs=1.2)
 
 
 @pytest.mark.parametrize("live_s", [None, 0, -30, 1e9])
@@ -77,4 +77,17 @@ def test_a_period_that_is_none_is_thirty_seconds(phase: ReportPhase, live_s: flo
     charger = Charger(phase)
     for number in range(3):
         charger.read(60.0 * number, live_s)
-    assert phase.delay_s(185) > 0
+    assert phase.delay_s(185, 60) > 0
+
+
+@pytest.mark.parametrize(("report_s", "is_delayed"), [(5, False), (30, True)])
+def test_reads_faster_than_the_period_are_slowed_only_for_one_that_reports_seldom(
+    phase: ReportPhase, *, report_s: float, is_delayed: bool
+) -> None:
+    charger, now, delays = Charger(phase, period_s=report_s), 0.0, []
+    for _ in range(60):
+        delays.append(phase.delay_s(now, 20))
+        now += delays[-1]
+        charger.read(now)
+        now += 20.07
+    assert (max(delays) > 0) == is_delayed

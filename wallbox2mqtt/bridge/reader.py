@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 IDLE_S = 5.0
 _PASS_BACKOFF_EACH_S = 300.0
 """A list that somebody asks for is read although reads are held off, but not more often than this."""
+_SHORT = 0.25
+"""A read is put off by this share of the interval at most where several chargers charge."""
 _MOST_TOLD = 20
 """So many chargers found at once get a line each."""
 _NOT_FOUND = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -171,8 +173,14 @@ class Reader:
             waits.append(self._last_begun + self._backoff.interval_s - self._clock.monotonic())
         if (wait := max(waits)) > 0 or wanted:
             return wait
-        # a read just before a report would show what is almost one report older than one just after
-        return self._phase.delay_s(self._clock.monotonic())
+        return self._delay_s()
+
+    def _delay_s(self) -> float:
+        """Return for how long to put a read off: one just before a report shows what is almost a report older."""
+        delay = self._phase.delay_s(self._clock.monotonic(), self._backoff.interval_s)
+        charging = sum(map(self._is_charging, self._registry.readable))
+        # where several charge, what one gains the others lose
+        return delay if charging <= 1 or delay <= self._backoff.interval_s * _SHORT else 0.0
 
     def _allowed_in_s(self) -> float:
         """Return the seconds until the budget and the token allow a read."""

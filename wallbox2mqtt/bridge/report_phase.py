@@ -18,17 +18,23 @@ _AFTER_S = 1.7
 _GOOD_S = 2.5
 """A read so much later than that is still good: to wait for the next report would cost more than it brings."""
 _PERIOD_S = 30.0
+_SELDOM = 1 / 3
+"""A last sync that is older than this share of the period proves that there was no report in between."""
 _SHORTEST_S, _LONGEST_S = 5.0, 120.0
 _OFFSETS = 20
 
 
 @dataclass(slots=True)
 class _Reports:
-    """What was observed of one charger: its last syncs (server time), newest last."""
+    """What was observed of one charger: its last syncs (server time), newest last.
+
+    ``is_seldom``: a document has shown that it does not report much more often than it says.
+    """
 
     seen: deque[float] = field(default_factory=lambda: deque(maxlen=AGREEING))
     period_s: float | None = None
     observed: float = -math.inf
+    is_seldom: bool = False
 
 
 class ReportPhase:
@@ -62,18 +68,29 @@ class ReportPhase:
             reports.seen.append(last_sync)
         reports.observed = received
         reports.period_s = _period(list(reports.seen), live_s)
+        reports.is_seldom = reports.is_seldom or server_time - last_sync >= (reports.period_s or _PERIOD_S) * _SELDOM
 
     def keep(self, is_charging: Callable[[int], bool]) -> None:
         """Drop what was observed of chargers that do not charge any more: they report seldom."""
         for charger_id in [one for one in self._reports if not is_charging(one)]:
             del self._reports[charger_id]
 
-    def delay_s(self, now: float) -> float:
+    def delay_s(self, now: float, interval_s: float) -> float:
         """Return for how long to put off a read that is due now, so that it comes just after a report.
 
-        Of several chargers the one that was observed longest ago counts. Zero where nothing is known.
+        Of several chargers the one that was observed longest ago counts. Zero where nothing is known. One that reports
+        each five seconds fits any longer period, too: where that would slow down each read, it has to be ruled out.
+
+        Args:
+            now: monotonic.
+            interval_s: between reads.
+
         """
-        known = [reports for reports in self._reports.values() if reports.period_s is not None]
+        known = [
+            reports
+            for reports in self._reports.values()
+            if reports.period_s is not None and (reports.is_seldom or interval_s >= reports.period_s)
+        ]
         if not known:
             return 0.0
         reports = min(known, key=lambda one: one.observed)
