@@ -42,7 +42,12 @@ class Harness:
         return Simulator(chargers=chargers, clock=self.clock, settings=settings)
 
     def start(
-        self, discovery: Discovery = "device", *, prefix: str = "homeassistant", chargers: tuple[int, ...] = ()
+        self,
+        discovery: Discovery = "device",
+        *,
+        prefix: str = "homeassistant",
+        chargers: tuple[int, ...] = (),
+        protocol: Literal["5", "3.1.1"] = "5",
     ) -> None:
         # the same address: state is kept by account
         self.cloud.start(self._port)
@@ -57,7 +62,7 @@ class Harness:
                 writes_per_minute=600,
                 chargers=chargers,
             ),
-            mqtt=MqttConfig(host="127.0.0.1", port=self.broker.port),
+            mqtt=MqttConfig(host="127.0.0.1", port=self.broker.port, protocol=protocol),
             home_assistant=HomeAssistantConfig(discovery=discovery, prefix=prefix),
             commands=CommandsConfig(settle_s=2),
         )
@@ -120,6 +125,22 @@ def test_the_bridge_is_announced_first_and_each_charger_once(harness: Harness) -
         for heard in watcher.heard:
             assert not problems_of(heard.topic, heard.payload)
         assert standing(harness) == watcher.last()
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_what_another_bridge_has_announced_is_left_alone(harness: Harness, protocol: Literal["5", "3.1.1"]) -> None:
+    theirs = '{"device":{"identifiers":["x"],"via_device":"wallbox2mqtt_bridge_home"},"origin":{"name":"wallbox2mqtt"}}'
+    own = f"homeassistant/device/wallbox2mqtt_wallbox_{ONE}/config"
+    with harness.watch() as watcher:
+        watcher.publish(CHARGER, theirs, retain=True)
+        watcher.wait(CHARGER)
+        harness.start(protocol=protocol)
+        watcher.wait(own)
+        harness.stop()
+        assert standing(harness)[CHARGER] == theirs
+        harness.start("off", protocol=protocol)
+        watcher.wait(own, "")
+        assert standing(harness)[CHARGER] == theirs
 
 
 def test_home_assistant_starts(harness: Harness) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.bridge.registry import Registry
@@ -15,6 +17,7 @@ from wallbox2mqtt.cloud.documents import read_detail, read_sweep
 from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant import MIGRATE
 from wallbox2mqtt.homeassistant.announcer import Announcer
+from wallbox2mqtt.homeassistant.holders import Holder, Holders
 from wallbox2mqtt.homeassistant.inventory import Inventory
 from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import MqttConnection
@@ -547,6 +550,17 @@ def test_a_broker_that_is_slow_to_tell_is_waited_for(tmp_path: Path, clock: Fake
     bridge.announcer.take(CHARGER, others[CHARGER].encode(), retained=True)
     bridge.settle()
     assert not broker.of(CHARGER)
+
+
+@given(st.text(), st.text())
+def test_whatever_stands_there_is_read(topic: str, text: str) -> None:
+    broker, clock = Broker(), FakeClock()
+    holders = Holders(cast("MqttConnection", broker), ["homeassistant"], Topics("wallbox"), clock)
+    holders.ask([NODE])
+    for one in (topic, BRIDGE, f"homeassistant/sensor/{NODE}/{topic}/config"):
+        holders.take(one, text.encode(errors="replace"), retained=True)
+    clock.advance(1)
+    assert holders.of(NODE) in {Holder.NOBODY, Holder.ANOTHER}
 
 
 def test_nobody_listens_longer_than_needed(bridge: Bridge, broker: Broker) -> None:
