@@ -56,6 +56,10 @@ _TOP_RESERVED = frozenset(_OWN_TOPICS) | {
 }
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: ``json.dumps`` makes one each time, and a flood of commands has thousands of results."""
+
+
 def is_topic(text: str) -> bool:
     """Return whether a message may have this topic at every broker: an answer to what came on another ends us."""
     return _UNSAFE.search(text.replace("/", "")) is None
@@ -90,7 +94,7 @@ def payload(value: Json) -> str:
 
 def to_json(value: Json) -> str:
     """Return compact JSON; characters that UTF-8 cannot say stay escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _COMPACT.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.catalogue import Json
@@ -33,6 +33,17 @@ class Result:
     reason: str | None
     http_status: int | None
     took_ms: int
+
+    @property
+    def document(self) -> dict[str, Json]:
+        """The payload of the result topic."""
+        return {
+            "status": self.status,
+            "value": self.value,
+            "reason": self.reason,
+            "http_status": self.http_status,
+            "took_ms": self.took_ms,
+        }
 
 
 class Results:
@@ -111,7 +122,7 @@ class Results:
         if made is not None:
             value = made.value
         result = Result(status, value, reason, http_status, max(0, round(took)))
-        text = to_json(asdict(result))
+        text = to_json(result.document)
         self._publish(self._topics.result(command.charger_id, command.key), text, None)
         if command.reply is not None:
             self._publish(command.reply.topic, text, command.reply.correlation)
