@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 HEALTH_S = 60.0
 _LAST_WORDS_S = 2.0
 _NEARLY_OVER_S = 5.0
-_LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.5
+_LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What is on its way to the broker: so much at once, and the rest waits here, where it takes little room."""
 
+import itertools
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
@@ -9,6 +10,8 @@ MOST_OPEN = 500
 """Messages that paho may have of us. It keeps an object and a packet of each until the broker has acknowledged it."""
 MAX_KEPT_RESULTS = 1000
 """Answers that are kept while the broker is away."""
+MAX_LAST_RESULTS = 10_000
+"""Answers that are handed over at the end, which may take a second or two."""
 MAX_WAITING_RESULTS = 25_000
 """Answers that may wait for a broker that is there, but slower than those who command."""
 MAX_RESULT_BYTES = 8 * 1024 * 1024
@@ -133,12 +136,15 @@ class Outbox:
             self._trim()
 
     def close(self) -> bool:
-        """Send the answers that wait, room or not, and nothing that comes later; tells whether there was a broker."""
+        """Send the answers that wait, room or not, as far as there is time; return whether there is a broker.
+
+        Nothing is sent that comes later.
+        """
         with self._lock:
             was_online, self._online, self._closed = self._online, False, True
             left = [message for message in self._states.values() if message.takes_back]
             if was_online:
-                for message in [*self._results, *left]:
+                for message in [*itertools.islice(self._results, MAX_LAST_RESULTS), *left]:
                     self._send(message)
             return was_online
 
