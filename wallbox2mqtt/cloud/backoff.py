@@ -15,7 +15,7 @@ _LEAST_WAIT_S = 2.0
 
 
 class Backoff:
-    """The interval between reads: the larger of the intent and what the budget allows, longer after refusals.
+    """The interval between reads: the larger of what is configured and what the budget allows, longer after refusals.
 
     An unspent read cannot be saved for later, so there is no slower pace for quiet times.
     """
@@ -38,7 +38,7 @@ class Backoff:
         """Whether the cloud said how long to wait after the last refusal."""
         self.refused_total = 0
         if store is not None:
-            self._take_up(store.read(name))
+            self._restore(store.read(name))
 
     @property
     def interval_s(self) -> float:
@@ -93,7 +93,7 @@ class Backoff:
             self._keep()
 
     def succeeded(self) -> None:
-        """Record a read that was let in: the next refusal begins at the shortest wait again."""
+        """Record a request that was accepted: the next refusal begins at the shortest wait again."""
         with self._lock:
             if self._refusals:
                 self._refusals = 0
@@ -112,7 +112,7 @@ class Backoff:
         }
         self._storage.write(self._name, kept)
 
-    def _take_up(self, kept: dict[str, Json]) -> None:
+    def _restore(self, kept: dict[str, Json]) -> None:
         now, age = self._clock.monotonic(), age_s(kept, self._clock.wall())
         self._refusals = int(min(max(number(kept, "refusals"), 0), 20))
         self._not_before = now + min(number(kept, "wait_s"), LONGEST_WAIT_S) - age
