@@ -343,8 +343,9 @@ class TestTokens:
         assert parts.results_of("refresh") == [("ok", None, None)]
 
     def test_one_command_that_is_never_let_in_leaves_the_rest_alone(self, make: Make) -> None:
-        parts = make(reads_per_minute=6, poll_interval=10, writes_per_minute=60)
-        parts.run(25)
+        """No read comes between the commands, which would show that the token is good."""
+        parts = make(reads_per_minute=1, poll_interval=60, writes_per_minute=60)
+        parts.run(125)
         parts.cloud.fault(Fault(kind="status", status=401, path="chargers/config/*", count=None))
         signed_in = parts.tokens.sign_ins
         for price in (0.1, 0.2, 0.3):
