@@ -68,6 +68,7 @@ class TestGone:
         assert parts.pace.refused_total == 0
         assert f"the account has no charger {ONE}" in caplog.text
 
+    @pytest.mark.slow
     def test_it_is_forgotten_after_a_day(self, make: Make) -> None:
         parts = make(ONE, poll_interval=300)
         parts.run(1000)
@@ -142,6 +143,7 @@ class TestReplaced:
         assert parts.last(f"{TWO}/status") == "Ready"
         assert parts.last(f"{ONE}/availability") == "offline"
 
+    @pytest.mark.slow
     def test_an_added_one_is_known_within_an_hour(self, make: Make) -> None:
         parts = make(ONE)
         parts.run(85)

@@ -72,6 +72,7 @@ def test_two_and_three_are_tried_after_six_hours_each(account: Account) -> None:
     assert (account.pace, account.rate.next_try, account.refusals) == (3, None, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("accepts", "settles"), [(1, 1), (2, 2)])
 def test_a_refused_pace_is_tried_again_after_days_that_grow_to_seven(
     clock: FakeClock, store: Storage, accepts: int, settles: int

@@ -100,6 +100,7 @@ class TestReading:
         assert parts.last(f"{ONE}/basic/wifiSignal") == "50"
         assert [(one.method, one.body) for one in parts.sent_writes] == [("PUT", None)]
 
+    @pytest.mark.slow
     def test_basic_by_put_leaves_the_write_for_urgent_commands(self, make: Make) -> None:
         settings = Settings(reads_per_minute=None, writes_per_minute=5, get_basic=False)
         parts = make(3, settings=settings, reads_per_minute=60, poll_interval=1, writes_per_minute=5, max_age_s=3600)
@@ -295,6 +296,7 @@ class TestRefused:
         assert parts.last(f"{TWO}/status") == "Ready"
         assert {ONE, THREE} <= set(parts.details)
 
+    @pytest.mark.slow
     def test_a_403_for_one_is_no_lack_of_contact(self, make: Make) -> None:
         """Health must not take it for a cloud that is away: it spends one read in 15 minutes."""
         parts = make(3, reads_per_minute=1, poll_interval=60)
@@ -448,6 +450,7 @@ class TestTokens:
 
 
 class TestChargers:
+    @pytest.mark.slow
     def test_one_that_is_gone_for_a_day(self, make: Make) -> None:
         parts = make(3, reads_per_minute=0.2, poll_interval=300)
         parts.run(700)

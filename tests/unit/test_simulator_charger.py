@@ -375,6 +375,7 @@ def test_a_jump_of_the_wall_clock_is_no_time() -> None:
     assert charger.detail()["last_sync"] == "2026-10-06 12:00:00"
 
 
+@pytest.mark.slow
 def test_a_long_life_does_not_fill_the_memory() -> None:
     clock = FakeClock()
     charger = make(clock)

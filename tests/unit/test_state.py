@@ -1004,6 +1004,7 @@ LAG = st.floats(0, SETTLE_S - 0.5)
 STEP = st.tuples(st.floats(0.5, 20), st.one_of(st.none(), st.integers(6, 32)))
 
 
+@pytest.mark.slow
 @given(start=st.integers(6, 32), steps=st.lists(STEP, max_size=30), lag=LAG)
 @settings(max_examples=300, deadline=None)
 def test_a_lagging_cloud_never_makes_it_flicker(start: int, steps: list[tuple[float, int | None]], lag: float) -> None:
