@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import wallbox2mqtt.cloud.transport  # noqa: F401 - it silences urllib3's own warnings, which the log is not to show
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.log import (
