@@ -91,3 +91,11 @@ def test_reads_faster_than_the_period_are_slowed_only_for_one_that_reports_seldo
         charger.read(now)
         now += 20.07
     assert (max(delays) > 0) == is_delayed
+
+
+def test_frequent_reports_are_young_at_any_time(phase: ReportPhase) -> None:
+    charger, now = Charger(phase, period_s=5), 0.0
+    for _ in range(60):
+        assert phase.delay_s(now, 60) == 0
+        charger.read(now, live_s=5)
+        now += 60.07

@@ -20,7 +20,8 @@ _GOOD_S = 2.5
 _PERIOD_S = 30.0
 _SELDOM = 1 / 3
 """A last sync that is older than this share of the period proves that there was no report in between."""
-_SHORTEST_S, _LONGEST_S = 5.0, 120.0
+_SHORTEST_S, _LONGEST_S = 15.0, 120.0
+"""Reports more often than the first are young at any time; a longer time than the second is no period."""
 _OFFSETS = 20
 
 
@@ -109,7 +110,9 @@ def _period(seen: list[float], live_s: float | None) -> float | None:
     """Return the period of which these times are multiples apart; None where there are too few, or none fits."""
     if len(seen) < AGREEING:
         return None
-    period = live_s if live_s is not None and _SHORTEST_S <= live_s <= _LONGEST_S else _PERIOD_S
+    period = live_s if live_s is not None and 0 < live_s <= _LONGEST_S else _PERIOD_S
+    if period < _SHORTEST_S:
+        return None
     fits = all(_fits(later - earlier, period) for earlier, later in itertools.pairwise(seen))
     return period if fits else None
 
