@@ -40,8 +40,8 @@ from wallbox2mqtt.catalogue import FIELDS, parse, request_of
 from wallbox2mqtt.catalogue.templates import PUT_CHARGER, REMOTE_ACTION
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.cloud import Account, CloudClient, CloudResponse
-from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.cloud.client import SignInClient
+from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.cloud.responses import check_status, decoded, http_time
 from wallbox2mqtt.cloud.transport import RawResponse
 from wallbox2mqtt.config import Secret, WallboxConfig

@@ -25,8 +25,8 @@ from wallbox2mqtt.catalogue import FIELDS, Json
 from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
 from wallbox2mqtt.cloud import Account, CloudClient
-from wallbox2mqtt.cloud.auth import SignInAnswer, Way
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Origin, Reading, read_basic, read_detail, read_sweep
+from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.mqtt import Connected, Message, Reply

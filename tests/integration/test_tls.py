@@ -21,7 +21,7 @@ from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from tests.stub_cloud import StubCloud, reply
 from wallbox2mqtt.cloud import Account, CloudClient
-from wallbox2mqtt.cloud.auth import SignInAnswer, Way
+from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, OwnState, Refused

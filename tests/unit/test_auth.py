@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.fakes import A_DAY, FakeClock
 from tests.hostile import json_values
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.cloud.auth import TokenManager
+from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import (
     AuthError,

@@ -6,19 +6,18 @@ wrong. Every sign-in or refresh that fails is followed by a wait, which all thre
 restarts: sign-ins have no budget at the cloud's end, and a host in trouble must not be asked by each command.
 """
 
-import base64
 import hashlib
-import json
 import logging
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeGuard
+from dataclasses import replace
+from typing import Protocol
 
-from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.backoff import RetryDelay
+from wallbox2mqtt.cloud.grant import Grant, SignInAnswer, Way, granted, restored
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import (
     CLOUD_REASONS,
@@ -36,29 +35,16 @@ from wallbox2mqtt.watchdog import WatchedLock
 
 _LOG = logging.getLogger(__name__)
 
-Way = Literal["modern", "legacy"]
 WAYS: tuple[Way, Way] = ("modern", "legacy")
 
-UNTOLD_LIFE_S = 60.0
 _GONE = frozenset({404, 405, 410})
 """Statuses that say that this sign-in is not offered: the other one is tried."""
-_MILLISECONDS = 1e11
-"""Times since 1970 above this are milliseconds: as seconds they would be in the year 5138."""
-_A_DAY_S = 86_400.0
 _REFUSED_S = (60.0, 3600.0)
 """The first and the longest wait after refused credentials."""
 _FAILED_S = (3.0, 900.0)
 """The first and the longest wait after any other failure, each up to a third shorter at random."""
 _FILE = "tokens"
 _NONE = Secret("")
-
-
-@dataclass(frozen=True, slots=True)
-class SignInAnswer:
-    """The response to a sign-in or a refresh: its JSON, and the server's time (seconds since 1970), if told."""
-
-    body: Json
-    server_time: float | None
 
 
 class TokenSource(Protocol):
@@ -72,17 +58,6 @@ class TokenSource(Protocol):
 
     def set_password(self, password: Secret) -> None:
         """Sign in with this password from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a sign-in gave; times are the clock's monotonic seconds. Replaced as a whole, never changed."""
-
-    token: Secret
-    ends: float
-    renew: float
-    refresh_token: Secret | None
-    refresh_ends: float
 
 
 class TokenManager:
@@ -259,46 +234,20 @@ class TokenManager:
         raise BadAnswerError(msg)
 
     def _granted(self, response: SignInAnswer, way: Way) -> Grant:
-        asked = self._clock.monotonic()
-        values = _values(response.body)
-        token = values.get("token" if way == "modern" else "jwt")
-        if not _is_header_text(token):
-            msg = f"the response to the sign-in {way} has no token"
-            raise BadAnswerError(msg)
-        # the Date header has whole seconds: what it cut off would make the token live longer than it does
-        server = self._clock.wall() if response.server_time is None else response.server_time + 1.0
-        life = _life_s(token, values.get("ttl"), server)
-        refresh = values.get("refresh_token")
-        refresh_life = _until_s(values.get("refresh_token_ttl"), server)
-        grant = Grant(
-            token=Secret(token),
-            ends=asked + life,
-            renew=asked + life - min(30.0, life / 10),
-            refresh_token=Secret(refresh) if way == "modern" and _is_header_text(refresh) else None,
-            refresh_ends=asked + (_A_DAY_S if refresh_life is None else refresh_life),
-        )
+        grant = granted(response, way, self._clock.monotonic(), self._clock.wall())
         self._grant, self.way, self.worked_before = grant, way, True
         self._failed.succeeded()
         _hide(grant)
         self.sign_ins += 1
         self._keep()
-        _LOG.debug("new token way=%s life_s=%.0f", way, life)
+        _LOG.debug("new token way=%s life_s=%.0f", way, self.life_s)
         return grant
 
     def _keep(self) -> None:
         now, wall = self._clock.monotonic(), self._clock.wall()
         kept: dict[str, Json] = {"way": self.way, "saved": wall, "worked": self.worked_before}
         if self._grant is not None:
-            kept |= {
-                "token": self._grant.token.reveal(),
-                "life_s": self._grant.ends - now,
-                "renew_s": self._grant.renew - now,
-            }
-            if self._grant.refresh_token is not None:
-                kept |= {
-                    "refresh_token": self._grant.refresh_token.reveal(),
-                    "refresh_life_s": self._grant.refresh_ends - now,
-                }
+            kept |= self._grant.kept(now)
         if self._failed.failures:
             kept |= {
                 "failures": self._failed.failures,
@@ -325,15 +274,8 @@ class TokenManager:
         self.worked_before = kept.get("worked") is True
         if (way := next((way for way in self._ways if way == kept.get("way")), None)) is not None:
             self.way = way
-        token, refresh = kept.get("token"), kept.get("refresh_token")
-        if _is_header_text(token):
-            self._grant = Grant(
-                token=Secret(token),
-                ends=now + number(kept, "life_s", 0.0) - age,
-                renew=now + number(kept, "renew_s", 0.0) - age,
-                refresh_token=Secret(refresh) if _is_header_text(refresh) else None,
-                refresh_ends=now + number(kept, "refresh_life_s", 0.0) - age,
-            )
+        self._grant = restored(kept, now, age)
+        if self._grant is not None:
             _hide(self._grant)
         self._failed.restore(number(kept, "failures"), number(kept, "retry_s") - age)
         self._failure_reason = next((one for one in CLOUD_REASONS if one == kept.get("reason")), "unreachable")
@@ -350,49 +292,9 @@ def _hide(grant: Grant) -> None:
     HIDDEN.add(grant.token.reveal(), grant.refresh_token.reveal() if grant.refresh_token is not None else "")
 
 
-def _values(body: Json) -> dict[str, Json]:
-    """Return the answer's words: those of ``data.attributes`` (modern) or its own (legacy)."""
-    if not isinstance(body, dict):
-        return {}
-    data = body.get("data")
-    attributes = data.get("attributes") if isinstance(data, dict) else None
-    return attributes if isinstance(attributes, dict) else body
-
-
-def _life_s(token: str, ttl: Json, server: float) -> float:
-    """Return how long a token lives from now: by its ttl, else by the JWT's ``exp``, else 60 s."""
-    for end in (ttl, _jwt_exp(token)):
-        life = _until_s(end, server)
-        if life is not None:
-            return life
-    return UNTOLD_LIFE_S
-
-
-def _until_s(end: Json, server: float) -> float | None:
-    """Return the seconds until an absolute time; None where it is no time that lies ahead."""
-    if not isinstance(end, int | float) or not is_number(end):
-        return None
-    left = (end / 1000 if end > _MILLISECONDS else end) - server
-    return max(0.0, left) if left > -2.0 else None  # noqa: PLR2004 - the second added above, and rounding
-
-
-def _jwt_exp(token: str) -> Json:
-    try:
-        part = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (IndexError, ValueError, RecursionError):
-        return None
-    return claims.get("exp") if isinstance(claims, dict) else None
-
-
 def _is_hex(text: str) -> bool:
     try:
         bytes.fromhex(text)
     except ValueError:
         return False
     return True
-
-
-def _is_header_text(token: Json) -> TypeGuard[str]:
-    """A token goes into a header as it is; a line break in it would make two headers of one."""
-    return isinstance(token, str) and token != "" and token.isascii() and token.isprintable() and " " not in token

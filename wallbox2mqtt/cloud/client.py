@@ -13,9 +13,10 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id
 from wallbox2mqtt.catalogue.templates import RequestTemplate
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud.auth import SignInAnswer, TokenManager, Way
+from wallbox2mqtt.cloud.auth import TokenManager
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.diagnosis import ClockCheck
+from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.cloud.responses import Check, decoded, http_time, translated
 from wallbox2mqtt.cloud.transport import Sender, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
