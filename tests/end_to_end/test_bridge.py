@@ -176,6 +176,7 @@ def test_what_is_no_command_reaches_no_cloud(broker: Broker, cloud: OpenCloud, r
             retained = json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)
             assert (retained["status"], "retained" in retained["reason"]) == ("rejected", True)
         watcher.wait(f"wallbox/{ONE}/locked", "1")
+        watcher.wait(f"wallbox/{ONE}/ecosmart/percentage")  # of the detail: what a check may need is known
         watcher.forget()
         for key, payload in payloads:
             watcher.publish(f"wallbox/{ONE}/{key}/set", payload)
