@@ -125,6 +125,7 @@ class Bridge:
         for _ in range(4):
             for topic, text in self.broker.answers():
                 self.announcer.take(topic, text.encode(), retained=True)
+                self.announcer.look()
             self.clock.advance(1)
             self.announcer.look()
 
@@ -474,6 +475,21 @@ def test_options_of_another_language_follow_when_the_old_ones_are_gone(tmp_path:
         assert "value_template" in parts[-1]
         assert len(parts) == 2
     assert len(broker.components()) == len(first.broker.components())
+
+
+def test_a_prefix_that_was_there_before_leaves_nothing_below_the_other(tmp_path: Path, clock: FakeClock) -> None:
+    """What stands below the new prefix is from long ago; what stands below the last one is still cleared."""
+    broker = Broker()
+    for prefix in ("homeassistant", "ha2", "homeassistant"):
+        long_ago = dict(broker.retained)
+        bridge = Bridge(tmp_path, clock, broker, prefix=prefix)
+        bridge.connect()
+        bridge.read_list(SPEC)
+        bridge.read_detail(SPEC)
+        bridge.settle()
+        assert {topic.partition("/")[0] for topic in broker.retained} == {prefix}
+        old = {topic: text for topic, text in long_ago.items() if topic.startswith("homeassistant/")}
+        broker.retained = {**old, **broker.retained}
 
 
 CURRENT = f"wallbox/{ONE}/max_charging_current"

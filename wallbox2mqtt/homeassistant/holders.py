@@ -60,7 +60,8 @@ class Holders:
         """Return who holds a node, with the prefix that counts or with another; None: it is not known yet."""
         self.ask([node])
         place = (self._prefixes[0] if prefix is None else prefix, node)
-        if place not in self._found and not self._is_answered(node):
+        # with several prefixes what is found first is not all that there may be
+        if (place not in self._found or len(self._prefixes) > 1) and not self._is_answered(node):
             return None
         return self._found.get(place, Holder.NOBODY)
 
