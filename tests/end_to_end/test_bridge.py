@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,11 @@ def golden_specs() -> list[tuple[ChargerSpec, dict[str, Any], str]]:
             for key, value in line.get("state", {}).items()
         }
         locked = {"config_data.locked": 1 - line["value"]} if line["topic"] == "locked" else {}
-        specs.append((ChargerSpec(id=number, changes={**before, **locked, **state}), line, payload))
+        spec = ChargerSpec(id=number, changes={**before, **locked, **state})
+        if line["topic"] == "charging_enabled":
+            # «off» where nothing charges is not sent
+            spec = replace(spec, begin=(("unlock", None), ("plug", 30)))
+        specs.append((spec, line, payload))
     return specs
 
 
