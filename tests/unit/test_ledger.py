@@ -4,21 +4,27 @@ import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
+from wallbox2mqtt.bridge.history_reads import HistoryReads, Page, PageRead
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import read_detail
+from wallbox2mqtt.errors import CloudError, RequestRefusedError, ServerError
 from wallbox2mqtt.history import Recorder
+from wallbox2mqtt.history.entries import read_page
+from wallbox2mqtt.history.fields import month_start, zone_of
 from wallbox2mqtt.history.ledger import Event, Ledger, Reading, step
-from wallbox2mqtt.history.saved import from_json, to_json
-from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.history.saved import ledger_from, to_json
+from wallbox2mqtt.storage import Disk, Storage
 from wallbox2mqtt.topics import Topics
 
 READY, LOCKED, CHARGING, PAUSED, WAITING, OFFLINE, COMPLETED, ERROR = 161, 209, 194, 182, 181, 5, 4, 14
@@ -172,7 +178,7 @@ def test_a_session_tells_when_it_began_and_what_it_had() -> None:
     assert ledger.last is not None
     assert (ledger.last.start, ledger.last.end, ledger.last.peak_kw, ledger.last.cost, ledger.last.user) == (
         70,
-        200,
+        195,
         7.2,
         0.25,
         12,
@@ -188,9 +194,12 @@ class Played:
     plugged_at: float | None = None
     wh: int = 0
     green_wh: int = 0
+    session_green: int = 0
     time_s: float = 0.0
     status: int = READY
     sessions: list[int] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    unit: str = "kWh"
 
     def act(self, word: str, seconds: float, wh: int) -> None:
         """Let time pass with the energy that flows in it, then do what the word says."""
@@ -198,6 +207,7 @@ class Played:
         if self.status == CHARGING:
             self.wh += wh
             self.green_wh += wh // 3
+            self.session_green += wh // 3
             self.sessions[-1] += wh
         if self.plugged_at is not None:
             self.time_s = self.at - self.plugged_at
@@ -206,7 +216,9 @@ class Played:
                 self.plugged_at, self.wh, self.green_wh, self.time_s = self.at, 0, 0, 0.0
                 self.status = CHARGING
                 self.sessions.append(0)
-            case "unplug":
+                self.session_green = 0
+            case "unplug" if self.plugged_at is not None:
+                self._write_down(self.plugged_at)
                 self.plugged_at, self.status = None, READY
             case "pause" if self.status == CHARGING:
                 self.status = PAUSED
@@ -214,6 +226,24 @@ class Played:
                 self.status = CHARGING
             case _:
                 pass
+
+    def _write_down(self, start: float) -> None:
+        scale = 1000 if self.unit == "kWh" else 1
+        attributes = {
+            "start": int(A_DAY + start),
+            "end": int(A_DAY + self.at),
+            "time": int(self.time_s),
+            "cost": 1.5,
+            "energy": self.sessions[-1] / scale,
+            "green_energy": self.session_green / scale,
+            "energy_unit": self.unit,
+            "user": 12,
+        }
+        self.log.append({"type": "charger_log_session", "id": str(len(self.sessions)), "attributes": attributes})
+
+    def reset(self) -> None:
+        """Show the session's figures from zero again; the history has all of it."""
+        self.wh = self.green_wh = 0
 
     def read(self) -> Reading:
         counters = {"energy": self.wh * 1000, "green_energy": self.green_wh * 1000}
@@ -243,7 +273,7 @@ def test_sums_are_right_whatever_is_played(acts: list[tuple[str, int, int, str]]
             events += happened
         charger.act(word, 1, 0)
         if what == "kill":
-            ledger = from_json(json.loads(json.dumps(to_json(ledger))))
+            ledger = ledger_from(json.loads(json.dumps(to_json(ledger))))
         if what != "outage" or word in {"plug", "unplug"}:
             before = ledger.total("energy") or 0
             ledger, happened = step(ledger, charger.read())
@@ -283,11 +313,21 @@ def test_a_damaged_ledger_is_refused_or_taken(kept: Json) -> None:
         "session": kept,
     }
     with pytest.raises(ValueError, match="expected"):
-        from_json(damaged)
+        ledger_from(damaged)
 
 
 class Killed(Exception):  # noqa: N818 - the end of a process, no error
     """The process ended here."""
+
+
+class QuickDisk(Disk):
+    """A disk that is not waited for."""
+
+    def sync(self, handle: int) -> None:
+        """Wait for nothing."""
+
+    def sync_directory(self, directory: Path) -> None:
+        """Wait for nothing."""
 
 
 class MortalStorage(Storage):
@@ -306,33 +346,38 @@ class MortalStorage(Storage):
 
 
 class Bench:
-    """A recorder that can be killed and started again; what it has published stays."""
+    """A recorder that can be killed and started again; what it has published stays.
 
-    def __init__(self, directory: Path) -> None:
-        self.clock, self.shown, self.events = FakeClock(), list[float](), list[str]()
-        self._directory, self._begun = directory, 0.0
+    ``history``: what the cloud answers, with the sessions of all chargers that were played; an error where it refuses.
+    """
+
+    def __init__(self, directory: Path, per_page: int = 1000) -> None:
+        self.clock, self.shown, self.events = FakeClock(), list[float](), list[dict[str, Any]]()
+        self.directory, self.per_page = directory, per_page
+        self.refusal: CloudError | None = None
+        self.pages = 0
         self.start()
 
     def start(self) -> None:
-        self.storage = MortalStorage(self._directory, "account")
-        topics = Topics("w")
-        self.states = ChargerStates(topics, self._show, 45.0)
-        registry = Registry([101], self.clock, Storage(self._directory, "other"))
-        self.recorder = Recorder(
-            self.states,
-            registry,
-            self.storage,
-            self.clock,
-            topics,
-            lambda _, text: self.events.append(json.loads(text)["event_type"]),
-        )
+        self.storage = MortalStorage(self.directory, "account", disk=QuickDisk())
+        self.states = ChargerStates(Topics("w"), self._show, 45.0)
+        registry = Registry([101], self.clock, Storage(self.directory, "other"))
+        self.history = HistoryReads()
+        self.recorder = Recorder(self.states, registry, self.history, self.storage, self.clock, self._tell)
+
+    def _tell(self, _: int, text: str) -> None:
+        self.events.append(json.loads(text))
 
     def _show(self, topic: str, text: str) -> None:
         if topic == "w/101/energy_total":
             self.shown.append(float(text))
 
-    def read(self, charger: Played, seconds: float) -> None:
-        self.clock.advance(seconds)
+    @property
+    def told(self) -> str:
+        return " ".join(event["event_type"] for event in self.events)
+
+    def read(self, charger: "Played") -> None:
+        self.clock.advance(charger.at - (self.clock.wall() - A_DAY))
         document: dict[str, Json] = {
             "status_id": charger.status,
             "added_energy": charger.wh / 1000,
@@ -340,65 +385,239 @@ class Bench:
             "charging_time": int(charger.time_s),
         }
         self.states.read(101, read_detail(document), self.clock.monotonic())
+        self.look(charger)
+
+    def look(self, charger: "Played") -> None:
+        """Look at what was read, and at the history until nothing of it is wanted."""
         self.recorder.look()
+        while (page := self.history.next()) is not None:
+            self.pages += 1
+            error = self.refusal
+            self.history.record(PageRead(page, None if error else self._page(charger, page), error))
+            self.recorder.look()
+
+    def _page(self, charger: "Played", page: Page) -> Json:
+        entries = [one for one in charger.log if page.start <= one["attributes"]["start"] < page.end]
+        ends = page.offset + self.per_page
+        links: dict[str, Json] = {"next": "http://elsewhere/"} if ends < len(entries) else {}
+        return {"data": list[Json](entries[page.offset : ends]), "links": links}
 
 
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     chance = random.Random(9)  # noqa: S311
     bench, charger, kills = Bench(tmp_path), Played(), 0
-    bench.read(charger, 1)
+    bench.read(charger)
+    acts = {0: "plug", 20: "pause", 25: "resume", 39: "unplug"}
     for turn in range(1500):
         if chance.random() < 0.4:
             bench.storage.lives, bench.storage.after = chance.randrange(2), chance.random() < 0.5
-        charger.act(
-            {0: "plug", 20: "pause", 25: "resume", 39: "unplug"}.get(turn % 40, "go on"), 60, chance.randrange(300)
-        )
+        charger.act(acts.get(turn % 40, "go on"), 60, chance.randrange(300))
         try:
-            bench.read(charger, 60)
+            bench.read(charger)
         except Killed:
             kills += 1
             bench.start()
-            bench.read(charger, 1)
+            bench.read(charger)
+    bench.look(charger)
     assert kills > 300
     assert bench.shown == sorted(bench.shown)
     assert bench.shown[-1] == sum(charger.sessions) / 1000
-    assert bench.events.count("started") <= len(charger.sessions)
+    assert bench.told.count("started") <= len(charger.sessions)
 
 
-def test_what_is_shown_of_a_session(tmp_path: Path) -> None:
-    bench, charger = Bench(tmp_path), Played()
-    bench.read(charger, 1)
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def played(sessions: int, wh: int = 7000, unit: str = "kWh") -> Played:
+    charger = Played(unit=unit)
+    for _ in range(sessions):
+        charger.act("plug", 3600, 0)
+        charger.act("unplug", 3600, wh)
+    charger.act("go on", 3600, 0)
+    return charger
+
+
+@pytest.mark.parametrize("unit", ["kWh", "Wh"])
+@pytest.mark.parametrize("per_page", [1000, 3])
+def test_the_history_is_where_the_sums_begin(tmp_path: Path, per_page: int, unit: str) -> None:
+    bench, charger = Bench(tmp_path, per_page), played(7, unit=unit)
+    bench.read(charger)
+    assert (bench.shown, bench.told) == ([49.0], "")
+    assert bench.pages == (1 if per_page == 1000 else 3)
+    view = bench.states.view(101)
+    assert view["energy_green_total"] == 16.331
+    assert (view["history/this_month/energy"], view["history/this_month/sessions"]) == (49.0, 7)
+    assert (view["history/this_month/hours"], view["history/this_month/cost"]) == (7.0, 10.5)
+
+
+def test_no_sum_is_shown_before_it_is_complete(bench: Bench) -> None:
+    charger = played(3)
     charger.act("plug", 60, 0)
-    bench.read(charger, 60)
+    charger.act("go on", 3600, 500)
+    bench.per_page = 2
+    bench.read(charger)
+    assert bench.shown == [21.5], "nothing less before"
+
+
+def test_what_happened_while_the_bridge_was_off(bench: Bench) -> None:
+    charger = played(1)
+    bench.read(charger)
+    for _ in range(3):
+        charger.act("plug", 200_000, 0)
+        charger.act("unplug", 40_000, 5000)
+    charger.act("plug", 60_000, 0)
+    charger.act("go on", 3600, 2000)
+    bench.start()
+    bench.read(charger)
+    assert bench.shown[-1] == 7 + 15 + 2
+    assert bench.shown == sorted(bench.shown)
+    late = [event for event in bench.events if event["from_history"]]
+    assert [event["event_type"] for event in late] == ["started", "finished"] * 3
+    assert late[1]["energy"] == 5.0
+    assert [event["event_type"] for event in bench.events if not event["from_history"]] == ["started", "charging"]
+
+
+def test_what_was_missed_of_a_session_that_was_seen(bench: Bench) -> None:
+    charger = Played()
+    bench.read(charger)
+    charger.act("plug", 60, 0)
+    bench.read(charger)
+    charger.act("go on", 3600, 4000)
+    charger.reset()
+    charger.act("go on", 600, 100)
+    bench.read(charger)
+    charger.act("unplug", 600, 100)
+    bench.read(charger)
+    assert bench.shown[-1] == 0.2
+    charger.act("go on", 600, 0)
+    bench.read(charger)
+    assert bench.shown[-1] == 4.2
+    assert bench.told == "started charging finished unplugged"
+
+
+def test_a_lost_state_directory(bench: Bench, tmp_path: Path) -> None:
+    charger = played(5)
+    bench.read(charger)
+    charger.act("plug", 60, 0)
+    charger.act("go on", 3600, 1234)
+    bench.read(charger)
+    assert bench.shown[-1] == 36.234
+    bench.directory = tmp_path / "new"
+    bench.start()
+    bench.read(charger)
+    assert bench.shown[-1] == 36.234
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(RequestRefusedError("the cloud answered 404", 404), 1), (ServerError("the cloud answered 502", 502), 3)],
+    ids=["final", "passing"],
+)
+def test_without_a_history_the_sums_begin_with_the_readings(
+    bench: Bench, caplog: pytest.LogCaptureFixture, error: CloudError, tries: int
+) -> None:
+    bench.refusal = error
+    charger = played(5)
+    for _ in range(tries):
+        assert not bench.shown
+        bench.read(charger)
+        charger.act("go on", 61, 0)
+    assert bench.shown == [0.0]
+    assert bench.pages == tries
+    assert "sums go on from the readings" in caplog.text
+    bench.refusal = None
+    charger.act("plug", 60, 0)
+    bench.read(charger)
+    charger.act("unplug", 3600, 3000)
+    bench.read(charger)
+    charger.act("go on", 2 * 86_400, 0)
+    bench.read(charger)
+    assert bench.pages > tries
+    assert bench.shown[-1] == 3.0, "what was before does not make it jump"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, [], {}, {"data": {}}, {"data": [3]}, {"data": [{"id": "1", "attributes": {"start": 1}}]}],
+    ids=json.dumps,
+)
+def test_an_answer_of_another_shape_is_refused(body: Json) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        read_page(body)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_with_the_history_nothing_is_missed_or_doubled(bench: Bench, seed: int) -> None:
+    """Readings come when they come, whole sessions are missed, the bridge is killed: in the end all is there."""
+    chance, charger = random.Random(seed), Played()  # noqa: S311
+    bench.read(charger)
+    for _ in range(chance.randint(1, 15)):
+        word = chance.choice(["plug", "unplug", "pause", "resume", "go on"])
+        charger.act(word, chance.choice([5, 60, 600, 4000, 20_000]), chance.randrange(20_000))
+        what = chance.choice(["kill", "read", "read", "outage"])
+        if what == "kill":
+            bench.start()
+        if what != "outage":
+            bench.read(charger)
+    charger.act("unplug", 600, 100)
+    for _ in range(3):
+        bench.read(charger)
+        charger.act("go on", 600, 0)
+    assert bench.shown == sorted(bench.shown)
+    assert bench.shown[-1] == sum(charger.sessions) / 1000
+
+
+def test_what_is_shown_of_a_session(bench: Bench) -> None:
+    charger = Played()
+    bench.read(charger)
+    charger.act("plug", 60, 0)
+    bench.read(charger)
     charger.act("go on", 3600, 7000)
-    bench.read(charger, 3600)
+    bench.read(charger)
     view = bench.states.view(101)
     assert (view["energy_total"], view["session/state"], view["session/duration"]) == (7.0, "charging", 3600)
     assert (view["session/energy"], view["session/green_energy"], view["session/grid_energy"]) == (7.0, 2.333, 4.667)
     charger.act("unplug", 60, 0)
-    bench.read(charger, 60)
+    bench.read(charger)
     view = bench.states.view(101)
     assert (view["session/state"], view["session/energy"], view["last_session/energy"]) == (None, None, 7.0)
-    assert view["last_session/start"] == bench.states.view(101)["last_session/start"]
-    assert bench.events == ["started", "charging", "finished", "unplugged"]
+    assert bench.told == "started charging finished unplugged"
 
 
-def test_nothing_new_is_read_nothing_is_written(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    bench.read(Played(), 1)
+def test_where_nothing_new_is_read_nothing_is_written(bench: Bench) -> None:
+    charger = Played()
+    bench.read(charger)
     before = bench.storage.lives
     for _ in range(3):
-        bench.recorder.look()
+        bench.look(charger)
     assert bench.storage.lives == before
 
 
 def test_a_damaged_file_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    Storage(tmp_path, "account").write("sessions", {"chargers": {"101": {"counters": 3}}})
+    damaged: dict[str, Json] = {"ledger": {"counters": 3}, "past": {}}
+    Storage(tmp_path, "account").write("sessions", {"chargers": {"101": damaged, "x": 3}})
     Bench(tmp_path)
-    assert "ignored a damaged ledger charger=101" in caplog.text
+    assert caplog.text.count("ignored a damaged ledger charger=") == 2
 
 
 def test_the_start_is_a_time_of_this_world() -> None:
     ledger, _ = play([reading(A_DAY, CHARGING, 1, -5), reading(A_DAY + 60, CHARGING, 1, 10**9)])
     assert ledger.session is not None
     assert ledger.session.start <= A_DAY + 60
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "before", "start"),
+    [
+        ("2026-01-01T00:30:00+01:00", "Europe/Berlin", 0, "2026-01-01T00:00:00+01:00"),
+        ("2026-01-01T00:30:00+01:00", "Europe/Berlin", 1, "2025-12-01T00:00:00+01:00"),
+        ("2026-04-02T00:00:00+02:00", "Europe/Berlin", 1, "2026-03-01T00:00:00+01:00"),
+        ("2026-11-01T00:00:00+00:00", "nonsense", 0, "2026-11-01T00:00:00+00:00"),
+    ],
+    ids=["new year", "the month before", "summer time", "unknown zone"],
+)
+def test_months_begin_where_the_charger_is(now: str, zone: str, before: int, start: str) -> None:
+    at = datetime.fromisoformat(now).timestamp()
+    assert month_start(at, zone_of({"timezone": zone}), before) == datetime.fromisoformat(start).timestamp()

@@ -6,6 +6,7 @@ from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.command_queue import CommandQueue
 from wallbox2mqtt.bridge.command_reports import CommandReports
 from wallbox2mqtt.bridge.debounce import Debounce
+from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
@@ -71,6 +72,7 @@ class Bridge:
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
             queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
+            history=HistoryReads(),
             results=Results(topics, publisher.publish_result, reports.tell, clock),
         )
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import CommandQueue
+from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.registry import Registry
@@ -29,3 +30,4 @@ class Shared:
     planner: Planner
     queue: CommandQueue
     results: Results
+    history: HistoryReads

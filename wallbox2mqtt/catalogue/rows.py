@@ -687,7 +687,7 @@ RECORDED: tuple[Field, ...] = (
         key="energy_total",
         name="Energy total",
         quantity=q.ENERGY_KWH,
-        meaning="energy of all sessions that the bridge has seen; never falls",
+        meaning="energy of all sessions, also of those in the cloud's history; never falls",
         example=1234.567,
         icon="mdi:counter",
     ),
@@ -740,6 +740,30 @@ RECORDED: tuple[Field, ...] = (
     _recorded(
         "last_session/peak_power", "Last session peak power", q.POWER_KW, "its largest power that was read", 7.36
     ),
+    _recorded(
+        "history/this_month/energy",
+        "This month: energy",
+        q.ENERGY_OF_ONE_KWH,
+        "energy of the sessions that began this month",
+        83.61,
+    ),
+    _recorded(
+        "history/this_month/cost", "This month: cost", q.MONEY_OF_ONE, "their cost, as the cloud works it out", 20.07
+    ),
+    _recorded("history/this_month/sessions", "This month: sessions", q.COUNTER, "how many they are", 12),
+    _recorded("history/this_month/hours", "This month: hours", q.HOURS, "how long power flowed in them", 31.5),
+    _recorded(
+        "history/last_month/energy",
+        "Last month: energy",
+        q.ENERGY_OF_ONE_KWH,
+        "energy of the sessions that began last month",
+        83.61,
+    ),
+    _recorded(
+        "history/last_month/cost", "Last month: cost", q.MONEY_OF_ONE, "their cost, as the cloud works it out", 20.07
+    ),
+    _recorded("history/last_month/sessions", "Last month: sessions", q.COUNTER, "how many they are", 12),
+    _recorded("history/last_month/hours", "Last month: hours", q.HOURS, "how long power flowed in them", 31.5),
 )
 
 COMMANDS: tuple[Field, ...] = (

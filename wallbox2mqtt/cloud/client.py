@@ -203,6 +203,11 @@ class CloudClient:
         """Read a charger's basic document by the API document's PUT without a body, which counts as a write."""
         return self._send("PUT", f"v2/charger/{_checked(charger_id)}", self._writes)
 
+    def sessions(self, charger_id: int, start: int, end: int, limit: int, offset: int) -> CloudResponse:
+        """Read a page of a charger's sessions from ``start`` to ``end``, seconds since 1970."""
+        span = f"start_date={start:d}&end_date={end:d}&limit={limit:d}&offset={offset:d}"
+        return self._send("GET", f"v4/sessions/stats?charger={_checked(charger_id)}&{span}", self._reads)
+
     def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
         """Send a command. The body is None where there is none that could be read."""
         path = request.path.format(id=_checked(charger_id))

@@ -125,8 +125,14 @@ class App:
             allowed=parts.allowed,
             ranges=ranges,
         )
+        # kept while the broker is away, as results are
         self._recorder = Recorder(
-            self._states, self._shared.registry, store, clock, self._topics, self._mqtt.publish_result
+            self._states,
+            self._shared.registry,
+            self._shared.history,
+            store,
+            clock,
+            lambda charger, text: self._mqtt.publish_result(self._topics.field(charger, "event/session"), text),
         )
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),

@@ -21,6 +21,8 @@ EVENT_TYPES = ("started", "charging", "paused", "finished", "unplugged", "error"
 _COMPLETED, _ERRORS = 4, frozenset({14, 15})
 CONFIRM_S = 60.0
 """A counter that fell without a reason may come from an older document: it has to stay so for so long."""
+LATE_S = 120.0
+"""So long after a session's end its last report may come."""
 _SLACK_S = 60.0
 """The session's time is as old as the charger's last report."""
 _NEXT_BEGAN = "the next session began"
@@ -75,18 +77,22 @@ class Session:
     state: str = "started"
     energy: Mapping[str, int] = field(default_factory=dict)
     cost: float | None = None
-    peak_kw: float = 0.0
+    peak_kw: float | None = None
     user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a session; ``reason``: the charger's status, or what tells it."""
+    """Something that happened to a session; ``reason``: the charger's status, or what tells it.
+
+    ``from_history``: no reading showed it, the cloud's history told of it later.
+    """
 
     type: str
     at: float
     session: Session | None
     reason: str
+    from_history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +166,17 @@ class _Book:
         status = status_of(reading.status_id, reading.power_kw)
         self._reason = "unknown" if status is None else status.text
         self._connected = _connected(reading)
+        self._is_unseen = False
         self._flows = status is not None and status.evcc == "C"
 
     def record(self, *, is_new: bool) -> None:
         """Record what the reading tells; ``is_new``: of another session than the last one did."""
         if is_new and self.ledger.session is not None:
-            self._finish(_NEXT_BEGAN, self._start(is_new=True))
+            self._finish(_NEXT_BEGAN, self._reading.at if self.ledger.at is None else self.ledger.at)
         if self._begins(is_new=is_new):
             self._begin(is_new=is_new)
-        elif is_new:
-            self._begin_unseen()
+        elif is_new or self._grew_unseen():
+            self._begin_unseen(is_new=is_new)
         if self._reading.time_s not in {None, self.ledger.time_s}:
             self._expect_no_old_energy()
         self._count()
@@ -192,18 +199,37 @@ class _Book:
         return start if before is None else min(max(start, before), now)
 
     def _begin(self, *, is_new: bool) -> None:
+        self._begin_counters()
         session = Session(self._start(is_new=is_new), user=self._reading.user)
-        counters = {name: counter.begin() for name, counter in self.ledger.counters.items()}
-        self.ledger = replace(self.ledger, session=session, counters=counters, plugged=True)
+        self.ledger = replace(self.ledger, session=session, plugged=True)
         self._tell("started")
 
-    def _begin_unseen(self) -> None:
-        """Record a session of which only the end is seen: its counter, and no car any more."""
+    def _begin_counters(self) -> None:
+        counters = {name: counter.begin() for name, counter in self.ledger.counters.items()}
+        self.ledger = replace(self.ledger, counters=counters)
+
+    def _grew_unseen(self) -> bool:
+        """Return whether energy came while no car was seen, and too late to be the last report of the last session."""
+        counter, value = self.ledger.counters.get("energy"), self._reading.counters.get("energy")
+        grew = counter is not None and value is not None and value > counter.shown
+        if not grew or self._connected is not False or self.ledger.session is not None:
+            return False
+        last = self.ledger.last
+        return last is None or last.end is None or self._reading.at - last.end > LATE_S
+
+    def _begin_unseen(self, *, is_new: bool) -> None:
+        """Record a session of which only the end is seen: its counter, and no car any more. It was since the last look.
+
+        Where the counter only grew it may be the last session's: then it counts by how much it grew.
+        """
+        if is_new:
+            self._begin_counters()
         if self._reading.counters.get("energy"):
-            self._begin(is_new=True)
-        else:
-            counters = {name: counter.begin() for name, counter in self.ledger.counters.items()}
-            self.ledger = replace(self.ledger, counters=counters)
+            start = self._reading.at if self.ledger.at is None else self.ledger.at
+            session = Session(start, user=self._reading.user)
+            self._is_unseen = True
+            self.ledger = replace(self.ledger, session=session, plugged=True)
+            self._tell("started")
 
     def _expect_no_old_energy(self) -> None:
         """Take the energy as the new session's from now on: list and detail show it with the session's time."""
@@ -233,7 +259,7 @@ class _Book:
         is_older = reading.counters.get("energy") == self.ledger.counters.get("energy", Counter()).before
         return replace(
             session,
-            peak_kw=max(session.peak_kw, abs(reading.power_kw or 0.0)),
+            peak_kw=max(session.peak_kw or 0.0, abs(reading.power_kw or 0.0)),
             cost=session.cost if reading.cost is None or is_older else reading.cost,
             user=session.user if reading.user is None else reading.user,
         )
@@ -256,10 +282,17 @@ class _Book:
                 self._tell("paused")
 
     def _unplug(self) -> None:
-        self._finish(self._reason, self._reading.at)
+        self._finish(self._reason, self._unplugged_at())
         if self.ledger.plugged:
             self._tell("unplugged")
         self.ledger = replace(self.ledger, plugged=False)
+
+    def _unplugged_at(self) -> float:
+        """Return when the car was unplugged: the session's time stands still then, however late it is read."""
+        now, session = self._reading.at, self.ledger.session
+        if session is None or self._reading.time_s is None or self.ledger.at is None or self._is_unseen:
+            return now
+        return min(now, max(session.start + self._reading.time_s, self.ledger.at))
 
     def _finish(self, reason: str, end: float) -> None:
         if (session := self.ledger.session) is not None:

@@ -7,16 +7,40 @@ from typing import TypeVar
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_number
 from wallbox2mqtt.history.ledger import COUNTERS, EVENT_TYPES, Counter, Ledger, Session
+from wallbox2mqtt.history.past import Past
 
 _T = TypeVar("_T")
 
 
-def to_json(ledger: Ledger) -> dict[str, Json]:
-    """Return a ledger as it is kept."""
-    return asdict(ledger)
+def to_json(part: Ledger | Past) -> dict[str, Json]:
+    """Return a ledger, or its past, as it is kept."""
+    return asdict(part)
 
 
-def from_json(kept: Json) -> Ledger:
+def past_from(kept: Json) -> Past:
+    """Return the past that was kept of a ledger.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    finished, settled = (kept.get("finished"), kept.get("settled")) if isinstance(kept, dict) else (None, None)
+    if not isinstance(kept, dict) or not isinstance(finished, list) or not isinstance(settled, dict):
+        msg = "a past: expected its sessions and its entries"
+        raise ValueError(msg)  # noqa: TRY004
+    sessions = [_session(one) for one in finished]
+    return Past(
+        seeded=_number(kept, "seeded"),
+        since=_number(kept, "since") or 0.0,
+        read=_number(kept, "read"),
+        finished=tuple(one for one in sessions if one is not None),
+        settled={key: end for key in settled if (end := _number(settled, key)) is not None},
+        corrections=_by_counter(kept.get("corrections"), _signed),
+        shown=_by_counter(kept.get("shown"), _whole),
+    )
+
+
+def ledger_from(kept: Json) -> Ledger:
     """Return a ledger that was kept.
 
     Raises:
@@ -55,6 +79,13 @@ def _whole(value: Json) -> int:
     return value
 
 
+def _signed(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        msg = f"found {type(value).__name__}, expected a whole number"
+        raise ValueError(msg)  # noqa: TRY004
+    return value
+
+
 def _by_counter(kept: Json, read: Callable[[Json], _T]) -> dict[str, _T]:
     if not isinstance(kept, dict):
         msg = f"counters: found {type(kept).__name__}, expected an object"
@@ -86,6 +117,6 @@ def _session(kept: Json) -> Session | None:
         state=state,
         energy=_by_counter(kept.get("energy"), _whole),
         cost=_number(kept, "cost"),
-        peak_kw=_number(kept, "peak_kw") or 0.0,
+        peak_kw=_number(kept, "peak_kw"),
         user=None if user is None else _whole(user),
     )
