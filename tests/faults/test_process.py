@@ -353,7 +353,7 @@ def test_a_thread_that_is_stuck(thread: str, silent: Silent) -> None:
 @pytest.mark.slow
 def test_a_reader_that_looks_up_a_name_is_no_stuck_one(silent: Silent) -> None:
     harness = silent.harnesses["slow names"]
-    harness.says("read failed.*no connection to the cloud", 50)
+    harness.says("read failed.*no connection to cloud.test", 50)
     assert harness.lives()
 
 
