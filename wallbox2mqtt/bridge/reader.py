@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
+from wallbox2mqtt.bridge.first_start import FirstStart
 from wallbox2mqtt.bridge.history_reads import PAGE, Page, PageRead
 from wallbox2mqtt.bridge.refusals import why_unconfirmed
 from wallbox2mqtt.bridge.report_phase import ReportPhase
@@ -36,8 +37,6 @@ _PASS_BACKOFF_EACH_S = 300.0
 """A list that somebody asks for is read although reads are held off, but not more often than this."""
 _SHORT = 0.25
 """A read is put off by this share of the interval at most where several chargers charge."""
-_MOST_TOLD = 20
-"""So many chargers found at once get a line each."""
 _NOT_FOUND = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
@@ -85,8 +84,7 @@ class Reader:
         self._told_failures = 0
         self._last_begun: float | None = None
         self._phase = ReportPhase()
-        self._found: set[int] = set()
-        self._complete: set[int] = set()
+        self._first_start = FirstStart()
         self._trouble = RepeatedFault(_LOG, "read failed", "reads succeed again", shared.clock)
 
     @property
@@ -276,7 +274,7 @@ class Reader:
             case Document.LIST:
                 listing = read_sweep(answer.body)
                 gone = self._planner.record_list(listing)
-                self._tell_found(listing)
+                self._first_start.tell_found(listing, self._complete_in_s())
                 self._listener.listed(listing, gone)
                 ours = set(self._registry.chargers)
                 for listed in listing:
@@ -304,17 +302,11 @@ class Reader:
             self._clock.monotonic(),
         )
 
-    def _tell_found(self, listing: list[Listed]) -> None:
-        """Write a line for each charger that was not listed before, with when all its values will be known."""
-        new = {listed.charger_id: listed for listed in listing if listed.charger_id not in self._found}
-        self._found |= new.keys()
-        for charger_id, reads in self._planner.complete_after().items():
-            if charger_id in new and len(new) <= _MOST_TOLD:
-                wait_s = self._reads.ready_in_s() + (reads - 1) * self._backoff.interval_s
-                facts = (charger_id, new[charger_id].name[:64], new[charger_id].model[:64], wait_s)
-                _LOG.info("found a charger charger=%d name=%r model=%r complete_in_s=%.0f", *facts)
-        if len(new) > _MOST_TOLD:
-            _LOG.info("found chargers count=%d", len(new))
+    def _complete_in_s(self) -> dict[int, float]:
+        first_s, interval_s = self._reads.ready_in_s(), self._backoff.interval_s
+        return {
+            charger: first_s + (reads - 1) * interval_s for charger, reads in self._planner.complete_after().items()
+        }
 
     def _show(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
         for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
@@ -329,10 +321,7 @@ class Reader:
         if self._queue.awaits_reading(target.charger_id):
             # one that came while the document was under way asks for a newer one
             self._planner.want(target.charger_id)
-        if target.charger_id not in self._complete:
-            self._complete.add(target.charger_id)
-            name = str(self._states.value(target.charger_id, "name"))[:64]
-            _LOG.info("the charger is complete charger=%d name=%r", target.charger_id, name)
+        self._first_start.tell_complete(target.charger_id, self._states.value(target.charger_id, "name"))
         self._listener.detailed(target.charger_id)
 
     def _failed(self, target: Target, error: CloudError) -> None:
