@@ -151,7 +151,8 @@ class Reader:
     def _next_page(self) -> Page | None:
         """Return the page of the history to read now: every second read at most, when nobody waits for another one."""
         page = self._history.next()
-        waits = self._again is not None or self._planner.is_wanted or self._last_was_history
+        waits = self._again is not None or self._planner.is_wanted or self._quarantine.asks_for_list
+        waits = waits or self._last_was_history
         return None if page is None or waits or self._planner.complete_after() else page
 
     def _read_history(self, page: Page) -> None:
