@@ -70,6 +70,7 @@ class TestUnits:
         ]
         assert {name: found.get(name) for name in switches} == {name: ["yes"] for name in switches}
         assert found["CapabilityBoundingSet"] == [""]
+        assert found["LimitCORE"] == ["0"]
         assert found["ProtectSystem"] == ["strict"]
         assert found["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
 
