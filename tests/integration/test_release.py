@@ -14,7 +14,7 @@ from wallbox2mqtt.cli.help import EPILOGS
 from wallbox2mqtt.config import schema
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "health", "check", "init", "demo", "simulator", "dump", "topics", "schema")
+COMMANDS = ("run", "health", "check", "init", "demo", "simulator", "dump", "sessions", "topics", "schema")
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,13 @@ whatever could tell who or where you are. Look at it before you send it.
 
 examples:
   wallbox2mqtt dump --output dump.json""",
+    "sessions": """Sessions count to the day on which they began, in this machine's time zone. Where the bridge has
+read them within a day nothing is asked of the cloud, so it may run meanwhile; else they are read within
+the budget, which may take a minute a charger.
+
+examples:
+  wallbox2mqtt sessions --month 2026-10 --format html > october.html
+  wallbox2mqtt sessions --from 2026-01-01 --to 2026-12-31 --format csv""",
     "topics": """In Markdown: what is published below wallbox/<id>/, and what each command accepts and sends. "from"
 names the cloud's document and the path in it: detail is chargers/status/{id}, basic is
 v2/charger/{id}, list is v3/chargers/groups, which shows all chargers at once.""",

@@ -80,6 +80,16 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its cars charge (%(default)g)")
 
 
+def _add_sessions(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--from", dest="first", metavar="DATE", help="first day, like 2026-10-01")
+    parser.add_argument("--to", dest="last", metavar="DATE", help="last day")
+    parser.add_argument("--month", metavar="MONTH", help="like 2026-10; else the present one")
+    parser.add_argument("--charger", type=int, action="append", metavar="ID", help="else all")
+    parser.add_argument("--format", choices=("table", "csv", "json", "html"), default="table", help="(%(default)s)")
+    parser.add_argument("--evcc", action="store_true", help="CSV with the columns of evcc's own")
+
+
 class _Parser(argparse.ArgumentParser):
     """One whose errors end with 1: of its own 2 the list of exit codes knows nothing."""
 
@@ -136,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("chargers", nargs="*", metavar="CHARGER", help="id of a charger")
     forget.add_argument("--all", action="store_true", help="everything that the bridge has published")
     forget.add_argument("--yes", action="store_true", help="clear without asking")
+    _add_sessions(add("sessions", _sessions, "list charging sessions, for the books or a company car"))
     add("topics", _topics, "print the tables of topics and commands")
     add("schema", _schema, "print the JSON schema of the configuration, for editors")
     return parser
@@ -226,6 +237,18 @@ def _dump(args: argparse.Namespace) -> int:
     setup("warning", os.environ)
     HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
     return dump.run(config, state_dir(config, os.environ), SystemClock(), args.output)
+
+
+def _sessions(args: argparse.Namespace) -> int:
+    from wallbox2mqtt.cli import sessions  # noqa: PLC0415
+    from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
+    from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
+    from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
+
+    config = load(find(args.config, os.environ), os.environ)
+    setup("warning", os.environ)
+    HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
+    return sessions.run(config, state_dir(config, os.environ), SystemClock(), args)
 
 
 def _forget(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.history.archive import Archive
 from wallbox2mqtt.history.fields import described, fields_of, month_start, months_of, reading_of, zone_of
 from wallbox2mqtt.history.ledger import Event, Ledger, step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
@@ -51,7 +52,7 @@ class Recorder:
         self._states, self._registry, self._clock = states, registry, clock
         self._storage, self._publish = storage, publish
         self._accounts = dict(_restored(storage.read(FILE).get("chargers")))
-        self._schedule = HistorySchedule(history)
+        self._schedule, self._archive = HistorySchedule(history), Archive(storage)
         self._read_at: dict[int, float] = {}
         what = "the history of sessions cannot be read, sums go on from the readings"
         self._trouble = RepeatedFault(_LOG, what, "the history of sessions is read again", clock)
@@ -109,6 +110,7 @@ class Recorder:
                     self._trouble.ended()
                     past, events = settle(account.past, entries, account.ledger, start, now)
                     happened.setdefault(charger_id, []).extend(events)
+                    self._archive.add(charger_id, start, entries, now)
                     months[charger_id] = months_of(entries, now, zones[charger_id])
                 case Failure(charger_id, reason, final):
                     self._trouble.occurs(reason, f"charger={charger_id} reason={reason!r}")

@@ -1,0 +1,143 @@
+"""``sessions``: the charging sessions of a time, as the bridge has read them, or from the cloud within the budget."""
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from wallbox2mqtt.bridge.history_reads import PAGE
+from wallbox2mqtt.cli.sessions_formats import FORMATS, Line, as_evcc
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Account, CloudResponse
+from wallbox2mqtt.cloud.documents import read_sweep
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.errors import EXIT_OK, BadAnswerError, BudgetSpentError, ConfigError, UnauthorizedError
+from wallbox2mqtt.history.archive import Archive
+from wallbox2mqtt.history.entries import Entry, read_page
+from wallbox2mqtt.storage import Storage
+
+_FRESH_S = 26 * 3600.0
+"""A bridge that runs reads the history daily."""
+_MARGIN_S = 31 * 86_400
+"""The cloud selects by one of a session's two times; nobody is plugged in for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From a time to before another one, in seconds since 1970."""
+
+    start: float
+    end: float
+
+
+def span_of(first: str | None, last: str | None, month: str | None, now: float) -> Span:
+    """Return the time that is asked for, in local time: whole days, a month, or the present month.
+
+    Raises:
+        ConfigError: it is no date, or both are given.
+
+    """
+    if month and (first or last):
+        msg = "give either --month, or --from and --to"
+        raise ConfigError(msg)
+    try:
+        if first or last:
+            begins = datetime.strptime(first, "%Y-%m-%d") if first else datetime(1970, 1, 2)  # noqa: DTZ001, DTZ007 - local time
+            ends = datetime.strptime(last, "%Y-%m-%d") if last else datetime.fromtimestamp(now)  # noqa: DTZ006, DTZ007
+            return Span(begins.timestamp(), (ends + timedelta(days=1)).timestamp())
+        begins = datetime.strptime(month or f"{datetime.fromtimestamp(now):%Y-%m}", "%Y-%m")  # noqa: DTZ006, DTZ007
+        return Span(begins.timestamp(), (begins + timedelta(days=32)).replace(day=1).timestamp())
+    except (ValueError, OverflowError) as error:
+        msg = f"no date like 2026-10-31, or month like 2026-10: {error}"
+        raise ConfigError(msg) from None
+
+
+class Sessions:
+    """Finds the sessions of an account. ``say`` tells whoever waits how it goes."""
+
+    def __init__(self, config: Config, directory: Path, clock: Clock, say: Callable[[str], None]) -> None:
+        """Use what the bridge has left: history, token and budgets."""
+        self._config, self._clock, self._say = config.wallbox, clock, say
+        self._storage = Storage(directory, config.wallbox.account)
+        self._condition = threading.Condition()
+
+    def of(self, span: Span, chargers: Sequence[int]) -> list[Line]:
+        """Return the sessions that began in this time, the oldest first."""
+        kept = Archive(self._storage).chargers()
+        wanted = list(chargers or self._config.chargers)
+        until = min(span.end, self._clock.wall())
+        known = [number for number, one in kept.items() if one.start <= span.start and one.read >= until - _FRESH_S]
+        if known and set(wanted or kept) <= set(known):
+            found = {number: kept[number].entries for number in wanted or known}
+            self._say(f"as the bridge has read it until {datetime.fromtimestamp(min(kept[n].read for n in found))}")  # noqa: DTZ006
+        else:
+            found = self._read(span, wanted)
+        lines = [
+            Line(number, entry, None)
+            for number, entries in found.items()
+            for entry in entries
+            if span.start <= entry.start < span.end
+        ]
+        return sorted(lines, key=lambda line: (line.entry.start, line.charger))
+
+    def _read(self, span: Span, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
+        account = Account(self._config, self._clock, self._storage)
+        cloud = account.client()
+
+        def ask(read: Callable[[], CloudResponse]) -> CloudResponse:
+            tries = 0
+            while True:
+                self._wait(max(account.reads.ready_in_s(), account.tokens.wait_s()))
+                try:
+                    return read()
+                except BudgetSpentError as error:
+                    self._wait(error.ready_in_s)
+                except UnauthorizedError:
+                    if (tries := tries + 1) > 1:
+                        raise
+
+        chargers = list(wanted) or [one.charger_id for one in read_sweep(ask(cloud.chargers).body)]
+        found: dict[int, tuple[Entry, ...]] = {}
+        start, end = int(max(0, span.start - _MARGIN_S)), int(span.end)
+        for number, charger in enumerate(chargers, 1):
+            entries: dict[str, Entry] = {}
+            offset, more = 0, True
+            while more:
+                self._say(f"charger {number} of {len(chargers)}: {len(entries)} sessions")
+                page = ask(lambda c=charger, o=offset: cloud.sessions(c, start, end, PAGE, o))  # type: ignore[misc]
+                more, offset = self._add(entries, page, offset)
+            found[charger] = tuple(entries.values())
+        return found
+
+    @staticmethod
+    def _add(entries: dict[str, Entry], page: CloudResponse, offset: int) -> tuple[bool, int]:
+        """Take a page; return whether another one follows, and where."""
+        try:
+            found, count, more = read_page(page.body)
+        except ValueError as error:
+            msg = f"the history of sessions has another form: {error}"
+            raise BadAnswerError(msg) from None
+        before = len(entries)
+        entries |= {entry.id: entry for entry in found}
+        return more and len(entries) > before, offset + count
+
+    def _wait(self, seconds: float) -> None:
+        ends = self._clock.monotonic() + seconds
+        with self._condition:
+            while (left := ends - self._clock.monotonic()) > 0:
+                self._clock.wait(self._condition, left)
+
+
+def run(config: Config, directory: Path, clock: Clock, args: argparse.Namespace) -> int:
+    """Write the sessions to standard output; return the exit code."""
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    span = span_of(args.first, args.last, args.month, clock.wall())
+    lines = Sessions(config, directory, clock, say).of(span, args.charger or ())
+    sys.stdout.write(as_evcc(lines) if args.evcc else FORMATS[args.format](lines))
+    return EXIT_OK

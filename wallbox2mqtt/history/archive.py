@@ -1,0 +1,78 @@
+"""The history as it was read last, kept in ``state_dir``: whoever asks for sessions need not ask the cloud again."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.quantities import is_number
+from wallbox2mqtt.history.entries import Entry
+from wallbox2mqtt.storage import Storage
+
+_FILE = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The sessions of a charger that ended or began from ``start`` to ``read``, seconds since 1970."""
+
+    start: float
+    read: float
+    entries: tuple[Entry, ...]
+
+
+class Archive:
+    """The sessions by charger."""
+
+    def __init__(self, storage: Storage) -> None:
+        """Use the files of an account."""
+        self._storage = storage
+
+    def chargers(self) -> dict[int, Kept]:
+        """Return what is kept; what is of another form is left out."""
+        kept = self._storage.read(_FILE).get("chargers")
+        items = kept.items() if isinstance(kept, dict) else ()
+        return {int(name): found for name, one in items if name.isdecimal() and (found := _kept(one)) is not None}
+
+    def add(self, charger_id: int, start: float, entries: Iterable[Entry], now: float) -> None:
+        """Keep all sessions of a charger from ``start`` on, beside the older ones that are kept."""
+        chargers = self.chargers()
+        old = chargers.get(charger_id, Kept(start, now, ()))
+        new = {entry.id: entry for entry in (*old.entries, *entries)}
+        chargers[charger_id] = Kept(min(old.start, start), now, tuple(new.values()))
+        content: dict[str, Json] = {str(number): asdict(one) for number, one in chargers.items()}
+        self._storage.write(_FILE, {"chargers": content})
+
+
+def _kept(one: Json) -> Kept | None:
+    match one:
+        case {"start": int() | float() as start, "read": int() | float() as read, "entries": list(entries)}:
+            found = [_entry(entry) for entry in entries]
+            return Kept(start, read, tuple(entry for entry in found if entry is not None))
+    return None
+
+
+def _entry(one: Json) -> Entry | None:
+    energy = one.get("energy") if isinstance(one, dict) else None
+    if not isinstance(one, dict) or not isinstance(energy, dict):
+        return None
+    start, end, user, metered = (_number(one.get(key)) for key in ("start", "end", "user", "metered"))
+    if start is None or end is None:
+        return None
+    currency, name = one.get("currency"), one.get("user_name")
+    counted = {key: round(mwh) for key in energy if (mwh := _number(energy[key])) is not None}
+    return Entry(
+        id=str(one.get("id")),
+        start=start,
+        end=end,
+        energy={"energy": 0, **counted},
+        cost=_number(one.get("cost")),
+        currency=currency if isinstance(currency, str) else None,
+        user=None if user is None else int(user),
+        user_name=name if isinstance(name, str) else None,
+        charging_s=_number(one.get("charging_s")) or 0.0,
+        metered=round(metered or 0),
+    )
+
+
+def _number(value: Json) -> float | None:
+    return value if isinstance(value, int | float) and is_number(value) else None
