@@ -222,7 +222,7 @@ class TestPublishing:
             assert door.mqtt.dropped_results() == 0
             broker.freeze(frozen=False)
             last = MOST_OPEN + MAX_WAITING_RESULTS + 19
-            watcher.wait("w/result", str(last))
+            watcher.wait("w/result", str(last), limit_s=90)  # 25,000 messages, one acknowledgement each
             told = [int(text) for text in watcher.of("w/result")]
             assert told == [*range(MOST_OPEN), *range(MOST_OPEN + 20, last + 1)]
             # it does not have to wait for all of them
