@@ -234,7 +234,8 @@ class Transport:
                 deadline.check()  # a socket that was shut looks like the end of a body without a length
             except _FAULTS as error:
                 self.close()
-                return TimeoutError() if deadline.has_passed else error
+                # without its traceback, which would keep what was read for as long as somebody keeps the error
+                return TimeoutError() if deadline.has_passed else error.with_traceback(None)
             return body
 
 
