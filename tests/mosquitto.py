@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-LIMIT_S = 15.0
+LIMIT_S = 30.0
 """No wait in these tests is longer."""
 
 

@@ -1,12 +1,12 @@
 """The way to a simulated cloud in this process: no socket, and no real time. What is late comes at once, as late."""
 
+import errno
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.exceptions import ProtocolError
 
 from wallbox2mqtt.cloud.transport import LARGEST_RESPONSE, RawResponse, TransportError, UnfitResponseError
 from wallbox2mqtt.simulator import Fault, Simulator
@@ -25,8 +25,7 @@ class SimulatorSender:
     def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout_s: float) -> RawResponse:
         """Let the simulator answer."""
         if not self._cloud.is_running:
-            refused = NewConnectionError(HTTPConnection("cloud.test"), "refused")
-            raise TransportError(refused, sent=False, late=False)
+            raise TransportError(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), sent=False, late=False)
         target = urlsplit(url)
         request = ApiRequest(
             method=method, path=target.path.strip("/"), query=target.query, headers=headers, body=body or b""

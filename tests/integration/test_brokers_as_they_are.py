@@ -137,4 +137,5 @@ class TestSeveral:
             hosts = f"127.0.0.1:{mute.getsockname()[1]},127.0.0.1:{second.port}"
             connection = make(second.port, host=hosts, keepalive=30)
             connection.next(Connected)
-            assert [end.reason for end in connection.ends] == ["the broker did not acknowledge the connection for 10 s"]
+            (end,) = connection.ends
+            assert end.reason.startswith("something accepts the connection and does not answer")

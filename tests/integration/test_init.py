@@ -201,7 +201,7 @@ class TestAtATerminal:
         assert (config.wallbox.email, config.mqtt.host, config.mqtt.port) == (EMAIL, "nas.lan", 1884)
         assert [line.partition("; ")[2] for line in done.out.splitlines() if line.startswith("found")] == [
             "accepted is an e-mail address",
-            "accepted is a host name or an address, without scheme and port",
+            "accepted is a host name or an address, without scheme and port, or a list of them",
             *["accepted is a whole number from 1 to 65535"] * 2,
         ]
 

@@ -254,7 +254,8 @@ def _try_out(config: Config, environ: Mapping[str, str], *, with_account: bool) 
         return Outcome(EXIT_CONFIG, _ACCOUNT)
     if not has_fault(findings):
         return Outcome()
-    may_want_tls = any("mqtt.tls.enabled: true" in finding.next for finding in findings)
+    advice = " ".join(f"{finding.text} {finding.next}" for finding in findings)
+    may_want_tls = not config.mqtt.tls.enabled and "mqtt.tls.enabled" in advice
     return Outcome(EXIT_FAULT, () if broker.is_connected else _BROKER, may_want_tls)
 
 

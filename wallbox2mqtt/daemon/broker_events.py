@@ -162,7 +162,7 @@ class BrokerEvents:
                 what = "Home Assistant's start"
             missed[what] = f"{missed[what]},{name}" if what in missed else f"{reason} {name}"
         details = "; ".join(f"{what} will not be noticed: {why}" for what, why in missed.items())
-        self._denied.occurs(details, details, logging.ERROR)
+        self._denied.occurs("; ".join(missed), details, logging.ERROR)
 
     @staticmethod
     def _waits_for_quiet(event: QuietWait) -> None:
