@@ -126,7 +126,7 @@ class RetryDelay:
     def __init__(
         self, first_s: float, longest_s: float, clock: Clock, spread: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """Begin without a wait; ``spread``: 0 to 1, by how much of a third each wait is shortened."""
+        """Start without a wait; ``spread``: 0 to 1, by how much of a third each wait is shortened."""
         self._first_s, self._longest_s = first_s, longest_s
         self._clock, self._spread = clock, spread
         self._not_before = -math.inf

@@ -60,7 +60,7 @@ class Connection:
     def __init__(
         self, config: WallboxConfig, clock: Clock, clock_check: ClockCheck, sender: Sender, check: Check
     ) -> None:
-        """Begin without a connection; ``sender`` carries the requests, ``check`` makes errors of statuses."""
+        """Start without a connection; ``sender`` carries the requests, ``check`` makes errors of statuses."""
         self._clock_check, self._check = clock_check, check
         self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
         self._transport = sender

@@ -95,81 +95,84 @@ class App:
         self._exit: _Exit | None = None
         self._scheduler = Scheduler(clock)
         self._topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
-        births = config.home_assistant.births
-        self._mqtt = self._new_mqtt(births)
+        self._mqtt = self._new_mqtt()
         self._storage = store = Storage(state_dir, config.wallbox.account, runtime_dir)
         self._refusal: str | None = None
         ranges = Ranges(self._mqtt)
+        account = Account(config.wallbox, clock, store)
         parts = Bridge(
-            config,
-            Account(config.wallbox, clock, store),
-            self._topics,
-            clock=clock,
-            store=store,
-            publisher=ranges,
-            listener=self._new_listener(),
+            config, account, self._topics, clock=clock, store=store, publisher=ranges, listener=self._new_listener()
         )
         self._status_reads = parts.status_reads
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler = parts.command_handler
         self._interval_s = self._backoff.interval_s
-        self._announcer = Announcer(
-            config.home_assistant,
-            topics=self._topics,
-            mqtt=self._mqtt,
-            states=self._states,
-            registry=self._shared.registry,
-            store=store,
-            clock=clock,
-            allowed=parts.allowed,
-            ranges=ranges,
-        )
-        # kept while the broker is away, as results are
-        self._recorder = Recorder(
-            self._states,
-            self._shared.registry,
-            self._shared.history,
-            store,
-            clock,
-            lambda charger, text: self._mqtt.publish_result(self._topics.field(charger, "event/session"), text),
-        )
+        self._announcer = self._new_announcer(ranges, parts.allowed)
+        self._recorder = self._new_recorder()
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),
             Worker("writer", self._writer, self._shared.queue.wait, clock),
         ]
-        beats = Storage(runtime_dir, config.wallbox.account) if runtime_dir is not None else store
-        self._health = Health(
-            shared=self._shared,
-            reader=self._reader,
-            backoff=self._backoff,
-            status=self._status,
-            mqtt=self._mqtt,
-            storage=store,
-            beats=beats,
-        )
+        self._health = self._new_health(store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account))
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
-        self._broker_events = BrokerEvents(
-            topics=self._topics,
-            birth=(births, config.home_assistant.birth_payload),
-            client_id=config.mqtt.client_id,
-            mqtt=self._mqtt,
-            announcer=self._announcer,
-            bridge=self._status,
-            states=self._states,
-            command_handler=self._command_handler,
-            clock=clock,
-        )
+        self._broker_events = self._new_broker_events()
         self._flood = RepeatedFault(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
         lost = "dropped results of commands, too many wait for the broker"
         self._lost = RepeatedFault(_LOG, lost, "all results reach the broker again", clock)
         self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
 
-    def _new_mqtt(self, birth_topic: str) -> MqttConnection:
+    def _new_announcer(self, ranges: Ranges, allowed: frozenset[str]) -> Announcer:
+        return Announcer(
+            self._config.home_assistant,
+            topics=self._topics,
+            mqtt=self._mqtt,
+            states=self._states,
+            registry=self._shared.registry,
+            store=self._storage,
+            clock=self._clock,
+            allowed=allowed,
+            ranges=ranges,
+        )
+
+    def _new_recorder(self) -> Recorder:
+        def publish(charger_id: int, text: str) -> None:
+            # kept while the broker is away, as results are
+            self._mqtt.publish_result(self._topics.field(charger_id, "event/session"), text)
+
+        shared = self._shared
+        return Recorder(self._states, shared.registry, shared.history, self._storage, self._clock, publish)
+
+    def _new_health(self, beats: Storage) -> Health:
+        return Health(
+            shared=self._shared,
+            reader=self._reader,
+            backoff=self._backoff,
+            status=self._status,
+            mqtt=self._mqtt,
+            storage=self._storage,
+            beats=beats,
+        )
+
+    def _new_broker_events(self) -> BrokerEvents:
+        home_assistant = self._config.home_assistant
+        return BrokerEvents(
+            topics=self._topics,
+            birth=(home_assistant.births, home_assistant.birth_payload),
+            client_id=self._config.mqtt.client_id,
+            mqtt=self._mqtt,
+            announcer=self._announcer,
+            bridge=self._status,
+            states=self._states,
+            command_handler=self._command_handler,
+            clock=self._clock,
+        )
+
+    def _new_mqtt(self) -> MqttConnection:
         return MqttConnection(
             self._config.mqtt,
             state=OwnState(self._topics.state),
-            filters=[*self._topics.command_filters(), birth_topic],
+            filters=[*self._topics.command_filters(), self._config.home_assistant.births],
             accept_retained=self._config.commands.accept_retained,
             on_event=self._events.put,
             clock=self._clock,

@@ -24,12 +24,12 @@ class AnswerWatch:
     """Measures for how long the broker owes an answer."""
 
     def __init__(self, owed: Callable[[], object | None], now: Callable[[], float] = time.monotonic) -> None:
-        """Begin without a connection; ``owed`` returns the oldest thing that waits for an answer, None for nothing."""
+        """Start without a connection; ``owed`` returns the oldest thing that waits for an answer, None for nothing."""
         self._owed, self._now = owed, now
         self.begin()
 
     def begin(self) -> None:
-        """Begin anew with a new connection."""
+        """Start anew with a new connection."""
         self._oldest: object | None = None
         self._turned = self._now()
         self.waited_s = 0.0
@@ -50,12 +50,12 @@ class GapMeter:
     """Measures how old what arrives may be."""
 
     def __init__(self, clocks: Sequence[Callable[[], float]] = (time.monotonic, boot_time)) -> None:
-        """Begin without a gap; of several clocks the one counts that has gone furthest."""
+        """Start without a gap; of several clocks the one counts that has gone furthest."""
         self._clocks = clocks
         self.begin()
 
     def begin(self) -> None:
-        """Begin anew: a new connection brings nothing old."""
+        """Start anew: a new connection brings nothing old."""
         self._turned = self._read()
         self._gap_since: list[float] | None = None
         self._gap_ended = self._calm_since = 0.0
