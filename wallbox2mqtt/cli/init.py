@@ -95,22 +95,24 @@ def _next_step(values: dict[str, str], outcome: Outcome) -> str:
     if outcome.may_want_tls and _TLS not in values and _yes("A port for TLS answers like that. Encrypt?"):
         values[_TLS] = "true"
         return "retry"
-    if wrong == _ACCOUNT:
-        # trying refused credentials again would lock the account
-        next_ = "write" if _yes("Write it all the same?") else "change"
+    if wrong != _ACCOUNT:
+        next_ = _choice()
+    elif _yes("Write it all the same?"):
+        next_ = "write"
     else:
-        next_ = _choice("retry, change the answers, write it all the same, or quit?", "rcwq")
+        next_ = "change"  # to try refused credentials again would lock the account
     if next_ == "change":
         for key in wrong or _KEYS:
             values.pop(key, None)
     return next_
 
 
-def _choice(question: str, letters: str) -> str:
+def _choice() -> str:
     words = {"r": "retry", "c": "change", "w": "write", "q": "quit"}
+    question = f"retry, change the answers, write it all the same, or quit? [{'/'.join(words)}] "
     while True:
-        answer = input(f"{question} [{'/'.join(letters)}] ").strip().lower()[:1]
-        if answer and answer in letters:
+        answer = input(question).strip().lower()[:1]
+        if answer in words:
             return words[answer]
 
 
@@ -158,13 +160,8 @@ def _others(environ: Mapping[str, str]) -> dict[str, object]:
         None,
         {KEYS[path].variable: "a@b" for path in _ACCOUNT} | {k.variable: environ[k.variable] for k in found.values()},
     )
-    return {path: _lookup(config, path) for path in found}
-
-
-def _lookup(config: object, path: str) -> object:
-    for name in path.split("."):
-        config = getattr(config, name)
-    return str(config) if isinstance(config, Path) else config
+    values = {path: key.value_in(config) for path, key in found.items()}
+    return {path: str(value) if isinstance(value, Path) else value for path, value in values.items()}
 
 
 def _checked(given: Iterable[tuple[str, str, str]]) -> dict[str, str]:

@@ -61,6 +61,13 @@ class Key(NamedTuple):
         """Whether the value must not be shown."""
         return isinstance(self.types[0], info.CustomType) and self.types[0].cls is Secret
 
+    def value_in(self, config: Config) -> object:
+        """Return the value that a configuration has for this key."""
+        found: object = config
+        for name in self.path.split("."):
+            found = getattr(found, name)
+        return found
+
     def convert(self, value: object) -> object:
         """Return the value that YAML or the environment gave, checked and in its proper type.
 

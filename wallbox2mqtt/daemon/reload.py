@@ -14,13 +14,7 @@ AT_ONCE = PASSWORDS | {"log.level", "wallbox.password_file", "mqtt.password_file
 
 def changed_keys(old: Config, new: Config) -> list[str]:
     """Return the keys that have another value, by their paths."""
-    return [path for path in KEYS if _lookup(old, path) != _lookup(new, path)]
-
-
-def _lookup(config: object, path: str) -> object:
-    for name in path.split("."):
-        config = getattr(config, name)
-    return config
+    return [path for path, key in KEYS.items() if key.value_in(old) != key.value_in(new)]
 
 
 def tell(changed: list[str]) -> None:
