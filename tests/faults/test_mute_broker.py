@@ -50,14 +50,16 @@ def test_a_command_of_before_a_pause_is_too_old(harness: Harness, pause_s: float
     harness.start()
     harness.heals()
     lock = f"wallbox/{harness.charger}/locked"
-    harness.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+    assert harness.process is not None
+    harness.process.send_signal(signal.SIGSTOP)
+    eventually(lambda: _is_stopped(harness.process.pid), "all its threads stand still")  # type: ignore[union-attr]
     sent = 5
     for number in range(sent):
         harness.watcher.publish(f"{lock}/set", str(number % 2))
     harness.watcher.publish("pause", "begins")
     begun = harness.watcher.wait("pause").at
     eventually(lambda: _later(harness, begun, pause_s), "the pause is over")
-    harness.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+    harness.process.send_signal(signal.SIGCONT)
     harness.watcher.wait_for(lambda _: len(harness.watcher.of(f"{lock}/result")) == sent, "each has its result")
     reasons = [json.loads(text)["reason"] for text in harness.watcher.of(f"{lock}/result")]
     assert set(reasons) <= {"expired", "a newer command took its place"}
@@ -69,6 +71,12 @@ def test_a_command_of_before_a_pause_is_too_old(harness: Harness, pause_s: float
     harness.watcher.wait_for(
         lambda _: json.loads(harness.watcher.of(f"{lock}/result")[-1])["status"] == "ok", "the next one counts"
     )
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether each thread is in the state T: the signal is not obeyed at once by one that is at work."""
+    states = [file.read_text().rpartition(") ")[2][0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def _later(harness: Harness, begun: float, seconds: float) -> bool:

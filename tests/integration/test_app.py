@@ -70,7 +70,7 @@ class Harness:
 
     def stop(self) -> int:
         self.app.stop()
-        return self.wait(5.0)
+        return self.wait(LIMIT_S)  # how soon it is on a quiet machine, the tests of the process tell
 
     def end(self) -> None:
         if self._thread.is_alive():

@@ -73,7 +73,8 @@ class Times:
 
     def __init__(self) -> None:
         self.monotonic = self.boot = 100.0
-        self.meter = GapMeter((lambda: self.monotonic, lambda: self.boot))
+        self.unread = False
+        self.meter = GapMeter(lambda: self.unread, (lambda: self.monotonic, lambda: self.boot))
 
     def pause(self, seconds: float) -> None:
         """Let the process be stopped."""
@@ -124,6 +125,15 @@ class TestGapMeter:
             times.turn(each_s=0.1)
         times.turn(10, 0.11)
         assert times.meter.age_s() < 1
+
+    def test_a_thread_that_gets_no_time_has_not_read_all(self) -> None:
+        times = Times()
+        times.turn()
+        times.sleep(3600)
+        assert times.meter.age_s() >= 3600
+        times.unread = True
+        times.turn(each_s=2.0)
+        assert times.meter.age_s() >= 3600, "it waited in the socket"
 
     def test_a_flood_is_not_old_for_ever(self) -> None:
         times = Times()

@@ -5,7 +5,6 @@ are kept and sent then. Publishing never waits: what a slow broker does not take
 """
 
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,12 +103,15 @@ class MqttConnection:
         self._may_look_up = True
         self._keepalive = config.keepalive
         self._v5 = config.protocol == "5"
-        self._client_id = config.client_id
         self._client = self._prepared(new_client(config))
         self._outbox = Outbox(self._send, lambda: self._client.unacknowledged)
         self._unpublished, self._subscriptions = Unpublished(config.base_topic), Subscriptions(self._subscribe)
         self._guard = ReplayGuard(on_event, probes=self._probe is not None, always=accept_retained)
-        self._answers, self._gaps, self._ends = AnswerWatch(self._owed), GapMeter(), ConnectionEnds()
+        self._answers, self._gaps, self._ends = (
+            AnswerWatch(self._owed),
+            GapMeter(self._client.has_unread),
+            ConnectionEnds(),
+        )
         self._probe_mid = self._watch_mid = -1
         self._unwatch_mid: int | None = None
         self._largest: int | None = None
@@ -182,11 +184,7 @@ class MqttConnection:
 
     def is_alive(self) -> bool:
         """Return whether paho's thread lives."""
-        return self._thread() is not None
-
-    def _thread(self) -> threading.Thread | None:
-        name = f"paho-mqtt-client-{self._client_id}"
-        return next((thread for thread in threading.enumerate() if thread.name == name), None)
+        return (thread := self._client.thread) is not None and thread.is_alive()
 
     def listen(self, filters: Sequence[str]) -> None:
         """Subscribe to more topics while this connection lasts; of their messages only the beginning is handed over."""
@@ -248,7 +246,7 @@ class MqttConnection:
         if last is not None and not (was_online and self._say(*last, timeout_s)):
             self._client.cut()
         self._client.disconnect()
-        if (thread := self._thread()) is not None:
+        if (thread := self._client.thread) is not None:
             # it may be in the middle of a connect that nobody answers; it is a daemon and dies with the process
             thread.join(timeout_s / 2)
 

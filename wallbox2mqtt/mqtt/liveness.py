@@ -49,9 +49,17 @@ class AnswerWatch:
 class GapMeter:
     """Measures how old what arrives may be."""
 
-    def __init__(self, clocks: Sequence[Callable[[], float]] = (time.monotonic, boot_time)) -> None:
-        """Start without a gap; of several clocks the one counts that has gone furthest."""
-        self._clocks = clocks
+    def __init__(
+        self, has_unread: Callable[[], bool], clocks: Sequence[Callable[[], float]] = (time.monotonic, boot_time)
+    ) -> None:
+        """Start without a gap.
+
+        Args:
+            has_unread: whether something waits in the socket.
+            clocks: that one counts which has gone furthest.
+
+        """
+        self._has_unread, self._clocks = has_unread, clocks
         self.begin()
 
     def begin(self) -> None:
@@ -80,7 +88,9 @@ class GapMeter:
             return
         # what waited in the socket, and at the broker behind it, comes in many turns, one close after the other
         now = self._turned_now()
-        if now - self._calm_since >= _CALM_S or now - self._gap_ended >= _LONGEST_BACKLOG_S:
+        # a thread that got no time for a second has not been calm, it has not read
+        is_calm = now - self._calm_since >= _CALM_S and not self._has_unread()
+        if is_calm or now - self._gap_ended >= _LONGEST_BACKLOG_S:
             self._gap_since = None
 
     def _look(self) -> None:

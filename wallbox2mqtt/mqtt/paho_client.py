@@ -1,7 +1,9 @@
 """paho's client, with what it lacks: a sign of life, an end without a farewell, and a socket that does not wait."""
 
 import contextlib
+import select
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +37,11 @@ class PahoClient(Client):
         self.pulse.beat()
         self.on_turn()
         return super().loop_misc()
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The client's own thread; None before its start and after its end."""
+        return self._thread
 
     @property
     def unacknowledged(self) -> int:
@@ -83,6 +90,15 @@ class PahoClient(Client):
         if self._get_proxy():
             return super()._create_socket_connection()
         return socket.create_connection((endpoint.address, endpoint.port), timeout=self._connect_timeout)
+
+    def has_unread(self) -> bool:
+        """Return whether something that the broker has sent waits to be read."""
+        if (sock := self.socket()) is None:
+            return False
+        pending = getattr(sock, "pending", None)  # what TLS has read ahead
+        with contextlib.suppress(OSError, ValueError):  # who publishes may have closed it just now
+            return bool((pending is not None and pending()) or select.select([sock], [], [], 0)[0])
+        return False
 
     def cut(self) -> None:
         """End the connection as a cut cable does: after a farewell the broker would not publish the will."""
