@@ -6,9 +6,7 @@ thread to the broker. Between them are queues, the state, the budgets and the To
 
 import contextlib
 import logging
-import os
 import queue
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,20 +14,18 @@ from pathlib import Path
 
 from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.reader import Listener
-from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.clock import Clock, iso_utc
+from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
-from wallbox2mqtt.cloud.read_rate import ANOTHER_CLIENT
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.reload import PASSWORDS, changed_keys, tell
+from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError, ConfigError
 from wallbox2mqtt.history import Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
-from wallbox2mqtt.log import RepeatedFault, TopicHandler
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection, OwnState
 from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.storage import Storage
@@ -103,7 +99,6 @@ class App:
         parts = Bridge(
             config, account, self._topics, clock=clock, store=store, publisher=ranges, listener=self._new_listener()
         )
-        self._status_reads = parts.status_reads
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler = parts.command_handler
@@ -117,10 +112,7 @@ class App:
         self._health = self._new_health(store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account))
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._broker_events = self._new_broker_events()
-        self._flood = RepeatedFault(_LOG, "dropped messages, too many at once", "all messages are taken again", clock)
-        lost = "dropped results of commands, too many wait for the broker"
-        self._lost = RepeatedFault(_LOG, lost, "all results reach the broker again", clock)
-        self._log_topic = TopicHandler(lambda: self._mqtt.online) if config.log.mqtt else None
+        self._reports = Reports(config, parts, self._topics, self._mqtt, self._events.dropped, clock)
 
     def _new_announcer(self, ranges: Ranges, allowed: frozenset[str]) -> Announcer:
         return Announcer(
@@ -225,9 +217,8 @@ class App:
 
     def run(self) -> int:
         """Run until stopped; return the exit code."""
-        if self._log_topic is not None:
-            logging.getLogger().addHandler(self._log_topic)
-        self._show_info()
+        self._reports.start()
+        self._reports.info(self._interval_s)
         if only := self._config.wallbox.chargers:
             self._forget(self._states.left_out(only), "the configuration leaves the charger out")
         self._set_schedule()
@@ -255,7 +246,7 @@ class App:
 
     def _set_schedule(self) -> None:
         real_s = self._clock.real_s
-        jobs = {self._tick: real_s(self._interval_s), self._show_health: real_s(HEALTH_S), self._look_around: 1.0}
+        jobs = {self._tick: real_s(self._interval_s), self._reports.health: real_s(HEALTH_S), self._look_around: 1.0}
         self._scheduler.set(jobs)
 
     def _tick(self) -> None:
@@ -266,10 +257,8 @@ class App:
         self._command_handler.look_again()
         self._recorder.look()
         self._announcer.look()
-        self._show_info()
-        self._show_counts()
-        self._show_flood()
-        self._show_log()
+        self._reports.info(self._interval_s)
+        self._reports.look()
         self._health.look()
         if self._refusal is not None and self._shared.tokens.refused_wait_s() <= _NEARLY_OVER_S:
             self.stop(EXIT_CONFIG, self._refusal)
@@ -285,7 +274,7 @@ class App:
         if jumped or slower:
             self._interval_s = self._backoff.interval_s
             self._set_schedule()
-            self._show_info()
+            self._reports.info(self._interval_s)
 
     def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit | _Reload) -> None:
         match event:
@@ -293,7 +282,7 @@ class App:
                 self._announcer.detail_read(event.charger_id)
                 self._command_handler.look_again([event.charger_id])
             case _ChargersListed():
-                self._show_info()
+                self._reports.info(self._interval_s)
                 self._announcer.look()
                 self._forget(event.gone, "the charger is gone from the account")
                 self._command_handler.look_again()
@@ -309,54 +298,6 @@ class App:
             _LOG.warning("%s, its topics are removed charger=%d", why, charger_id)
             for topic in self._states.forget(charger_id):
                 self._mqtt.show(topic, "")
-
-    def _show_info(self) -> None:
-        chargers: list[Json] = list(self._shared.registry.chargers)
-        rate = self._shared.rate
-        self._status.info(
-            chargers=chargers,
-            reads_per_minute="auto" if rate.is_auto else _plain(rate.per_minute),
-            pace=_plain(rate.per_minute),
-            next_try=_time(rate.next_try),
-            last_refusal=_time(rate.last_refusal),
-            writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
-            status_writes=self._status_reads.per_minute,
-            status_writes_again=_time(self._status_reads.again_at),
-            interval_s=_plain(round(self._interval_s, 3)),
-            protocol=self._config.mqtt.protocol,
-            problems=list[Json](self._shared.registry.problems + ([ANOTHER_CLIENT] if rate.is_shared else [])),
-        )
-
-    def _show_counts(self) -> None:
-        self._status.show("reads_last_hour", str(self._shared.reads.last_hour()))
-        self._status.show("writes_last_hour", str(self._shared.writes.last_hour()))
-
-    def _show_log(self) -> None:
-        # it keeps some lines itself: a broker that is too slow for the rest need not be told more
-        if self._log_topic is not None and self._mqtt.keeps_up:
-            topic = self._topics.bridge("log")
-            self._log_topic.drain(lambda line: self._mqtt.publish(topic, line, retain=False), self._clock.wall())
-
-    def _show_flood(self) -> None:
-        for trouble, dropped in ((self._flood, self._events.dropped()), (self._lost, self._mqtt.dropped_results())):
-            if dropped:
-                trouble.occurs("messages", f"count={dropped}")
-            else:
-                trouble.ended()
-
-    def _show_health(self) -> None:
-        self._status.health(
-            reads=self._shared.reads.total,
-            writes=self._shared.writes.total,
-            sign_ins=self._shared.tokens.sign_ins,
-            refused=self._backoff.refused_total + self._writer.refused,
-            backoff_s=round(max(self._backoff.wait_s(), self._writer.backoff_s)),
-            commands_waiting=len(self._shared.queue),
-            reconnects=max(0, self._mqtt.connects - 1),
-            stalls=self._mqtt.stalls,
-            unpublished=self._mqtt.unpublished,
-            rss_mib=_rss_mib(),
-        )
 
     def _end(self) -> None:
         """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
@@ -381,9 +322,7 @@ class App:
             self._shared.results.failed(command, "stopping")
         for command in in_flight:
             self._shared.results.failed(command, "stopping: it was under way, its effect is unknown")
-        self._show_log()
-        if self._log_topic is not None:
-            logging.getLogger().removeHandler(self._log_topic)
+        self._reports.close()
 
     def _stop_workers(self) -> None:
         for worker in self._workers:
@@ -408,20 +347,3 @@ class App:
 
     def _say_offline(self) -> None:
         self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
-
-
-def _time(wall: float | None) -> str | None:
-    return None if wall is None else iso_utc(wall)
-
-
-def _plain(number: float) -> int | float:
-    return int(number) if float(number).is_integer() else number
-
-
-def _rss_mib() -> float:
-    """Resident memory of this process; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if sys.platform != "win32" else 0.0
