@@ -86,6 +86,8 @@ class TokenManager:
         )
         self.sign_ins = 0
         self.way: Way = self._ways[0]
+        self.by = "none"
+        """What the present token was had by: a password, a refresh token, or the last run, which kept it."""
         self.worked_before = False
         self._restore(storage.read(_FILE))
 
@@ -206,7 +208,7 @@ class TokenManager:
         if self._failed.is_longest:
             return None  # a refresh that is out of order for half an hour: the sign-in may work
         try:
-            renewed = self._granted(self._source.refresh(grant.refresh_token), "modern")
+            renewed = self._granted(self._source.refresh(grant.refresh_token), "modern", "refresh token")
         except (UnauthorizedError, RequestRefusedError) as error:
             self._trouble.occurs("refused", f"http_status={error.http_status}", logging.INFO)
             self._grant = replace(grant, refresh_token=None)
@@ -217,7 +219,7 @@ class TokenManager:
     def _signed_in(self) -> Grant:
         for _ in self._ways:
             try:
-                return self._granted(self._source.sign_in(self.way), self.way)
+                return self._granted(self._source.sign_in(self.way), self.way, "password")
             except UnauthorizedError as error:
                 self._refused.failed()
                 self._keep()
@@ -233,9 +235,9 @@ class TokenManager:
         msg = f"the cloud offers none of the sign-ins {' '.join(self._ways)}"
         raise BadAnswerError(msg)
 
-    def _granted(self, response: SignInAnswer, way: Way) -> Grant:
+    def _granted(self, response: SignInAnswer, way: Way, by: str) -> Grant:
         grant = granted(response, way, self._clock.monotonic(), self._clock.wall())
-        self._grant, self.way, self.worked_before = grant, way, True
+        self._grant, self.way, self.by, self.worked_before = grant, way, by, True
         self._failed.succeeded()
         _hide(grant)
         self.sign_ins += 1
@@ -276,6 +278,7 @@ class TokenManager:
             self.way = way
         self._grant = restored(kept, now, age)
         if self._grant is not None:
+            self.by = "last run"
             _hide(self._grant)
         self._failed.restore(number(kept, "failures"), number(kept, "retry_s") - age)
         self._failure_reason = next((one for one in CLOUD_REASONS if one == kept.get("reason")), "unreachable")

@@ -5,8 +5,10 @@ Source of the requests: the project's API document; the present sign-in and the 
 
 import base64
 import json
+import logging
 import math
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
@@ -30,6 +32,8 @@ from wallbox2mqtt.errors import (
 )
 from wallbox2mqtt.log import HIDDEN
 from wallbox2mqtt.watchdog import LOOK_UP_S, allow_blocking
+
+_LOG = logging.getLogger(__name__)
 
 LONGEST_TIMEOUT_S = 86_400.0
 """A day: sockets refuse to wait for centuries, which the configuration may ask for."""
@@ -86,13 +90,18 @@ class Connection:
             self._transport.close()
         begun = self._clock.monotonic()
         headers = {**_HEADERS, **(headers or {}), "Authorization": authorization}
+        status: int | None = None
         try:
             with allow_blocking(self._timeout_s + LOOK_UP_S):
                 response = self._transport.send(method, url, headers, _encoded(body), self._timeout_s)
+            status = response.status
         except TransportError as error:
             raise translated(error, url, self._clock.wall()) from None
         finally:
             self._used = self._clock.monotonic()
+            took_ms = (self._used - begun) * 1000
+            # the path alone: a query, a header or a body may hold what is nobody's business
+            _LOG.debug("request method=%s path=%s http_status=%s ms=%.0f", method, urlsplit(url).path, status, took_ms)
         server_time = http_time(response.headers.get("Date"))
         self._clock_check.compare(server_time)
         try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wallbox2mqtt import __version__
 from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.reader import Listener
 from wallbox2mqtt.clock import Clock
@@ -22,6 +23,7 @@ from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.reload import PASSWORDS, changed_keys, tell
 from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.daemon.scheduler import Scheduler
+from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError, ConfigError
 from wallbox2mqtt.history import Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
@@ -102,6 +104,7 @@ class App:
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler = parts.command_handler
+        self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
         self._interval_s = self._backoff.interval_s
         self._announcer = self._new_announcer(ranges, parts.allowed)
         self._recorder = self._new_recorder()
@@ -231,7 +234,7 @@ class App:
         self._health.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
         if (cap := self._shared.rate.cap) is not None:
             _LOG.info("poll_interval caps the reads a minute that auto tries reads_per_minute=%d", cap)
-        _LOG.info("started broker=%s interval_s=%g", self._config.mqtt.where, self._interval_s)
+        _LOG.info("started broker=%s interval_s=%g version=%s", self._config.mqtt.where, self._interval_s, __version__)
         try:
             while self._exit is None:
                 self._watchdog.main.beat()
@@ -279,9 +282,11 @@ class App:
     def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit | _Reload) -> None:
         match event:
             case _DetailRead():
+                self._sign_in_report.tell()
                 self._announcer.detail_read(event.charger_id)
                 self._command_handler.look_again([event.charger_id])
             case _ChargersListed():
+                self._sign_in_report.tell()
                 self._reports.info(self._interval_s)
                 self._announcer.look()
                 self._forget(event.gone, "the charger is gone from the account")
