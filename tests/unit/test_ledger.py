@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from wallbox2mqtt.history.entries import read_page
 from wallbox2mqtt.history.fields import month_start, zone_of
 from wallbox2mqtt.history.ledger import Event, Ledger, Reading, step
 from wallbox2mqtt.history.saved import ledger_from, to_json
+from wallbox2mqtt.history.schedule import daily_after
 from wallbox2mqtt.storage import Disk, Storage
 from wallbox2mqtt.topics import Topics
 
@@ -495,6 +496,30 @@ def test_what_was_missed_of_a_session_that_was_seen(bench: Bench) -> None:
     bench.read(charger)
     assert bench.shown[-1] == 4.2
     assert bench.told == "started charging finished unplugged"
+
+
+def test_the_month_begins_before_the_history_is_read_again(bench: Bench) -> None:
+    charger = played(2)
+    bench.read(charger)
+    begins = month_start(bench.clock.wall(), UTC, -1)
+    pages = bench.pages
+    bench.refusal = ServerError("the cloud answered 502", 502)
+    charger.act("go on", begins - bench.clock.wall() - 1, 0)
+    bench.read(charger)
+    assert bench.states.view(101)["history/this_month/energy"] == 14.0
+    charger.act("go on", 1, 0)
+    bench.read(charger)
+    view = bench.states.view(101)
+    assert (view["history/this_month/energy"], view["history/this_month/sessions"]) == (0.0, 0)
+    assert (view["history/last_month/energy"], view["history/last_month/sessions"]) == (14.0, 2)
+    assert bench.pages > pages, "it was refused meanwhile"
+
+
+def test_daily_reads_are_spread_over_the_day() -> None:
+    times = [daily_after(A_DAY, charger) for charger in range(100_000, 100_100)]
+    assert all(A_DAY < at <= A_DAY + 86_400 for at in times)
+    assert len({int((at - A_DAY) // 3600) for at in times}) > 20, "hours of the day"
+    assert daily_after(times[0], 100_000) == times[0] + 86_400, "at the same time the next day"
 
 
 def test_a_lost_state_directory(bench: Bench, tmp_path: Path) -> None:

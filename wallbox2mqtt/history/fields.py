@@ -95,7 +95,7 @@ def zone_of(view: Values) -> tzinfo:
 
 
 def month_start(now: float, zone: tzinfo, before: int = 0) -> float:
-    """Return when this month began, or one of so many months before, in seconds since 1970."""
+    """Return when this month began, or one so many months before (-1: the next), in seconds since 1970."""
     when = datetime.fromtimestamp(now, zone)
     months = when.year * 12 + when.month - 1 - before
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=zone).timestamp()

@@ -10,6 +10,7 @@ from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.history.archive import Archive
+from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.fields import described, fields_of, month_start, months_of, reading_of, zone_of
 from wallbox2mqtt.history.ledger import Event, Ledger, step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
@@ -54,6 +55,7 @@ class Recorder:
         self._accounts = dict(_restored(storage.read(FILE).get("chargers")))
         self._schedule, self._archive = HistorySchedule(history), Archive(storage)
         self._read_at: dict[int, float] = {}
+        self._months: dict[int, float] = {}
         what = "the history of sessions cannot be read, sums go on from the readings"
         self._trouble = RepeatedFault(_LOG, what, "the history of sessions is read again", clock)
 
@@ -64,12 +66,12 @@ class Recorder:
         """
         before = dict(self._accounts)
         happened = self._look_at_readings()
-        months = self._look_at_history(happened)
+        months = self._look_at_history(happened) or self._look_at_calendar()
         changed = [number for number, account in self._accounts.items() if before.get(number) != account]
         if changed:
             self._write()
         now = self._clock.wall()
-        for charger_id in changed:
+        for charger_id in {*changed, *months}:
             account = self._accounts[charger_id]
             fields = fields_of(account.ledger, account.past, now) | months.get(charger_id, {})
             for key, value in fields.items():
@@ -98,8 +100,7 @@ class Recorder:
     def _look_at_history(self, happened: dict[int, list[Event]]) -> dict[int, dict[str, Json]]:
         """Take what was read of the history; return the months' fields."""
         now, months = self._clock.wall(), dict[int, dict[str, Json]]()
-        zones = {number: zone_of(self._states.view(number)) for number in self._accounts}
-        for found in self._schedule.take(now, zones):
+        for found in self._schedule.take(now):
             account = self._accounts[found.charger_id]
             match found:
                 case Whole(charger_id) if account.ledger.doubted is not None:
@@ -111,12 +112,24 @@ class Recorder:
                     past, events = settle(account.past, entries, account.ledger, start, now)
                     happened.setdefault(charger_id, []).extend(events)
                     self._archive.add(charger_id, start, entries, now)
-                    months[charger_id] = months_of(entries, now, zones[charger_id])
+                    months[charger_id] = self._months_of(charger_id, entries)
                 case Failure(charger_id, reason, final):
                     self._trouble.occurs(reason, f"charger={charger_id} reason={reason!r}")
                     past = give_up(account.past, now) if final and account.past.seeded is None else account.past
             self._accounts[found.charger_id] = _Account(account.ledger, follow(past, account.ledger, ()))
         return months
+
+    def _months_of(self, charger_id: int, entries: Iterable[Entry]) -> dict[str, Json]:
+        now, zone = self._clock.wall(), zone_of(self._states.view(charger_id))
+        self._months[charger_id] = month_start(now, zone, -1)
+        return months_of(entries, now, zone)
+
+    def _look_at_calendar(self) -> dict[int, dict[str, Json]]:
+        """Return the months' fields of chargers where a month has begun: the history may be read hours later."""
+        now = self._clock.wall()
+        begun = [charger_id for charger_id, ends in self._months.items() if now >= ends]
+        kept = self._archive.chargers() if begun else {}
+        return {number: self._months_of(number, kept[number].entries if number in kept else ()) for number in begun}
 
     def _ask(self) -> None:
         now = self._clock.wall()

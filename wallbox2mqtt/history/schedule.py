@@ -1,14 +1,14 @@
 """When the history of a charger is read: once after a start, after a session, daily, and again after a failure."""
 
+import zlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
 
 from wallbox2mqtt.bridge.history_reads import HistoryReads, Page, PageRead
 from wallbox2mqtt.errors import CloudError, NotSentError, RateLimitedError, ServerError, UnauthorizedError
 from wallbox2mqtt.history.entries import Entry, read_page
 
 AFTER_SESSION_S = 120.0
-_AFTER_MIDNIGHT = timedelta(minutes=10)
+_DAY_S = 86_400
 _AGAIN_S, _LATER_S = 60.0, 3600.0
 _FIRST_TRIES = 3
 """So often at once, while nothing can be shown without it."""
@@ -69,14 +69,14 @@ class HistorySchedule:
         charger = self._chargers[charger_id]
         charger.asked, charger.start, charger.entries = True, int(start), {}
         # the cloud's clock may be ahead
-        self._reads.want(Page(charger_id, charger.start, int(now) + 86_400))
+        self._reads.want(Page(charger_id, charger.start, int(now) + _DAY_S))
 
-    def take(self, now: float, zones: dict[int, tzinfo]) -> list[Whole | Failure]:
+    def take(self, now: float) -> list[Whole | Failure]:
         """Return what has become of what was asked for; where another page follows, ask for it."""
-        taken = [self._take(read, now, zones.get(read.page.charger_id)) for read in self._reads.take()]
+        taken = [self._take(read, now) for read in self._reads.take()]
         return [one for one in taken if one is not None]
 
-    def _take(self, read: PageRead, now: float, zone: tzinfo | None) -> Whole | Failure | None:
+    def _take(self, read: PageRead, now: float) -> Whole | Failure | None:
         page = read.page
         charger = self._chargers[page.charger_id]
         if read.error is not None:
@@ -91,7 +91,7 @@ class HistorySchedule:
             self._reads.want(page.after(count))
             return None
         found, charger.entries = tuple(charger.entries.values()), {}
-        charger.asked, charger.failures, charger.due = False, 0, _next_midnight(now, zone)
+        charger.asked, charger.failures, charger.due = False, 0, daily_after(now, page.charger_id)
         return Whole(page.charger_id, page.start, found)
 
     def _failed(self, charger_id: int, charger: _Charger, error: CloudError | ValueError, now: float) -> Failure:
@@ -99,11 +99,11 @@ class HistorySchedule:
         charger.failures += 1
         passes = isinstance(error, _PASSES)
         is_first = charger.failures < _FIRST_TRIES
-        charger.due = now + (_AGAIN_S if is_first and passes else _LATER_S if passes else 86_400.0)
+        charger.due = now + (_AGAIN_S if is_first and passes else _LATER_S if passes else _DAY_S)
         return Failure(charger_id, str(error)[:200], final=not (passes and is_first))
 
 
-def _next_midnight(now: float, zone: tzinfo | None) -> float:
-    """Return when the next day has begun: the month's figures are to change with the month."""
-    day = (datetime.fromtimestamp(now, zone) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (day + _AFTER_MIDNIGHT).timestamp()
+def daily_after(now: float, charger_id: int) -> float:
+    """Return when a charger's history is read daily: its own second of the day, so that bridges are not in step."""
+    second = zlib.crc32(str(charger_id).encode()) % _DAY_S
+    return now + _DAY_S - (now - second) % _DAY_S
