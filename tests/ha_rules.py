@@ -81,7 +81,7 @@ def problems_of(topic: str, text: str) -> list[str]:
         found += _shared(payload)
         for name, component in payload.get("components", {}).items():
             found += [f"{name}: {problem}" for problem in _component(name, component)]
-        unique = [part.get("unique_id") for part in payload["components"].values() if len(part) > 1]
+        unique = [part["unique_id"] for part in payload["components"].values() if "unique_id" in part]
         found += ["a unique_id stands twice"] if len(set(unique)) != len(unique) else []
         return found
     own = {key: value for key, value in payload.items() if key not in _SHARED_BY_ENTITIES - {"availability"}}
@@ -110,10 +110,12 @@ def _shared(payload: Payload) -> list[str]:
 
 def _component(name: str, component: Payload) -> list[str]:
     platform = component.get("platform")
-    if platform not in _PLATFORMS:
+    if platform not in _PLATFORMS.keys() | {"device_automation"}:
         return [f"unknown platform {platform!r}"]
     if component.keys() == {"platform"}:
         return []  # a tombstone
+    if platform == "device_automation":
+        return _trigger(name, component)
     needed, allowed = _PLATFORMS[platform]
     keys = component.keys()
     checks = {
@@ -138,6 +140,22 @@ def _component(name: str, component: Payload) -> list[str]:
     }
     found = [problem for problem, wrong in checks.items() if wrong]
     return found + (_SPECIAL[platform](component) if platform in _SPECIAL else [])
+
+
+_TRIGGER = {"platform", "availability", "automation_type", "type", "subtype", "topic", "value_template", "payload"}
+"""Of a trigger; Home Assistant removes other keys without a word, and the availability, which it does not know."""
+
+
+def _trigger(name: str, component: Payload) -> list[str]:
+    texts = [component.get(key) for key in ("type", "subtype", "topic", "payload")]
+    checks = {
+        f"unknown {component.keys() - _TRIGGER}": bool(component.keys() - _TRIGGER),
+        "it is no trigger": component.get("automation_type") != "trigger",
+        "its id does not name its platform": not name.startswith("device_automation_"),
+        "a text that is none": not all(isinstance(text, str) and text for text in texts),
+        "a topic with a wildcard": bool(re.search(r"[+#]|^[/$]", str(component.get("topic")))),
+    }
+    return [problem for problem, wrong in checks.items() if wrong]
 
 
 def _sensor(component: Payload) -> list[str]:

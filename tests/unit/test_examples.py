@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.test_messages import components
+from tests.unit.test_messages import components, entities
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.homeassistant import bridge, slug
 from wallbox2mqtt.topics import Topics
@@ -34,7 +34,7 @@ def entity_ids() -> set[str]:
     return {
         f"{part['platform']}.{device}_{slug(str(part['name']))}"
         for device, parts in devices.items()
-        for part in parts.values()
+        for part in entities(parts).values()
         if part.get("enabled_by_default", True)
     }
 

@@ -53,6 +53,11 @@ def components(model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING
     return found
 
 
+def entities(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the triggers, which have neither id nor name."""
+    return {name: part for name, part in parts.items() if part["platform"] != "device_automation"}
+
+
 def pretty(announcement: Announcement) -> str:
     (text,) = announcement.messages("homeassistant", "device", {}).values()
     # the version changes with each release, and is no part of what is held here
@@ -94,8 +99,8 @@ def test_rules_of_home_assistant_for_the_bridge(base: str, form: str) -> None:
 def test_ids_and_names_are_unique() -> None:
     assert len(set(COMPONENT_IDS.values())) == len(COMPONENT_IDS)
     for model in MODELS:
-        parts = announced(model, allowed=frozenset({ALLOW_FACTORY_RESET}))[0].components.values()
-        ids = [str(part["unique_id"]) for part in parts]
+        parts = entities(announced(model, allowed=frozenset({ALLOW_FACTORY_RESET}))[0].components)
+        ids = [str(part["unique_id"]) for part in parts.values()]
         assert len(set(ids)) == len(ids)
 
 
@@ -205,7 +210,7 @@ def test_the_current_of_power_boost_can_be_set_from_0() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_a_charger_has_few_everyday_entities(model: str) -> None:
     """With the two that follow from sessions and reasons there are at most 32."""
-    parts: dict[str, Any] = announced(model)[0].components
+    parts = entities(announced(model)[0].components)
     assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 2
 
 
@@ -278,6 +283,20 @@ def test_what_becomes_of_commands_is_told() -> None:
     assert problem["state_topic"] == "wallbox/12345/last_problem"
     assert problem["entity_category"] == "diagnostic"
     assert event["availability"] == problem["availability"] == [{"topic": "wallbox/bridge/state"}]
+
+
+def test_each_event_of_a_session_triggers_automations() -> None:
+    parts = components()
+    for word in parts["event_event_session"]["event_types"]:
+        assert parts[f"device_automation_session_{word}"] == {
+            "platform": "device_automation",
+            "automation_type": "trigger",
+            "type": f"session_{word}",
+            "subtype": "session",
+            "topic": "wallbox/12345/event/session",
+            "value_template": "{{ value_json.event_type }}",
+            "payload": word,
+        }
 
 
 def test_the_battery_of_the_car_is_not_shown_as_the_chargers_own() -> None:
@@ -399,7 +418,7 @@ def test_an_id_is_given_where_home_assistant_would_make_none() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_name_and_option_is_translated(model: str, language: str) -> None:
     english, _ = announced(model, {"icp_max_current": 25}, frozenset({ALLOW_FACTORY_RESET}))
-    parts: dict[str, Any] = {**english.components, **bridge(TOPICS).components}
+    parts = entities({**english.components, **bridge(TOPICS).components})
     texts = {part["name"] for part in parts.values()} | {
         one for part in parts.values() for one in part.get("options", [])
     }
@@ -419,7 +438,7 @@ def test_rules_of_home_assistant_in_each_language(model: str, language: str) -> 
     for announcement in (announced(model, language=language)[0], bridge(TOPICS, language)):
         for topic, text in announcement.messages("homeassistant", "device", {}).items():
             assert not problems_of(topic, text)
-        names = [(part["platform"], slug(str(part["name"]))) for part in announcement.components.values()]
+        names = [(part["platform"], slug(str(part["name"]))) for part in entities(announcement.components).values()]
         assert len(set(names)) == len(names), "two entities of one name"
         assert all(name for _, name in names)
 

@@ -12,6 +12,7 @@ from wallbox2mqtt.homeassistant.entities import (
     connectivity,
     has_statistics,
     platform_of,
+    session_trigger,
     specifics,
     statistics_of,
 )
@@ -76,7 +77,7 @@ class ChargerDevice:
             for button in row.buttons
             if button.permission is None or button.permission in self.allowed
         ]
-        parts = [*components, *statistics, self._contact(), *self._commands(), self._sessions(), *buttons]
+        parts = [*components, *statistics, self._contact(), *self._commands(), *self._sessions(), *buttons]
         shared: Component = {
             "device": self._device(),
             "origin": ORIGIN,
@@ -158,11 +159,16 @@ class ChargerDevice:
         parts = {"event_event_command": event, "sensor_last_problem": problem}
         return [(name, part | {"availability": [{"topic": self.topics.state}]}) for name, part in parts.items()]
 
-    def _sessions(self) -> tuple[str, Component]:
-        """Return what tells of sessions; also late, of one that ended while the charger was away."""
+    def _sessions(self) -> list[tuple[str, Component]]:
+        """Return what tells of sessions, as an event and as triggers of the device.
+
+        Also late, of one that ended while the charger was away.
+        """
+        topic = self.topics.field(self.id, "event/session")
         event = self._common("event", "event_session", "Session", "mdi:ev-plug-type2", None, enabled=True)
-        event |= {"state_topic": self.topics.field(self.id, "event/session"), "event_types": list(SESSION_EVENTS)}
-        return "event_event_session", event | {"availability": [{"topic": self.topics.state}]}
+        event |= {"state_topic": topic, "event_types": list(SESSION_EVENTS)}
+        event |= {"availability": [{"topic": self.topics.state}]}
+        return [("event_event_session", event), *(session_trigger(topic, word) for word in SESSION_EVENTS)]
 
     def _contact(self) -> tuple[str, Component]:
         """Return the entity of the charger's contact with the cloud; it must not hide itself when that is lost."""

@@ -63,6 +63,19 @@ def statistics_of(row: Field, view: Values) -> Component:
     return component | {"state_class": "measurement"} if "unit_of_measurement" in component else component
 
 
+def session_trigger(topic: str, word: str) -> tuple[str, Component]:
+    """Return the trigger of a device by which an automation notices one type of a session's events."""
+    return f"device_automation_session_{word}", {
+        "platform": "device_automation",
+        "automation_type": "trigger",
+        "type": f"session_{word}",
+        "subtype": "session",
+        "topic": topic,
+        "value_template": "{{ value_json.event_type }}",
+        "payload": word,
+    }
+
+
 def connectivity(topic: str) -> Component:
     """Return a binary sensor of a topic that says online or offline."""
     return {"device_class": "connectivity", "state_topic": topic, "payload_on": ONLINE, "payload_off": OFFLINE}

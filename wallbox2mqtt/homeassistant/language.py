@@ -17,7 +17,8 @@ def in_language(components: Components, language: str) -> Components:
 
 def _translated(component: Component, texts: Mapping[str, str]) -> Component:
     translated = dict(component)
-    translated["name"] = texts.get(str(component["name"]), component["name"])
+    if "name" in component:  # a trigger has none
+        translated["name"] = texts.get(str(component["name"]), component["name"])
     options = component.get("options")
     if isinstance(options, list):
         labels = {str(option): texts.get(str(option), str(option)) for option in options}
