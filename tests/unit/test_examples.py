@@ -120,16 +120,17 @@ def test_channels_of_openhab_are_linked_and_items_shown() -> None:
     assert shown <= set(re.findall(r"\b(Wallbox_\w+)", items))
 
 
-def flow() -> list[dict[str, Any]]:
-    """The nodes of Node-RED's flow."""
-    nodes: list[dict[str, Any]] = json.loads(text_of("node-red/flow.json"))
+def flow(name: str = "node-red") -> list[dict[str, Any]]:
+    """The nodes of one of Node-RED's flows."""
+    nodes: list[dict[str, Any]] = json.loads(text_of(f"{name}/flow.json"))
     return nodes
 
 
-def test_nodes_of_node_red_are_wired() -> None:
-    ids = {node["id"] for node in flow()}
-    assert len(ids) == len(flow())
-    for node in flow():
+@pytest.mark.parametrize("name", ["node-red", "openwb"])
+def test_nodes_of_node_red_are_wired(name: str) -> None:
+    ids = {node["id"] for node in flow(name)}
+    assert len(ids) == len(flow(name))
+    for node in flow(name):
         for wires in node.get("wires", []):
             assert set(wires) <= ids
 
@@ -155,8 +156,88 @@ def test_commands_of_node_red_are_understood() -> None:
         parse(FIELDS[key], "6" if payload == "amps" else payload, AS_READ, frozenset())
 
 
-def test_fields_that_functions_of_node_red_use_exist() -> None:
-    used = set(re.findall(r"charger\.(\w+)", "\n".join(node.get("func", "") for node in flow())))
+@pytest.mark.parametrize("name", ["node-red", "openwb"])
+def test_fields_that_functions_of_node_red_use_exist(name: str) -> None:
+    used = set(re.findall(r"charger\.(\w+)", "\n".join(node.get("func", "") for node in flow(name))))
     assert used
     for key in used:
         assert exists(f"wallbox/12345/{key}"), key
+
+
+def test_topics_of_openwb_exist() -> None:
+    topics = {node["topic"] for node in flow("openwb") if node["type"] == "mqtt in"}
+    ours = {topic for topic in topics if topic.startswith("wallbox/")}
+    assert topics - ours == {"openWB/mqtt/chargepoint/+/set/current"}
+    assert [topic for topic in ours if exists(topic)]
+    functions = {node["name"]: node["func"] for node in flow("openwb") if node["type"] == "function"}
+    assert "/${msg.topic}/set`" in functions["command"]
+    sent = re.findall(r'topic: "(\w+)", payload: (\w+)', functions["what is to change"])
+    assert sent == [("max_charging_current", "amps"), ("charging_enabled", "on")]
+    for key, payload in sent:
+        parse(FIELDS[key], "6" if payload == "amps" else "false", AS_READ, frozenset())
+
+
+# What evcc's custom charger (charger/charger.go), and its plugins valid and mqtt (plugin/valid.go, plugin/mqtt.go with
+# plugin/pipeline), accept; it refuses any other key. Read at github.com/evcc-io/evcc.
+EVCC_CHARGER = {
+    "status", "enabled", "enable", "maxcurrent", "maxcurrentmillis", "identify", "phases1p3p", "wakeup", "soc",
+    "limitsoc", "finishtime", "tos", "power", "energy", "returnenergy", "temp", "limittemp", "currents", "voltages",
+    "powers", "icon", "features",
+}  # fmt: skip
+EVCC_NEEDS = {"status", "enabled", "enable", "maxcurrent"}
+EVCC_SETTERS = {"enable": ("true", "false"), "maxcurrent": ("6", "32")}
+"""The payloads that evcc makes of its template, ``${name}``."""
+EVCC_PLUGINS = {
+    "valid": {"valid", "value"},
+    "mqtt": {
+        "topic", "payload", "retained", "scale", "timeout", "allowempty", "quote", "regex", "default", "jq", "unpack",
+        "decode", "broker", "user", "password", "clientid", "insecure", "cacert", "clientcert", "clientkey",
+    },
+}  # fmt: skip
+
+
+def evcc_charger() -> dict[str, Any]:
+    (charger,) = yaml.safe_load(text_of("evcc/evcc.yaml"))["chargers"]
+    return {key: value for key, value in charger.items() if key not in {"name", "type"}}
+
+
+def plugins(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """A plugin of evcc and all that stand in it."""
+    below = [one for value in node.values() if isinstance(value, dict) for one in plugins(value)]
+    return [node, *below]
+
+
+def test_evcc_knows_the_keys() -> None:
+    document = yaml.safe_load(text_of("evcc/evcc.yaml"))
+    assert document["chargers"][0]["type"] == "custom"
+    assert document["loadpoints"][0]["charger"] == document["chargers"][0]["name"]
+    assert EVCC_NEEDS <= set(evcc_charger()) <= EVCC_CHARGER
+    for value in evcc_charger().values():
+        for plugin in plugins(value):
+            assert set(plugin) - {"source"} <= EVCC_PLUGINS[plugin["source"]]
+
+
+@pytest.mark.parametrize("name", sorted(EVCC_NEEDS | {"power", "energy", "identify"}))
+def test_topics_of_evcc_exist(name: str) -> None:
+    nodes = [one for one in plugins(evcc_charger()[name]) if one["source"] == "mqtt"]
+    for node in nodes:
+        assert exists(node["topic"]), node["topic"]
+        assert node["topic"].endswith("/set") is (name in EVCC_SETTERS)
+        assert ("payload" in node) is (name in EVCC_SETTERS)
+        assert not node.get("retained")
+        assert "timeout" not in node, "what does not change is not published again"
+
+
+@pytest.mark.parametrize(("name", "payload"), [(name, one) for name, both in EVCC_SETTERS.items() for one in both])
+def test_commands_of_evcc_are_understood(name: str, payload: str) -> None:
+    node = evcc_charger()[name]
+    field = FIELDS[node["topic"].split("/")[2]]
+    text = node["payload"].replace(f"${{{name}}}", payload)
+    assert parse(field, text, AS_READ, frozenset()) == parse(field, payload, AS_READ, frozenset())
+
+
+@pytest.mark.parametrize(("said", "enabled"), [("true", "true"), ("false", "false"), ("None", "false")])
+def test_evcc_reads_whether_charging_is_enabled(said: str, enabled: str) -> None:
+    node = evcc_charger()["enabled"]
+    found = re.search(node["regex"], said)
+    assert (found[0] if found else node["default"]) == enabled

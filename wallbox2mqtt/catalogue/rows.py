@@ -149,7 +149,6 @@ STATE: tuple[Field, ...] = (
         words=("A", "B", "C", "E", "F"),
         category=DIAGNOSTIC,
         enabled=False,
-        hidden=True,
     ),
     Field(
         detail="config_data.locked",
