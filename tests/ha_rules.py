@@ -136,7 +136,10 @@ def _component(name: str, component: Payload) -> list[str]:
         ),
         "enabled_by_default is only told where it is false": component.get("enabled_by_default", False) is not False,
         "a topic with a wildcard": any(re.search(r"[+#]|^[/$]", component[key]) for key in keys if "topic" in key),
-        "an availability": not all(item.keys() == {"topic"} for item in component.get("availability", [])),
+        "an availability": not all(
+            item.keys() in ({"topic"}, {"topic", "payload_available", "payload_not_available"})
+            for item in component.get("availability", [])
+        ),
     }
     found = [problem for problem, wrong in checks.items() if wrong]
     return found + (_SPECIAL[platform](component) if platform in _SPECIAL else [])

@@ -36,7 +36,17 @@ from wallbox2mqtt.catalogue import (
     status_of,
 )
 from wallbox2mqtt.catalogue import payloads as lang
-from wallbox2mqtt.catalogue.derived import charging, eco_smart, firmware, last_sync, magnitude, status
+from wallbox2mqtt.catalogue.derived import (
+    RUN_BY_OCPP,
+    charging,
+    control,
+    control_reason,
+    eco_smart,
+    firmware,
+    last_sync,
+    magnitude,
+    status,
+)
 from wallbox2mqtt.catalogue.quantities import ImpossibleValueError
 from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
@@ -189,6 +199,23 @@ def test_the_sign_of_the_power_tells_the_third_state_of_charging(
 )
 def test_last_sync(text: Json, expected: Json) -> None:
     assert last_sync(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "expected"),
+    [
+        pytest.param("ocpp", 4, "ocpp", id="connected"),
+        pytest.param("ocpp", None, "ocpp", id="unknown"),
+        pytest.param("ocpp", 2, "ocpp", id="another"),
+        pytest.param("ocpp", 1, "wallbox", id="not-connected"),
+        pytest.param("wallbox", 4, "wallbox", id="left"),
+        pytest.param("wallbox", 1, "wallbox", id="wallbox"),
+        pytest.param(None, 4, None, id="no-mode"),
+    ],
+)
+def test_control(mode: Json, status: Json, expected: Json) -> None:
+    assert control(mode, status) == expected
+    assert control_reason(mode, status) == (RUN_BY_OCPP if expected == "ocpp" else None)
 
 
 @pytest.mark.parametrize(

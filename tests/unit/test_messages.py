@@ -208,10 +208,26 @@ def test_the_current_of_power_boost_can_be_set_from_0() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_what_ocpp_blocks_is_unavailable_under_it(model: str) -> None:
+    availability = {"topic": f"wallbox/{ID}/control", "payload_available": "wallbox", "payload_not_available": "ocpp"}
+    blocked = {name for name, part in components(model).items() if availability in part.get("availability", ())}
+    assert blocked == {"lock_locked", "switch_charging_enabled", "button_pause", "button_resume"}
+    for name in blocked:
+        assert components(model)[name]["availability"][:-1] == announced(model)[0].shared["availability"]
+
+
+def test_who_runs_a_charger_is_shown_where_it_is_not_the_vendor() -> None:
+    assert "enabled_by_default" not in components(changes={"control": "ocpp"})["sensor_control"]
+    assert components(changes={"control": "wallbox"})["sensor_control"]["enabled_by_default"] is False
+    unknown = components(changes={"control": None})["lock_locked"]
+    assert "availability" not in unknown, "it could never become available"
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_a_charger_has_few_everyday_entities(model: str) -> None:
-    """With the two that follow from sessions and reasons there are at most 32."""
+    """With the one that follows from reasons there are at most 32."""
     parts = entities(announced(model)[0].components)
-    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 2
+    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 1
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,23 @@ class TestSending:
         assert bodies(parts) == [{"maxChargingCurrent": 16}]
         assert parts.sent_reads == []
 
+    def test_ocpp_takes_control_and_gives_it_back(self, make: Make) -> None:
+        parts = make(begin=(*CHARGING, ("ocpp", None)))
+        parts.states.republish(ONE, ["control", "control/reason"])
+        assert parts.last(f"{ONE}/control") == "ocpp"
+        assert "OCPP" in (parts.last(f"{ONE}/control/reason") or "")
+        parts.send(f"{ONE}/action", "pause")
+        parts.settle()
+        ((status, value, reason),) = parts.results_of("action")
+        assert (status, value) == ("failed", "pause")
+        assert "the cloud answered 403" in (reason or "")
+        assert "OCPP" in (reason or "")
+        parts.cloud.charger(ONE).do("ocpp", value=False)
+        parts.planner.want(ONE)
+        parts.run(3)
+        assert parts.last(f"{ONE}/control") == "wallbox"
+        assert parts.last(f"{ONE}/control/reason") == "None"
+
     def test_the_state_is_published_before_the_result(self, make: Make) -> None:
         parts = make()
         told: list[str] = []

@@ -76,6 +76,7 @@ LOCK = Command(
     request=PUT_CHARGER,
     body={"locked": Placeholder("locked")},
     urgent=True,
+    blocked_by_ocpp=True,
 )
 MAX_CHARGING_CURRENT = Command(
     language=MAX_CURRENT, request=PUT_CHARGER, body={"maxChargingCurrent": Placeholder("max_charging_current")}
@@ -87,6 +88,7 @@ CHARGING_ENABLED = Command(
     body={"action": Placeholder("charging_enabled", wire=((True, ACTIONS["resume"]), (False, ACTIONS["pause"])))},
     needless=((False, NOTHING_TO_PAUSE),),
     urgent=True,
+    blocked_by_ocpp=True,
 )
 ACTION = Command(
     language=Choice((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
@@ -103,8 +105,8 @@ ACTION = Command(
     urgent=True,
 )
 BUTTONS = (
-    Button(word="resume", name="Resume", icon="mdi:play", enabled=False),
-    Button(word="pause", name="Pause", icon="mdi:pause", enabled=False),
+    Button(word="resume", name="Resume", icon="mdi:play", enabled=False, blocked_by_ocpp=True),
+    Button(word="pause", name="Pause", icon="mdi:pause", enabled=False, blocked_by_ocpp=True),
     Button(word="resume_schedule", name="Back to schedule", icon="mdi:calendar-clock"),
     Button(word="reboot", name="Reboot", device_class="restart", category="config"),
     Button(

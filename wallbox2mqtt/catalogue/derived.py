@@ -40,6 +40,23 @@ def evcc_status(status_id: Json) -> Json:
     return None if state is None else state.evcc
 
 
+OCPP_OFF = 1
+"""The OCPP status of a charger that is connected to no back end."""
+RUN_BY_OCPP = "an OCPP back end runs the charger: to pause, resume or unlock it is up to that"
+
+
+def control(mode: Json, ocpp_status: Json) -> Json:
+    """Return who runs the charger: wallbox, or ocpp where a back end is connected, or may be."""
+    if mode is None:
+        return None
+    return "ocpp" if mode == "ocpp" and ocpp_status != OCPP_OFF else "wallbox"
+
+
+def control_reason(mode: Json, ocpp_status: Json) -> Json:
+    """Return why some controls cannot work; None while all can."""
+    return RUN_BY_OCPP if control(mode, ocpp_status) == "ocpp" else None
+
+
 def last_sync(text: Json) -> Json:
     """Return «2026-10-05 17:00:05», which the cloud means in UTC, as ISO 8601 with its offset.
 

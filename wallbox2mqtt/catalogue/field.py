@@ -27,6 +27,7 @@ class Command:
     word competes, where that is another than its own. ``permissions``: what the configuration must allow for a
     word: ``commands.allow_…``. ``needless``: the statuses in which a value has nothing
     to do. ``urgent``: passes the others.
+    ``blocked_by_ocpp``: without effect while an OCPP back end runs the charger.
     ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
     """
 
@@ -39,6 +40,7 @@ class Command:
     permissions: tuple[tuple[Json, str], ...] = ()
     needless: tuple[tuple[Json, frozenset[int]], ...] = ()
     urgent: bool = False
+    blocked_by_ocpp: bool = False
     shows: bool = True
     as_given: bool = False
 
@@ -50,7 +52,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """A word of a command that is a button to people. ``permission``: without it in the configuration, no button."""
+    """A word of a command that is a button to people.
+
+    ``permission``: without it in the configuration, no button. ``blocked_by_ocpp``: as of a command.
+    """
 
     word: str
     name: str
@@ -59,6 +64,7 @@ class Button:
     category: str | None = None
     enabled: bool = True
     permission: str | None = None
+    blocked_by_ocpp: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ class ChargerDevice:
             "origin": ORIGIN,
             "qos": 1,
             "availability_mode": "all",
-            "availability": [*self._reachable, {"topic": self.topics.availability(self.id)}],
+            "availability": self._in_touch,
         }
         return Announcement(self._node, shared, in_language(dict(parts), self.language))
 
@@ -105,6 +105,18 @@ class ChargerDevice:
     @property
     def _reachable(self) -> list[Json]:
         return [{"topic": self.topics.state}, {"topic": self.topics.bridge("cloud")}]
+
+    @property
+    def _in_touch(self) -> list[Json]:
+        return [*self._reachable, {"topic": self.topics.availability(self.id)}]
+
+    def _unless_ocpp(self) -> Component:
+        """Return what makes a control unavailable while an OCPP back end runs the charger."""
+        if self.view.get("control") is None:
+            return {}
+        topic = self.topics.field(self.id, "control")
+        runs: Component = {"topic": topic, "payload_available": "wallbox", "payload_not_available": "ocpp"}
+        return {"availability": [*self._in_touch, runs]}
 
     def _device(self) -> Component:
         told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
@@ -128,6 +140,8 @@ class ChargerDevice:
         component["state_topic"] = self.topics.field(self.id, row.key)
         if row.command is not None:
             component["command_topic"] = self.topics.command(self.id, row.key)
+            if row.command.blocked_by_ocpp:
+                component |= self._unless_ocpp()
         return COMPONENT_IDS[row.key], component | specifics(row, self.view)
 
     def _statistics(self, row: Field) -> tuple[str, Component]:
@@ -148,7 +162,8 @@ class ChargerDevice:
         word = button.word
         base = self._common("button", word, button.name, button.icon, button.category, enabled=button.enabled)
         press: Component = {"command_topic": self.topics.command(self.id, row.key), "payload_press": word}
-        return f"button_{word}", base | press | only_set(device_class=button.device_class)
+        blocked = self._unless_ocpp() if button.blocked_by_ocpp else {}
+        return f"button_{word}", base | press | only_set(device_class=button.device_class) | blocked
 
     def _commands(self) -> list[tuple[str, Component]]:
         """Return what tells of commands; also of those that fail because the cloud or the charger is away."""
