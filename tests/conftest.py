@@ -1,6 +1,7 @@
 """Fixtures that several test files use."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +19,25 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
+# where a shell runs the tests in the background, the programs that they start would not hear Ctrl-C either
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TESTS = Path(__file__).parent
+ORDER = ("faults", "integration", "end_to_end", "fuzz", "unit")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; then look at the diff")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow tests: at the end, the other processes would wait for one that has such a test left."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> tuple[bool, int]:
+    return item.get_closest_marker("slow") is None, ORDER.index(item.path.relative_to(TESTS).parts[0])
 
 
 @pytest.fixture

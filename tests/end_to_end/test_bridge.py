@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.conftest import OpenCloud, Run
-from tests.mosquitto import Broker, Watcher, eventually
+from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import most_in_a_minute, reads_of, writes_of
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Seen, Simulator, capture
@@ -79,7 +79,7 @@ def test_every_value_of_the_api_document(
         program = run(simulator.url, broker.port, mqtt={"protocol": protocol}, wallbox={"sign_in": sign_in})
         watcher.wait(f"wallbox/{ONE}/basic/wifiSignal")
         watcher.wait(f"wallbox/{ONE}/invented/tomorrow")
-        watcher.wait("wallbox/bridge/reads_last_hour", limit_s=5)
+        watcher.wait("wallbox/bridge/reads_last_hour")
         shown = watcher.last()
         expected = topics_of(document) | DERIVED
         assert {key: shown.get(f"wallbox/{ONE}/{key}") for key in expected} == expected
@@ -215,7 +215,7 @@ class TestTokens:
             watcher.wait(f"wallbox/{ONE}/locked", "1")
             path = "auth/token" if sign_in == "legacy" else "users/refresh-token"
             count = 2 if sign_in == "legacy" else 1
-            assert simulator.wait_for(lambda seen: answered(seen, path, count=count), 10)
+            assert simulator.wait_for(lambda seen: answered(seen, path, count=count), LIMIT_S)
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
             watcher.wait(f"wallbox/{ONE}/locked", "0")
             assert {one.status for one in simulator.requests if one.status is not None} == {200}
@@ -231,7 +231,7 @@ class TestTokens:
                 simulator.revoke_refresh_tokens()
             simulator.revoke_tokens()
             simulator.forget_requests()
-            assert simulator.wait_for(lambda seen: answered(seen, f"chargers/status/{ONE}", count=3), 10)
+            assert simulator.wait_for(lambda seen: answered(seen, f"chargers/status/{ONE}", count=3), LIMIT_S)
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
             assert json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)["status"] == "ok"
             assert len([one for one in simulator.requests if one.status == 401]) <= 3
@@ -259,7 +259,7 @@ class TestBroker:
     def test_absent_at_start(self, absent: Broker, cloud: OpenCloud, run: Run, protocol: str) -> None:
         simulator = cloud([ChargerSpec(id=ONE)])
         program = run(simulator.url, absent.port, mqtt={"protocol": protocol})
-        assert simulator.wait_for(lambda seen: answered(seen, "v2/charger"), 10)
+        assert simulator.wait_for(lambda seen: answered(seen, "v2/charger"), LIMIT_S)
         absent.start()
         with Watcher(absent.port) as watcher:
             watcher.wait(STATE, "online")
@@ -314,9 +314,9 @@ class TestBroker:
             watcher.wait(f"wallbox/{ONE}/locked", "1")
             simulator.fault(Fault(kind="delay", path="v2/charger/*", method="PUT", seconds=1.5))
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
-            assert simulator.wait_for(lambda seen: any(one.method == "PUT" for one in seen), 10)
+            assert simulator.wait_for(lambda seen: any(one.method == "PUT" for one in seen), LIMIT_S)
         broker.stop()
-        assert simulator.wait_for(lambda seen: any(one.method == "PUT" and one.status for one in seen), 10)
+        assert simulator.wait_for(lambda seen: any(one.method == "PUT" and one.status for one in seen), LIMIT_S)
         broker.start()
         with Watcher(broker.port) as watcher:
             assert json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)["status"] == "ok"
@@ -372,7 +372,7 @@ class TestStop:
     def test_without_a_broker(self, absent: Broker, cloud: OpenCloud, run: Run) -> None:
         simulator = cloud()
         program = run(simulator.url, absent.port)
-        assert simulator.wait_for(lambda seen: answered(seen, "v3/chargers/groups"), 10)
+        assert simulator.wait_for(lambda seen: answered(seen, "v3/chargers/groups"), LIMIT_S)
         assert program.stop() == 0
 
     def test_while_the_broker_is_away(self, broker: Broker, cloud: OpenCloud, run: Run) -> None:
@@ -404,7 +404,7 @@ class TestStop:
         simulator = cloud([ChargerSpec(id=ONE)])
         simulator.fault(Fault(kind="hang", path=path, count=None))
         program = run(simulator.url, broker.port, wallbox={"timeout": 60})
-        assert simulator.wait_for(lambda seen: any(one.path.startswith(path[:-1]) for one in seen), 10)
+        assert simulator.wait_for(lambda seen: any(one.path.startswith(path[:-1]) for one in seen), LIMIT_S)
         with Watcher(broker.port) as watcher:
             watcher.wait(STATE, "online")
         assert program.stop() == 0
@@ -418,7 +418,7 @@ class TestStop:
             watcher.wait(f"wallbox/{ONE}/locked", "1")
             simulator.fault(Fault(kind="hang", path="v2/charger/*", method="PUT", effect=True))
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
-            assert simulator.wait_for(lambda seen: any(one.method == "PUT" for one in seen), 10)
+            assert simulator.wait_for(lambda seen: any(one.method == "PUT" for one in seen), LIMIT_S)
             watcher.publish(f"wallbox/{ONE}/max_charging_current/set", "16")
             watcher.publish(f"wallbox/{ONE}/name/set", "A")
             watcher.publish(f"wallbox/{ONE}/nonsense/set", "1")
@@ -461,7 +461,7 @@ class TestBudget:
                     watcher.publish(f"wallbox/{ONE + 1}/locked/set", str(number % 2))
                 watcher.publish("wallbox/bridge/refresh/set", "")
                 if round_number < 2:
-                    assert simulator.wait_for(lambda seen: len(reads_of(seen)) >= 4, 10)
+                    assert simulator.wait_for(lambda seen: len(reads_of(seen)) >= 4, LIMIT_S)
                 if round_number % 2:
                     program.kill()
                 else:

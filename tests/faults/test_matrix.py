@@ -27,7 +27,7 @@ import pytest
 
 from tests.faults.harness import BROKER_PASSWORD, PASSWORD, SECRET, Harness, Options, passwords
 from tests.faults.proxy import Proxy
-from tests.mosquitto import Watcher, eventually
+from tests.mosquitto import LIMIT_S, Watcher, eventually
 from tests.stub_cloud import StubCloud
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.simulator import EMAIL, Fault
@@ -310,7 +310,7 @@ def back_empty(harness: Harness) -> None:
 
 def half_open(harness: Harness) -> None:
     harness.broker.freeze(frozen=True)
-    harness.says("not connected to the broker|Keep alive", 20)
+    harness.says("not connected to the broker|Keep alive")
 
 
 def thaw(harness: Harness) -> None:
@@ -327,7 +327,7 @@ def twin(harness: Harness) -> None:
     """Somebody uses our client id, and comes back each time that we push them out."""
     harness.twin = Watcher(harness.broker.port, client_id="wallbox2mqtt")
     harness.twin.__enter__()
-    harness.says("another client uses the same client id", 20)
+    harness.says("another client uses the same client id", 60)
 
 
 def twin_leaves(harness: Harness) -> None:
@@ -542,7 +542,7 @@ def test_results_wait_for_the_broker(tmp_path: Path) -> None:
         for method in ("PUT", "POST"):
             harness.cloud.fault(Fault(kind="delay", seconds=0.7, method=method, count=None))
         asked = harness.ask()
-        assert harness.cloud.wait_for(lambda seen: any(one.method != "GET" for one in seen), 5)
+        assert harness.cloud.wait_for(lambda seen: any(one.method != "GET" for one in seen), LIMIT_S)
         harness.proxy.answer = lambda _: b""
         harness.proxy.cut()
         harness.says("not connected to the broker")

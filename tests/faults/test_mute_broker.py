@@ -26,6 +26,7 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
         yield harness
 
 
+@pytest.mark.slow
 def test_one_that_falls_silent_is_left_and_found_again(harness: Harness) -> None:
     with StubBroker() as broker:
         harness.settings |= {"MQTT__PORT": str(broker.port), "MQTT__KEEPALIVE": "5"}
@@ -43,6 +44,7 @@ def test_one_that_falls_silent_is_left_and_found_again(harness: Harness) -> None
         assert harness.lives()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause_s", [MAX_AGE_S + 2])
 def test_a_command_of_before_a_pause_is_too_old(harness: Harness, pause_s: float) -> None:
     """It waits in the socket, and arrives when the process goes on."""

@@ -188,7 +188,7 @@ class TestTimes:
             assert job.next_run is not None
             job.next_run -= timedelta(seconds=jump_s)
         clock.jump(jump_s)
-        eventually(lambda: not set(old) & set(scheduler.jobs), "the timetable begins anew", 5)
+        eventually(lambda: not set(old) & set(scheduler.jobs), "the timetable begins anew")
         soon = datetime.now() + timedelta(seconds=70)  # noqa: DTZ005 - as schedule has it
         assert all(job.next_run is not None and job.next_run < soon for job in scheduler.jobs)
 
@@ -196,7 +196,7 @@ class TestTimes:
         harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
         harness.cloud.forget_requests()
-        assert harness.cloud.wait_for(lambda seen: len(seen) >= 10, 10)
+        assert harness.cloud.wait_for(lambda seen: len(seen) >= 10, LIMIT_S)
         times = [one.at for one in harness.cloud.requests]
         # the first of them may still be the one that did not have to wait; a second is 50 ms, the machine's 5 count
         assert (times[-1] - times[1]) / (len(times) - 2) >= 4.9
@@ -207,9 +207,9 @@ class TestTimes:
         harness = make(JumpyClock(SPEED))
         watcher.wait("wallbox/bridge/cloud", "online")
         harness.cloud.forget_requests()
-        assert harness.cloud.wait_for(lambda seen: len(reads_of(seen)) >= 10, 10)
+        assert harness.cloud.wait_for(lambda seen: len(reads_of(seen)) >= 10, LIMIT_S)
         times = [one.at for one in reads_of(harness.cloud.requests)]
-        assert 4.9 <= (times[-1] - times[1]) / (len(times) - 2) < 8
+        assert 4.9 <= (times[-1] - times[1]) / (len(times) - 2) < 20
 
     def test_a_refused_pace_is_told(self, make: Make, watcher: Watcher) -> None:
         harness = make(settings=Settings(reads_per_minute=3, writes_per_minute=None))
@@ -297,6 +297,7 @@ class TestAnnouncing:
         watcher.wait("wallbox/bridge/health")
         assert watcher.of(f"wallbox/{ONE}/status") == []
 
+    @pytest.mark.slow
     def test_a_birth_survives_a_new_timetable(self, make: Make, watcher: Watcher, clock: FakeClock) -> None:
         make(clock)
         watcher.wait("wallbox/bridge/cloud", "online")
@@ -306,7 +307,7 @@ class TestAnnouncing:
         watcher.publish("homeassistant/status", "online")
         watcher.wait("homeassistant/status", "online")
         clock.jump(-3600)
-        watcher.wait(f"wallbox/{ONE}/status", limit_s=20)
+        watcher.wait(f"wallbox/{ONE}/status", limit_s=LIMIT_S)
 
     @pytest.mark.slow
     def test_over_a_slow_link_main_goes_on_meanwhile(self, broker: Broker, make: Make, watcher: Watcher) -> None:
@@ -324,9 +325,9 @@ class TestAnnouncing:
             watcher.wait(f"wallbox/{ONE}/status")
             watcher.publish(f"wallbox/{ONE}/locked/set", "0")
             assert harness.cloud.wait_for(lambda seen: any(one.method == "PUT" for one in seen), LIMIT_S)
-            assert len(watcher.heard) < 500
-            watcher.wait(f"wallbox/{ONE}/locked/result")
             assert len(watcher.heard) < 1000
+            watcher.wait(f"wallbox/{ONE}/locked/result")
+            assert len(watcher.heard) < 1200
             everything = {f"wallbox/{charger}/{name}" for charger in chargers for name in ("status", "locked")}
             watcher.wait_for(lambda _: everything <= watcher.last().keys(), "all again")
             watcher.wait(f"wallbox/{ONE}/locked", "0")
@@ -427,7 +428,7 @@ class HeldClock(FastClock):
             self.answered.wait(LIMIT_S)
         if name == "harness" and not self.answered.is_set() and self.taken_out():
             self.answered.set()
-            eventually(self.done, "the writer has done with it", 4)
+            eventually(self.done, "the writer has done with it")
         return super().monotonic()
 
 

@@ -71,12 +71,14 @@ def test_a_port_of_websockets(why: Why) -> None:
         assert "mqtt.transport: websockets" in why(port)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["closes", "is silent"])
 def test_an_old_broker(why: Why, behaviour: Literal["closes", "is silent"]) -> None:
     with StubBroker(Temper(only_3_1_1=behaviour)) as broker:
         assert why(broker.port) == "the broker answers MQTT 3.1.1 and not 5: set mqtt.protocol: 3.1.1"
 
 
+@pytest.mark.slow
 def test_nobody_knows_what_it_is(why: Why) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert why(server.getsockname()[1]) == CANDIDATES

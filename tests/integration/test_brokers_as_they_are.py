@@ -71,6 +71,7 @@ class TestLimits:
 
 
 class TestRefusedSubscriptions:
+    @pytest.mark.slow
     def test_are_asked_for_again(self, make: Open, protocol: Protocol) -> None:
         with StubBroker(Temper(refuses=lambda name: name == "w/+/set")) as broker:
             connection = make(broker.port, protocol=protocol)
@@ -89,6 +90,7 @@ class TestRefusedSubscriptions:
 
 
 class TestRefusedMessages:
+    @pytest.mark.slow
     def test_come_when_they_may(self, make: Open) -> None:
         """An access list that forbids, and is then mended."""
         with StubBroker(Temper(refuses=lambda name: name == "w/1/locked")) as broker:
@@ -115,7 +117,7 @@ class TestRefusedMessages:
             connection.next(Connected)
             for name in ("w/1/a", topic, "w/1/b"):
                 connection.mqtt.show(name, "x" * 300 if name == topic else "1")
-            eventually(lambda: {"w/1/a", "w/1/b", STATE} <= broker.stored.keys(), "the rest is served", 20)
+            eventually(lambda: {"w/1/a", "w/1/b", STATE} <= broker.stored.keys(), "the rest is served")
             ends = [event for event in connection.ends if event.twin]
             assert ends == []
             assert broker.connects <= 4
@@ -132,6 +134,7 @@ class TestSeveral:
             connection.next(Connected)
             eventually(lambda: STATE in second.stored, "the other one serves")
 
+    @pytest.mark.slow
     def test_one_that_says_nothing_is_left_after_ten_seconds(self, make: Open) -> None:
         with socket.create_server(("127.0.0.1", 0)) as mute, StubBroker() as second:
             hosts = f"127.0.0.1:{mute.getsockname()[1]},127.0.0.1:{second.port}"

@@ -12,6 +12,7 @@ from tests.mosquitto import find_mosquitto, free_port
 pytestmark = pytest.mark.broker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speed", ["20", "100000"])
 def test_shows_a_car_that_charges_and_ends_by_itself(tmp_path: Path, speed: str) -> None:
     find_mosquitto()

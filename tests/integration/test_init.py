@@ -260,6 +260,7 @@ class TestAtATerminal:
         assert done.code == 0, done.out
         assert load(tmp_path / "config.yaml", {}).wallbox.password.reveal() == PASSWORD
 
+    @pytest.mark.slow
     def test_offers_tls_and_what_else_can_be_done(self, environ: dict[str, str], tmp_path: Path) -> None:
         file = tmp_path / "config.yaml"
         with socket.create_server(("127.0.0.1", 0)) as silent:  # as a port for TLS is to who speaks plainly

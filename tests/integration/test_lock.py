@@ -3,11 +3,14 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.command import environment, run, with_account
 from wallbox2mqtt.simulator import EMAIL, Simulator
 from wallbox2mqtt.storage import Storage
 
 
+@pytest.mark.slow
 def test_the_second_process_waits_and_says_why_it_does_not_run(tmp_path: Path) -> None:
     with Simulator() as cloud:
         environ = with_account(environment(cloud, tmp_path), 1)

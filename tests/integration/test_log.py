@@ -62,6 +62,7 @@ def test_lines_arrive_and_are_not_retained(
         assert not later.of("w/bridge/log")
 
 
+@pytest.mark.slow
 def test_nothing_is_repeated_each_poll(
     broker: Broker, run: Callable[[Simulator], App], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.fakes import Caller, FakeClock
+from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.simulator import MOVES, ChargerSpec, Fault, Settings, Simulator, serve_forever
 from wallbox2mqtt.simulator.control import Control
@@ -133,7 +134,7 @@ class TestFaults:
 
         thread = threading.Thread(target=hang)
         thread.start()
-        assert cloud.wait_for(lambda seen: seen[-1].method == "PUT", 5)
+        assert cloud.wait_for(lambda seen: seen[-1].method == "PUT", LIMIT_S)
         assert cloud.requests[-1].status is None
         cloud.stop()
         thread.join(5)

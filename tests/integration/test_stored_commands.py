@@ -57,6 +57,7 @@ def test_mosquitto_marks_them_and_live_ones_count_at_once(broker: Broker, make: 
         assert watcher.of("w/bridge/state") == ["online"], "once a connection"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replay_s", [0.2, 1.0])
 def test_unmarked_ones_never_count(make: Open, protocol: Protocol, replay_s: float) -> None:
     with StubBroker(Temper(flags=False, obeys=False, replay_s=replay_s)) as broker:

@@ -79,6 +79,7 @@ def test_a_dead_worker_ends_the_program_though_it_says_nothing() -> None:
     harness.close()
 
 
+@pytest.mark.slow
 def test_where_main_does_not_end_the_program_it_is_left_after_last_words() -> None:
     said: list[str] = []
     harness = Harness(Work(), lambda: said.append("offline"))
@@ -89,6 +90,7 @@ def test_where_main_does_not_end_the_program_it_is_left_after_last_words() -> No
     harness.close()
 
 
+@pytest.mark.slow
 def test_a_stuck_main_is_left_even_where_last_words_hang() -> None:
     harness = Harness(Work(), lambda: time.sleep(30))
     harness.dog.main.beat(SHORT_S)
