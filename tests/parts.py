@@ -80,8 +80,11 @@ class Parts:
         )
         self.directory = directory
         store = Storage(directory, "account")
-        account = Account(config.wallbox, clock, store, new_sender=lambda: SimulatorSender(cloud))
-        bridge = Bridge(config, account, Topics("w"), clock=clock, store=store, publisher=self, listener=listener)
+        self.config = config
+        self.account = account = Account(config.wallbox, clock, store, new_sender=lambda: SimulatorSender(cloud))
+        self.whole = bridge = Bridge(
+            config, account, Topics("w"), clock=clock, store=store, publisher=self, listener=listener
+        )
         self.states, self.bridge, self.shared, self.pace = bridge.states, bridge.status, bridge.shared, bridge.backoff
         self.reader, self.writer, self.command_handler = bridge.reader, bridge.writer, bridge.command_handler
         self.tokens, self.reads, self.writes = self.shared.tokens, self.shared.reads, self.shared.writes

@@ -137,7 +137,7 @@ def start(door: FakeDoor, clock: FakeClock, store: Storage) -> Start:
     """Start a TokenManager, the first or another one over the same files."""
 
     def begin(sign_in: str = "auto", password: str = PASSWORD, spread: float = 0.0) -> TokenManager:
-        return TokenManager(door, clock, store, sign_in, Secret(password), lambda: spread)
+        return TokenManager(door, clock, store, sign_in, Secret(password), spread=lambda: spread)
 
     return begin
 
@@ -621,6 +621,36 @@ def test_a_new_password_is_tried_at_once(start: Start, door: FakeDoor) -> None:
     assert manager.token().reveal()
     assert door.passwords == ["an0ther-one"]
     assert start(password="an0ther-one").wait_s() == 0  # noqa: S106 - of nobody
+
+
+@pytest.mark.parametrize(
+    ("in_file", "refusals", "asked", "used"),
+    [
+        pytest.param("an0ther-one", 1, 2, ["an0ther-one"], id="another one that is right"),
+        pytest.param("an0ther-one", 2, 2, ["an0ther-one"], id="another one that is wrong"),
+        pytest.param(PASSWORD, 1, 1, [], id="the same"),
+        pytest.param(None, 1, 1, [], id="none that can be read"),
+    ],
+)
+def test_the_passwords_file_is_read_again_before_a_refusal_counts(  # noqa: PLR0913, PLR0917 - fixtures, and a table
+    clock: FakeClock, door: FakeDoor, store: Storage, in_file: str | None, refusals: int, asked: int, used: list[str]
+) -> None:
+    newest = None if in_file is None else Secret(in_file)
+    manager = TokenManager(door, clock, store, "auto", Secret(PASSWORD), newest_password=lambda: newest)
+    door.failures["modern"] = [unauthorized() for _ in range(refusals)]
+    is_let_in = refusals < asked
+    with contextlib.nullcontext() if is_let_in else pytest.raises(AuthError):
+        manager.token()
+    assert (len(door.asked), door.passwords, manager.wait_s()) == (asked, used, 0 if is_let_in else 60)
+
+
+def test_the_same_password_again_does_not_shorten_the_wait(start: Start, door: FakeDoor) -> None:
+    door.always["modern"] = unauthorized()
+    manager = start()
+    with pytest.raises(AuthError):
+        manager.token()
+    manager.set_password(Secret(PASSWORD))
+    assert (manager.wait_s(), door.passwords) == (60, [])
 
 
 @pytest.mark.parametrize("status", [401, 403])

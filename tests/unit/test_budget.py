@@ -45,6 +45,18 @@ def spend(budget: Budget, times: int = 1) -> int:
     return times
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 7), (7, 2), (5, 0.5), (0.5, 5)])
+def test_another_budget_counts_the_requests_of_the_last_minute(
+    clock: FakeClock, store: Storage, before: float, after: float
+) -> None:
+    budget = Budget("writes", before, clock, store)
+    sent = spend(budget, 99)
+    budget.set_per_minute(after)
+    assert (budget.per_minute, spend(budget, 99)) == (after, max(0, budget.slots - sent))
+    clock.advance(budget.window_s + 1)
+    assert spend(budget, 99) == budget.slots
+
+
 @pytest.mark.parametrize(
     ("per_minute", "slots", "window_s", "interval_s"),
     [

@@ -61,6 +61,20 @@ def test_a_configured_number_is_kept_to(clock: FakeClock, store: Storage) -> Non
     assert rate.last_refusal == clock.wall()
 
 
+def test_from_auto_to_a_number_and_back_while_it_runs(account: Account) -> None:
+    account.run(PROBATION_S + 600)
+    assert account.pace == 2
+    account.rate.configure(0.5)
+    assert (account.pace, account.budget.window_s, account.rate.is_auto, account.rate.next_try) == (
+        0.5,
+        120,
+        False,
+        None,
+    )
+    account.rate.configure("auto")
+    assert (account.pace, account.budget.slots, account.rate.is_auto) == (2, 2, True)
+
+
 def test_two_and_three_are_tried_after_six_hours_each(account: Account) -> None:
     account.run(PROBATION_S)
     assert account.pace == 1

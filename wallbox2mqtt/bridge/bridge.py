@@ -21,7 +21,7 @@ from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.backoff import Backoff
-from wallbox2mqtt.config import Config
+from wallbox2mqtt.config import Config, WallboxConfig
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
@@ -79,16 +79,27 @@ class Bridge:
         client = account.client()
         self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
         self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
-        write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
+        self._write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
         self.writer = Writer(
             self.shared,
             account.client(),
-            write_backoff,
+            self._write_backoff,
             unlock_before_resume=commands.unlock_before_resume,
         )
         self.command_handler = CommandHandler(
             self.shared, topics, self.reader, self.allowed, accept_retained=commands.accept_retained
         )
+
+    def set_budgets(self, config: WallboxConfig) -> None:
+        """Keep to these budgets from now on; the requests of the last minute count."""
+        reads, writes = self.shared.reads, self.shared.writes
+        self.shared.rate.configure(config.reads_per_minute)
+        writes.set_per_minute(config.writes_per_minute)
+        self.backoff.set_budget_interval(reads.interval_s)
+        self._write_backoff.set_budget_interval(writes.interval_s)
+        self.status_reads.set_per_minute(config.status_writes_per_minute)
+        self.shared.queue.set_budget(writes.slots, writes.window_s)
+        self.reader.poke()
 
     def _is_charging(self, charger_id: int) -> bool:
         return self.states.value(charger_id, "charging") is True

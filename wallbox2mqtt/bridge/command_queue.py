@@ -99,6 +99,12 @@ class CommandQueue:
         with self._condition:
             return sum(1 for _ in self._all(Stage.UNREAD, Stage.READING, Stage.READY))
 
+    def set_budget(self, slots: int, window_s: float) -> None:
+        """Spread values over so many writes in each ``window_s`` from now on."""
+        with self._condition:
+            self._debounce.set_budget(slots, window_s)
+            self._wake()
+
     def _all(self, *stages: Stage) -> Iterator[QueuedCommand]:
         return (command for stage in stages for commands in self._stages[stage].values() for command in commands)
 

@@ -50,14 +50,18 @@ class StatusReads:
         self._registry, self._planner = shared.registry, shared.planner
         self._tokens, self._writes, self._clock = shared.tokens, shared.writes, shared.clock
         self._cloud, self._storage = cloud, store
-        possible = max(0, self._writes.slots - FREE_FOR_COMMANDS) if self._writes.window_s <= MINUTE_S else 0
-        self._most = min(per_minute, possible)
+        self.set_per_minute(per_minute)
         self._last = -math.inf
         self._last_of: dict[int, float] = {}
         kept = store.read(_FILE)
         self._off_until = self._restored(kept.get("off"), age_s(kept, self._clock.wall()))
         # fixed, or what is told would change by a second now and then
         self._offset = self._clock.wall() - self._clock.monotonic()
+
+    def set_per_minute(self, per_minute: int) -> None:
+        """Send so many a minute at most from now on, as far as the budget of writes has them."""
+        possible = max(0, self._writes.slots - FREE_FOR_COMMANDS) if self._writes.window_s <= MINUTE_S else 0
+        self._most = min(per_minute, possible)
 
     def _restored(self, off: Json, age: float) -> dict[int, float]:
         items = off if isinstance(off, dict) else {}
@@ -89,17 +93,17 @@ class StatusReads:
             interval_s: between reads.
 
         """
-        if not self.per_minute or len(self._queue) or self._tokens.wait_s() > 0 or self._tokens.spends_a_write():
+        each = self.per_minute  # main may set another one meanwhile
+        if not each or len(self._queue) or self._tokens.wait_s() > 0 or self._tokens.spends_a_write():
             return math.inf
-        if (wait := self._wait_s(read_begun, interval_s)) > 0:
+        if (wait := self._wait_s(read_begun, interval_s, MINUTE_S / each)) > 0:
             return wait
         if (charger_id := self._most_wanted()) is None:
             return math.inf
         self._read(charger_id)
         return 0.0
 
-    def _wait_s(self, read_begun: float, interval_s: float) -> float:
-        each_s = MINUTE_S / self._most
+    def _wait_s(self, read_begun: float, interval_s: float, each_s: float) -> float:
         between = max(1, round(interval_s / each_s))
         due = max(max(read_begun, self._last) + interval_s / (between + 1), self._last + each_s)
         return max(due - self._clock.monotonic(), self._writes.ready_in_s(FREE_FOR_COMMANDS))

@@ -10,7 +10,7 @@ from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.read_rate import MOST, ReadRate
 from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status
 from wallbox2mqtt.cloud.transport import Sender, Transport
-from wallbox2mqtt.config import WallboxConfig
+from wallbox2mqtt.config import PasswordFile, WallboxConfig
 from wallbox2mqtt.storage import Storage
 
 
@@ -42,7 +42,9 @@ class Account:
         self.writes = Budget("writes", config.writes_per_minute, clock, store)
         self.clock_check = ClockCheck(clock)
         source = token_source or self.sign_in_client()
-        self.tokens = TokenManager(source, clock, store, config.sign_in, config.password)
+        self.password_file = PasswordFile(config.password_file, config.password)
+        newest = self.password_file.newest
+        self.tokens = TokenManager(source, clock, store, config.sign_in, config.password, newest_password=newest)
 
     def client(self) -> CloudClient:
         """Return a client for one more thread, with a connection of its own."""

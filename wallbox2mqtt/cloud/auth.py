@@ -63,17 +63,31 @@ class TokenSource(Protocol):
 class TokenManager:
     """Hands out a token that is good now. One renewal happens however many threads ask."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two are for tests and for passwords in files
         self,
         source: TokenSource,
         clock: Clock,
         storage: Storage,
         sign_in: str,
         password: Secret,
+        *,
         spread: Callable[[], float] = random.random,
+        newest_password: Callable[[], Secret | None] = lambda: None,
     ) -> None:
-        """Restore the token of the last run; ``spread``: 0 to 1, what spreads the waits of many bridges."""
+        """Restore the token of the last run.
+
+        Args:
+            source: makes the requests.
+            clock: for ages.
+            storage: where the token is kept.
+            sign_in: as configured.
+            password: of the account.
+            spread: 0 to 1, what spreads the waits of many bridges.
+            newest_password: what the password's file holds now; None where there is none that can be read.
+
+        """
         self._source, self._clock, self._storage = source, clock, storage
+        self._newest_password = newest_password
         self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
         self._password = password
         self._lock = WatchedLock()
@@ -112,10 +126,18 @@ class TokenManager:
     def set_password(self, password: Secret) -> None:
         """Sign in with this password from now on; refusals of the one before do not count."""
         with self._lock:
-            self._password = password
-            self._source.set_password(password)
-            self._refused.succeeded()
-            self._keep()
+            self._use(password)
+
+    def _use(self, password: Secret) -> bool:
+        """Take a password; return whether it is another one."""
+        if password == self._password:
+            return False
+        HIDDEN.keep(password.reveal())
+        self._password = password
+        self._source.set_password(password)
+        self._refused.succeeded()
+        self._keep()
+        return True
 
     def unauthorized(self, token: Secret, *, by_read: bool = True) -> None:
         """Record that the cloud answered 401 to this token; a newer one stays.
@@ -216,11 +238,14 @@ class TokenManager:
         self._trouble.ended()
         return renewed
 
-    def _signed_in(self) -> Grant:
+    def _signed_in(self, *, is_newest: bool = False) -> Grant:
         for _ in self._ways:
             try:
                 return self._granted(self._source.sign_in(self.way), self.way, "password")
             except UnauthorizedError as error:
+                if not is_newest and (newest := self._newest_password()) is not None and self._use(newest):
+                    _LOG.info("refused, but the password's file has another one by now: signing in with that")
+                    return self._signed_in(is_newest=True)
                 self._refused.failed()
                 self._keep()
                 msg = f"the cloud refused the credentials (sign-in {self.way}): check e-mail and password"

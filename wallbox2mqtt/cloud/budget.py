@@ -36,10 +36,10 @@ class Budget:
         """Restore the requests of the last minute before this start; ``most``: what it may be set to later."""
         self._name, self._clock, self._journal = name, clock, Journal(name, store)
         self._lock = threading.Lock()
-        self.set_per_minute(per_minute)
-        self._most = max(most, self.slots)
+        self._most = most
         self._running = 0
-        self._ends: deque[float] = deque(maxlen=self._most)
+        self._ends: deque[float] = deque(maxlen=most)
+        self.set_per_minute(per_minute)
         self._minutes: deque[tuple[int, int]] = deque()
         self.total = 0
         self._restore()
@@ -47,8 +47,12 @@ class Budget:
     def set_per_minute(self, per_minute: float) -> None:
         """Allow so many requests a minute from now on; those of the last minute count."""
         with self._lock:
+            self.per_minute = per_minute
             self.slots = max(1, int(per_minute))
             self.window_s = MINUTE_S if per_minute >= 1 else MINUTE_S / per_minute
+            if self.slots > self._most:
+                self._most = self.slots
+                self._ends = deque(self._ends, maxlen=self._most)
 
     @property
     def interval_s(self) -> float:

@@ -43,9 +43,7 @@ class ReadRate:
             store: where it is kept.
 
         """
-        self.is_auto = per_minute == "auto"
-        self._most = _most_used(wish_s) if self.is_auto else 1
-        self._budget, self._clock, self._storage = budget, clock, store
+        self._wish_s, self._budget, self._clock, self._storage = wish_s, budget, clock, store
         self._lock = threading.Lock()
         self._pace = self._proven = 1
         # fixed, or what is told would change by a second now and then
@@ -54,12 +52,17 @@ class ReadRate:
         self._quiet_since = self._hold_until = self._saved = clock.monotonic()
         self._last_refusal: float | None = None
         self.is_shared = False
-        if per_minute != "auto":
-            self.per_minute: float = per_minute
-            return
-        self._restore(store.read(_FILE))
-        self.per_minute = self._pace
-        budget.set_per_minute(self._pace)
+        self.configure(per_minute)
+
+    def configure(self, per_minute: float | Literal["auto"]) -> None:
+        """Keep to this pace from now on, or begin to find it out where the last time ended."""
+        with self._lock:
+            self.is_auto = per_minute == "auto"
+            self._most = _most_used(self._wish_s) if self.is_auto else 1
+            if per_minute == "auto":
+                self._restore(self._storage.read(_FILE))
+            self.per_minute: float = self._pace if per_minute == "auto" else per_minute
+            self._budget.set_per_minute(self.per_minute)
 
     @property
     def cap(self) -> int | None:

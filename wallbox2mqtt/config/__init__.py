@@ -11,6 +11,7 @@ from wallbox2mqtt.config.model import (
     TlsConfig,
     WallboxConfig,
 )
+from wallbox2mqtt.config.password_file import PasswordFile
 from wallbox2mqtt.config.schema import schema
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HomeAssistantConfig",
     "LogConfig",
     "MqttConfig",
+    "PasswordFile",
     "Secret",
     "TlsConfig",
     "WallboxConfig",

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from wallbox2mqtt.config.keys import KEYS, PREFIX, Key
-from wallbox2mqtt.config.model import Config, Secret
+from wallbox2mqtt.config.model import Config
+from wallbox2mqtt.config.password_file import read_password, without_line_end
 from wallbox2mqtt.config.yaml import YamlError, parse
 from wallbox2mqtt.errors import ConfigError
 
@@ -191,7 +192,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterat
 
 def _from_variable(key: Key, text: str) -> object:
     """Return the value of a variable: YAML, but text as it is, or a password like ``a: b #1`` would not survive."""
-    text = _without_line_end(text)
+    text = without_line_end(text)
     if not text or (key.nullable and text in {"null", "~"}):
         return None
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
@@ -206,11 +207,6 @@ def _from_variable(key: Key, text: str) -> object:
     return text if key.is_text and not isinstance(value, str) else value
 
 
-def _without_line_end(text: str) -> str:
-    """Return a text without the line end that editors and ``echo`` add; others may be meant."""
-    return re.sub(r"\r?\n\Z", "", text)
-
-
 def _read_password_file(section: str, values: dict[str, object], sources: Mapping[str, str]) -> None:
     password, file = f"{section}.password", f"{section}.password_file"
     path = values.get(file)
@@ -219,20 +215,11 @@ def _read_password_file(section: str, values: dict[str, object], sources: Mappin
     if values.get(password) is not None:
         message = f"{sources[password]}: found {sources[file]} as well; accepted is one of the two"
         raise ConfigError(message)
-    text = ""
     try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        reason = error.strerror
-    except UnicodeDecodeError:
-        reason = "not UTF-8"
-    else:
-        reason = "empty"
-    text = _without_line_end(text)
-    if not text:
-        message = f"{sources[file]}: {path}: {reason}; accepted is a file that holds the password in UTF-8"
-        raise ConfigError(message)
-    values[password] = Secret(text)
+        values[password] = read_password(path)
+    except ValueError as error:
+        message = f"{sources[file]}: {path}: {error}; accepted is a file that holds the password in UTF-8"
+        raise ConfigError(message) from None
 
 
 def _lacking(values: Mapping[str, object], file: Path | None) -> Iterator[str]:

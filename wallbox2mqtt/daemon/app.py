@@ -20,11 +20,11 @@ from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
-from wallbox2mqtt.daemon.reload import PASSWORDS, changed_keys, tell
+from wallbox2mqtt.daemon.reload import Reloader
 from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
-from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError, ConfigError
+from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError
 from wallbox2mqtt.history import Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
@@ -88,7 +88,6 @@ class App:
 
         """
         self._config, self._clock = config, clock
-        self._latest = config
         self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit | _Reload] = Inbox()
         self._exit: _Exit | None = None
         self._scheduler = Scheduler(clock)
@@ -115,6 +114,7 @@ class App:
         self._health = self._new_health(store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account))
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._say_offline)
         self._broker_events = self._new_broker_events()
+        self._reloader = Reloader(config, account, parts, self._mqtt)
         self._reports = Reports(config, parts, self._topics, self._mqtt, self._events.dropped, clock)
 
     def _new_announcer(self, ranges: Ranges, allowed: frozenset[str]) -> Announcer:
@@ -202,22 +202,6 @@ class App:
         """Read the configuration again soon; may be called from a signal handler."""
         self._events.put(_Reload(load))
 
-    def _reload(self, load: Callable[[], Config]) -> None:
-        try:
-            new = load()
-        except ConfigError as error:
-            _LOG.error("the configuration that was read again is wrong, the old one stays in use error=%r", str(error))
-            return
-        changed = changed_keys(self._latest, new)
-        if "wallbox.password" in changed:
-            self._shared.tokens.set_password(new.wallbox.password)
-            self._shared.queue.poke()
-        if PASSWORDS & set(changed):
-            self._mqtt.set_credentials(new.mqtt.username, new.mqtt.password)
-        logging.getLogger().setLevel(new.log.level.upper())
-        self._latest = new
-        tell(changed)
-
     def run(self) -> int:
         """Run until stopped; return the exit code."""
         self._reports.start()
@@ -258,6 +242,7 @@ class App:
     def _look_around(self) -> None:
         """Each second: commands that wait for a first reading, and who watches over the threads."""
         self._command_handler.look_again()
+        self._reloader.look()
         self._recorder.look()
         self._announcer.look()
         self._reports.info(self._interval_s)
@@ -292,7 +277,8 @@ class App:
                 self._forget(event.gone, "the charger is gone from the account")
                 self._command_handler.look_again()
             case _Reload():
-                self._reload(event.load)
+                if self._reloader.reload(event.load):
+                    self._reports.info(self._interval_s)
             case _Exit():
                 pass  # it was taken note of when it was said
             case _:

@@ -68,7 +68,7 @@ class Reports:
             pace=_plain(rate.per_minute),
             next_try=_time(rate.next_try),
             last_refusal=_time(rate.last_refusal),
-            writes_per_minute=_plain(self._config.wallbox.writes_per_minute),
+            writes_per_minute=_plain(self._shared.writes.per_minute),
             status_writes=status_reads.per_minute,
             status_writes_again=_time(status_reads.again_at),
             interval_s=_plain(round(interval_s, 3)),
