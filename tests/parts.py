@@ -91,6 +91,7 @@ class Parts:
         self.registry, self.planner = self.shared.registry, self.shared.planner
         self.queue, self.results = self.shared.queue, self.shared.results
         self.status_reads = bridge.status_reads
+        self.reasons = bridge.reasons
         self._ticked = clock.monotonic()
 
     def show(self, topic: str, payload: str) -> None:

@@ -164,7 +164,9 @@ def test_no_state_without_a_number(nothing: Json) -> None:
 def test_the_states_are_those_of_the_contract() -> None:
     assert set(STATUS_TEXTS) == {text for _, text, *_ in STATES} | {"Unknown"}
     assert {0, 5} == OUT_OF_TOUCH
-    locked = Status("Locked - Car connected", car_connected=True, charging=False, charging_enabled=False, evcc="B")
+    locked = Status(
+        "Locked - Car connected", car_connected=True, charging=False, charging_enabled=False, evcc="B", why="locked"
+    )
     assert status_of(210) == locked
 
 

@@ -17,11 +17,12 @@ from wallbox2mqtt.bridge.history_reads import HistoryReads, Page, PageRead
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.zones import zone_of
 from wallbox2mqtt.cloud.documents import read_detail
 from wallbox2mqtt.errors import CloudError, RequestRefusedError, ServerError
 from wallbox2mqtt.history import Recorder
 from wallbox2mqtt.history.entries import read_page
-from wallbox2mqtt.history.fields import month_start, zone_of
+from wallbox2mqtt.history.fields import month_start
 from wallbox2mqtt.history.ledger import Event, Ledger, Reading, step
 from wallbox2mqtt.history.saved import ledger_from, to_json
 from wallbox2mqtt.history.schedule import daily_after

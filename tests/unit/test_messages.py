@@ -145,9 +145,8 @@ def sent_by_home_assistant(component: Mapping[str, Any]) -> list[str]:
 def test_every_topic_is_there_and_every_command_is_understood(model: str) -> None:
     allowed = frozenset({ALLOW_FACTORY_RESET})
     announcement, view = announced(model, {"software/updateAvailable": True, "icp_max_current": 16}, allowed)
-    topics = {
-        TOPICS.field(ID, key) for key in (*view, "availability", "event/command", "event/session", "last_problem")
-    }
+    told = ("availability", "event/command", "event/session", "last_problem", "why", "why/code")
+    topics = {TOPICS.field(ID, key) for key in (*view, *told)}
     for name, component in announcement.components.items():
         assert component.get("state_topic") in {None, *topics}
         for text in sent_by_home_assistant(component):
@@ -225,9 +224,9 @@ def test_who_runs_a_charger_is_shown_where_it_is_not_the_vendor() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_charger_has_few_everyday_entities(model: str) -> None:
-    """With the one that follows from reasons there are at most 32."""
+    """There are at most 32."""
     parts = entities(announced(model)[0].components)
-    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32 - 1
+    assert sum(part.get("enabled_by_default", True) for part in parts.values()) <= 32
 
 
 @pytest.mark.parametrize(
@@ -313,6 +312,14 @@ def test_each_event_of_a_session_triggers_automations() -> None:
             "value_template": "{{ value_json.event_type }}",
             "payload": word,
         }
+
+
+def test_why_is_told_while_charger_and_cloud_are_out_of_reach() -> None:
+    why, code = components()["sensor_why"], components()["sensor_why_code"]
+    assert why["state_topic"] == "wallbox/12345/why"
+    assert why["availability"] == code["availability"] == [{"topic": "wallbox/bridge/state"}]
+    assert "enabled_by_default" not in why
+    assert (code["device_class"], code["entity_category"], code["enabled_by_default"]) == ("enum", "diagnostic", False)
 
 
 def test_the_battery_of_the_car_is_not_shown_as_the_chargers_own() -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from wallbox2mqtt.bridge.command_handler import CommandHandler
-from wallbox2mqtt.bridge.command_queue import CommandQueue
+from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand
 from wallbox2mqtt.bridge.command_reports import CommandReports
 from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.bridge.history_reads import HistoryReads
@@ -11,11 +11,12 @@ from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
 from wallbox2mqtt.bridge.registry import Registry
-from wallbox2mqtt.bridge.results import Results
+from wallbox2mqtt.bridge.results import Report, Result, Results
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.status_reads import StatusReads
+from wallbox2mqtt.bridge.why import Reasons
 from wallbox2mqtt.bridge.writer import Writer
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
@@ -60,6 +61,7 @@ class Bridge:
         self.status = BridgeStatus(topics, publisher.show, clock)
         reports = CommandReports(topics, self.states, publisher.publish_event, clock)
         registry = Registry(wallbox.chargers, clock, store)
+        self.reasons = Reasons(self.states, registry, self.status, clock, store)
         quarantine = Quarantine(registry, clock)
         self.shared = Shared(
             clock=clock,
@@ -73,7 +75,7 @@ class Bridge:
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
             queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
             history=HistoryReads(),
-            results=Results(topics, publisher.publish_result, reports.tell, clock),
+            results=Results(topics, publisher.publish_result, _all(reports.tell, self.reasons.record), clock),
         )
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
         client = account.client()
@@ -103,3 +105,13 @@ class Bridge:
 
     def _is_charging(self, charger_id: int) -> bool:
         return self.states.value(charger_id, "charging") is True
+
+
+def _all(*reports: Report) -> Report:
+    """Return one report that tells each of these of a result."""
+
+    def tell(command: QueuedCommand, result: Result) -> None:
+        for report in reports:
+            report(command, result)
+
+    return tell

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from wallbox2mqtt.bridge.charger import KnownCharger, Snapshot
@@ -11,7 +12,7 @@ from wallbox2mqtt.bridge.kept_keys import KeptKeys
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Reading
 from wallbox2mqtt.storage import Storage
-from wallbox2mqtt.topics import AVAILABILITY, LAST_PROBLEM, Topics
+from wallbox2mqtt.topics import AVAILABILITY, LAST_PROBLEM, OFFLINE, Topics
 
 Publish = Callable[[str, str], None]
 
@@ -95,6 +96,24 @@ class ChargerStates:
                 charger.revision += int(key not in charger.values)
                 charger.values[key] = value
                 charger.republish([key])
+
+    def tell(self, charger_id: int, key: str, value: Json) -> None:
+        """Show something that the bridge itself says, also of a charger of which nothing was read yet."""
+        with self._lock:
+            self._charger(charger_id)
+            self.show(charger_id, key, value)
+
+    def is_out_of_touch(self, charger_id: int) -> bool:
+        """Return whether a charger is known to have lost the cloud."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return charger is not None and charger.availability == OFFLINE
+
+    def awaits(self, charger_id: int, keys: AbstractSet[str]) -> bool:
+        """Return whether the cloud has yet to show what a command made of one of these fields."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return charger is not None and not charger.holds.keys().isdisjoint(keys)
 
     def introduce(self, charger_id: int) -> None:
         """Show of a charger that was read that there is no problem, unless there is one already."""

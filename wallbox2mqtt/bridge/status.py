@@ -26,6 +26,7 @@ class BridgeStatus:
         self.reason: str | None = None
         self.last_read: float | None = None
         self.last_contact = self._started
+        self._failing_since: float | None = None
 
     def show(self, name: str, payload: str) -> None:
         """Publish one of the bridge's topics if it changed."""
@@ -47,7 +48,7 @@ class BridgeStatus:
     def read_succeeded(self, reason: str = "ok") -> None:
         """Record a good read; ``reason``: what else there is to say of the cloud."""
         with self._lock:
-            self._failures = 0
+            self._failures, self._failing_since = 0, None
             self.last_read = self.last_contact = self._clock.monotonic()
             self.reason = reason
             self.show("cloud", ONLINE)
@@ -61,9 +62,18 @@ class BridgeStatus:
             if not limited:
                 self._failures += 1
             self.reason = error.reason
+            self._failing_since = self._failing_since or self._clock.wall()
             if isinstance(error, AuthError) or self._failures >= FAILURES_UNTIL_OFFLINE:
                 self.show("cloud", OFFLINE)
             self.show("cloud_reason", error.reason)
+
+    @property
+    def cloud_fault(self) -> tuple[str, float] | None:
+        """Why the cloud counts as offline, in one word, and since when, in seconds since 1970; None: it does not."""
+        with self._lock:
+            if self._shown.get("cloud") != OFFLINE:
+                return None
+            return self.reason or "", self._failing_since or self._clock.wall()
 
     def answered(self) -> None:
         """Record an answer that is no reading and no fault: of one charger without rights, of an old token."""

@@ -100,6 +100,7 @@ class Field:
     sources: tuple[str, ...] = ()
     derive: Callable[..., Json] | None = None
     recorded: bool = False
+    told: bool = False
     words: tuple[str, ...] = ()
     config_key: str | None = None
     config: Mapping[str, Template] | None = None
@@ -130,7 +131,7 @@ class Field:
         return f"basic/{self.basic.replace('.', '/')}" if self.basic is not None else ""
 
     def _problem(self) -> str | None:
-        homes = [self.detail is not None, self.basic is not None, self.derive is not None, self.recorded]
+        homes = [self.detail is not None, self.basic is not None, self.derive is not None, self.recorded, self.told]
         checks = {
             "the key is no topic": not _KEY.fullmatch(self.key),
             "it stands in two documents as if they were one": sum(homes) > 1,
@@ -160,4 +161,5 @@ class Field:
     @property
     def has_state(self) -> bool:
         """Return whether the field has a value; a bare command has none."""
-        return self.detail is not None or self.basic is not None or self.derive is not None or self.recorded
+        read = self.detail is not None or self.basic is not None or self.derive is not None
+        return read or self.recorded or self.told

@@ -8,7 +8,7 @@ adds what it means, what it accepts, and how it is shown.
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from wallbox2mqtt.catalogue import commands, derived
+from wallbox2mqtt.catalogue import commands, derived, reasons
 from wallbox2mqtt.catalogue import quantities as q
 from wallbox2mqtt.catalogue.field import Field
 from wallbox2mqtt.catalogue.statuses import DISCHARGING, STATUS_TEXTS
@@ -149,6 +149,27 @@ STATE: tuple[Field, ...] = (
         words=("A", "B", "C", "E", "F"),
         category=DIAGNOSTIC,
         enabled=False,
+    ),
+    Field(
+        told=True,
+        key="why",
+        name="Why",
+        quantity=q.TEXT,
+        meaning="why it charges or does not, in a sentence",
+        example="waiting for the schedule until 23:00",
+        icon="mdi:help-circle-outline",
+    ),
+    Field(
+        told=True,
+        key="why/code",
+        name="Why, in a word",
+        quantity=q.WORD,
+        meaning="the same for programs, in a word",
+        example="waiting_for_schedule",
+        words=reasons.CODES,
+        category=DIAGNOSTIC,
+        enabled=False,
+        icon="mdi:help-circle-outline",
     ),
     Field(
         detail="config_data.locked",

@@ -35,6 +35,8 @@ def _sources(row: Field) -> str:
     homes = [("detail", row.detail), ("list", row.sweep), ("basic", row.basic)]
     if row.recorded:
         return "summed up of the sessions"
+    if row.told:
+        return "all that is known of the charger"
     named = [f"{name} `{path}`" for name, path in homes if path]
     return ", ".join(named) if named else "worked out from " + ", ".join(f"`{source}`" for source in row.sources)
 

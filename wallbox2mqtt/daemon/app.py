@@ -102,7 +102,7 @@ class App:
         )
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
-        self._command_handler = parts.command_handler
+        self._command_handler, self._reasons = parts.command_handler, parts.reasons
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
         self._interval_s = self._backoff.interval_s
         self._announcer = self._new_announcer(ranges, parts.allowed)
@@ -244,6 +244,7 @@ class App:
         self._command_handler.look_again()
         self._reloader.look()
         self._recorder.look()
+        self._reasons.look()
         self._announcer.look()
         self._reports.info(self._interval_s)
         self._reports.look()

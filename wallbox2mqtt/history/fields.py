@@ -1,8 +1,7 @@
 """What a ledger shows: the fields of its rows, and the payload of an event."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, tzinfo
 
 from wallbox2mqtt.catalogue import Json, Values
 from wallbox2mqtt.catalogue.quantities import is_number
@@ -84,14 +83,6 @@ def described(event: Event) -> dict[str, Json]:
     about: dict[str, Json] = {"event_type": event.type, "at": iso_utc(event.at)}
     about |= _described_session(event.session, event.at)
     return about | {"user": user, "reason": event.reason, "from_history": event.from_history}
-
-
-def zone_of(view: Values) -> tzinfo:
-    """Return the charger's time zone; UTC where it is not known."""
-    try:
-        return ZoneInfo(str(view.get("timezone")))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
 
 
 def month_start(now: float, zone: tzinfo, before: int = 0) -> float:

@@ -8,10 +8,11 @@ from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.zones import zone_of
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.history.archive import Archive
 from wallbox2mqtt.history.entries import Entry
-from wallbox2mqtt.history.fields import described, fields_of, month_start, months_of, reading_of, zone_of
+from wallbox2mqtt.history.fields import described, fields_of, month_start, months_of, reading_of
 from wallbox2mqtt.history.ledger import Event, Ledger, step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
 from wallbox2mqtt.history.saved import ledger_from, past_from, to_json

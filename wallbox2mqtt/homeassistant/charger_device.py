@@ -89,7 +89,7 @@ class ChargerDevice:
 
     def _has(self, row: Field) -> bool:
         key = row.sources[0] if row.sources else row.key
-        if key in self.expected:
+        if row.told or key in self.expected:
             return True
         if row.feature is not None and f'"{row.feature}"' not in str(self.view.get("plan/features")):
             return False
@@ -118,6 +118,11 @@ class ChargerDevice:
         runs: Component = {"topic": topic, "payload_available": "wallbox", "payload_not_available": "ocpp"}
         return {"availability": [*self._in_touch, runs]}
 
+    @property
+    def _running(self) -> list[Json]:
+        """What has to be there for what the bridge itself tells."""
+        return [{"topic": self.topics.state}]
+
     def _device(self) -> Component:
         told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
         facts: Component = {
@@ -142,6 +147,8 @@ class ChargerDevice:
             component["command_topic"] = self.topics.command(self.id, row.key)
             if row.command.blocked_by_ocpp:
                 component |= self._unless_ocpp()
+        if row.told:
+            component["availability"] = self._running
         return COMPONENT_IDS[row.key], component | specifics(row, self.view)
 
     def _statistics(self, row: Field) -> tuple[str, Component]:
@@ -172,7 +179,7 @@ class ChargerDevice:
         event |= {"state_topic": self.topics.field(self.id, "event/command"), "event_types": list(COMMAND_EVENTS)}
         problem |= {"state_topic": self.topics.field(self.id, "last_problem")}
         parts = {"event_event_command": event, "sensor_last_problem": problem}
-        return [(name, part | {"availability": [{"topic": self.topics.state}]}) for name, part in parts.items()]
+        return [(name, part | {"availability": self._running}) for name, part in parts.items()]
 
     def _sessions(self) -> list[tuple[str, Component]]:
         """Return what tells of sessions, as an event and as triggers of the device.
@@ -182,7 +189,7 @@ class ChargerDevice:
         topic = self.topics.field(self.id, "event/session")
         event = self._common("event", "event_session", "Session", "mdi:ev-plug-type2", None, enabled=True)
         event |= {"state_topic": topic, "event_types": list(SESSION_EVENTS)}
-        event |= {"availability": [{"topic": self.topics.state}]}
+        event |= {"availability": self._running}
         return [("event_event_session", event), *(session_trigger(topic, word) for word in SESSION_EVENTS)]
 
     def _contact(self) -> tuple[str, Component]:

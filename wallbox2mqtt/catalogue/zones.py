@@ -1,0 +1,22 @@
+"""A charger's own time: people read times as their clock shows them."""
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from wallbox2mqtt.catalogue.payloads import Values
+
+
+def zone_of(view: Values) -> tzinfo:
+    """Return the charger's time zone; UTC where it is not known."""
+    try:
+        return ZoneInfo(str(view.get("timezone")))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def local_time(when: float, now: float, view: Values) -> str:
+    """Return a time (seconds since 1970) as «23:00» by the charger's clock, with the day where it is not today."""
+    zone = zone_of(view)
+    there, today = datetime.fromtimestamp(when, zone), datetime.fromtimestamp(now, zone).date()
+    day = "" if there.date() == today else f"{there:%Y-%m-%d} "
+    return f"{day}{there:%H:%M}{' UTC' if zone is UTC else ''}"
