@@ -24,7 +24,7 @@ ONE = 900001
 SPEED = 400.0
 ENERGY = {"energy": 12_345_000, "green_energy": 2_345_000}
 ENTRIES = (
-    Entry("1", A_DAY, A_DAY + 7200, ENERGY, 2.5, "EUR", 7, "=1+1", 3600.0, 12_340_000),
+    Entry("1", A_DAY, A_DAY + 7200, ENERGY, 2.5, "EUR", 7, "=1+1", 3600.0, 12_340_000, 1.75),
     Entry("2", A_DAY + 86_400, A_DAY + 90_000, {"energy": 0}),
 )
 LINES = [Line(ONE, entry, UTC) for entry in ENTRIES]
@@ -104,6 +104,7 @@ def test_csv() -> None:
         "cost": "2.5",
         "currency": "EUR",
         "price_kwh": "0.2025",
+        "cost_real": "1.75",
         "user": "7",
         "user_name": "'=1+1",
     }, "a name is no formula"
@@ -113,7 +114,7 @@ def test_csv() -> None:
 def test_the_other_forms() -> None:
     assert json.loads(FORMATS["json"](LINES))[0]["user_name"] == "=1+1"
     table = FORMATS["table"](LINES).splitlines()
-    assert table[-1] == "2 sessions, 12.345 kWh, 2.50 EUR, 0.00"
+    assert table[-1] == "2 sessions, 12.345 kWh, 2.50 EUR, 0.00, real 1.75 of 1 sessions"
     assert FORMATS["table"]([]).splitlines()[-1] == "0 sessions, 0.000 kWh, no cost"
     evcc = list(csv.DictReader(io.StringIO(as_evcc(LINES))))
     assert (evcc[0]["Charged Energy (kWh)"], evcc[0]["Solar (%)"], evcc[0]["Charge Duration"]) == (

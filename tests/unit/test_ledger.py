@@ -19,8 +19,9 @@ from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.zones import zone_of
 from wallbox2mqtt.cloud.documents import read_detail
+from wallbox2mqtt.config import TariffConfig
 from wallbox2mqtt.errors import CloudError, RequestRefusedError, ServerError
-from wallbox2mqtt.history import Recorder
+from wallbox2mqtt.history import Prices, Recorder
 from wallbox2mqtt.history.entries import read_page
 from wallbox2mqtt.history.fields import month_start
 from wallbox2mqtt.history.ledger import Event, Ledger, Reading, step
@@ -353,7 +354,8 @@ class Bench:
     ``history``: what the cloud answers, with the sessions of all chargers that were played; an error where it refuses.
     """
 
-    def __init__(self, directory: Path, per_page: int = 1000) -> None:
+    def __init__(self, directory: Path, per_page: int = 1000, tariff: TariffConfig | None = None) -> None:
+        self.tariff = tariff or TariffConfig()
         self.clock, self.shown, self.events = FakeClock(), list[float](), list[dict[str, Any]]()
         self.directory, self.per_page = directory, per_page
         self.refusal: CloudError | None = None
@@ -365,7 +367,16 @@ class Bench:
         self.states = ChargerStates(Topics("w"), self._show, 45.0)
         registry = Registry([101], self.clock, Storage(self.directory, "other"))
         self.history = HistoryReads()
-        self.recorder = Recorder(self.states, registry, self.history, self.storage, self.clock, self._tell)
+        self.prices = Prices(self.tariff, self.clock)
+        self.recorder = Recorder(
+            self.states,
+            registry,
+            self.history,
+            self.storage,
+            clock=self.clock,
+            publish=self._tell,
+            prices=self.prices,
+        )
 
     def _tell(self, _: int, text: str) -> None:
         self.events.append(json.loads(text))

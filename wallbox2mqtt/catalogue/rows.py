@@ -777,6 +777,7 @@ RECORDED: tuple[Field, ...] = (
         "session/discharged_energy", "Session discharged energy", q.ENERGY_KWH, "what the car gave back in it", 0
     ),
     _recorded("session/cost", "Cost of the session", q.MONEY, "its cost, as the cloud works it out", 1.74),
+    _recorded("session/cost_real", "Real cost of the session", q.MONEY, "its cost by the prices of tariff.topic", 1.52),
     _recorded("session/peak_power", "Session peak power", q.POWER_KW, "its largest power that was read", 7.36),
     _recorded("last_session/start", "Last session start", q.TIMESTAMP, "when it began", "2026-10-05T17:00:05+00:00"),
     _recorded("last_session/end", "Last session end", q.TIMESTAMP, "when it ended", "2026-10-05T21:30:00+00:00"),
@@ -792,6 +793,9 @@ RECORDED: tuple[Field, ...] = (
         0,
     ),
     _recorded("last_session/cost", "Last session cost", q.MONEY_OF_ONE, "its cost, as the cloud works it out", 3),
+    _recorded(
+        "last_session/cost_real", "Real cost of the last session", q.MONEY_OF_ONE, "its cost by tariff.topic", 2.64
+    ),
     _recorded(
         "last_session/peak_power", "Last session peak power", q.POWER_KW, "its largest power that was read", 7.36
     ),

@@ -4,7 +4,7 @@ import argparse
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.errors import EXIT_OK, BadAnswerError, BudgetSpentError, ConfigError, UnauthorizedError
-from wallbox2mqtt.history.archive import Archive
+from wallbox2mqtt.history.archive import Archive, Kept
 from wallbox2mqtt.history.entries import Entry, read_page
 from wallbox2mqtt.storage import Storage
 
@@ -74,7 +74,10 @@ class Sessions:
             found = {number: kept[number].entries for number in wanted or known}
             self._say(f"as the bridge has read it until {datetime.fromtimestamp(min(kept[n].read for n in found))}")  # noqa: DTZ006
         else:
-            found = self._read(span, wanted)
+            found = {
+                number: tuple(_with_costs(entries, kept.get(number)))
+                for number, entries in self._read(span, wanted).items()
+            }
         lines = [
             Line(number, entry, None)
             for number, entries in found.items()
@@ -129,6 +132,12 @@ class Sessions:
         with self._condition:
             while (left := ends - self._clock.monotonic()) > 0:
                 self._clock.wait(self._condition, left)
+
+
+def _with_costs(entries: Iterable[Entry], kept: Kept | None) -> Iterable[Entry]:
+    """Return entries of the cloud with what they really cost, which only the bridge knows."""
+    costs = {} if kept is None else {entry.id: entry.cost_real for entry in kept.entries}
+    return (replace(entry, cost_real=costs.get(entry.id)) for entry in entries)
 
 
 def run(config: Config, directory: Path, clock: Clock, args: argparse.Namespace) -> int:

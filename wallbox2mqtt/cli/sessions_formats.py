@@ -65,6 +65,7 @@ class Line:
             "cost": entry.cost,
             "currency": entry.currency,
             "price_kwh": self.price,
+            "cost_real": None if entry.cost_real is None else round(entry.cost_real, 4),
             "user": entry.user,
             "user_name": entry.user_name,
         }
@@ -83,6 +84,12 @@ def _costs(lines: Sequence[Line]) -> str:
     for line in lines:
         sums[line.entry.currency or ""] = sums.get(line.entry.currency or "", 0.0) + (line.entry.cost or 0.0)
     return ", ".join(f"{cost:.2f} {currency}".strip() for currency, cost in sums.items())
+
+
+def _real(lines: Sequence[Line]) -> str:
+    """Return what they really cost, and of how many that is known; empty where it is of none."""
+    costs = [line.entry.cost_real for line in lines if line.entry.cost_real is not None]
+    return f", real {sum(costs):.2f} of {len(costs)} sessions" if costs else ""
 
 
 def _rows(rows: Sequence[Sequence[Json]]) -> str:
@@ -123,31 +130,35 @@ def as_json(lines: Sequence[Line]) -> str:
 
 def as_table(lines: Sequence[Line]) -> str:
     """Return a table for a terminal."""
-    text = [f"{'charger':>10}  {'start':16}  {'end':16}  {'kWh':>9}  {'sun':>9}  {'cost':>9}  user"]
+    text = [f"{'charger':>10}  {'start':16}  {'end':16}  {'kWh':>9}  {'sun':>9}  {'cost':>9}  {'real':>9}  user"]
     for line in lines:
-        sun, cost = line.kwh("green_energy"), line.entry.cost
-        shown = ["-" if one is None else f"{one:.{digits}f}" for one, digits in ((sun, 3), (cost, 2))]
+        figures = ((line.kwh("green_energy"), 3), (line.entry.cost, 2), (line.entry.cost_real, 2))
+        shown = [f"{'-' if one is None else f'{one:.{digits}f}':>9}" for one, digits in figures]
         times = f"{line.start:%Y-%m-%d %H:%M}  {line.end:%Y-%m-%d %H:%M}"
         who = "".join(sign if sign.isprintable() else "?" for sign in line.entry.user_name or "")
-        text.append(f"{line.charger:>10}  {times}  {line.kwh():9.3f}  {shown[0]:>9}  {shown[1]:>9}  {who}")
-    text.append(f"{len(lines)} sessions, {_total_kwh(lines):.3f} kWh, {_costs(lines) or 'no cost'}")
+        text.append(f"{line.charger:>10}  {times}  {line.kwh():9.3f}  {'  '.join(shown)}  {who}")
+    text.append(f"{len(lines)} sessions, {_total_kwh(lines):.3f} kWh, {_costs(lines) or 'no cost'}{_real(lines)}")
     return "\n".join(text) + "\n"
 
 
 def as_html(lines: Sequence[Line]) -> str:
     """Return one page to print, with a bar a day."""
     has_meter = any(line.entry.metered for line in lines)
+    has_real = any(line.entry.cost_real is not None for line in lines)
     head = ["Charger", "Start", "End", "kWh", *(["Meter kWh"] if has_meter else []), "Price/kWh", "Cost"]
+    head += ["Real cost"] if has_real else []
     rows = []
     for line in lines:
         metered = [f"{line.entry.metered / _MWH:.3f}"] if has_meter else []
         price, cost = line.price, line.entry.cost
         money = ["" if price is None else f"{price:.4f}", "" if cost is None else f"{cost:.2f}"]
         cells = [str(line.charger), f"{line.start:%Y-%m-%d %H:%M}", f"{line.end:%Y-%m-%d %H:%M}"]
+        real = line.entry.cost_real
+        money += ["" if real is None else f"{real:.2f}"] if has_real else []
         cells += [f"{line.kwh():.3f}", *metered, *money]
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     ends = f'<td colspan="3">Sum</td><td>{_total_kwh(lines):.3f}</td>'
-    ends += f'<td colspan="{len(head) - 4}">{escape(_costs(lines))}</td>'
+    ends += f'<td colspan="{len(head) - 4}">{escape(_costs(lines) + _real(lines))}</td>'
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Charging sessions</title>'
         f"<style>{_STYLE}</style>\n<h1>Charging sessions</h1>\n{_chart(lines)}\n<table><thead><tr>"

@@ -8,6 +8,7 @@ from wallbox2mqtt.config.model import (
     LogConfig,
     MqttConfig,
     Secret,
+    TariffConfig,
     TlsConfig,
     WallboxConfig,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "MqttConfig",
     "PasswordFile",
     "Secret",
+    "TariffConfig",
     "TlsConfig",
     "WallboxConfig",
     "find",

@@ -107,6 +107,13 @@ BaseTopic = Annotated[
         },
     ),
 ]
+PriceTopic = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!.*/set$)[^+#]+$",
+        extra={"then": _fits_mqtt, "accepts": "a topic without + and #, and none of commands (…/set)"},
+    ),
+]
 Alpn = Annotated[
     str,
     Meta(
@@ -254,6 +261,15 @@ class CommandsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_age_s: Annotated[Positive, Meta(description="Seconds after which a waiting command has failed.")] = 120
 
 
+class TariffConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What energy really costs."""
+
+    topic: Annotated[
+        PriceTopic | None, Meta(description="Any topic with the price a kWh of the grid's energy; null for none.")
+    ] = None
+    solar_price: Annotated[float, Meta(description="Price a kWh of the energy that comes from the sun.")] = 0
+
+
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told of the work, and where."""
 
@@ -270,6 +286,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     home_assistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
     commands: CommandsConfig = field(default_factory=CommandsConfig)
+    tariff: TariffConfig = field(default_factory=TariffConfig)
     log: LogConfig = field(default_factory=LogConfig)
     state_dir: Annotated[
         Path | None,

@@ -25,7 +25,7 @@ from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError
-from wallbox2mqtt.history import Recorder
+from wallbox2mqtt.history import Prices, Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection, OwnState
@@ -106,6 +106,7 @@ class App:
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
         self._interval_s = self._backoff.interval_s
         self._announcer = self._new_announcer(ranges, parts.allowed)
+        self._prices = Prices(config.tariff, clock)
         self._recorder = self._new_recorder()
         self._workers = [
             Worker("reader", self._reader, self._reader.wait, clock),
@@ -136,7 +137,15 @@ class App:
             self._mqtt.publish_result(self._topics.field(charger_id, "event/session"), text)
 
         shared = self._shared
-        return Recorder(self._states, shared.registry, shared.history, self._storage, self._clock, publish)
+        return Recorder(
+            self._states,
+            shared.registry,
+            shared.history,
+            self._storage,
+            clock=self._clock,
+            publish=publish,
+            prices=self._prices,
+        )
 
     def _new_health(self, beats: Storage) -> Health:
         return Health(
@@ -160,14 +169,16 @@ class App:
             bridge=self._status,
             states=self._states,
             command_handler=self._command_handler,
+            prices=self._prices,
             clock=self._clock,
         )
 
     def _new_mqtt(self) -> MqttConnection:
+        price = [] if self._config.tariff.topic is None else [self._config.tariff.topic]
         return MqttConnection(
             self._config.mqtt,
             state=OwnState(self._topics.state),
-            filters=[*self._topics.command_filters(), self._config.home_assistant.births],
+            filters=[*self._topics.command_filters(), self._config.home_assistant.births, *price],
             accept_retained=self._config.commands.accept_retained,
             on_event=self._events.put,
             clock=self._clock,

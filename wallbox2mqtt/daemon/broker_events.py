@@ -13,6 +13,7 @@ from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.history import Prices
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.mqtt import (
@@ -52,12 +53,14 @@ class BrokerEvents:
         bridge: BridgeStatus,
         states: ChargerStates,
         command_handler: CommandHandler,
+        prices: Prices,
         clock: Clock,
     ) -> None:
         """Start without a connection; ``birth``: topic and payload by which Home Assistant says that it has started."""
         self._topics, self._birth, self._client_id = topics, birth, client_id
         self._mqtt, self._announcer, self._status = mqtt, announcer, bridge
         self._states, self._command_handler, self._clock = states, command_handler, clock
+        self._prices = prices
         self._birth_due: float | None = None
         self._announcing: Iterator[int] | None = None
         absent = "not connected to the broker, trying again"
@@ -133,6 +136,10 @@ class BrokerEvents:
             if message.payload == self._birth[1].encode() and not message.retained and self._birth_due is None:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
+        elif message.topic == self._prices.topic:
+            # what is stored counts: it is state, no command
+            age_s = max(0.0, self._clock.monotonic() - message.arrived)
+            self._prices.take(message.payload, self._clock.wall() - age_s)
         elif message.topic.endswith("/config"):
             self._announcer.take(message.topic, message.payload, retained=message.retained)
         else:
@@ -144,6 +151,7 @@ class BrokerEvents:
         if not event.flaps:
             self._absent.ended()
         self._tell_denied(event.denied)
+        self._prices.connected(self._clock.wall())
         self._announcer.connected()
         self._announce()
         self._mqtt.flush_results()
@@ -160,6 +168,8 @@ class BrokerEvents:
                 what = "others that say offline"
             elif name == self._birth[0]:
                 what = "Home Assistant's start"
+            elif name == self._prices.topic:
+                what = "the price of energy"
             missed[what] = f"{missed[what]},{name}" if what in missed else f"{reason} {name}"
         details = "; ".join(f"{what} will not be noticed: {why}" for what, why in missed.items())
         self._denied.occurs("; ".join(missed), details, logging.ERROR)
@@ -182,6 +192,7 @@ class BrokerEvents:
 
     def _disconnected(self, event: Disconnected) -> None:
         self._announcing = None
+        self._prices.disconnected(self._clock.wall())
         if event.twin:
             reason = "another client uses the same client id, the two end each other's connection"
             help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"

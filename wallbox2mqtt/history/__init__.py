@@ -1,5 +1,6 @@
 """Sessions and energy for life, from what the readings show."""
 
+from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.recorder import Recorder
 
-__all__ = ["Recorder"]
+__all__ = ["Prices", "Recorder"]

@@ -1,7 +1,7 @@
 """The history as it was read last, kept in ``state_dir``: whoever asks for sessions need not ask the cloud again."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_number
@@ -9,6 +9,7 @@ from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.storage import Storage
 
 _FILE = "history"
+_NO_COSTS: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,23 @@ class Archive:
         items = kept.items() if isinstance(kept, dict) else ()
         return {int(name): found for name, one in items if name.isdecimal() and (found := _kept(one)) is not None}
 
-    def add(self, charger_id: int, start: float, entries: Iterable[Entry], now: float) -> None:
-        """Keep all sessions of a charger from ``start`` on, beside the older ones that are kept."""
+    def add(
+        self,
+        charger_id: int,
+        start: float,
+        entries: Iterable[Entry],
+        now: float,
+        costs: Mapping[str, float] = _NO_COSTS,
+    ) -> None:
+        """Keep all sessions of a charger from ``start`` on, beside the older ones that are kept.
+
+        ``costs``: what sessions really cost, by their ids; what is known of others stays.
+        """
         chargers = self.chargers()
         old = chargers.get(charger_id, Kept(start, now, ()))
-        new = {entry.id: entry for entry in (*old.entries, *entries)}
+        new = {entry.id: entry for entry in old.entries}
+        known = {entry.id: entry.cost_real for entry in old.entries} | dict(costs)
+        new |= {entry.id: replace(entry, cost_real=known.get(entry.id, entry.cost_real)) for entry in entries}
         chargers[charger_id] = Kept(min(old.start, start), now, tuple(new.values()))
         content: dict[str, Json] = {str(number): asdict(one) for number, one in chargers.items()}
         self._storage.write(_FILE, {"chargers": content})
@@ -71,6 +84,7 @@ def _entry(one: Json) -> Entry | None:
         user_name=name if isinstance(name, str) else None,
         charging_s=_number(one.get("charging_s")) or 0.0,
         metered=round(metered or 0),
+        cost_real=_number(one.get("cost_real")),
     )
 
 

@@ -17,6 +17,7 @@ class Entry:
     """A session of the history. Times are seconds since 1970; ``energy`` in mWh by counter.
 
     ``charging_s``: how long power flowed. ``metered``: what a MID meter counted, in mWh; 0 where there is none.
+    ``cost``: as the cloud works it out. ``cost_real``: by the prices of their time, as far as the bridge has seen it.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Entry:
     user_name: str | None = None
     charging_s: float = 0.0
     metered: int = 0
+    cost_real: float | None = None
 
 
 def read_page(body: Json) -> tuple[list[Entry], int, bool]:

@@ -61,7 +61,7 @@ def kwh(mwh: int | None) -> Json:
 def _described_session(session: Session | None, now: float) -> dict[str, Json]:
     names = ("start", "end", "energy", "green_energy", "grid_energy", "discharged_energy")
     if session is None:
-        return dict.fromkeys((*names, "cost", "duration", "peak_power"))
+        return dict.fromkeys((*names, "cost", "cost_real", "duration", "peak_power"))
     energy, green = session.energy.get("energy", 0), session.energy.get("green_energy")
     return {
         "start": iso_utc(session.start),
@@ -72,6 +72,7 @@ def _described_session(session: Session | None, now: float) -> dict[str, Json]:
         "grid_energy": None if green is None else kwh(max(0, energy - green)),
         "discharged_energy": kwh(session.energy.get("discharged_energy")),
         "cost": session.cost,
+        "cost_real": None if session.cost_real is None else round(session.cost_real, 4),
         "duration": round(duration_s(session, now)),
         "peak_power": None if session.peak_kw is None else round(session.peak_kw, 3),
     }

@@ -4,10 +4,10 @@ The cloud shows one counter a session, which begins anew with the next one: at o
 older than the last. A sum is what the counter has grown by, and each beginning counts from zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from wallbox2mqtt.catalogue.statuses import status_of
+from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, status_of
 
 COUNTERS: Mapping[str, str] = {
     "energy": "added_energy",
@@ -25,6 +25,8 @@ LATE_S = 120.0
 """So long after a session's end its last report may come."""
 _SLACK_S = 60.0
 """The session's time is as old as the charger's last report."""
+Cost = Callable[[int, int, float, float], float | None]
+"""What energy cost: mWh from the grid and from the sun, and from when to when it flowed."""
 _NEXT_BEGAN = "the next session began"
 
 
@@ -70,7 +72,10 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session. Times are seconds since 1970, ``energy`` in mWh by counter, ``state`` the last event."""
+    """A session. Times are seconds since 1970, ``energy`` in mWh by counter, ``state`` the last event.
+
+    ``cost``: as the cloud works it out. ``cost_real``: by the prices of their time; None where one was not known.
+    """
 
     start: float
     end: float | None = None
@@ -79,6 +84,7 @@ class Session:
     cost: float | None = None
     peak_kw: float | None = None
     user: int | None = None
+    cost_real: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,8 @@ class Ledger:
     """What is known of a charger. ``at``, ``time_s``: of the last reading; None before the first.
 
     ``session``: the one that runs; ``last``: the one before. ``plugged``: a car was there when that was last known.
-    ``in_error``: it was in error then. ``doubted``: since when counters are lower than they can be.
+    ``in_error``: it was in error then. ``doubted``: since when counters are lower than they can be. ``reached``: when
+    the charger was last in touch: what it counts later has flowed since then.
     """
 
     at: float | None = None
@@ -111,14 +118,15 @@ class Ledger:
     plugged: bool = False
     in_error: bool = False
     doubted: float | None = None
+    reached: float | None = None
 
     def total(self, name: str) -> int | None:
         """Return a counter's sum in mWh; None where it was never read."""
         return counter.total if (counter := self.counters.get(name)) is not None else None
 
 
-def step(ledger: Ledger, reading: Reading) -> tuple[Ledger, tuple[Event, ...]]:
-    """Take a reading into a ledger; return the new ledger and what happened."""
+def step(ledger: Ledger, reading: Reading, cost: Cost | None = None) -> tuple[Ledger, tuple[Event, ...]]:
+    """Take a reading into a ledger; return the new ledger and what happened. ``cost``: None where no prices come."""
     is_new = _began_since(ledger, reading)
     fell = _fell(ledger, reading)
     follows_a_gap = ledger.session is None and _connected(reading) is True
@@ -127,7 +135,7 @@ def step(ledger: Ledger, reading: Reading) -> tuple[Ledger, tuple[Event, ...]]:
         if reading.at - since < CONFIRM_S:
             return replace(ledger, doubted=since), ()
         is_new = _time_fell(ledger, reading) or ledger.session is None
-    book = _Book(replace(ledger, doubted=None), reading)
+    book = _Book(replace(ledger, doubted=None), reading, cost)
     book.record(is_new=is_new)
     return book.ledger, tuple(book.events)
 
@@ -160,8 +168,8 @@ def _fell(ledger: Ledger, reading: Reading) -> bool:
 class _Book:
     """A ledger that takes one reading."""
 
-    def __init__(self, ledger: Ledger, reading: Reading) -> None:
-        self.ledger, self._reading = ledger, reading
+    def __init__(self, ledger: Ledger, reading: Reading, cost: Cost | None) -> None:
+        self.ledger, self._reading, self._cost = ledger, reading, cost
         self.events: list[Event] = []
         status = status_of(reading.status_id, reading.power_kw)
         self._reason = "unknown" if status is None else status.text
@@ -182,7 +190,8 @@ class _Book:
         self._count()
         self._follow()
         time_s = self.ledger.time_s if self._reading.time_s is None else self._reading.time_s
-        self.ledger = replace(self.ledger, at=self._reading.at, time_s=time_s)
+        reached = self.ledger.reached if self._reading.status_id in OUT_OF_TOUCH else self._reading.at
+        self.ledger = replace(self.ledger, at=self._reading.at, time_s=time_s, reached=reached)
 
     def _begins(self, *, is_new: bool) -> bool:
         """Return whether a session runs that has not been recorded."""
@@ -200,9 +209,12 @@ class _Book:
 
     def _begin(self, *, is_new: bool) -> None:
         self._begin_counters()
-        session = Session(self._start(is_new=is_new), user=self._reading.user)
+        session = self._new_session(self._start(is_new=is_new))
         self.ledger = replace(self.ledger, session=session, plugged=True)
         self._tell("started")
+
+    def _new_session(self, start: float) -> Session:
+        return Session(start, user=self._reading.user, cost_real=None if self._cost is None else 0.0)
 
     def _begin_counters(self) -> None:
         counters = {name: counter.begin() for name, counter in self.ledger.counters.items()}
@@ -226,7 +238,7 @@ class _Book:
             self._begin_counters()
         if self._reading.counters.get("energy"):
             start = self._reading.at if self.ledger.at is None else self.ledger.at
-            session = Session(start, user=self._reading.user)
+            session = self._new_session(start)
             self._is_unseen = True
             self.ledger = replace(self.ledger, session=session, plugged=True)
             self._tell("started")
@@ -241,18 +253,32 @@ class _Book:
         """Count what the counters have grown by, for the sums and for the session."""
         counters, session = dict(self.ledger.counters), self.ledger.session or self.ledger.last
         energy = dict(session.energy) if session is not None else {}
+        grown: dict[str, int] = {}
         for name, value in self._reading.counters.items():
             known = counters.get(name)
             if known is None and self.ledger.session is None:
                 known = Counter(shown=value)  # of a session that had ended before the first reading
             old = known or Counter()
             counters[name] = new = old.take(value)
-            energy[name] = energy.get(name, 0) + new.total - old.total
+            grown[name] = new.total - old.total
+            energy[name] = energy.get(name, 0) + grown[name]
         self.ledger = replace(self.ledger, counters=counters)
+        if session is None:
+            return
+        counted = replace(session, energy=energy, cost_real=self._cost_real(session, grown))
         if self.ledger.session is not None:
-            self.ledger = replace(self.ledger, session=self._measured(replace(self.ledger.session, energy=energy)))
-        elif self.ledger.last is not None:
-            self.ledger = replace(self.ledger, last=replace(self.ledger.last, energy=energy))
+            self.ledger = replace(self.ledger, session=self._measured(counted))
+        else:
+            self.ledger = replace(self.ledger, last=counted)
+
+    def _cost_real(self, session: Session, grown: Mapping[str, int]) -> float | None:
+        """Return what a session has cost with what it grew by; unknown once a part of it is."""
+        energy, green = grown.get("energy", 0), grown.get("green_energy", 0)
+        if session.cost_real is None or not (energy or green):
+            return session.cost_real
+        start = max(session.start, self.ledger.reached or self.ledger.at or session.start)
+        cost = None if self._cost is None else self._cost(energy - green, green, start, self._reading.at)
+        return None if cost is None else session.cost_real + cost
 
     def _measured(self, session: Session) -> Session:
         reading = self._reading

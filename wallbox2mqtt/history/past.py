@@ -58,10 +58,17 @@ def give_up(past: Past, now: float) -> Past:
     return replace(past, seeded=now, since=now)
 
 
-def settle(
-    past: Past, entries: Iterable[Entry], ledger: Ledger, start: float, now: float
-) -> tuple[Past, tuple[Event, ...]]:
-    """Take all entries from ``start`` to ``now``; return what is settled then, and the events that nobody saw."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What has become of entries: the past, the events that nobody saw, and by ids what entries really cost."""
+
+    past: Past
+    events: tuple[Event, ...]
+    costs: Mapping[str, float]
+
+
+def settle(past: Past, entries: Iterable[Entry], ledger: Ledger, start: float, now: float) -> Settled:
+    """Take all entries from ``start`` to ``now``."""
     running = ledger.session
     fresh = [
         entry
@@ -70,6 +77,7 @@ def settle(
         and entry.end > past.since
         and (running is None or not _overlap(entry, running, now))
     ]
+    costs: dict[str, float] = {}
     corrections, events, left, settled = dict(past.corrections), list[Event](), list(past.finished), dict(past.settled)
     for group, sessions in _groups(fresh, past.finished, now):
         missed = {name: _sum(group, name) - _sum(sessions, name) for name in COUNTERS}
@@ -81,16 +89,27 @@ def settle(
                 corrections[name] = corrections.get(name, 0) + mwh
         left = [session for session in left if session not in sessions]
         settled |= {entry.id: entry.end for entry in group}
+        costs |= _costs(group, sessions)
         if not sessions and past.seeded is not None:
             events += [event for entry in group if entry.end > past.seeded for event in _events(entry)]
-    return replace(
+    new = replace(
         past,
         seeded=past.seeded if past.seeded is not None else now,
         read=now,
         finished=tuple(one for one in left if one.end is None or one.end > now - _KEPT_S),
         settled={key: end for key, end in settled.items() if end >= start},
         corrections=corrections,
-    ), tuple(events)
+    )
+    return Settled(new, tuple(events), costs)
+
+
+def _costs(group: list[Entry], sessions: list[Session]) -> dict[str, float]:
+    """Return what an entry really cost, where all of its energy was seen and priced."""
+    costs = [one.cost_real for one in sessions if one.cost_real is not None]
+    missed = abs(_sum(group, "energy") - _sum(sessions, "energy"))
+    if not costs or len(costs) < len(sessions) or len(group) > 1 or missed > _ROUNDING_MWH:
+        return {}
+    return {group[0].id: sum(costs)}
 
 
 def _sum(these: Iterable[Entry | Session], name: str) -> int:

@@ -15,6 +15,7 @@ from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.fields import described, fields_of, month_start, months_of, reading_of
 from wallbox2mqtt.history.ledger import Event, Ledger, step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
+from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.saved import ledger_from, past_from, to_json
 from wallbox2mqtt.history.schedule import Failure, HistorySchedule, Whole
 from wallbox2mqtt.log import RepeatedFault
@@ -41,19 +42,24 @@ class _Account:
 class Recorder:
     """The ledgers. One thread calls ``look``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is read, where it is kept, and where it goes
         self,
         states: ChargerStates,
         registry: Registry,
         history: HistoryReads,
         storage: Storage,
+        *,
         clock: Clock,
         publish: PublishEvent,
+        prices: Prices,
     ) -> None:
         """Restore what the last run kept. ``publish`` takes a charger and the payload of an event."""
         self._states, self._registry, self._clock = states, registry, clock
         self._storage, self._publish = storage, publish
-        self._accounts = dict(_restored(storage.read(FILE).get("chargers")))
+        kept = storage.read(FILE)
+        self._accounts = dict(_restored(kept.get("chargers")))
+        self._prices, self._cost = prices, prices.cost if prices.topic is not None else None
+        prices.restore(kept.get("prices"))
         self._schedule, self._archive = HistorySchedule(history), Archive(storage)
         self._read_at: dict[int, float] = {}
         self._months: dict[int, float] = {}
@@ -91,7 +97,7 @@ class Recorder:
             self._read_at[charger_id] = read_at
             at = self._clock.wall() - (self._clock.monotonic() - read_at)
             account = self._accounts.get(charger_id, _Account())
-            ledger, events = step(account.ledger, reading_of(self._states.view(charger_id), at))
+            ledger, events = step(account.ledger, reading_of(self._states.view(charger_id), at), self._cost)
             self._accounts[charger_id] = _Account(ledger, follow(account.past, ledger, events))
             happened[charger_id] = list(events)
             if any(event.type == "finished" for event in events):
@@ -110,9 +116,10 @@ class Recorder:
                     continue
                 case Whole(charger_id, start, entries):
                     self._trouble.ended()
-                    past, events = settle(account.past, entries, account.ledger, start, now)
-                    happened.setdefault(charger_id, []).extend(events)
-                    self._archive.add(charger_id, start, entries, now)
+                    settled = settle(account.past, entries, account.ledger, start, now)
+                    past = settled.past
+                    happened.setdefault(charger_id, []).extend(settled.events)
+                    self._archive.add(charger_id, start, entries, now, settled.costs)
                     months[charger_id] = self._months_of(charger_id, entries)
                 case Failure(charger_id, reason, final):
                     self._trouble.occurs(reason, f"charger={charger_id} reason={reason!r}")
@@ -148,7 +155,8 @@ class Recorder:
             str(number): {"ledger": to_json(account.ledger), "past": to_json(account.past)}
             for number, account in self._accounts.items()
         }
-        self._storage.write(FILE, {"chargers": chargers}, durable=True)
+        prices = self._prices.kept(self._clock.wall())
+        self._storage.write(FILE, {"chargers": chargers, "prices": prices}, durable=True)
 
 
 def _restored(kept: Json) -> Iterable[tuple[int, _Account]]:

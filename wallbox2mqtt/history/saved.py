@@ -59,6 +59,7 @@ def ledger_from(kept: Json) -> Ledger:
         plugged=kept.get("plugged") is True,
         in_error=kept.get("in_error") is True,
         doubted=_number(kept, "doubted"),
+        reached=_number(kept, "reached"),
     )
 
 
@@ -119,4 +120,5 @@ def _session(kept: Json) -> Session | None:
         cost=_number(kept, "cost"),
         peak_kw=_number(kept, "peak_kw"),
         user=None if user is None else _whole(user),
+        cost_real=_number(kept, "cost_real"),
     )
