@@ -1,18 +1,23 @@
 # docker build -t wallbox2mqtt .   For amd64, arm64 and arm/v7; nothing is compiled. For arm/v7 some packages have
 # wheels only at a third party's index: --build-arg PIP_EXTRA_INDEX_URL=… names one (docs/install.md).
-FROM python:3.13-slim-trixie AS build
+# A release names its base by what it is, not by a name that moves: --build-arg BASE_DIGEST=@sha256:…, as told by
+#   docker buildx imagetools inspect python:3.13-slim-trixie --format '{{.Manifest.Digest}}'
+ARG BASE_DIGEST=
+FROM python:3.13-slim-trixie${BASE_DIGEST} AS build
 ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /src
 COPY . .
-# what builds the wheel is held to the same versions: before 26.2 pip takes them from the first, since then from the second
-ENV PIP_CONSTRAINT=/src/constraints.txt \
-    PIP_BUILD_CONSTRAINT=/src/constraints.txt
-# dependencies as wheels, ourselves from here; pip stays behind
-RUN python -m venv --without-pip /opt/wallbox2mqtt \
-    && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
-    && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --only-binary :all: /wheels/*.whl
+# what builds our wheel, and what it needs to run: wheels, by their hashes; pip stays behind. A third party's index has
+# wheels of its own making, which no hash here knows: with it the versions alone are held to.
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes --requirement requirements/build.txt \
+    && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && python -m venv --without-pip /opt/wallbox2mqtt \
+    && set -- --require-hashes \
+    && if [ -n "$PIP_EXTRA_INDEX_URL" ]; then shift; sed -i '/--hash=/d; s/ \\$//' requirements/run.txt; fi \
+    && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --only-binary :all: "$@" --requirement requirements/run.txt \
+    && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
-FROM python:3.13-slim-trixie
+FROM python:3.13-slim-trixie${BASE_DIGEST}
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="wallbox2mqtt" \
