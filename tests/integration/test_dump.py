@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 from tests.fakes import FastClock
 from wallbox2mqtt.cli.dump import Dump, run
+from wallbox2mqtt.cli.turns import Turns
+from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config, Secret, WallboxConfig
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
+from wallbox2mqtt.storage import Storage
 
 SPEED = 400.0
 LIMIT_S = 30.0
@@ -53,6 +57,30 @@ def test_the_token_and_the_budget_of_the_bridge_are_used(tmp_path: Path) -> None
             Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
         assert [one.path for one in cloud.requests].count("users/signin") == 1
         assert not [one for one in cloud.requests if one.limited]
+
+
+def test_a_bridge_that_runs_takes_turns_with_it(tmp_path: Path) -> None:
+    clock = FastClock(SPEED)
+    done = threading.Event()
+    with Simulator(chargers=2, clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
+        wallbox = config_of(cloud).wallbox
+        account = Account(wallbox, clock, Storage(tmp_path, wallbox.account))
+        turns, client, read = Turns(account, clock), account.client(), []
+
+        def bridge() -> None:
+            while not done.is_set():
+                read.append(turns.read(client.chargers))
+
+        running = threading.Thread(target=bridge)
+        running.start()
+        try:
+            copy: Any = Dump(config_of(cloud), tmp_path, clock, lambda _: None).copy()
+        finally:
+            done.set()
+            running.join()
+        assert all(one["http_status"] == 200 for one in copy["documents"])
+        assert not [one for one in cloud.requests if one.limited], "the cloud saw more than its budget"
+        assert len(read) >= 3
 
 
 def test_only_the_chargers_of_the_configuration(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class AccountCheck:
         """Restore token and budgets of the last run; ``wait_note`` is told when something has to be waited for."""
         self._storage = store = Storage(state_dir, config.account)
         self._config, self._clock, self._wait_note = config, clock, wait_note
-        account = Account(config, clock, store)
+        account = Account(config, clock, store, beside=True)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
         self._rate, self._clock_check = account.rate, account.clock_check
         self._cloud = account.client()

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.cli.files import write_private
+from wallbox2mqtt.cli.turns import Turns
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
@@ -25,7 +25,6 @@ from wallbox2mqtt.errors import (
     EXIT_OK,
     AuthError,
     BadAnswerError,
-    BudgetSpentError,
     CloudError,
     RateLimitedError,
     SignInError,
@@ -52,11 +51,10 @@ class Dump:
     def __init__(self, config: Config, directory: Path, clock: Clock, say: Callable[[str], None]) -> None:
         """Restore the token and the budgets that the bridge has left."""
         wallbox = config.wallbox
-        self._config, self._clock, self._say = wallbox, clock, say
+        self._config, self._say = wallbox, say
         store = Storage(directory, wallbox.account)
-        account = Account(wallbox, clock, store)
-        self._reads, self.tokens, self._cloud = account.reads, account.tokens, account.client()
-        self._condition = threading.Condition()
+        account = Account(wallbox, clock, store, beside=True)
+        self.tokens, self._cloud, self._turns = account.tokens, account.client(), Turns(account, clock)
 
     def copy(self) -> dict[str, Json]:
         """Read everything and give the anonymised copy.
@@ -91,7 +89,7 @@ class Dump:
                 chargers = [charger.charger_id for charger in read_sweep(listed.answer.body)]
             except BadAnswerError as error:
                 self._say(str(error))
-        minutes = 2 * len(chargers) * self._reads.interval_s / 60
+        minutes = 2 * len(chargers) * self._turns.interval_s / 60
         self._say(f"{len(chargers)} chargers, two documents each: about {minutes:.0f} minutes within the budget")
         for number, charger in enumerate(chargers, 1):
             self._say(f"charger {number} of {len(chargers)}")
@@ -100,32 +98,23 @@ class Dump:
 
     def _ask(self, document: Document, charger: int | None, read: Callable[[], CloudResponse]) -> _Fetched:
         """Read a document; a refusal that says «later» is waited for, any other error is part of the copy."""
-        last: CloudError = BadAnswerError("not read: the budget allowed no request")
+        last: CloudError = BadAnswerError("not read")
         for _ in range(_TRIES):
-            self._wait(self._reads.ready_in_s())
             try:
-                return _Fetched(document, charger, read())
+                return _Fetched(document, charger, self._turns.read(read))
             except AuthError:
                 raise
-            except BudgetSpentError as error:
-                self._wait(error.ready_in_s)
             except RateLimitedError as error:
                 last = error
-                self._wait(min(error.retry_after_s or _REFUSED_S, _LONGEST_WAIT_S))
+                self._turns.wait(min(error.retry_after_s or _REFUSED_S, _LONGEST_WAIT_S))
             except SignInError as error:
                 last = error
-                self._wait(self.tokens.failed_wait_s())
+                self._turns.wait(self.tokens.failed_wait_s())
             except UnauthorizedError as error:
                 last = error  # the token is dropped: once more with a new one
             except CloudError as error:
                 return _Fetched(document, charger, error)
         return _Fetched(document, charger, last)
-
-    def _wait(self, seconds: float) -> None:
-        ends = self._clock.monotonic() + seconds
-        with self._condition:
-            while (left := ends - self._clock.monotonic()) > 0:
-                self._clock.wait(self._condition, left)
 
 
 def _why_not(output: Path) -> str | None:
@@ -163,7 +152,7 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
         say(f"wallbox2mqtt: --output: {output}: {why}")
         return EXIT_FAILED
     dump = Dump(config, directory, clock, say)
-    say("the documents are read as slowly as the cloud wants it; stop the bridge meanwhile, or both spend one budget")
+    say("the documents are read as slowly as the cloud wants it, in turn with the bridge where it runs")
     try:
         text = json.dumps(dump.copy(), indent=2, ensure_ascii=False)
     except AuthError as error:

@@ -104,13 +104,14 @@ demand; chargers are moved at /_control/. Prints the address and the account. Se
 examples:
   wallbox2mqtt simulator --port 18080 --chargers 3 --model pulsar-plus --model quasar""",
     "dump": """Reads every document of the account within its budget, which takes a minute each, and replaces
-whatever could tell who or where you are. Look at it before you send it.
+whatever could tell who or where you are. Look at it before you send it. A bridge may run meanwhile:
+they take turns.
 
 examples:
   wallbox2mqtt dump --output dump.json""",
     "sessions": """Sessions count to the day on which they began, in this machine's time zone. Where the bridge has
 read them within a day nothing is asked of the cloud, so it may run meanwhile; else they are read within
-the budget, which may take a minute a charger.
+the budget, in turn with the bridge, which may take two minutes a charger.
 
 examples:
   wallbox2mqtt sessions --month 2026-10 --format html > october.html

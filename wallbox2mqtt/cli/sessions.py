@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,11 +9,12 @@ from pathlib import Path
 
 from wallbox2mqtt.bridge.history_reads import PAGE
 from wallbox2mqtt.cli.sessions_formats import FORMATS, Line, as_evcc
+from wallbox2mqtt.cli.turns import Turns
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
-from wallbox2mqtt.errors import EXIT_OK, BadAnswerError, BudgetSpentError, ConfigError, UnauthorizedError
+from wallbox2mqtt.errors import EXIT_OK, BadAnswerError, ConfigError, UnauthorizedError
 from wallbox2mqtt.history.archive import Archive, Kept
 from wallbox2mqtt.history.entries import Entry, read_page
 from wallbox2mqtt.storage import Storage
@@ -62,7 +62,6 @@ class Sessions:
         """Use what the bridge has left: history, token and budgets."""
         self._config, self._clock, self._say = config.wallbox, clock, say
         self._storage = Storage(directory, config.wallbox.account)
-        self._condition = threading.Condition()
 
     def of(self, span: Span, chargers: Sequence[int]) -> list[Line]:
         """Return the sessions that began in this time, the oldest first."""
@@ -87,20 +86,14 @@ class Sessions:
         return sorted(lines, key=lambda line: (line.entry.start, line.charger))
 
     def _read(self, span: Span, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
-        account = Account(self._config, self._clock, self._storage)
-        cloud = account.client()
+        account = Account(self._config, self._clock, self._storage, beside=True)
+        cloud, turns = account.client(), Turns(account, self._clock)
 
         def ask(read: Callable[[], CloudResponse]) -> CloudResponse:
-            tries = 0
-            while True:
-                self._wait(max(account.reads.ready_in_s(), account.tokens.wait_s()))
-                try:
-                    return read()
-                except BudgetSpentError as error:
-                    self._wait(error.ready_in_s)
-                except UnauthorizedError:
-                    if (tries := tries + 1) > 1:
-                        raise
+            try:
+                return turns.read(read)
+            except UnauthorizedError:
+                return turns.read(read)  # the token is dropped: once more with a new one
 
         chargers = list(wanted) or [one.charger_id for one in read_sweep(ask(cloud.chargers).body)]
         found: dict[int, tuple[Entry, ...]] = {}
@@ -126,12 +119,6 @@ class Sessions:
         before = len(entries)
         entries |= {entry.id: entry for entry in found}
         return more and len(entries) > before, offset + count
-
-    def _wait(self, seconds: float) -> None:
-        ends = self._clock.monotonic() + seconds
-        with self._condition:
-            while (left := ends - self._clock.monotonic()) > 0:
-                self._clock.wait(self._condition, left)
 
 
 def _with_costs(entries: Iterable[Entry], kept: Kept | None) -> Iterable[Entry]:

@@ -24,6 +24,8 @@ class Account:
         store: Storage,
         token_source: TokenSource | None = None,
         new_sender: Callable[[], Sender] = Transport,
+        *,
+        beside: bool = False,
     ) -> None:
         """Restore token and budgets of the last run.
 
@@ -33,13 +35,14 @@ class Account:
             store: of what outlives the process.
             token_source: instead of the cloud's own sign-in.
             new_sender: makes the way to the cloud of one client.
+            beside: whether this is a command, which asks beside a bridge that may run.
 
         """
         self._config, self._clock, self._new_sender = config, clock, new_sender
         per_minute = config.reads_per_minute
-        self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST)
+        self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST, beside=beside)
         self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
-        self.writes = Budget("writes", config.writes_per_minute, clock, store)
+        self.writes = Budget("writes", config.writes_per_minute, clock, store, beside=beside)
         self.clock_check = ClockCheck(clock)
         source = token_source or self.sign_in_client()
         self.password_file = PasswordFile(config.password_file, config.password)

@@ -2,21 +2,24 @@
 
 Counted from the end of one request to the start of the next, so that it holds at the cloud's end of the line too,
 however long a request was under way. Kept over restarts, so that a crash loop cannot hammer; where the times of the
-last requests are lost, the budget counts as spent for one window.
+last requests are lost, the budget counts as spent for one window. A command that asks beside the bridge takes turns
+with it: each sees the other's requests in its file.
 """
 
 import logging
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
-from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud.beside import ASKED, OtherProcess, times_of
 from wallbox2mqtt.cloud.journal import Journal
 from wallbox2mqtt.errors import BudgetSpentError
-from wallbox2mqtt.storage import StateError, Storage
+from wallbox2mqtt.storage import StateError, Storage, number
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,17 +30,38 @@ _ROUNDING_S = 1e-6
 _NO_TIMES = "damaged: these are no times"
 _GRAIN_S = 0.02
 """A cloud that counts «within 60 s» inclusively, or whose clock is a little slower, must not be met."""
+_COURTESY_S = 1.0
+"""So much later than it might does the bridge ask while a command asks too, whose turn it is then."""
 
 
 class Budget:
     """The reads, or the writes, of an account: so many a minute; a fraction makes the window longer."""
 
-    def __init__(self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1) -> None:
-        """Restore the requests of the last minute before this start; ``most``: what it may be set to later."""
-        self._name, self._clock, self._journal = name, clock, Journal(name, store)
+    def __init__(
+        self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1, *, beside: bool = False
+    ) -> None:
+        """Restore the requests of the last minute before this start.
+
+        Args:
+            name: of the file.
+            per_minute: requests.
+            clock: for the times.
+            store: where they are kept.
+            most: what it may be set to later.
+            beside: whether this is a command, which asks beside a bridge that may run.
+
+        """
+        own, other = f"{name}-beside", name
+        if beside and store.is_new:
+            Journal(name, store).open({"ends": [], "running": 0})  # or the first bridge would miss its file
+        if not beside:
+            own, other = other, own
+        self._name, self._clock, self._is_beside = name, clock, beside
+        self._journal, self._other = Journal(own, store, is_expected=not beside), OtherProcess(other, store)
         self._lock = threading.Lock()
         self._most = most
         self._running = 0
+        self._asked = clock.wall() if beside else 0.0
         self._ends: deque[float] = deque(maxlen=most)
         self.set_per_minute(per_minute)
         self._minutes: deque[tuple[int, int]] = deque()
@@ -64,16 +88,36 @@ class Budget:
         with self._lock:
             return self._ready_in_s(spare)
 
+    @property
+    def has_company(self) -> bool:
+        """Whether another process of this machine asks of the same account."""
+        return self._other.is_near(self._clock.wall(), self.window_s)
+
     def _ready_in_s(self, spare: int) -> float:
         free = self.slots - self._running - min(spare, self.slots - 1)
         if free <= 0:
             return self.window_s
-        if len(self._ends) < free:
-            return 0.0
+        ends, courtesy_s, turn = self._seen_ends()
         # the request that must have left the window before this one may start
-        ready = self._ends[-free] + self.window_s + _GRAIN_S - self._clock.monotonic()
+        since = ends[-free] + courtesy_s if len(ends) >= free else -math.inf
+        ready = max(since + self.window_s + _GRAIN_S, turn) - self._clock.monotonic()
         # less than a microsecond is the rounding of a sum, not a wait
         return ready if ready > _ROUNDING_S else 0.0
+
+    def _seen_ends(self) -> tuple[Sequence[float], float, float]:
+        """Return when requests ended, here and elsewhere, the delay for courtesy, and when it is this process' turn.
+
+        A command asks at every second interval, the bridge a little later than it might, so that both come to it.
+        """
+        if not self.has_company:
+            return self._merged(), 0.0, -math.inf
+        if not self._is_beside:
+            return self._merged(), _COURTESY_S, -math.inf
+        return self._merged(), 0.0, self._ends[-1] + 2 * self.interval_s if self._ends else -math.inf
+
+    def _merged(self) -> Sequence[float]:
+        others = self._recent(self._other.ends(self._clock.wall(), self._most))
+        return sorted([*self._ends, *others]) if others else self._ends
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -86,8 +130,10 @@ class Budget:
         with self._lock:
             self._check()
             self._running += 1
-            self._count()
+            self._asked = self._clock.wall()
             self._journal.write(self._content(), durable=True)
+            self._look_again()
+            self._count()
         try:
             yield
         finally:
@@ -96,6 +142,19 @@ class Budget:
                 self._ends.append(self._clock.monotonic())
                 # a power cut may lose this: the request then counts as one that was under way
                 self._journal.write(self._content(), durable=False)
+
+    def _look_again(self) -> None:
+        """Withdraw a request that is written down where the other process wrote one at the same moment: both do.
+
+        Raises:
+            BudgetSpentError: it may not start yet.
+
+        """
+        self._running -= 1
+        if (ready := self._ready_in_s(0)) > 0:
+            self._journal.write(self._content(), durable=False)
+            raise BudgetSpentError(ready)
+        self._running += 1
 
     def check(self) -> None:
         """Make sure that a request may start now.
@@ -142,13 +201,15 @@ class Budget:
         recent = (end for end in self._ends if now - end < self.window_s + _GRAIN_S)
         counted = Counter(math.ceil((end + offset) / grain) for end in recent)
         ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
-        return {"ends": ends, "running": self._running}
+        return {"ends": ends, "running": self._running, ASKED: self._asked}
 
     def _restore(self) -> None:
         """Restore the ends of the last window's requests; where they are not known, the budget is spent."""
         try:
             kept = self._journal.load()
-            self._ends.extend([] if kept is None else self._ends_of(kept))
+            if kept is not None:
+                self._ends.extend(self._ends_of(kept))
+                self._asked = max(self._asked, number(kept, ASKED))
         except StateError as error:
             spent = f"it counts as spent for {self.window_s:.0f} s"
             _LOG.warning("the times of the last requests are unknown, %s budget=%s error=%s", spent, self._name, error)
@@ -166,24 +227,18 @@ class Budget:
             StateError: these are no times.
 
         """
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        ends, running = kept.get("ends"), kept.get("running")
-        if not isinstance(ends, list) or not isinstance(running, int) or isinstance(running, bool) or running < 0:
+        entries, running = kept.get("ends"), kept.get("running")
+        if not isinstance(entries, list) or not isinstance(running, int) or isinstance(running, bool) or running < 0:
             raise StateError(_NO_TIMES)
-        times = [end for entry in ends for end in self._times(entry)]
+        ends = [times_of(entry, self._most) for entry in entries]
+        if not all(ends):
+            raise StateError(_NO_TIMES)
         # a request was under way when the process died: it may have arrived as late as that
-        times += [wall] * min(running, self._most)
-        recent = [end for end in times if wall - end < self.window_s + _GRAIN_S]
-        return sorted(now - max(0.0, wall - end) for end in recent)[-self._most :]
+        ends.append([self._clock.wall()] * min(running, self._most))
+        return self._recent(chain.from_iterable(ends))[-self._most :]
 
-    def _times(self, entry: Json) -> list[float]:
-        """Return the times of an entry, which is (time, count).
-
-        Raises:
-            StateError: it is something else.
-
-        """
-        match entry:
-            case [int() | float() as end, int() as count] if is_number(end) and is_number(count) and count > 0:
-                return [float(end)] * min(count, self._most)
-        raise StateError(_NO_TIMES)
+    def _recent(self, ends: Iterable[float]) -> list[float]:
+        """Return those of the last window, which are seconds since 1970, in this process' time and in order."""
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        recent = [end for end in ends if wall - end < self.window_s + _GRAIN_S]
+        return sorted(now - max(0.0, wall - end) for end in recent)

@@ -7,32 +7,31 @@ tells that something is missing. Without one in ``state_dir``, written through t
 from pathlib import Path
 
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cloud.beside import RUNTIME
 from wallbox2mqtt.storage import StateError, Storage
-
-_PATH = "runtime"
 
 
 class Journal:
     """One file. ``load`` it once, before the first ``write``."""
 
-    def __init__(self, name: str, storage: Storage) -> None:
-        """Name the file."""
-        self._name, self._storage = name, storage
+    def __init__(self, name: str, storage: Storage, *, is_expected: bool = True) -> None:
+        """Name the file; ``is_expected``: it is there where anything of the account is."""
+        self._name, self._storage, self._is_expected = name, storage, is_expected
         self._active = storage
         self.is_new = storage.is_new
 
     def load(self) -> dict[str, Json] | None:
-        """Return what was written last; None where this account is new.
+        """Return what was written last; None where this account is new, or the file is not expected.
 
         Raises:
             StateError: that is lost, or cannot be used.
 
         """
         kept = self._storage.load(self._name)
-        if kept is None and not self._storage.is_new:
+        if kept is None and self._is_expected and not self._storage.is_new:
             msg = "the file is missing, although the account is known"
             raise StateError(msg)
-        path = None if kept is None else kept.get(_PATH)
+        path = None if kept is None else kept.get(RUNTIME)
         if isinstance(path, str):
             # of a process that runs, or of one that did not end in order
             self._active = self._storage.elsewhere(Path(path))
@@ -52,7 +51,7 @@ class Journal:
         if runtime is not None:
             self._active = self._storage.elsewhere(runtime)
         if self._active is not self._storage:
-            path: dict[str, Json] = {_PATH: str(self._active.directory)}
+            path: dict[str, Json] = {RUNTIME: str(self._active.directory)}
             if self._active.write(self._name, content) and self._storage.write(self._name, path, durable=True):
                 return True
             self._active = self._storage

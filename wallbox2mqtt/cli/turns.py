@@ -1,0 +1,43 @@
+"""How a command asks the cloud: when the budget allows it, in turn with a bridge that runs."""
+
+import threading
+from collections.abc import Callable
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Account, CloudResponse
+from wallbox2mqtt.errors import BudgetSpentError
+
+
+class Turns:
+    """The reads of one command, one after the other."""
+
+    def __init__(self, account: Account, clock: Clock) -> None:
+        """Take the budgets of the account."""
+        self._account, self._clock = account, clock
+        self._condition = threading.Condition()
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two reads."""
+        return self._account.reads.interval_s * (2 if self._account.reads.has_company else 1)
+
+    def read(self, read: Callable[[], CloudResponse]) -> CloudResponse:
+        """Wait until it may be read, and read it.
+
+        Raises:
+            CloudError: as the client does.
+
+        """
+        while True:
+            self.wait(max(self._account.reads.ready_in_s(), self._account.tokens.wait_s()))
+            try:
+                return read()
+            except BudgetSpentError as error:
+                self.wait(error.ready_in_s)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long."""
+        ends = self._clock.monotonic() + seconds
+        with self._condition:
+            while (left := ends - self._clock.monotonic()) > 0:
+                self._clock.wait(self._condition, left)

@@ -1,0 +1,86 @@
+"""What another process of this machine asks of the same account: a command beside the bridge, or the bridge beside it.
+
+Each writes the times of its requests into a file of its own, and reads the other's before it asks.
+"""
+
+import logging
+from pathlib import Path
+
+from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.storage import StateError, Storage, number
+
+_LOG = logging.getLogger(__name__)
+
+RUNTIME = "runtime"
+"""The key of the directory in which a file is really kept."""
+ASKED = "asked"
+"""The key of the time at which the last request began, or a command that is to ask, seconds since 1970."""
+_LONGEST_REQUEST_S = 60.0
+"""A request that is said to be under way for longer is one of a process that was killed."""
+
+_Version = tuple[int, int] | None
+
+
+class OtherProcess:
+    """What the other process wrote last; read again when it has changed."""
+
+    def __init__(self, name: str, storage: Storage) -> None:
+        """Name its file."""
+        self._name = name
+        self._home = self._place = storage.elsewhere(storage.directory)
+        self._seen: tuple[_Version, _Version] = (None, None)
+        self._kept: dict[str, Json] = {}
+
+    def kept(self, now: float) -> dict[str, Json]:
+        """Return what it wrote; empty where there is none, or where it is damaged: its request then counts as now.
+
+        ``now``: seconds since 1970.
+        """
+        seen = (_version(self._home.path(self._name)), _version(self._place.path(self._name)))
+        if seen != self._seen:
+            self._kept = self._load(now)
+            self._seen = (seen[0], _version(self._place.path(self._name)))
+        return self._kept
+
+    def ends(self, now: float, most: int) -> list[float]:
+        """Return when its requests ended, since 1970; those that are under way end now. ``most``: counted of a time."""
+        kept = self.kept(now)
+        entries = kept.get("ends")
+        found = [end for entry in entries for end in times_of(entry, most)] if isinstance(entries, list) else []
+        if (running := int(number(kept, "running"))) > 0:
+            found += [min(now, number(kept, ASKED, now) + _LONGEST_REQUEST_S)] * min(running, most)
+        return found
+
+    def is_near(self, now: float, window_s: float) -> bool:
+        """Return whether it asked within the last three windows: it is at work."""
+        return 0 <= now - number(self.kept(now), ASKED) < 3 * window_s
+
+    def _load(self, now: float) -> dict[str, Json]:
+        try:
+            kept = self._home.load(self._name)
+            self._place = self._home
+            path = None if kept is None else kept.get(RUNTIME)
+            if isinstance(path, str):
+                self._place = self._home.elsewhere(Path(path))
+                kept = self._place.load(self._name)
+        except StateError as error:
+            _LOG.debug("cannot read what another process asked of the account file=%s error=%s", self._name, error)
+            return {"ends": [[now, 1]]}
+        return kept or {}
+
+
+def times_of(entry: Json, most: int) -> list[float]:
+    """Return the times of an entry, which is (time, count), but no more than ``most``; empty where it is none."""
+    match entry:
+        case [int() | float() as end, int() as count] if is_number(end) and is_number(count) and count > 0:
+            return [float(end)] * min(count, most)
+    return []
+
+
+def _version(path: Path) -> _Version:
+    """Return what tells one version of a file from the next; None: there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
