@@ -29,6 +29,7 @@ HOMES = {
     "requests": {"cloud"},
     "urllib3": {"cloud"},
     "paho": {"mqtt"},
+    "prometheus_client": {"web"},
     "schedule": {"daemon"},
     "amqtt": {"simulator", "cli"},
 }

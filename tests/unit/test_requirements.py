@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DIRECT: dict[str, list[str]] = {
-    "run": PROJECT["project"]["dependencies"],
+    "run": PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["metrics"],
     "build": PROJECT["build-system"]["requires"],
 }
 FILES = pytest.mark.parametrize("name", DIRECT)

@@ -5,6 +5,7 @@ from typing import Protocol
 from wallbox2mqtt.bridge.command_handler import CommandHandler
 from wallbox2mqtt.bridge.command_queue import CommandQueue, QueuedCommand
 from wallbox2mqtt.bridge.command_reports import CommandReports
+from wallbox2mqtt.bridge.command_times import CommandTimes
 from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.planner import Planner
@@ -63,6 +64,7 @@ class Bridge:
         registry = Registry(wallbox.chargers, clock, store)
         self.reasons = Reasons(self.states, registry, self.status, clock, store)
         quarantine = Quarantine(registry, clock)
+        self.command_times = CommandTimes()
         self.shared = Shared(
             clock=clock,
             tokens=account.tokens,
@@ -75,7 +77,12 @@ class Bridge:
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
             queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
             history=HistoryReads(),
-            results=Results(topics, publisher.publish_result, _all(reports.tell, self.reasons.record), clock),
+            results=Results(
+                topics,
+                publisher.publish_result,
+                _all(reports.tell, self.reasons.record, self.command_times.record),
+                clock,
+            ),
         )
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
         client = account.client()

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.results import NOT_CONFIRMED, Result
+from wallbox2mqtt.bridge.results import Result
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
@@ -33,7 +33,7 @@ class CommandReports:
 
     def tell(self, command: QueuedCommand, result: Result) -> None:
         """Tell of a result."""
-        kind = _kind(result)
+        kind = result.kind
         event: dict[str, Json] = {
             "event_type": kind,
             "field": command.key,
@@ -81,9 +81,3 @@ class CommandReports:
         if left_out:
             _LOG.warning("more commands came than are told one by one count=%d", left_out)
         return has_room
-
-
-def _kind(result: Result) -> str:
-    """Return the type of the event: the result's status, or what came of it later."""
-    is_late = result.status == "failed" and (result.reason or "").startswith(NOT_CONFIRMED)
-    return "not_confirmed" if is_late else result.status

@@ -35,6 +35,12 @@ class Result:
     took_ms: int
 
     @property
+    def kind(self) -> str:
+        """Its status, or ``not_confirmed``: what came of it later."""
+        is_late = self.status == "failed" and (self.reason or "").startswith(NOT_CONFIRMED)
+        return "not_confirmed" if is_late else self.status
+
+    @property
     def document(self) -> dict[str, Json]:
         """The payload of the result topic."""
         return {

@@ -35,6 +35,11 @@ class BridgeStatus:
                 self._shown[name] = payload
                 self._publish(self._topics.bridge(name), payload)
 
+    def shown(self, name: str) -> str | None:
+        """Return what is shown on one of the bridge's topics; None where nothing is yet."""
+        with self._lock:
+            return self._shown.get(name)
+
     def announce(self) -> None:
         """Publish everything anew, but that the bridge runs: the connection says so when it is made."""
         with self._lock:

@@ -170,6 +170,13 @@ class Budget:
         if (ready := self._ready_in_s(0)) > 0:
             raise BudgetSpentError(ready)
 
+    @property
+    def free(self) -> int:
+        """How many requests may start now."""
+        with self._lock:
+            oldest = self._clock.monotonic() - self.window_s - _GRAIN_S
+            return max(0, self.slots - self._running - sum(1 for end in self._ends if end > oldest))
+
     def last_hour(self) -> int:
         """Return the number of requests of the last 60 minutes."""
         with self._lock:
