@@ -28,7 +28,6 @@ from wallbox2mqtt.catalogue import (
     NotReadYetError,
     Quantity,
     Shape,
-    intent_of_request,
     parse,
     quantities,
     read_payload,
@@ -50,7 +49,7 @@ from wallbox2mqtt.catalogue.derived import (
 from wallbox2mqtt.catalogue.quantities import ImpossibleValueError
 from wallbox2mqtt.catalogue.rows import by_key
 from wallbox2mqtt.catalogue.statuses import Status
-from wallbox2mqtt.catalogue.templates import REMOTE_ACTION, Placeholder, Template, UnfilledError, fill, match
+from wallbox2mqtt.catalogue.templates import REMOTE_ACTION, Placeholder, Template, UnfilledError, fill
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.simulator import capture
 
@@ -341,17 +340,21 @@ def test_command_row(row: Field) -> None:
         assert command.body is not None or row.key == "config" or row.config is not None
 
 
-def holes(template: Template) -> list[Placeholder]:
+def placeholders(template: Template) -> list[Placeholder]:
     if isinstance(template, Placeholder):
         return [template]
-    return [hole for part in template.values() for hole in holes(part)] if isinstance(template, Mapping) else []
+    return (
+        [placeholder for part in template.values() for placeholder in placeholders(part)]
+        if isinstance(template, Mapping)
+        else []
+    )
 
 
 @every_row
 def test_holes_name_fields(row: Field) -> None:
-    for hole in holes(row.command.body if row.command else None) + holes(dict(row.config or {})):
-        assert hole.field in FIELDS
-        assert hole.sign is None or hole.sign in FIELDS
+    for placeholder in placeholders(row.command.body if row.command else None) + placeholders(dict(row.config or {})):
+        assert placeholder.field in FIELDS
+        assert placeholder.sign is None or placeholder.sign in FIELDS
 
 
 def test_urgent_are_lock_and_charging() -> None:
@@ -552,18 +555,6 @@ def test_request_is_that_of_the_document(row: dict[str, Any]) -> None:
         assert exact(body) == exact(row["body"]), payload
 
 
-@pytest.mark.parametrize("row", GOLDEN, ids=[f"{row['topic']} {row['payloads'][0]}" for row in GOLDEN])
-def test_the_simulator_understands_the_request(row: dict[str, Any]) -> None:
-    view = VIEW | row.get("state", {})
-    intent = understood(row["topic"], row["payloads"][0], view)
-    understood_as = intent_of_request(row["method"], row["path"], row["body"])
-    if not understood_as.keys() & {"action", "charging_enabled", "firmware"}:
-        shown = {**view, **intent.sets}
-        defaults = {"ecosmart/percentage": 100, "ecosmart/enabled": False, "ecosmart/mode": 0}
-        for key, value in understood_as.items():
-            assert exact(value) == exact(defaults[key] if shown[key] is None else shown[key])
-
-
 def test_the_table_has_every_command_and_every_word() -> None:
     told = {
         key: {p.strip().lower() for row in GOLDEN if row["topic"] == key for p in row["payloads"]} for key in COMMANDS
@@ -574,37 +565,6 @@ def test_the_table_has_every_command_and_every_word() -> None:
         assert words <= told[key], f"{key}: words that are not in the table"
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("PUT", "v2/charger/{id}", {"locked": 1, "name": "x"}),
-        ("PUT", "v2/charger/{id}", {}),
-        ("PUT", "v2/charger/{id}", None),
-        ("PUT", "v2/charger/{id}", [1]),
-        ("POST", "v2/charger/{id}", {"locked": 1}),
-        ("POST", "chargers/config/{id}", {}),
-        ("POST", "chargers/config/{id}", {"auto_lock": 1}),
-        ("POST", "v3/chargers/{id}/remote-action", {"action": 6}),
-        ("POST", "v3/chargers/{id}/remote-action", {"action": True}),
-        ("POST", "v3/chargers/{id}/remote-action", {"action": "1"}),
-        ("PUT", "v4/chargers/{id}/eco-smart", {"data": {"attributes": {"enabled": 1, "mode": 0}, "type": "eco_smart"}}),
-        (
-            "PUT",
-            "v4/chargers/{id}/eco-smart",
-            {"data": {"attributes": {"enabled": True, "mode": 0, "percentage": 1}, "type": "eco_smart"}},
-        ),
-        (
-            "PUT",
-            "v4/chargers/{id}/eco-smart",
-            {"data": {"attributes": {"enabled": 1, "mode": 0, "percentage": 1}, "type": "eco"}},
-        ),
-    ],
-)
-def test_what_no_command_sends_is_not_understood(method: str, path: str, body: Json) -> None:
-    with pytest.raises(ValueError, match=r"no command makes|unknown keys"):
-        intent_of_request(method, path, body)
-
-
 def test_refresh_makes_no_request() -> None:
     intent = understood("refresh", b"")
     assert request_of(intent, VIEW) is None
@@ -612,11 +572,9 @@ def test_refresh_makes_no_request() -> None:
     assert not intent.is_fulfilled(VIEW)
 
 
-def test_empty_holes_are_told() -> None:
+def test_empty_placeholders_are_told() -> None:
     with pytest.raises(UnfilledError, match="set locked first"):
         fill({"locked": Placeholder("locked")}, {})
-    with pytest.raises(ValueError, match="expected the keys"):
-        match({"locked": Placeholder("locked")}, {})
 
 
 # --- refusal is the default

@@ -1,7 +1,7 @@
 """The catalogue: one row for each field and command, from which everything else is worked out."""
 
 from wallbox2mqtt.catalogue.field import CONFIG, Button, Command, Field
-from wallbox2mqtt.catalogue.parsing import Intent, intent_of_request, parse, request_of
+from wallbox2mqtt.catalogue.parsing import Intent, parse, request_of
 from wallbox2mqtt.catalogue.payloads import (
     MAX_PAYLOAD_BYTES,
     FirstValues,
@@ -38,7 +38,6 @@ __all__ = [
     "Scalar",
     "Shape",
     "Values",
-    "intent_of_request",
     "is_quasar",
     "parse",
     "range_of",

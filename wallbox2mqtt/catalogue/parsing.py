@@ -8,7 +8,7 @@ from wallbox2mqtt.catalogue.payloads import FirstValues, Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import SHOWS_NO_PAUSE
-from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill, match
+from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill
 from wallbox2mqtt.errors import InvalidPayloadError
 
 
@@ -151,44 +151,3 @@ def request_of(intent: Intent, view: Values) -> tuple[RequestTemplate, Json] | N
     if command.as_given and isinstance(body, dict):
         body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in intent.sets}
     return command.request, body
-
-
-def intent_of_request(method: str, path: str, body: Json) -> dict[str, Json]:
-    """Return the fields that a request sets: the inverse of ``request_of``, for the simulator.
-
-    Args:
-        method: of the request.
-        path: with ``{id}`` in place of the charger's number, without slashes around it.
-        body: the request's body.
-
-    Raises:
-        ValueError: no command makes such a request.
-
-    """
-    rows = [row for row in FIELDS.values() if row.command is not None and row.command.request is not None]
-    asked = [
-        row
-        for row in rows
-        if row.command
-        and row.command.request
-        and (row.command.request.method, row.command.request.path) == (method, path)
-    ]
-    if any(row.key == "config" for row in asked) and isinstance(body, dict) and body:
-        if unknown := body.keys() - CONFIG_FIELDS.keys():
-            msg = f"unknown keys {sorted(unknown)}"
-            raise ValueError(msg)
-        return {k: v for name, part in body.items() for k, v in _match_config(name, part).items()}
-    problems = []
-    for row in asked:
-        if row.command is not None and row.command.body is not None:
-            try:
-                return match(row.command.body, body)
-            except ValueError as error:
-                problems.append(str(error))
-    msg = f"no command makes {method} {path} with this body: {'; '.join(problems) or 'no such request'}"
-    raise ValueError(msg)
-
-
-def _match_config(name: str, value: Json) -> dict[str, Json]:
-    row = CONFIG_FIELDS[name]
-    return match({name: (row.config or {})[name]}, {name: value})

@@ -1,6 +1,6 @@
-"""A command's request as data: a body template with holes, so that the client fills it and the simulator matches it.
+"""A command's request as data: a body with placeholders.
 
-A hole names the field whose wished value goes there; what is not wished is filled with the field as it is
+A placeholder names the field whose wished value goes there; what is not wished is filled with the field as it is
 when the request is sent.
 """
 
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.catalogue.quantities import Json
 
 Template: TypeAlias = "Json | Placeholder | Mapping[str, Template]"
 
 
 class UnfilledError(Exception):
-    """Raised when a hole stays empty: the field is not wished and its present value is not known."""
+    """Raised when a placeholder stays empty: the field is not wished and its present value is not known."""
 
     def __init__(self, field: str) -> None:
         """Name the field."""
@@ -55,21 +55,6 @@ class Placeholder:
             return abs(value) if values.get(self.sign) == 1 else -abs(value)
         return value
 
-    def match(self, value: Json) -> Json:
-        """Return the field's value that this value in a body stands for.
-
-        Raises:
-            ValueError: it stands for none.
-
-        """
-        if self.wire is not None:
-            for shown, wire in self.wire:
-                if wire == value and type(wire) is type(value):
-                    return shown
-            msg = f"{value!r} is none of {[wire for _, wire in self.wire]}"
-            raise ValueError(msg)
-        return abs(value) if self.sign is not None and isinstance(value, int | float) and is_number(value) else value
-
 
 @dataclass(frozen=True, slots=True)
 class RequestTemplate:
@@ -89,7 +74,7 @@ PUT_ECO_SMART = RequestTemplate("PUT", "v4/chargers/{id}/eco-smart")
 
 
 def fill(template: Template, values: Mapping[str, Json]) -> Json:
-    """Fill every hole of a body.
+    """Fill every placeholder of a body.
 
     Raises:
         UnfilledError: a value is not known.
@@ -100,23 +85,3 @@ def fill(template: Template, values: Mapping[str, Json]) -> Json:
     if isinstance(template, Mapping):
         return {key: fill(part, values) for key, part in template.items()}
     return template
-
-
-def match(template: Template, body: Json) -> dict[str, Json]:
-    """Return the fields that a body sets: the inverse of ``fill``.
-
-    Raises:
-        ValueError: the body is not one that this template makes.
-
-    """
-    if isinstance(template, Placeholder):
-        return {template.field: template.match(body)}
-    if isinstance(template, Mapping):
-        if not isinstance(body, dict) or body.keys() != template.keys():
-            msg = f"expected the keys {sorted(template)}"
-            raise ValueError(msg)
-        return {k: v for key, part in template.items() for k, v in match(part, body[key]).items()}
-    if template != body:
-        msg = f"expected {template!r}"
-        raise ValueError(msg)
-    return {}
