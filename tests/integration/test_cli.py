@@ -158,6 +158,27 @@ def test_systemd_hears_what_is_wrong_with_the_configuration(tmp_path: Path) -> N
         assert systemd.recv(65536).startswith(b"STATUS=WALLBOX2MQTT_MQTT__PORT: found text")
 
 
+def test_under_systemd_what_is_wrong_names_the_file_that_operators_edit(tmp_path: Path) -> None:
+    copy = tmp_path / "config.yaml"
+    copy.write_text("mqtt: {prot: 1}\n", encoding="utf-8")
+    directories = {"CREDENTIALS_DIRECTORY": str(tmp_path), "CONFIGURATION_DIRECTORY": "/etc/wallbox2mqtt/garage"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(LIMIT_S)
+        systemd.bind(str(tmp_path / "notify"))
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "wallbox2mqtt", "run", "--config", str(copy)],
+            cwd=tmp_path,
+            env=alone(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), **directories),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+        assert done.returncode == 78
+        assert done.stderr.startswith("wallbox2mqtt: /etc/wallbox2mqtt/garage/config.yaml: mqtt.prot: unknown key")
+        assert systemd.recv(65536).startswith(b"STATUS=/etc/wallbox2mqtt/garage/config.yaml: mqtt.prot: unknown key")
+
+
 @pytest.mark.parametrize("signals", [1, 1000], ids=["once", "again and again"])
 @pytest.mark.parametrize("streams", ["", "2>&-", ">&- 2>&-", "2>/dev/full"])
 def test_run_ends_well_whatever_became_of_its_output(tmp_path: Path, streams: str, signals: int) -> None:

@@ -23,8 +23,8 @@ environment:
   WALLBOX2MQTT_CONFIG     the configuration file
   WALLBOX2MQTT_<KEY>      any key, and it wins over the file: WALLBOX2MQTT_MQTT__HOST is mqtt.host
   https_proxy, no_proxy   the way to the cloud
-  NOTIFY_SOCKET, JOURNAL_STREAM, CREDENTIALS_DIRECTORY
-                          set by systemd"""
+  NOTIFY_SOCKET, JOURNAL_STREAM, CREDENTIALS_DIRECTORY, CONFIGURATION_DIRECTORY, RELOAD_DIRECTORY
+                          set by systemd and the unit"""
 
 _READ_LIMIT = (
     f"{READ_MOST_S:.0f} s ({READ_INTERVALS} intervals\n"

@@ -6,13 +6,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, runtime_dir, state_dir
+from wallbox2mqtt.config.credentials import as_operators_know_it, reloaded
 from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
+from wallbox2mqtt.daemon.neighbour import warn_of_another
 from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.errors import EXIT_FAILED, ConfigError
 from wallbox2mqtt.log import HIDDEN, setup
@@ -32,7 +34,7 @@ def run(config_file: Path | None) -> int:
 
     """
     try:
-        config = _load(config_file)
+        config = _load(config_file, os.environ)
     except ConfigError as error:
         # where people look first: systemctl status
         Notifier().tell(STATUS=str(error).splitlines()[0])
@@ -42,29 +44,44 @@ def run(config_file: Path | None) -> int:
     faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
     directory = state_dir(config, os.environ)
     for precaution in precautions(config, file, directory, os.environ):
-        _LOG.warning(precaution)
+        _LOG.warning(as_operators_know_it(precaution, os.environ))
     storage = Storage(directory, config.wallbox.account)
     _take_lock(storage)
+    name = warn_of_another(config.wallbox.account)
     try:
-        return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)), lambda: _load(config_file))
+        return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)), lambda: _load_again(config_file))
     finally:
         storage.unlock()
+        name.release()
         for number in _ENDS:
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
             signal.signal(number, signal.SIG_IGN)
 
 
-def _load(config_file: Path | None) -> Config:
+def _load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
     """Read the configuration, and let no line show its secrets.
 
     Raises:
         ConfigError: it is wrong.
 
     """
-    config = load(find(config_file, os.environ), os.environ)
+    try:
+        config = load(find(config_file, environ), environ)
+    except ConfigError as error:
+        raise ConfigError(as_operators_know_it(str(error), environ)) from None
     secrets = (config.wallbox.password, config.mqtt.password)
     HIDDEN.keep(config.wallbox.email, *(secret.reveal() for secret in secrets if secret is not None))
     return config
+
+
+def _load_again(config_file: Path | None) -> Config:
+    """Read the configuration as it is now, for SIGHUP.
+
+    Raises:
+        ConfigError: it is wrong.
+
+    """
+    return _load(*reloaded(config_file, os.environ))
 
 
 def _take_lock(storage: Storage) -> None:

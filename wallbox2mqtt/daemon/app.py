@@ -20,6 +20,7 @@ from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.phase import Phase
 from wallbox2mqtt.daemon.reload import Reloader
 from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.daemon.scheduler import Scheduler
@@ -104,7 +105,9 @@ class App:
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler, self._reasons = parts.command_handler, parts.reasons
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
+        self._phase = Phase(config.wallbox.account)
         self._interval_s = self._backoff.interval_s
+        self._tick_s = self._phase.stretched(self._interval_s)
         self._announcer = self._new_announcer(ranges, parts.allowed)
         self._prices = Prices(config.tariff, clock)
         self._recorder = self._new_recorder()
@@ -244,11 +247,12 @@ class App:
 
     def _set_schedule(self) -> None:
         real_s = self._clock.real_s
-        jobs = {self._tick: real_s(self._interval_s), self._reports.health: real_s(HEALTH_S), self._look_around: 1.0}
+        jobs = {self._tick: real_s(self._tick_s), self._reports.health: real_s(HEALTH_S), self._look_around: 1.0}
         self._scheduler.set(jobs)
 
     def _tick(self) -> None:
         self._reader.tick()
+        self._phase.record_tick()
 
     def _look_around(self) -> None:
         """Each second: commands that wait for a first reading, and who watches over the threads."""
@@ -268,11 +272,12 @@ class App:
     def _check_times(self) -> None:
         """Start the schedule anew after a jump of the wall clock, and when the pace changes."""
         jumped = self._scheduler.has_jumped()
-        slower = self._backoff.interval_s != self._interval_s
+        interval_s = self._backoff.interval_s
+        tick_s = self._phase.stretched(interval_s)
         if jumped:
             _LOG.warning("the wall clock jumped, the timetable begins anew")
-        if jumped or slower:
-            self._interval_s = self._backoff.interval_s
+        if jumped or tick_s != self._tick_s:
+            self._interval_s, self._tick_s = interval_s, tick_s
             self._set_schedule()
             self._reports.info(self._interval_s)
 

@@ -16,7 +16,9 @@ _LOG = logging.getLogger(__name__)
 
 LOGIN = {"mqtt.password", "mqtt.username"}
 BUDGETS = {"wallbox.reads_per_minute", "wallbox.writes_per_minute", "wallbox.status_writes_per_minute"}
-AT_ONCE = LOGIN | BUDGETS | {"wallbox.password", "log.level", "wallbox.password_file", "mqtt.password_file"}
+AT_ONCE = LOGIN | BUDGETS | {"wallbox.password", "log.level"}
+FILES = {"wallbox.password_file", "mqtt.password_file"}
+"""What counts is whether the password in the file is another one."""
 
 
 class BrokerLogin(Protocol):
@@ -80,7 +82,7 @@ class Reloader:
 
 def changed_keys(old: Config, new: Config) -> list[str]:
     """Return the keys that have another value, by their paths."""
-    return [path for path, key in KEYS.items() if key.value_in(old) != key.value_in(new)]
+    return [path for path, key in KEYS.items() if path not in FILES and key.value_in(old) != key.value_in(new)]
 
 
 def tell(changed: list[str]) -> None:

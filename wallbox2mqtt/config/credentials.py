@@ -1,0 +1,33 @@
+"""systemd hands files to the service as copies of the start, its credentials. The unit says where they come from.
+
+``CREDENTIALS_DIRECTORY`` has the copies, ``CONFIGURATION_DIRECTORY`` the files that operators know, and
+``RELOAD_DIRECTORY`` the newer copies that ``systemctl reload`` makes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from wallbox2mqtt.config.keys import PREFIX
+
+
+def as_operators_know_it(text: str, environ: Mapping[str, str]) -> str:
+    """Return a message with the files in ``/etc`` in the place of their copies."""
+    home = environ.get("CONFIGURATION_DIRECTORY", "")
+    for copies in (environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")):
+        if home and copies:
+            text = text.replace(f"{copies}/", f"{home}/")
+    return text
+
+
+def reloaded(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, str]]:
+    """Return configuration file and environment with the newest copies in the place of those of the start."""
+    start, newest = environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")
+
+    def moved(text: str) -> str:
+        if not start or not newest or Path(text).parent != Path(start):
+            return text
+        newer = Path(newest) / Path(text).name
+        return str(newer) if newer.is_file() else text
+
+    moved_environ = {name: moved(text) if name.startswith(PREFIX) else text for name, text in environ.items()}
+    return None if file is None else Path(moved(str(file))), moved_environ
