@@ -155,7 +155,7 @@ const DATES = {
   clock: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
   minute: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
   day: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
-  month: new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric", timeZone: "UTC" }),
+  date: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" }),
 };
 
 function moment(time) {
@@ -176,6 +176,7 @@ function words(value) {
 function told(key, value, charger) {
   const field = bridge.fields[key] ?? {};
   if (field.kind === "lock" && value !== null) return value ? "Locked" : "Unlocked";
+  if (field.kind === "firmware") return firmware(value);
   if (field.kind === "duration" && typeof value === "number") return duration(value);
   if (typeof value === "number" && field.unit === "{currency}") return money(value, charger.currency);
   if (typeof value === "number") {
@@ -185,6 +186,16 @@ function told(key, value, charger) {
   }
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return moment(Date.parse(value) / 1000);
   return words(value);
+}
+
+/** The version, and the newer one if there is one, of the JSON that Home Assistant's entity takes. */
+function firmware(value) {
+  try {
+    const { installed_version: installed, latest_version: latest } = JSON.parse(value);
+    return latest && latest !== installed ? `${words(installed)} (${latest} is out)` : words(installed);
+  } catch {
+    return words(value);
+  }
 }
 
 function fieldName(key) {
@@ -295,7 +306,7 @@ class Card {
     const facts = [];
     for (const [name, keys] of VALUES) {
       const key = keys.find((one) => charger.fields[one]);
-      if (key) facts.push([name, told(key, charger.fields[key][0], charger), charger.fields[key][1]]);
+      if (key && (charger.fields[key][0] !== null || key !== "state_of_charge")) facts.push([name, told(key, charger.fields[key][0], charger), charger.fields[key][1]]);
     }
     putFacts(this.parts.values, facts.map(([name, value]) => [name, value]));
     facts.forEach(([, , time], index) => {
@@ -339,16 +350,17 @@ class Card {
 
   async readHistory() {
     this.readAt = now();
-    const history = await fetchJson(`api/history?charger=${encodeURIComponent(this.charger.id)}`);
-    if (!history) return;
+    const history = await historyOf(this.charger.id);
+    if (!history || history === this.history) return;
     this.history = history;
-    this.extendPlot();
+    if (this.shown()) this.extendPlot();
   }
 
   /** Adds the present minute to the plot's values. */
   extendPlot() {
     const { history, charger } = this;
     if (!history) return;
+    history.start ??= now(); // nothing is recorded yet
     const minute = Math.floor((now() - history.start) / history.step_s);
     for (const [name, key] of [["power", "charging_power"], ["energy", "added_energy"]]) {
       while (history[name].length < minute) history[name].push(history[name].at(-1) ?? null);
@@ -525,10 +537,10 @@ function drawBudget() {
   const budget = bridge.budget;
   if (!budget) return;
   const { requests } = budget;
-  const refusals = requests.filter(([, , , outcome]) => outcome === "rate_limited").length;
+  const failed = requests.filter(([, , , outcome]) => outcome !== "ok").length;
   const count = (kind) => requests.filter(([, which]) => which === kind).length;
   const plural = (many, word) => `${many} ${word}${many === 1 ? "" : "s"}`;
-  put($("strip-text"), `Last 10 minutes: ${plural(count("read"), "read")}, ${plural(count("write"), "write")}, ${refusals || "none"} refused`);
+  put($("strip-text"), `Last 10 minutes: ${plural(count("read"), "read")}, ${plural(count("write"), "write")}, ${failed || "none"} refused or failed`);
   drawStrip();
 }
 
@@ -606,7 +618,7 @@ function tickBudget() {
     ["Reads used", slots("reads"), counts("reads")],
     ["Writes used", slots("writes"), counts("writes")],
     ["Pace of reads", pace, budget.auto ? `found by auto${tries}` : "as configured"],
-    ["Refused", String(budget.refused), budget.last_refusal === null ? "none since the start" : `last ${age(budget.last_refusal)}`],
+    ["Refused as too many", String(budget.refused), budget.last_refusal === null ? "none since the start" : `last ${age(budget.last_refusal)}`],
     ["Commands waiting", String(budget.waiting), budget.waiting ? "for the write budget, or for a reading" : ""],
   ]);
   const held = budget.backoff_until !== null && budget.backoff_until > now();
@@ -615,6 +627,17 @@ function tickBudget() {
 }
 
 // ---- commands, history, bridge ----
+
+const histories = new Map(); // promise by charger
+
+/** A charger's last day, days and sessions; asked for once, until it is dropped here. */
+function historyOf(id) {
+  const kept = histories.get(id);
+  if (kept && now() - kept.at < REREAD_S) return kept.promise;
+  const promise = fetchJson(`api/history?charger=${encodeURIComponent(id)}`);
+  histories.set(id, { at: now(), promise });
+  return promise;
+}
 
 const VERDICTS = { ok: "good", superseded: "quiet" };
 
@@ -640,36 +663,97 @@ function drawCommands() {
   put($("commands-summary"), rows.length ? `${failed || "none"} of the last ${rows.length} without success` : "");
 }
 
-const past = { sessions: [], months: [], signature: "", readAt: -Infinity };
+const ALL = "all";
+const past = { chosen: ALL, signature: "", readAt: -Infinity };
 
-/** Asks for the history when a session has ended, or now and then. */
+/** Asks for the sessions when one has ended, when another charger is chosen, and now and then. */
 async function readPast() {
-  const signature = [...bridge.chargers.values()].map((charger) => charger.fields["last_session/end"]?.[0]).join();
+  drawChoice();
+  const chosen = past.chosen === ALL ? [...bridge.chargers.values()] : [bridge.chargers.get(Number(past.chosen))];
+  const signature = past.chosen + chosen.map((charger) => [charger.id, ...MONTH_KEYS.map((key) => charger.fields[key]?.[0])]).join();
   if (signature === past.signature && now() - past.readAt < REREAD_S) return;
+  if (signature !== past.signature) for (const charger of chosen) histories.delete(charger.id);
   Object.assign(past, { signature, readAt: now() });
-  const found = await fetchJson("api/history");
-  if (!found) return;
-  past.sessions = found.sessions;
-  past.months = found.months;
-  drawPast();
+  drawMonths(chosen);
+  const found = past.chosen === ALL && !roomy() ? [] : await Promise.all(chosen.map((charger) => historyOf(charger.id)));
+  if (signature === past.signature) drawPast(found.filter(Boolean));
 }
 
-function drawPast() {
-  const most = Math.max(...past.sessions.map((session) => session.energy), 0.001);
-  const sessions = [...past.sessions].reverse().map((session) => {
+/** Keeps the list of chargers to choose from. */
+function drawChoice() {
+  const select = $("history-charger");
+  const ids = [...bridge.chargers.keys()].sort((one, other) => one - other);
+  if (past.chosen !== ALL && !bridge.chargers.has(Number(past.chosen))) past.chosen = ALL;
+  const options = [[ALL, "All chargers"], ...ids.map((id) => [String(id), nameOf(id)])];
+  const same = options.length === select.length && options.every(([id, name], index) => select[index].value === id && select[index].text === name);
+  if (!same) {
+    select.replaceChildren(...options.map(([id, name]) => new Option(name, id)));
+    select.value = past.chosen;
+  }
+  $("history-choice").hidden = ids.length < 2;
+}
+
+function drawPast(documents) {
+  const sessions = documents.flatMap((found) => found.sessions.map((session) => ({ ...session, charger: found.charger })));
+  sessions.sort((one, other) => other.start - one.start);
+  const most = Math.max(...sessions.map((session) => session.energy), 0.001);
+  fill("sessions", sessions.slice(0, 10).map((session) => {
     const began = heading(DATES.day.format(new Date(session.start * 1000)));
     began.append(make("span", "note", duration(session.end - session.start)));
     return row(began, cell(nameOf(session.charger)), barCell(session.energy / most, kwh(session.energy)), cell(money(session.cost, session.currency), "number"));
+  }));
+  put($("sessions-empty"), past.chosen === ALL && !roomy() ? "Choose a charger to see its sessions." : "No session is known yet.");
+  drawDays(documents);
+}
+
+/** Draws a bar for each day; those of several chargers are added up. */
+function drawDays(documents) {
+  const days = new Map();
+  for (const [day, energy] of documents.flatMap((found) => found.days)) days.set(day, (days.get(day) ?? 0) + energy);
+  const names = lastDays(days);
+  const most = Math.max(...days.values(), 0.001);
+  const bars = names.map((day) => {
+    const bar = make("span");
+    bar.style.height = `${(100 * (days.get(day) ?? 0)) / most}%`;
+    bar.title = `${DATES.date.format(new Date(day))}: ${kwh(days.get(day) ?? 0)}`;
+    return bar;
   });
-  fill("sessions", sessions);
-  const highest = Math.max(...past.months.map(([, energy]) => energy), 0.001);
-  const months = [...past.months].reverse().map(([month, energy, cost, currency, count]) => row(
-    heading(DATES.month.format(new Date(`${month}-01T00:00:00Z`))),
-    barCell(energy / highest, kwh(energy)),
-    cell(number(count, 0), "number"),
-    cell(money(cost, currency), "number"),
-  ));
-  fill("months", months);
+  $("days").hidden = bars.length === 0;
+  $("days-bars").replaceChildren(...bars);
+  const sum = [...days.values()].reduce((total, energy) => total + energy, 0);
+  put($("days-text"), `Energy a day, last ${names.length} days: ${kwh(sum)}, at most ${kwh(most)} a day`);
+}
+
+/** The days from the first with energy to the last, without a gap. */
+function lastDays(days) {
+  const names = [...days.keys()].sort();
+  const found = [];
+  for (let at = Date.parse(names[0]); at <= Date.parse(names.at(-1)); at += DAY_S * 1000) found.push(new Date(at).toISOString().slice(0, 10));
+  return found;
+}
+
+const MONTHS = [["history/this_month", "This month"], ["history/last_month", "Last month"]];
+const MONTH_KEYS = ["last_session/end", ...MONTHS.flatMap(([key]) => [`${key}/energy`, `${key}/sessions`])];
+
+function drawMonths(chosen) {
+  const sum = (key) => chosen.reduce((total, charger) => total + (charger.fields[key]?.[0] ?? 0), 0);
+  const known = chosen.some((charger) => typeof charger.fields["history/this_month/energy"]?.[0] === "number");
+  const most = Math.max(...MONTHS.map(([key]) => sum(`${key}/energy`)), 0.001);
+  fill("months", known ? MONTHS.map(([key, name]) => row(
+    heading(name),
+    barCell(sum(`${key}/energy`) / most, kwh(sum(`${key}/energy`))),
+    cell(number(sum(`${key}/sessions`), 0), "number"),
+    cell(costs(chosen, `${key}/cost`), "number wraps"),
+  )) : []);
+}
+
+/** The sum of a cost, one for each currency. */
+function costs(chosen, key) {
+  const sums = new Map();
+  for (const { fields, currency } of chosen) {
+    if (typeof fields[key]?.[0] === "number") sums.set(currency, (sums.get(currency) ?? 0) + fields[key][0]);
+  }
+  return [...sums].map(([currency, sum]) => money(sum, currency)).join(" + ") || "–";
 }
 
 function fill(name, rows) {
@@ -690,9 +774,8 @@ function drawBridge() {
   const limited = status.cloud_reason === "rate_limited";
   const cloud = status.cloud === null ? "nothing read yet" : status.cloud_reason === "ok" ? "ok" : `${status.cloud}: ${plain(status.cloud_reason)}`;
   link("link-cloud", status.cloud === "offline" ? "bad" : limited || status.cloud === null ? "busy" : "good", cloud);
-  const health = status.health ?? { ok: true, words: [] };
-  show($("trouble"), health.ok ? "" : health.words.join(" · "));
-  put($("bridge-summary"), health.ok ? health.words.join(" · ") : "");
+  show($("trouble"), status.health.problems.join(" · "));
+  put($("bridge-summary"), status.health.state ?? "");
   const threads = Object.entries(status.threads ?? {}).map(([name, alive]) => {
     const verdict = make("span", "verdict", alive ? "alive" : "silent for too long");
     verdict.dataset.kind = alive ? "good" : "bad";
@@ -827,6 +910,8 @@ function heard() {
   lostAt = null;
   document.body.classList.remove("stale");
   show($("lost"), "");
+  histories.clear();
+  past.readAt = -Infinity;
   for (const card of cards.values()) card.readAt = -Infinity; // what the plots missed
 }
 
@@ -876,6 +961,14 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   }
 });
 
+function setUpChoice() {
+  $("history-charger").addEventListener("change", (event) => {
+    past.chosen = event.target.value;
+    readPast();
+  });
+}
+
 setUpFilter();
+setUpChoice();
 connect();
 setInterval(everySecond, 1000);
