@@ -32,6 +32,7 @@ HOMES = {
     "prometheus_client": {"web"},
     "schedule": {"daemon"},
     "amqtt": {"simulator", "cli"},
+    "rich": {"cli"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -1,7 +1,9 @@
 """Everything on this machine: a simulated cloud, a broker, the bridge, and a view of what is published."""
 
+import importlib.util
 import logging
 import math
+import os
 import queue
 import shutil
 import signal
@@ -9,21 +11,31 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, Self
 
-from wallbox2mqtt.catalogue import FIELDS
+from wallbox2mqtt.cli.demo_lines import Lines
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
+from wallbox2mqtt.config import (
+    CommandsConfig,
+    Config,
+    HomeAssistantConfig,
+    MqttConfig,
+    Secret,
+    WallboxConfig,
+)
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, DailyLife, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
 
 _BASE = "wallbox"
-_SHOWN = ("availability", "energy_total", "event/", "session/", "last_session/", "schedules", "why")
-"""What is shown beside the fields of the catalogue."""
+_NAMES = ("Garage", "Carport", "Driveway", "Courtyard", "Workshop", "Visitors", "Back gate", "Barn")
+_AT_ONCE = 1000
+"""So many messages are drawn together; then the cars have their turn."""
 _JOIN_S = 6.0
 _READS, _WRITES = 3, 5
 _LAG_S, _SETTLE_S = 5.0, 45.0
@@ -31,15 +43,30 @@ _FASTEST = 100.0
 """The bridge asks no more often than this many times the usual pace."""
 
 
-class Display:
-    """Prints what changes, a line each, as the broker delivers it."""
+class View(Protocol):
+    """What draws the demo, from entering to leaving."""
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+
+    def take(self, message: Message) -> None:
+        """Take note of what the broker delivered."""
+
+    def refresh(self) -> None:
+        """Draw what has changed."""
+
+
+class Listener:
+    """Hears what the broker delivers, and hands it to the view."""
 
     def __init__(self, port: int, protocol: Literal["5", "3.1.1"]) -> None:
         """Subscribe to everything below the base topic."""
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         config = MqttConfig(host=HOST, port=port, client_id="wallbox2mqtt-demo-view", protocol=protocol)
         self._mqtt = MqttConnection(config, filters=[f"{_BASE}/#"], on_event=self._events.put, clock=SystemClock())
-        self._colour = sys.stdout.isatty()
 
     def start(self) -> None:
         """Start to listen."""
@@ -49,34 +76,17 @@ class Display:
         """Leave."""
         self._mqtt.stop(timeout_s=1.0)
 
-    def show_next(self, timeout_s: float) -> None:
-        """Print the next change, if one comes within so many seconds."""
+    def hand_over(self, view: View, timeout_s: float) -> None:
+        """Hand over what has come, and wait so many seconds at most for the first of it."""
         try:
             event = self._events.get(timeout=timeout_s)
+            for _ in range(_AT_ONCE):
+                if isinstance(event, Message):
+                    view.take(event)
+                event = self._events.get_nowait()
         except queue.Empty:
-            return
-        if isinstance(event, Message) and (line := self._line(event)) is not None:
-            print(time.strftime("%H:%M:%S"), line, flush=True)
-
-    def _line(self, message: Message) -> str | None:
-        level, _, key = message.topic.removeprefix(f"{_BASE}/").partition("/")
-        text = message.payload.decode(errors="replace")
-        if key.endswith("/result"):
-            return self._bold(f"{level:>8}  {key:<30} {text}")
-        if key.endswith("/set"):
-            return f"{level:>8}  {key:<30} {text}   <- command"
-        if level == "bridge":
-            return f"{level:>8}  {key:<30} {text}" if key in {"state", "cloud", "cloud_reason"} else None
-        row = FIELDS.get(key)
-        if row is None and not key.startswith(_SHOWN):
-            return None
-        if row is not None and (row.category == "diagnostic" or not row.enabled):
-            return None
-        unit = "" if row is None or row.quantity.unit is None or "{" in row.quantity.unit else f" {row.quantity.unit}"
-        return f"{level:>8}  {key:<30} {text}{unit}"
-
-    def _bold(self, line: str) -> str:
-        return f"\x1b[1m{line}\x1b[0m" if self._colour else line
+            pass
+        view.refresh()
 
 
 def config_of(
@@ -84,11 +94,13 @@ def config_of(
     broker: LocalBroker,
     *,
     reads: float,
-    writes: float = _WRITES,
-    settle_s: float = _SETTLE_S,
+    pace: float = 1.0,
     home_assistant: HomeAssistantConfig,
 ) -> Config:
-    """Return the configuration of a bridge between these two that uses its whole budget. ``reads``: in a minute."""
+    """Return the configuration of a bridge between these two that uses its whole budget.
+
+    ``reads``: in a minute. ``pace``: how many times as fast as usual it writes and its writes settle.
+    """
     return Config(
         wallbox=WallboxConfig(
             email=EMAIL,
@@ -97,43 +109,77 @@ def config_of(
             user_api_url=cloud.url,
             poll_interval=60 / reads,
             reads_per_minute=reads,
-            writes_per_minute=writes,
+            writes_per_minute=_WRITES * pace,
         ),
         mqtt=MqttConfig(host=HOST, port=broker.port, protocol=broker.protocol, base_topic=_BASE),
         home_assistant=home_assistant,
-        commands=CommandsConfig(settle_s=settle_s),
+        commands=CommandsConfig(settle_s=_SETTLE_S / pace),
     )
 
 
-def _hints(cloud: Simulator, broker: LocalBroker, speed: float) -> str:
-    charger = next(iter(cloud.chargers))
+def _name(number: int) -> str:
+    return _NAMES[number] if number < len(_NAMES) else f"Bay {number + 1}"
+
+
+def _hints(cloud: Simulator, broker: LocalBroker) -> list[tuple[str, str]]:
+    return [
+        ("broker", f"mqtt://{HOST}:{broker.port} ({broker.name}, MQTT {broker.protocol}, no password)"),
+        ("simulator", f"{cloud.url}/_control/ (moves the chargers)"),
+    ]
+
+
+def _commands(cloud: Simulator, broker: LocalBroker) -> list[str]:
+    """Return lines to try in another terminal."""
+    charger, topics = next(iter(cloud.chargers)), Topics(_BASE)
     at = f"-h {HOST} -p {broker.port}"
-    topics = Topics(_BASE)
+    tried = (
+        ("locked", "lock"),
+        ("max_charging_current", 13),
+        ("charging_enabled", "off"),
+        ("max_charging_current", 99),
+    )
+    sent = [f"mosquitto_pub {at} -t {topics.command(charger, key)} -m {payload}" for key, payload in tried]
+    return [f"mosquitto_sub {at} -v -t '{_BASE}/#'", *sent]
+
+
+def _introduction(hints: Sequence[tuple[str, str]], commands: Sequence[str], speed: float) -> str:
     missing = (
         "" if shutil.which("mosquitto_pub") else "   (from the package mosquitto-clients, which is not installed here)"
     )
+    addresses = "\n".join(f"  {name:<10}  {text}" for name, text in hints)
+    lines = "\n".join(f"  {line}" for line in commands)
     return f"""
 The demo runs. Nothing leaves this machine; the cloud is simulated: its cars charge {speed:g} times as fast as
 real ones, and it lets itself be asked more often.
 
-  broker             mqtt://{HOST}:{broker.port} ({broker.name}, MQTT {broker.protocol}, no password)
-  chargers           {" ".join(str(number) for number in cloud.chargers)}
-  move the chargers  {cloud.url}/_control/
+{addresses}
 
 Try in another terminal{missing}:
 
-  mosquitto_sub {at} -v -t '{_BASE}/#'
-  mosquitto_pub {at} -t {topics.command(charger, "locked")} -m lock
-  mosquitto_pub {at} -t {topics.command(charger, "max_charging_current")} -m 13
-  mosquitto_pub {at} -t {topics.command(charger, "charging_enabled")} -m off
-  mosquitto_pub {at} -t {topics.command(charger, "max_charging_current")} -m 99
+{lines}
 
 Ctrl-C ends it. What changes:
 """
 
 
-def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int:
-    """Run the demo until Ctrl-C, SIGTERM, or for so many seconds.
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _view(hints: Sequence[tuple[str, str]], commands: Sequence[str], speed: float, *, plain: bool) -> View:
+    """Return the view that fits: drawn in its places in a terminal, else lines."""
+    if not plain and _is_terminal() and importlib.util.find_spec("rich") is not None:
+        from wallbox2mqtt.cli.demo_live import LiveView  # noqa: PLC0415 - rich is optional
+
+        title = f"wallbox2mqtt demo: simulated chargers, {speed:g} times as fast as real ones. Ctrl-C ends it."
+        return LiveView(_BASE, title, [*hints, ("try", commands[1])])
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    print(_introduction(hints, commands, speed), flush=True)
+    return Lines(_BASE)
+
+
+def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain: bool) -> int:
+    """Run the demo until Ctrl-C, SIGTERM, or for so many seconds. ``plain``: lines, in a terminal too.
 
     Raises:
         BrokerError: there is no broker, or its port is in use.
@@ -142,12 +188,12 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     pace = min(speed, _FASTEST)
     settings = Settings(
         reads_per_minute=math.ceil(_READS * pace), writes_per_minute=math.ceil(_WRITES * pace), lag_s=_LAG_S / pace
     )
-    cloud = Simulator(chargers=fleet(chargers, lively=True), settings=settings, speed=speed)
+    specs = [replace(spec, name=_name(number)) for number, spec in enumerate(fleet(chargers, lively=True))]
+    cloud = Simulator(chargers=specs, settings=settings, speed=speed)
     life = DailyLife(cloud, speed)
     with (
         tempfile.TemporaryDirectory(prefix="wallbox2mqtt-demo-") as directory,
@@ -158,23 +204,22 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None) -> int
             cloud,
             broker,
             reads=_READS * pace,
-            writes=_WRITES * pace,
-            settle_s=_SETTLE_S / pace,
+            pace=pace,
             home_assistant=HomeAssistantConfig(),
         )
         app = App(config, Path(directory) / "state", SystemClock())
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
-        view = Display(port, broker.protocol)
-        print(_hints(cloud, broker, speed), flush=True)
-        view.start()
-        bridge.start()
+        listener = Listener(port, broker.protocol)
         ends = None if seconds is None else time.monotonic() + seconds
-        while not stop.is_set() and bridge.is_alive() and (ends is None or time.monotonic() < ends):
-            view.show_next(0.2)
-            life.step()
+        with _view(_hints(cloud, broker), _commands(cloud, broker), speed, plain=plain) as view:
+            listener.start()
+            bridge.start()
+            while not stop.is_set() and bridge.is_alive() and (ends is None or time.monotonic() < ends):
+                listener.hand_over(view, 0.2)
+                life.step()
         ended_early = not bridge.is_alive()
         app.stop()
         bridge.join(_JOIN_S)
-        view.stop()
+        listener.stop()
     print("The demo has ended.", flush=True)
     return 1 if ended_early else 0

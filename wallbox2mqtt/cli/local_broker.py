@@ -42,6 +42,14 @@ def check_port(port: int, option: str) -> None:
             raise BrokerError(msg) from None
 
 
+def free_port() -> int:
+    """Return a port that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class LocalBroker:
     """A broker in a process of its own, for as long as the ``with`` lasts."""
 

@@ -71,6 +71,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
     parser.add_argument("--speed", type=_speed, default=20.0, help="how fast its cars charge (%(default)g)")
     parser.add_argument("--for", type=_speed, default=None, dest="seconds", metavar="SECONDS", help="end by itself")
+    parser.add_argument("--plain", action="store_true", help="a line for each change, in a terminal too")
 
 
 def _add_simulator(parser: argparse.ArgumentParser) -> None:
@@ -197,7 +198,7 @@ def _init(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli import demo  # noqa: PLC0415
 
-    return demo.run(port=args.port, chargers=args.chargers, speed=args.speed, seconds=args.seconds)
+    return demo.run(port=args.port, chargers=args.chargers, speed=args.speed, seconds=args.seconds, plain=args.plain)
 
 
 def _simulator(args: argparse.Namespace) -> int:
