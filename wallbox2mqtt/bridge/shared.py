@@ -13,6 +13,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.read_rate import ReadRate
+from wallbox2mqtt.cloud.request_log import RequestLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Shared:
     reads: Budget
     writes: Budget
     rate: ReadRate
+    requests: RequestLog
     states: ChargerStates
     registry: Registry
     quarantine: Quarantine

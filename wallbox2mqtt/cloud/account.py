@@ -8,6 +8,7 @@ from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.client import CloudClient, Connection, SignInClient
 from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.read_rate import MOST, ReadRate
+from wallbox2mqtt.cloud.request_log import RequestLog
 from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status
 from wallbox2mqtt.cloud.transport import Sender, Transport
 from wallbox2mqtt.config import PasswordFile, WallboxConfig
@@ -44,6 +45,7 @@ class Account:
         self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
         self.writes = Budget("writes", config.writes_per_minute, clock, store, beside=beside)
         self.clock_check = ClockCheck(clock)
+        self.requests = RequestLog(clock)
         source = token_source or self.sign_in_client()
         self.password_file = PasswordFile(config.password_file, config.password)
         newest = self.password_file.newest
@@ -51,11 +53,18 @@ class Account:
 
     def client(self) -> CloudClient:
         """Return a client for one more thread, with a connection of its own."""
-        return CloudClient(self._config, self._connection(check_status), self.tokens, self.reads, self.writes)
+        return CloudClient(
+            self._config,
+            self._connection(check_status),
+            tokens=self.tokens,
+            reads=self.reads,
+            writes=self.writes,
+            log=self.requests,
+        )
 
     def sign_in_client(self) -> SignInClient:
         """Return what brings tokens, with a connection of its own."""
-        return SignInClient(self._config, self._connection(check_sign_in), self.writes)
+        return SignInClient(self._config, self._connection(check_sign_in), self.writes, self.requests)
 
     def _connection(self, check: Check) -> Connection:
         return Connection(self._config, self._clock, self.clock_check, self._new_sender(), check)

@@ -19,6 +19,7 @@ from wallbox2mqtt.cloud.auth import TokenManager
 from wallbox2mqtt.cloud.budget import Budget
 from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.grant import SignInAnswer, Way
+from wallbox2mqtt.cloud.request_log import RequestLog
 from wallbox2mqtt.cloud.responses import Check, decoded, http_time, translated
 from wallbox2mqtt.cloud.transport import Sender, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
@@ -138,9 +139,9 @@ def _checked(charger_id: object) -> int:
 class SignInClient:
     """The requests that bring tokens, for the TokenManager."""
 
-    def __init__(self, config: WallboxConfig, connection: Connection, writes: Budget) -> None:
+    def __init__(self, config: WallboxConfig, connection: Connection, writes: Budget, log: RequestLog) -> None:
         """Use a connection of its own: whichever thread needs a token sends through it, one at a time."""
-        self._connection = connection
+        self._connection, self._log = connection, log
         self._api, self._user_api = config.api_url, config.user_api_url
         self._email, self._writes = config.email, writes
         self.set_password(config.password)
@@ -157,14 +158,16 @@ class SignInClient:
     def sign_in(self, way: Way) -> SignInAnswer:
         """Sign in with the account's credentials."""
         if way == "modern":
-            return self._ask("GET", f"{self._user_api}/users/signin", self._basic, {"Partner": "wallbox"})
-        with self._writes.request():
+            with self._log.request("sign_in", "sign_in"):
+                return self._ask("GET", f"{self._user_api}/users/signin", self._basic, {"Partner": "wallbox"})
+        with self._writes.request(), self._log.request("write", "sign_in"):
             return self._ask("POST", f"{self._api}/auth/token/user", self._basic)
 
     def refresh(self, token: Secret) -> SignInAnswer:
         """Trade a refresh token for a new pair."""
         bearer = f"Bearer {token.reveal()}"
-        return self._ask("GET", f"{self._user_api}/users/refresh-token", bearer, {"Partner": "wallbox"})
+        with self._log.request("sign_in", "refresh"):
+            return self._ask("GET", f"{self._user_api}/users/refresh-token", bearer, {"Partner": "wallbox"})
 
     def _ask(self, method: str, url: str, authorization: str, headers: dict[str, str] | None = None) -> SignInAnswer:
         answer = self._connection.send(method, url, authorization, headers=headers)
@@ -175,21 +178,28 @@ class CloudClient:
     """The data requests, for one thread. Each counts in its budget from the first one on."""
 
     def __init__(
-        self, config: WallboxConfig, connection: Connection, tokens: TokenManager, reads: Budget, writes: Budget
+        self,
+        config: WallboxConfig,
+        connection: Connection,
+        *,
+        tokens: TokenManager,
+        reads: Budget,
+        writes: Budget,
+        log: RequestLog,
     ) -> None:
         """Use a connection of its own."""
-        self._connection = connection
+        self._connection, self._log = connection, log
         self._api, self._tokens = config.api_url, tokens
         self._reads, self._writes = reads, writes
         self._basic_by_put = False
 
     def chargers(self) -> CloudResponse:
         """Read the list of chargers: all of the account, with the values that change."""
-        return self._send("GET", "v3/chargers/groups", self._reads)
+        return self._send("list", "GET", "v3/chargers/groups", self._reads)
 
     def detail(self, charger_id: int) -> CloudResponse:
         """Read a charger's status document."""
-        return self._send("GET", f"chargers/status/{_checked(charger_id)}", self._reads)
+        return self._send("detail", "GET", f"chargers/status/{_checked(charger_id)}", self._reads)
 
     def basic_ready_in_s(self) -> float:
         """Return the seconds until a basic document may be read: by PUT it must leave the write for urgent commands."""
@@ -199,31 +209,32 @@ class CloudClient:
         """Read a charger's basic document; by the API document's PUT without a body, once GET was refused (405)."""
         path = f"v2/charger/{_checked(charger_id)}"
         if self._basic_by_put:
-            return self._send("PUT", path, self._writes)
+            return self._send("basic", "PUT", path, self._writes)
         try:
-            return self._send("GET", path, self._reads)
+            return self._send("basic", "GET", path, self._reads)
         except MethodError:
             self._basic_by_put = True
             if (ready := self.basic_ready_in_s()) > 0:
                 raise BudgetSpentError(ready) from None
-            return self._send("PUT", path, self._writes)
+            return self._send("basic", "PUT", path, self._writes)
 
     def status(self, charger_id: int) -> CloudResponse:
         """Read a charger's basic document by the API document's PUT without a body, which counts as a write."""
-        return self._send("PUT", f"v2/charger/{_checked(charger_id)}", self._writes)
+        return self._send("status", "PUT", f"v2/charger/{_checked(charger_id)}", self._writes)
 
     def sessions(self, charger_id: int, start: int, end: int, limit: int, offset: int) -> CloudResponse:
         """Read a page of a charger's sessions from ``start`` to ``end``, seconds since 1970."""
         span = f"start_date={start:d}&end_date={end:d}&limit={limit:d}&offset={offset:d}"
-        return self._send("GET", f"v4/sessions/stats?charger={_checked(charger_id)}&{span}", self._reads)
+        path = f"v4/sessions/stats?charger={_checked(charger_id)}&{span}"
+        return self._send("sessions", "GET", path, self._reads)
 
     def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
         """Send a command. The body is None where there is none that could be read."""
         path = request.path.format(id=_checked(charger_id))
-        return self._send(request.method, path, self._writes, body=body, body_matters=False)
+        return self._send("command", request.method, path, self._writes, body=body, body_matters=False)
 
     def _send(
-        self, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True
+        self, kind: str, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True
     ) -> CloudResponse:
         budget.check()  # before a token is fetched for nothing, which may cost a write
         try:
@@ -232,7 +243,8 @@ class CloudClient:
             error.sent = False
             raise
         bearer = f"Bearer {token.reveal()}"
-        with budget.request():
+        name = "read" if budget is self._reads else "write"
+        with budget.request(), self._log.request(name, kind):
             try:
                 answer = self._connection.send(
                     method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters
