@@ -14,6 +14,7 @@ import traceback
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TextIO
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ SHORTEST_SECRET = 4
 """Shorter ones stand in half of all words: replacing them would hide nothing and garble everything."""
 LONGEST_MESSAGE = 1000
 MOST_WAITING = 100
+MOST_RECENT = 50
 _MOST_PASSING = 400
 _PACKAGE = "wallbox2mqtt."
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -227,7 +229,45 @@ class TopicHandler(logging.Handler):
             self._publisher = None
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedLine:
+    """A line. ``number``: of all lines since the start; ``created``: seconds since 1970."""
+
+    number: int
+    created: float
+    level: str
+    logger: str
+    text: str
+
+
+class RecentLines(logging.Handler):
+    """Keeps the last lines, for people who look."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        super().__init__()
+        self._kept: deque[LoggedLine] = deque(maxlen=MOST_RECENT)
+        self._reading = threading.Lock()
+        self._count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        text = _cut(one_line(record))
+        with self._reading:
+            self._count += 1
+            line = LoggedLine(self._count, record.created, record.levelname.lower(), _short(record.name), text)
+            self._kept.append(line)
+
+    def lines(self) -> list[LoggedLine]:
+        """Return the last lines, the oldest first."""
+        with self._reading:
+            return list(self._kept)
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+
+
 def _to_json(created: float, level: str, logger: str, message: str) -> str:
-    text = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
-    line = {"time": iso_utc(created), "level": level.lower(), "logger": logger, "message": text}
+    line = {"time": iso_utc(created), "level": level.lower(), "logger": logger, "message": _cut(message)}
     return json.dumps(line)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.command_reports import CommandReports
+from wallbox2mqtt.bridge.command_reports import CommandReports, Report
 from wallbox2mqtt.bridge.results import Made, Results
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, parse
@@ -30,8 +30,8 @@ class Harness:
         topics = Topics("w")
         self.states = ChargerStates(topics, lambda topic, text: self.shown.append((topic, text)), 45)
         self.states.read(ONE, Reading({"status_id": 161}), 0.0)
-        reports = CommandReports(topics, self.states, self._event, clock)
-        self.results = Results(topics, lambda *_: None, reports.tell, clock)
+        self.reports = CommandReports(topics, self.states, self._event, clock)
+        self.results = Results(topics, lambda *_: None, self.reports.tell, clock)
 
     def _event(self, topic: str, text: str) -> None:
         assert topic == f"w/{ONE}/event/command"
@@ -155,3 +155,15 @@ def test_a_flood_is_counted(harness: Harness, clock: FakeClock, caplog: pytest.L
     assert len(told) == 103
     assert "result=ok" in told[100], "what the cloud was asked is always told"
     assert told[101] == "more commands came than are told one by one count=900"
+
+
+def test_the_last_ones_are_remembered(harness: Harness, clock: FakeClock) -> None:
+    for _ in range(30):
+        harness.results.superseded(command(clock))
+    clock.advance(1)
+    harness.results.failed(command(clock), "why", 403)
+    harness.results.rejected(command(clock, "name", "Mine"), "'Mine' is not accepted")
+    *superseded, failed, name = harness.reports.recent()
+    assert len(superseded) == 18
+    assert failed == Report(clock.wall(), ONE, "max_charging_current", "failed", 16, "why", 403, 0)
+    assert (name.value, name.reason) == ("***", "the payload is not accepted")

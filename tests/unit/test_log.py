@@ -20,10 +20,12 @@ from wallbox2mqtt.log import (
     HIDDEN,
     HOUR_S,
     LONGEST_MESSAGE,
+    MOST_RECENT,
     MOST_WAITING,
     PATIENCE_S,
     Hidden,
     LineFormatter,
+    RecentLines,
     RepeatedFault,
     TopicHandler,
     is_journal,
@@ -261,3 +263,21 @@ class TestTopicHandler:
         assert [json.loads(line)["message"] for line in published] == ["begin"]
         handler.drain(published.append, 0.0)
         assert [json.loads(line)["message"] for line in published] == ["begin", "meanwhile"]
+
+
+class TestRecentLines:
+    def test_the_last_ones_are_kept_with_their_numbers(self) -> None:
+        handler = RecentLines()
+        for number in range(MOST_RECENT + 5):
+            handler.handle(record("line %d", number, created=float(number)))
+        lines = handler.lines()
+        assert (lines[0].number, lines[0].text, lines[-1].number) == (6, "line 5", MOST_RECENT + 5)
+        assert (lines[0].created, lines[0].level, lines[0].logger) == (5.0, "info", "bridge.reader")
+
+    def test_no_secret_and_no_end(self) -> None:
+        HIDDEN.keep(PASSWORD)
+        handler = RecentLines()
+        handler.handle(record(f"{PASSWORD} {'x' * 5000}"))
+        (line,) = handler.lines()
+        assert line.text.startswith("*** x")
+        assert len(line.text) == LONGEST_MESSAGE

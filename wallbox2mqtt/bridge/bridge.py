@@ -60,7 +60,7 @@ class Bridge:
         self.allowed = frozenset({ALLOW_FACTORY_RESET} if commands.allow_factory_reset else ())
         self.states = ChargerStates(topics, publisher.show, commands.settle_s, store)
         self.status = BridgeStatus(topics, publisher.show, clock)
-        reports = CommandReports(topics, self.states, publisher.publish_event, clock)
+        self.reports = CommandReports(topics, self.states, publisher.publish_event, clock)
         registry = Registry(wallbox.chargers, clock, store)
         self.reasons = Reasons(self.states, registry, self.status, clock, store)
         quarantine = Quarantine(registry, clock)
@@ -71,6 +71,7 @@ class Bridge:
             reads=account.reads,
             writes=account.writes,
             rate=account.rate,
+            requests=account.requests,
             states=self.states,
             registry=registry,
             quarantine=quarantine,
@@ -80,7 +81,7 @@ class Bridge:
             results=Results(
                 topics,
                 publisher.publish_result,
-                _all(reports.tell, self.reasons.record, self.command_times.record),
+                _all(self.reports.tell, self.reasons.record, self.command_times.record),
                 clock,
             ),
         )

@@ -60,6 +60,19 @@ class Snapshot:
     has_basic: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A charger as it is shown. Times are those at which a reading began.
+
+    ``read_at``: of the fields that were read; what the bridge itself says has none. ``newest``: of the newest reading.
+    """
+
+    values: Mapping[str, Json]
+    read_at: Mapping[str, float]
+    availability: str | None
+    newest: float | None
+
+
 @dataclass(slots=True)
 class KnownCharger:
     """One charger. Whoever calls it sees to it that nobody else does meanwhile."""
@@ -114,6 +127,13 @@ class KnownCharger:
             return None
         gone = frozenset[str]().union(*self.gone.values())
         return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Origin.BASIC in self.documents_read)
+
+    def shown(self, keys: Iterable[str]) -> Shown:
+        """Return how it is shown, of these fields."""
+        values = {key: self.floors.get(key, self.values[key]) for key in keys if key in self.values}
+        times = {key: self.read_at.get(_timestamp_key(key)) for key in values if not _is_own(key)}
+        read_at = {key: at for key, at in times.items() if at is not None}
+        return Shown(values, read_at, self.availability, self.newest)
 
     def announce(self) -> None:
         """Publish everything anew."""
@@ -311,6 +331,11 @@ class KnownCharger:
 def _timestamp_key(key: str) -> str:
     """Name under which it is remembered when a field was read: its own, or that of the one document that shows it."""
     return key if key in MULTI_SOURCE else "basic" if key.startswith("basic/") else ""
+
+
+def _is_own(key: str) -> bool:
+    """Return whether the bridge itself says it, and no document."""
+    return key not in FIELDS or FIELDS[key].recorded
 
 
 def _falls_a_little(before: Json, value: Json) -> bool:

@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.results import Result
@@ -19,17 +21,34 @@ _LINES_EACH_MINUTE = 100
 _PRIVATE = frozenset({"name"})
 """Fields whose values are not for the log."""
 
+_MOST_RECENT = 20
+
 PublishEvent = Callable[[str, str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a command, as it may be shown. ``at``: when it was told, seconds since 1970."""
+
+    at: float
+    charger_id: int
+    key: str
+    kind: str
+    value: Json
+    reason: str | None
+    http_status: int | None
+    took_ms: int
+
+
 class CommandReports:
-    """Tells what became of commands. Any thread may call."""
+    """Tells what became of commands, and remembers the last ones. Any thread may call."""
 
     def __init__(self, topics: Topics, states: ChargerStates, publish_event: PublishEvent, clock: Clock) -> None:
         """``publish_event`` takes a topic and a payload that is not retained."""
         self._topics, self._states, self._publish_event, self._clock = topics, states, publish_event, clock
         self._lock = threading.Lock()
         self._minute, self._lines, self._left_out = 0, 0, 0
+        self._recent: deque[Report] = deque(maxlen=_MOST_RECENT)
 
     def tell(self, command: QueuedCommand, result: Result) -> None:
         """Tell of a result."""
@@ -47,24 +66,36 @@ class CommandReports:
             problem = f"{command.key}: {result.reason}"
             short = problem if len(problem) <= _LONGEST_PROBLEM else problem[: _LONGEST_PROBLEM - 1] + "…"
             self._states.show(command.charger_id, LAST_PROBLEM, short)
+        report = self._report(command, result, kind)
+        with self._lock:
+            self._recent.append(report)
         if self._has_room(asked_the_cloud=result.http_status is not None):
-            self._log(command, result, kind)
+            self._log(report)
 
-    def _log(self, command: QueuedCommand, result: Result, kind: str) -> None:
+    def recent(self) -> list[Report]:
+        """Return what became of the last commands, the oldest first."""
+        with self._lock:
+            return list(self._recent)
+
+    def _report(self, command: QueuedCommand, result: Result, kind: str) -> Report:
         value: Json = result.value
         reason = result.reason
         if command.key in _PRIVATE:
             # a refusal repeats what it refuses
             value, reason = "***", "the payload is not accepted" if kind == "rejected" else reason
-        topic = self._topics.command(command.charger_id, command.key)
+        at, charger_id, http_status = self._clock.wall(), command.charger_id, result.http_status
+        return Report(at, charger_id, command.key, kind, value, reason, http_status, result.took_ms)
+
+    def _log(self, report: Report) -> None:
+        topic = self._topics.command(report.charger_id, report.key)
         _LOG.info(
             "command topic=%.200s value=%.200s result=%s reason=%r http_status=%s ms=%d",
             topic,
-            to_json(value),
-            kind,
-            reason,
-            result.http_status,
-            result.took_ms,
+            to_json(report.value),
+            report.kind,
+            report.reason,
+            report.http_status,
+            report.took_ms,
         )
 
     def _has_room(self, *, asked_the_cloud: bool) -> bool:

@@ -1,11 +1,12 @@
 """The state: all that is known of the chargers, and what of it is published. One object with one lock."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 
-from wallbox2mqtt.bridge.charger import KnownCharger, Snapshot
+from wallbox2mqtt.bridge.charger import KnownCharger, Shown, Snapshot
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.field_sets import STATES
 from wallbox2mqtt.bridge.kept_keys import KeptKeys
@@ -35,6 +36,7 @@ class ChargerStates:
         self._lock = threading.RLock()
         self._chargers: dict[int, KnownCharger] = {}
         self._clamped: list[tuple[QueuedCommand, str, Json]] = []
+        self._changes = Counter[int]()
 
     def view(self, charger_id: int) -> Mapping[str, Json]:
         """Return a copy of a charger's fields as they are shown."""
@@ -65,6 +67,18 @@ class ChargerStates:
         with self._lock:
             charger = self._chargers.get(charger_id)
             return None if charger is None else charger.snapshot()
+
+    def shown(self, charger_id: int, keys: Iterable[str]) -> Shown | None:
+        """Return how a charger is shown, of these fields; None of one that is not known."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return None if charger is None else charger.shown(keys)
+
+    def stamp(self, charger_id: int) -> tuple[int, float | None]:
+        """Return what changes whenever something of a charger is published or read."""
+        with self._lock:
+            charger = self._chargers.get(charger_id)
+            return self._changes[charger_id], None if charger is None else charger.newest
 
     def revision(self, charger_id: int) -> int:
         """Return the number that changes when more of a charger may have than measurements; 0: unknown charger."""
@@ -221,4 +235,5 @@ class ChargerStates:
         return self._chargers[charger_id]
 
     def _publish_field(self, charger_id: int, key: str, text: str) -> None:
+        self._changes[charger_id] += 1
         self._publish(self._topics.field(charger_id, key), text)

@@ -34,6 +34,13 @@ class Archive:
         items = kept.items() if isinstance(kept, dict) else ()
         return {int(name): found for name, one in items if name.isdecimal() and (found := _kept(one)) is not None}
 
+    def changed_ns(self) -> int:
+        """Return when what is kept was written last, in the file system's nanoseconds; 0 where nothing is kept."""
+        try:
+            return self._storage.path(_FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def add(
         self,
         charger_id: int,
