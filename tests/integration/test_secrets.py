@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -43,7 +45,7 @@ class Program:
     """The bridge with the chattiest log, and what can be seen of it from outside."""
 
     def __init__(self, directory: Path, cloud: Simulator, broker: Broker) -> None:
-        config = directory / "config.yaml"
+        config, self.web_port = directory / "config.yaml", free_port()
         config.write_text(
             json.dumps(
                 {
@@ -54,6 +56,7 @@ class Program:
                     "mqtt": {
                         "host": "127.0.0.1", "port": broker.port, "username": "bridge", "password": BROKER_PASSWORD,
                     },
+                    "web": {"listen": f"127.0.0.1:{self.web_port}"},
                     "log": {"level": "debug", "mqtt": True},
                     "state_dir": str(directory / "state"),
                 }
@@ -65,6 +68,15 @@ class Program:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "wallbox2mqtt", "run", "--config", str(config)], stderr=file, stdout=file
             )
+
+    def page(self) -> str:
+        """What the status port shows."""
+        shown = ""
+        for path in ("/api/status", f"/api/history?charger={ONE}", "/readyz"):
+            with closing(HTTPConnection("127.0.0.1", self.web_port, timeout=LIMIT_S)) as client:
+                client.request("GET", path)
+                shown += client.getresponse().read().decode()
+        return shown
 
     def command_line(self) -> str:
         return Path(f"/proc/{self.process.pid}/cmdline").read_text(encoding="utf-8")
@@ -122,7 +134,7 @@ def test_no_secret_shows_anywhere(tmp_path: Path, broker: Broker, collected: set
         try:
             live(program, cloud, watcher)
             watcher.publish("wallbox/bridge/refresh/set", "1")
-            command_line = program.command_line()
+            command_line, page = program.command_line(), program.page()
             # what is just being written is gone a moment later
             files = [file for file in program.state.iterdir() if file.suffix != ".tmp"]
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in files}
@@ -143,7 +155,7 @@ def test_no_secret_shows_anywhere(tmp_path: Path, broker: Broker, collected: set
     assert stat.S_IMODE(program.state.stat().st_mode) == 0o700
     pair = f"{EMAIL}:{PASSWORD}"
     secrets = {PASSWORD, BROKER_PASSWORD, pair, *collected, *(token.split(".")[2] for token in collected)}
-    for name, text in {"stderr": told, "topics": heard, "command line": command_line}.items():
+    for name, text in {"stderr": told, "topics": heard, "command line": command_line, "page": page}.items():
         shown = {form for secret in secrets for form in forms(secret) if form in text}
         assert not shown, name
         assert "Basic " not in text
@@ -151,6 +163,8 @@ def test_no_secret_shows_anywhere(tmp_path: Path, broker: Broker, collected: set
     kept = "".join(file.read_text(encoding="utf-8") for file in program.state.iterdir())
     assert not {form for secret in (PASSWORD, BROKER_PASSWORD, pair) for form in forms(secret) if form in kept}
     assert EMAIL not in kept
+    assert '"log":[[' in page
+    assert not {form for form in forms(EMAIL) if form in page}
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])

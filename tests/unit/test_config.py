@@ -101,6 +101,12 @@ def test_schema_has_every_key_with_its_meaning() -> None:
         pytest.param("mqtt: {host: '[::1]:1884'}", "mqtt.brokers", (("::1", 1884),), id="ipv6-port"),
         pytest.param("mqtt: {host: [a, 'b:1884']}", "mqtt.brokers", (("a", 1883), ("b", 1884)), id="brokers"),
         pytest.param("mqtt: {host: 'a, b:1884', port: 1}", "mqtt.brokers", (("a", 1), ("b", 1884)), id="as-text"),
+        pytest.param("web: {listen: '127.0.0.1:8080'}", "web.address", ("127.0.0.1", 8080), id="listen-ipv4"),
+        pytest.param("web: {listen: '[::1]:8080'}", "web.address", ("::1", 8080), id="listen-ipv6"),
+        pytest.param("web: {listen: '192.168.1.9:8080'}", "web.address", ("192.168.1.9", 8080), id="listen-lan"),
+        pytest.param("web: {listen: ':8080'}", "web.address", ("", 8080), id="listen-all"),
+        pytest.param("web: {listen: localhost:1}", "web.address", ("localhost", 1), id="listen-name"),
+        pytest.param("web: {listen: null}", "web.address", None, id="listen-not"),
         pytest.param("mqtt: {base_topic: home/garage}", "mqtt.base_topic", "home/garage", id="two-levels"),
         pytest.param("home_assistant: {prefix: a/b}", "home_assistant.births", "a/b/status", id="prefix-of-two-levels"),
         pytest.param("mqtt: {username: 2026-01-02}", "mqtt.username", "2026-01-02", id="a-date-is-text"),
@@ -151,6 +157,21 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param("mqtt: {host: []}", ["mqtt.host: ", "or a list of them"], id="no-host"),
         pytest.param("mqtt: {host: [a, 'b:99999']}", ["mqtt.host: ", "or a list of them"], id="no-port"),
         pytest.param("mqtt: {host: broker:1883}", ["mqtt.host: ", "without scheme and port"], id="host-port"),
+        *(
+            pytest.param(f"web: {{listen: '{text}'}}", ["web.listen: ", "such as 127.0.0.1:8080"], id=f"listen-{text}")
+            for text in (
+                *("8080", "127.0.0.1", ":", ":0", ":65536", "::1:8080", "[::1]", "[::1:8080", "[1.2.3.4]:8080"),
+                *(
+                    "300.1.1.1:8080",
+                    "1.2.3:8080",
+                    "*:8080",
+                    "http://127.0.0.1:8080",
+                    "localhost:http",
+                    ":8080/page",
+                    "",
+                ),
+            )
+        ),
         pytest.param("mqtt: {base_topic: a/+/b}", ["mqtt.base_topic: ", "topic levels"], id="base-plus"),
         pytest.param("mqtt: {base_topic: 'a#'}", ["mqtt.base_topic: "], id="base-hash"),
         pytest.param("mqtt: {base_topic: /a}", ["mqtt.base_topic: "], id="base-leading-slash"),

@@ -16,7 +16,7 @@ from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.daemon.neighbour import warn_of_another
 from wallbox2mqtt.daemon.systemd import Notifier
-from wallbox2mqtt.errors import EXIT_FAILED, ConfigError
+from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.log import HIDDEN, setup
 from wallbox2mqtt.storage import Storage
 
@@ -115,7 +115,7 @@ def serve(app: App, load_again: Callable[[], Config]) -> int:
         error = args.exc_value
         trace = (args.exc_type, error, args.exc_traceback) if error is not None else None
         _LOG.critical("a thread died thread=%s", name, exc_info=trace)
-        app.stop(EXIT_FAILED, f"the thread {name} died")
+        app.thread_died(name)
 
     threading.excepthook = died
     for number in _ENDS:

@@ -11,6 +11,7 @@ from wallbox2mqtt.config.model import (
     TariffConfig,
     TlsConfig,
     WallboxConfig,
+    WebConfig,
 )
 from wallbox2mqtt.config.password_file import PasswordFile
 from wallbox2mqtt.config.schema import schema
@@ -27,6 +28,7 @@ __all__ = [
     "TariffConfig",
     "TlsConfig",
     "WallboxConfig",
+    "WebConfig",
     "find",
     "load",
     "runtime_dir",

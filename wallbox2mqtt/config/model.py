@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
+from wallbox2mqtt.config.address import LISTEN, checked_listen, listen_address
+
 _MQTT_MAX_BYTES = _LARGEST_PORT = 65_535
 
 
@@ -119,6 +121,16 @@ Alpn = Annotated[
     Meta(
         pattern=r"^[!-+\--~]{1,255}(\s*,\s*[!-+\--~]{1,255})*$",
         extra={"joins": ",", "accepts": "the name of a protocol, or a list of them"},
+    ),
+]
+Listen = Annotated[
+    str,
+    Meta(
+        pattern=LISTEN,
+        extra={
+            "then": checked_listen,
+            "accepts": "an address and a port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for all addresses",
+        },
     ),
 ]
 UrlPath = Annotated[str, Meta(pattern=r"^/\S*$", extra={"accepts": "a path that begins with /"})]
@@ -270,6 +282,20 @@ class TariffConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     solar_price: Annotated[float, Meta(description="Price a kWh of the energy that comes from the sun.")] = 0
 
 
+class WebConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The optional port for people, probes and metrics."""
+
+    listen: Annotated[
+        Listen | None,
+        Meta(description="Address and port of the status page, the probes and the metrics; null for none."),
+    ] = None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host (empty: all addresses) and port; None where nothing listens."""
+        return None if self.listen is None else listen_address(self.listen)
+
+
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told of the work, and where."""
 
@@ -287,6 +313,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     home_assistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
     commands: CommandsConfig = field(default_factory=CommandsConfig)
     tariff: TariffConfig = field(default_factory=TariffConfig)
+    web: WebConfig = field(default_factory=WebConfig)
     log: LogConfig = field(default_factory=LogConfig)
     state_dir: Annotated[
         Path | None,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wallbox2mqtt import __version__
 from wallbox2mqtt.bridge.bridge import Bridge
@@ -34,6 +35,10 @@ from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import OFFLINE, Topics
 from wallbox2mqtt.watchdog import Watchdog, Worker
+from wallbox2mqtt.web import THREAD as STATUS_PORT
+
+if TYPE_CHECKING:
+    from wallbox2mqtt.daemon.status_page import StatusPage
 
 _LOG = logging.getLogger(__name__)
 
@@ -120,6 +125,23 @@ class App:
         self._broker_events = self._new_broker_events()
         self._reloader = Reloader(config, account, parts, self._mqtt)
         self._reports = Reports(config, parts, self._topics, self._mqtt, self._events.dropped, clock)
+        self._status_page = self._new_status_page(parts)
+
+    def _new_status_page(self, bridge: Bridge) -> "StatusPage | None":
+        if (address := self._config.web.address) is None:
+            return None
+        # not imported where nobody wants it: it would take memory
+        from wallbox2mqtt.daemon.status_page import Parts, StatusPage  # noqa: PLC0415
+
+        parts = Parts(
+            config=self._config,
+            bridge=bridge,
+            mqtt=self._mqtt,
+            health=self._health,
+            storage=self._storage,
+            clock=self._clock,
+        )
+        return StatusPage(parts, address)
 
     def _new_announcer(self, ranges: Ranges, allowed: frozenset[str]) -> Announcer:
         return Announcer(
@@ -205,6 +227,11 @@ class App:
             _LOG.error("ending in_s=%.0f reason=%r", self._shared.tokens.refused_wait_s(), str(error))
             self._refusal = str(error)
 
+    def thread_died(self, name: str) -> None:
+        """End the program soon: it needs all its threads, but for that of the status port, which is started anew."""
+        if name != STATUS_PORT:
+            self.stop(EXIT_FAILED, f"the thread {name} died")
+
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""
         intent = _Exit(code, reason)
@@ -230,6 +257,8 @@ class App:
         self._watchdog.watch("of the broker's connection", self._mqtt.pulse, self._mqtt.is_alive)
         self._watchdog.start()
         self._health.begin({worker.name: worker.pulse for worker in self._workers} | {"broker": self._mqtt.pulse})
+        if self._status_page is not None:
+            self._status_page.start()
         if (cap := self._shared.rate.cap) is not None:
             _LOG.info("poll_interval caps the reads a minute that auto tries reads_per_minute=%d", cap)
         _LOG.info("started broker=%s interval_s=%g version=%s", self._config.mqtt.where, self._interval_s, __version__)
@@ -264,6 +293,8 @@ class App:
         self._reports.info(self._interval_s)
         self._reports.look()
         self._health.look()
+        if self._status_page is not None:
+            self._status_page.look()
         if self._refusal is not None and self._shared.tokens.refused_wait_s() <= _NEARLY_OVER_S:
             self.stop(EXIT_CONFIG, self._refusal)
         if not self._watchdog.is_alive():
@@ -314,6 +345,8 @@ class App:
         asked = self._exit is not None and self._exit.code == EXIT_OK
         _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
         self._health.end(reason)
+        if self._status_page is not None:
+            self._status_page.stop()
         try:
             self._answer_all()
             self._say_offline()

@@ -5,17 +5,25 @@ The first reads the heartbeat, the second listens at its socket.
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.cloud.backoff import Backoff
-from wallbox2mqtt.daemon.heartbeat import BEAT_S, FILE, Beat, faults, words
+from wallbox2mqtt.daemon.heartbeat import BEAT_S, FILE, Beat, faults, not_live, words
 from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.watchdog import Pulse
+
+
+class Verdict(NamedTuple):
+    """What is wrong, in words, the worst first, and how things stand."""
+
+    problems: list[str]
+    state: str
 
 
 class Health:
@@ -46,6 +54,7 @@ class Health:
         self._systemd = Notifier()
         self._told = self._online_at = time.monotonic()
         self._told_of: tuple[object, ...] = ()
+        self._beat: Beat | None = None
         self._advanced = shared.clock.monotonic()
 
     def begin(self, threads: Mapping[str, Pulse]) -> None:
@@ -99,11 +108,33 @@ class Health:
             unpublished=self._mqtt.unpublished,
         )
 
+    def live(self) -> Verdict:
+        """Return how the process is, as ``health --live`` says it. Any thread may ask."""
+        return _verdict(self._beat, not_live, time.monotonic())
+
+    def ready(self) -> Verdict:
+        """Return how the bridge is, as ``health`` says it. Any thread may ask."""
+        return _verdict(self._beat, faults, time.monotonic())
+
+    def told(self) -> Verdict:
+        """Return how the bridge was when it was told last: each ten seconds, or when something happens."""
+        beat = self._beat
+        return _verdict(beat, faults, 0.0 if beat is None else beat.at)
+
+    def threads(self) -> dict[str, bool]:
+        """Return whether each thread was heard of in time, as it was told last."""
+        beat = self._beat
+        return {} if beat is None else {name: age <= allowed for name, (age, allowed) in beat.threads.items()}
+
     def _tell(self, **states: str) -> None:
         self._told, self._told_of = time.monotonic(), self._state()
-        beat = self.beat()
+        beat = self._beat = self.beat()
         self._beats.write(FILE, beat._asdict())
         wrong = faults(beat, beat.at)
         if beat.advances:
             states["WATCHDOG"] = "1"
         self._systemd.tell(**states, STATUS="; ".join(wrong) if wrong else words(beat))
+
+
+def _verdict(beat: Beat | None, judge: Callable[[Beat, float], list[str]], now: float) -> Verdict:
+    return Verdict(["the bridge has not begun yet"], "") if beat is None else Verdict(judge(beat, now), words(beat))

@@ -1,0 +1,92 @@
+"""The status port put together. Imported only where the configuration has one: it costs nothing without."""
+
+import logging
+from dataclasses import asdict, astuple, dataclass
+
+from wallbox2mqtt.bridge.bridge import Bridge
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.zones import zone_of
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.history.days import PastDays
+from wallbox2mqtt.log import RecentLines
+from wallbox2mqtt.mqtt import MqttConnection
+from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.web import routes
+from wallbox2mqtt.web.day_log import DayLog
+from wallbox2mqtt.web.document import Sources, StatusDocument
+from wallbox2mqtt.web.feed import Feed
+from wallbox2mqtt.web.history import History
+from wallbox2mqtt.web.http import Handler
+from wallbox2mqtt.web.port import StatusPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the port shows."""
+
+    config: Config
+    bridge: Bridge
+    mqtt: MqttConnection
+    health: Health
+    storage: Storage
+    clock: Clock
+
+
+class StatusPage:
+    """The port, and what it needs each second. Main calls it."""
+
+    def __init__(self, parts: Parts, address: tuple[str, int]) -> None:
+        """Do not listen yet."""
+        self._parts, self._lines = parts, RecentLines()
+        self._history = self._new_history()
+        feed = Feed(StatusDocument(self._sources(), parts.clock))
+        self._port = StatusPort(address, routes.router(self._routes(feed)), feed, parts.clock)
+
+    def _sources(self) -> Sources:
+        parts = self._parts
+        return Sources(
+            bridge=parts.bridge,
+            broker=parts.config.mqtt.where,
+            is_online=lambda: parts.mqtt.answers,
+            verdict=parts.health.told,
+            threads=parts.health.threads,
+            lines=self._lines.lines,
+        )
+
+    def _new_history(self) -> History:
+        states, clock = self._parts.bridge.states, self._parts.clock
+        days = PastDays(self._parts.storage, lambda charger_id: zone_of(states.view(charger_id)), clock.wall)
+
+        def past(charger_id: int) -> tuple[list[Json], list[Json]]:
+            found = days.of(charger_id)
+            return [list(astuple(day)) for day in found.days], [asdict(session) for session in found.sessions]
+
+        return History(states, self._parts.bridge.shared.registry, clock, past, DayLog())
+
+    def _routes(self, feed: Feed) -> dict[str, Handler]:
+        return {
+            **routes.files(),
+            "/api/status": routes.document(feed.asked),
+            "/api/history": self._history.serve,
+            "/events": routes.stream,
+            "/livez": routes.verdict(self._parts.health.live),
+            "/readyz": routes.verdict(self._parts.health.ready),
+            "/metrics": lambda _: routes.NO_METRICS,
+        }
+
+    def start(self) -> None:
+        """Listen, and keep the log's lines from now on."""
+        logging.getLogger().addHandler(self._lines)
+        self._port.start()
+
+    def look(self) -> None:
+        """Record the minute, and start the port's thread anew where it has died."""
+        self._history.look()
+        self._port.look()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._port.stop()
+        logging.getLogger().removeHandler(self._lines)
