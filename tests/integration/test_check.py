@@ -12,6 +12,10 @@ import pytest
 from tests.command import COMMAND, environment, run, with_account
 from tests.mosquitto import LIMIT_S, Broker, Watcher, free_port
 from tests.parts import reads_of
+from wallbox2mqtt.cli.check_cloud import AccountCheck
+from wallbox2mqtt.cli.report import has_fault
+from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.config import load, state_dir
 from wallbox2mqtt.simulator import EMAIL, ChargerSpec, Fault, Settings, Simulator
 
 ONE, TWO = 101, 102
@@ -155,6 +159,30 @@ class TestFaults:
         assert code == 69
         (broker,) = [one for one in findings if one["what"] == "broker"]
         assert "mqtt.username and mqtt.password" in broker["next"]
+
+
+def test_right_after_init_it_tells_the_chargers_that_init_listed(
+    environ: dict[str, str], broker: Broker, cloud: Simulator, tmp_path: Path
+) -> None:
+    """The bridge has to wait: ``init`` has spent the read of this minute."""
+    environ = {**environ, "WALLBOX2MQTT_WALLBOX__READS_PER_MINUTE": "1"}
+    config = load(None, environ)
+    account = AccountCheck(config.wallbox, state_dir(config, environ), SystemClock(), lambda _: None)
+    assert not has_fault(account.try_out())
+    with Watcher(broker.port, "wallbox/#") as watcher, (tmp_path / "log").open("wb") as log:
+        bridge = subprocess.Popen([*COMMAND, "run"], env=environ, stderr=log)  # noqa: S603 - our own command
+        try:
+            watcher.wait("wallbox/bridge/state", "online")
+            asked = len(cloud.requests)
+            _, findings = checked(environ)
+            told = of(findings, "chargers")
+            assert [(verdict, text.split()[:4]) for verdict, text in told] == [
+                ("ok", [f"{number},", "as", "listed", "before;"]) for number in (ONE, TWO)
+            ]
+            assert len(cloud.requests) == asked
+        finally:
+            bridge.terminate()
+            assert bridge.wait(LIMIT_S) == 0
 
 
 def test_beside_a_running_bridge_it_disturbs_nothing(

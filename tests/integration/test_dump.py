@@ -146,9 +146,11 @@ def program(cloud: Simulator, tmp_path: Path, output: Path, reads: int) -> tuple
     return [sys.executable, "-m", "wallbox2mqtt", "dump", "--output", str(output)], environ
 
 
-def test_ctrl_c_leaves_the_last_dump(tmp_path: Path) -> None:
-    output = tmp_path / "dump.json"
-    output.write_text("the last one", encoding="utf-8")
+@pytest.mark.parametrize("was_there", [False, True])
+def test_ctrl_c_keeps_what_was_read_and_the_last_dump(tmp_path: Path, *, was_there: bool) -> None:
+    output, part = tmp_path / "dump.json", tmp_path / ("dump.json.partial" if was_there else "dump.json")
+    if was_there:
+        output.write_text("the last one", encoding="utf-8")
     with Simulator() as cloud:
         command, environ = program(cloud, tmp_path, output, 1)
         with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
@@ -157,10 +159,30 @@ def test_ctrl_c_leaves_the_last_dump(tmp_path: Path) -> None:
                 if line == "charger 1 of 1\n":  # the next read is a minute away
                     break
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=LIMIT_S)[1] == "stopped, nothing is written\n"
+            told = process.communicate(timeout=LIMIT_S)[1].splitlines()
+    assert told[:2] == ["stopped", f"written to {part}, as far as it was read"]
     assert process.returncode == 130
-    assert output.read_text(encoding="utf-8") == "the last one"
-    assert {path.name for path in tmp_path.iterdir()} == {"dump.json", "state"}
+    copy = json.loads(part.read_text(encoding="utf-8"))
+    assert (copy["complete"], documents(copy)) == (False, [("list", None)])
+    assert not was_there or output.read_text(encoding="utf-8") == "the last one"
+    assert {path.name for path in tmp_path.iterdir()} == {"state", output.name, part.name}
+
+
+def test_credentials_that_are_refused_half_way_leave_what_was_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The token of the last run lists the chargers; then it is refused, and the password is another one by now."""
+    clock, output = FastClock(SPEED), tmp_path / "dump.json"
+    with Simulator(clock=clock) as cloud:
+        Dump(config_of(cloud), tmp_path / "state", clock, lambda _: None).copy()
+        cloud.revoke_refresh_tokens()
+        cloud.fault(Fault(kind="status", status=401, path="chargers/*"))
+        wrong = config_of(cloud, password=Secret("not-the-password"))
+        assert run(wrong, tmp_path / "state", clock, output) == 1
+    assert [name for name, _ in documents(json.loads(output.read_text(encoding="utf-8")))] == ["list"]
+    told = capsys.readouterr().err
+    assert "1 of 3 documents, about 1 minutes left" in told
+    assert "check e-mail and password" in told
 
 
 @pytest.mark.parametrize("there", ["file", "link", "pipe"])

@@ -93,6 +93,7 @@ def _told_by_the_bridge(
     info = _object(shown.get(topics.bridge("info"), ""))
     numbers = info.get("chargers")
     chargers = [one for one in numbers if isinstance(one, int)] if isinstance(numbers, list) else []
+    chargers = chargers or account.known_chargers()
     if not chargers:
         yield Finding(_CHARGERS, "warning", "the running bridge shows none as yet", "look again in a few minutes")
     for charger in chargers:
@@ -101,6 +102,10 @@ def _told_by_the_bridge(
             return shown.get(topics.field(charger, key), "unknown")
 
         online = value("availability")
+        if topics.field(charger, "availability") not in shown:
+            text = f"{charger}, as listed before; the running bridge has not read it yet, which it does within minutes"
+            yield Finding(_CHARGERS, "ok", text)
+            continue
         model, firmware = value("basic/chargerType"), value("software/currentVersion")
         text = f"{charger} {value('name')!r} {model}, firmware {firmware}, {online} (as the running bridge shows it)"
         yield Finding(_CHARGERS, "ok" if online == ONLINE else "warning", text)

@@ -60,6 +60,10 @@ class AccountCheck:
         tokens = self._tokens
         return f"{tokens.way} sign-in, the token lives for {_length(tokens.life_s)}"
 
+    def known_chargers(self) -> list[int]:
+        """Return the chargers of the last listing, without asking the cloud."""
+        return Registry(self._config.chargers, self._clock, self._storage).chargers
+
     def _sign_in(self) -> Finding:
         if self._tokens.failed_wait_s() > 0:
             failure = self._tokens.failure

@@ -55,20 +55,39 @@ class Dump:
         store = Storage(directory, wallbox.account)
         account = Account(wallbox, clock, store, beside=True)
         self.tokens, self._cloud, self._turns = account.tokens, account.client(), Turns(account, clock)
+        self._fetched: list[_Fetched] = []
+        self._total = 1
 
     def copy(self) -> dict[str, Json]:
-        """Read everything and give the anonymised copy.
+        """Read everything and return the anonymised copy.
 
         Raises:
             AuthError: the credentials are refused.
 
         """
-        fetched = list(self._fetch())
-        bodies = [(one.document, one.answer.body) for one in fetched if isinstance(one.answer, CloudResponse)]
+        for one in self._fetch():
+            self._fetched.append(one)
+            self._say_how_far()
+        return self.so_far()
+
+    def _say_how_far(self) -> None:
+        done, left = len(self._fetched), self._total - len(self._fetched)
+        if left:
+            minutes = left * self._turns.interval_s / 60
+            self._say(f"{done} of {self._total} documents, about {minutes:.0f} minutes left")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no document has come yet."""
+        return not any(isinstance(one.answer, CloudResponse) for one in self._fetched)
+
+    def so_far(self) -> dict[str, Json]:
+        """Return the anonymised copy of what has been read."""
+        bodies = [(one.document, one.answer.body) for one in self._fetched if isinstance(one.answer, CloudResponse)]
         email = self._config.email
         anonymiser = Anonymiser(bodies, [email, email.partition("@")[0], self._config.password.reveal()])
         documents: list[Json] = []
-        for one in fetched:
+        for one in self._fetched:
             entry: dict[str, Json] = {"document": one.document}
             if one.charger is not None:
                 entry["charger"] = anonymiser.charger(one.charger)
@@ -78,19 +97,20 @@ class Dump:
             else:
                 entry["body"] = anonymiser.copy(one.document, one.answer.body)
             documents.append(entry)
-        return {"wallbox2mqtt": __version__, "documents": documents}
+        return {"wallbox2mqtt": __version__, "complete": len(documents) == self._total, "documents": documents}
 
     def _fetch(self) -> Iterator[_Fetched]:
         listed = self._ask("list", None, self._cloud.chargers)
-        yield listed
         chargers = list(self._config.chargers)
         if not chargers and isinstance(listed.answer, CloudResponse):
             try:
                 chargers = [charger.charger_id for charger in read_sweep(listed.answer.body)]
             except BadAnswerError as error:
                 self._say(str(error))
+        self._total = 1 + 2 * len(chargers)
         minutes = 2 * len(chargers) * self._turns.interval_s / 60
         self._say(f"{len(chargers)} chargers, two documents each: about {minutes:.0f} minutes within the budget")
+        yield listed
         for number, charger in enumerate(chargers, 1):
             self._say(f"charger {number} of {len(chargers)}")
             yield self._ask("detail", charger, lambda charger=charger: self._cloud.detail(charger))  # type: ignore[misc]
@@ -141,6 +161,13 @@ def _write(output: Path, text: str) -> None:
         write_private(output.resolve(), text)
 
 
+def _place(output: Path, *, is_whole: bool) -> Path:
+    """Return where to write: a part of a copy does not take the place of what is there."""
+    if is_whole or _is_special(output) or not output.exists() or not output.stat().st_size:
+        return output
+    return output.with_name(f"{output.name}.partial")
+
+
 def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> int:
     """Write the copy to a file, or to standard output; return the exit code."""
 
@@ -153,22 +180,29 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
         return EXIT_FAILED
     dump = Dump(config, directory, clock, say)
     say("the documents are read as slowly as the cloud wants it, in turn with the bridge where it runs")
+    code = EXIT_OK
     try:
-        text = json.dumps(dump.copy(), indent=2, ensure_ascii=False)
+        dump.copy()
     except AuthError as error:
         say(f"wallbox2mqtt: {error}")
-        return EXIT_FAILED if dump.tokens.worked_before else EXIT_CONFIG
+        code = EXIT_FAILED if dump.tokens.worked_before else EXIT_CONFIG
     except KeyboardInterrupt:
-        say("stopped, nothing is written")
-        return EXIT_INTERRUPTED
+        say("stopped")
+        code = EXIT_INTERRUPTED
+    if code != EXIT_OK and dump.is_empty:
+        say("nothing was read, nothing is written")
+        return code
+    copy = dump.so_far()
+    text = json.dumps(copy, indent=2, ensure_ascii=False).encode(errors="replace").decode()
     if output is None:
         print(text)
     else:
+        output = _place(output, is_whole=copy["complete"] is True)
         try:
-            _write(output, text.encode(errors="replace").decode() + "\n")
+            _write(output, f"{text}\n")
         except OSError as error:
             say(f"wallbox2mqtt: --output: {output}: {error.strerror}")
             return EXIT_FAILED
-        say(f"written to {output}")
+        say(f"written to {output}{'' if copy['complete'] else ', as far as it was read'}")
     say("names, numbers and places are replaced; look it over all the same before you send it")
-    return EXIT_OK
+    return code
