@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from wallbox2mqtt.cli.report import marked
 from wallbox2mqtt.daemon import heartbeat
 from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, ConfigError
 
@@ -39,7 +40,8 @@ def run(config: Path | None, state_dir: Path | None, *, live: bool = False, as_j
     if as_json:
         print(json.dumps({"healthy": not wrong, "problems": wrong, "state": state or None}))
     else:
-        print(f"unhealthy: {'; '.join(wrong)}" if wrong else f"{'alive' if live else 'healthy'}: {state}")
+        word = marked("fault", "unhealthy") if wrong else marked("ok", "alive" if live else "healthy")
+        print(f"{word}: {'; '.join(wrong) or state}")
     return EXIT_FAULT if wrong else EXIT_OK
 
 

@@ -1,10 +1,15 @@
-"""What ``check`` and ``init`` find out: a line each, with what to do next."""
+"""What ``check`` and ``init`` find out: a line each, with what to do next. In colour where people read it."""
 
 import json
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple, TextIO
 
 Verdict = Literal["ok", "warning", "fault"]
+
+_MARKS: dict[Verdict, tuple[str, int]] = {"ok": ("✓", 32), "warning": ("!", 33), "fault": ("✗", 31)}
+"""Symbol and colour (green, yellow, red) of each verdict."""
 
 
 class Finding(NamedTuple):
@@ -23,9 +28,31 @@ def has_fault(findings: Iterable[Finding]) -> bool:
 
 def show(finding: Finding) -> None:
     """Print one for people."""
-    print(f"{finding.verdict:<8} {finding.what:<15} {_plain(finding.text)}")
+    verdict = marked(finding.verdict, f"{finding.verdict:<8}")
+    indent = "" if verdict.startswith(finding.verdict) else "  "
+    print(f"{verdict} {finding.what:<15} {_plain(finding.text)}")
     if finding.next:
-        print(f"{'':<8} {'':<15} -> {_plain(finding.next)}")
+        print(f"{indent}{'':<8} {'':<15} -> {_plain(finding.next)}")
+
+
+def marked(verdict: Verdict, text: str, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> str:
+    """Return a text with the symbol and in the colour of a verdict; as it is where no terminal shows them."""
+    stream = sys.stdout if stream is None else stream
+    symbol, colour = _MARKS[verdict]
+    if not _has_colours(stream, environ):
+        return text
+    return f"\x1b[{colour}m{symbol} {text}\x1b[0m"
+
+
+def _has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Return whether this is a terminal that takes colours and symbols, and nobody asks to do without."""
+    if not stream.isatty() or environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb":
+        return False
+    try:
+        "".join(symbol for symbol, _ in _MARKS.values()).encode(stream.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def show_json(findings: Iterable[Finding]) -> None:
