@@ -422,6 +422,21 @@ def test_password_and_password_file(tmp_path: Path, variable: str) -> None:
     assert "accepted is one of the two" in message
 
 
+@pytest.mark.parametrize("directory", ["CREDENTIALS_DIRECTORY", "RELOAD_DIRECTORY"])
+@pytest.mark.parametrize("name", ["WALLBOX2MQTT_WALLBOX__PASSWORD_FILE", "WALLBOX2MQTT_MQTT__PASSWORD_FILE"])
+def test_an_empty_credential_is_no_password_file(tmp_path: Path, name: str, directory: str) -> None:
+    credential = tmp_path / "password"
+    credential.touch()
+    environ = {**LEAST, name: str(credential)}
+    with pytest.raises(ConfigError, match="PASSWORD"):
+        load(None, environ)
+    config = load(None, {**environ, directory: str(tmp_path)})
+    assert (config.wallbox.password, config.mqtt.password) == (Secret("hunter2"), None)
+    credential.write_text("s3cret")
+    with pytest.raises(ConfigError, match=r"PASSWORD|username"):
+        load(None, {**environ, directory: str(tmp_path)})
+
+
 def test_a_password_needs_a_user_name(tmp_path: Path) -> None:
     assert "mqtt.username: found nothing, but mqtt.password" in complaint(tmp_path, "mqtt: {password: hunter2}")
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -99,7 +99,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_FAILED, f"{self.prog}: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and by name those of the commands."""
     parser = _Parser(
         prog="wallbox2mqtt",
         description=help_texts.OVERVIEW,
@@ -150,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sessions(add("sessions", _sessions, "list charging sessions, for the books or a company car"))
     add("topics", _topics, "print the tables of topics and commands")
     add("schema", _schema, "print the JSON schema of the configuration, for editors")
-    return parser
+    return parser, commands.choices
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -314,7 +315,7 @@ def _words(error: OSError) -> str:
 
 
 def _guarded(argv: Sequence[str] | None) -> int:
-    args = _parser().parse_args(argv)
+    args = parsers()[0].parse_args(argv)
     run: Callable[[argparse.Namespace], int] = args.run
     try:
         return run(args)

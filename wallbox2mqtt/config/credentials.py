@@ -19,6 +19,15 @@ def as_operators_know_it(text: str, environ: Mapping[str, str]) -> str:
     return text
 
 
+def is_empty_credential(name: str, text: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a variable names an empty copy: the unit hands over both passwords, be they used or not."""
+    if not name.endswith("__PASSWORD_FILE"):
+        return False
+    file = Path(text)
+    copies = {environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")}
+    return str(file.parent) in copies and file.is_file() and not file.stat().st_size
+
+
 def reloaded(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, str]]:
     """Return configuration file and environment with the newest copies in the place of those of the start."""
     start, newest = environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")

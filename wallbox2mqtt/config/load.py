@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
+from wallbox2mqtt.config.credentials import is_empty_credential
 from wallbox2mqtt.config.keys import KEYS, PREFIX, Key
 from wallbox2mqtt.config.model import Config
 from wallbox2mqtt.config.password_file import read_password, without_line_end
@@ -182,6 +183,8 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterat
     ignored = {_FILE_VARIABLE, *service_links(environ)}
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name in ignored:
+            continue
+        if is_empty_credential(name, text, environ):
             continue
         if key := _VARIABLES.get(name):
             yield key.path, _Given(name, _from_variable(key, text))
