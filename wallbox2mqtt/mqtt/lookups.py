@@ -1,0 +1,63 @@
+"""Topics that are looked up once a connection, and left again: nothing depends on them that it is to be lost for."""
+
+from collections.abc import Callable, Sequence
+
+from paho.mqtt.client import topic_matches_sub
+
+_FILTERS_AT_ONCE = 20
+"""How many filters one packet has."""
+
+
+class Lookups:
+    """The filters that are looked up, and the packets that ask for them."""
+
+    def __init__(
+        self, subscribe: Callable[[Sequence[str]], int | None], unsubscribe: Callable[[Sequence[str]], object]
+    ) -> None:
+        """Start with none; ``subscribe`` sends a packet and returns its number."""
+        self._subscribe, self._unsubscribe = subscribe, unsubscribe
+        self._is_allowed = True
+        self.connected()
+
+    def connected(self) -> None:
+        """Start anew with a new connection."""
+        self._filters: frozenset[str] = frozenset()
+        self._asked: dict[int, str] = {}
+
+    @property
+    def unanswered(self) -> str | None:
+        """A filter that waits for its answer."""
+        return next(iter(self._asked.values()), None)
+
+    def listen(self, filters: Sequence[str]) -> None:
+        """Subscribe to more topics while this connection lasts."""
+        if not self._is_allowed:
+            return
+        self._filters |= set(filters)
+        for names in _packets(filters):
+            if (mid := self._subscribe(names)) is not None:
+                self._asked[mid] = names[0]
+
+    def leave(self, filters: Sequence[str]) -> None:
+        """Unsubscribe from such topics."""
+        self._filters -= set(filters)
+        for names in _packets(filters):
+            self._unsubscribe(names)
+
+    def answered(self, mid: int) -> None:
+        """Record the broker's answer to a packet."""
+        self._asked.pop(mid, None)
+
+    def cover(self, topic: str) -> bool:
+        """Return whether a topic is one of those that are looked up."""
+        return any(topic_matches_sub(name, topic) for name in self._filters)
+
+    def end(self, cause: str) -> bool:
+        """Look nothing up any more where the broker ends connections for it; return whether it did."""
+        is_ours = cause in self._asked.values()
+        self._is_allowed = self._is_allowed and not is_ours
+        return is_ours
+
+
+def _packets(filters: Sequence[str]) -> list[Sequence[str]]:
+    return [filters[start : start + _FILTERS_AT_ONCE] for start in range(0, len(filters), _FILTERS_AT_ONCE)]

@@ -1,0 +1,308 @@
+"""One connection to the broker after the other: what paho's thread does on each, and when each ends.
+
+The methods that begin with an underscore are paho's callbacks. They hand over and return; an exception in one would
+end paho's thread.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.config import MqttConfig
+from wallbox2mqtt.mqtt.diagnosis import CANDIDATES, diagnose
+from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
+from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Refused, Stable, Subscribed, Taken
+from wallbox2mqtt.mqtt.limits import PACKET_OVERHEAD, QOS, BrokerLimits
+from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter
+from wallbox2mqtt.mqtt.lookups import Lookups
+from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
+from wallbox2mqtt.mqtt.receiver import Receiver
+from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
+from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
+from wallbox2mqtt.mqtt.unpublished import Unpublished
+from wallbox2mqtt.topics import OFFLINE
+from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S
+
+_STORED_NEVER = 2
+"""Retain Handling: the broker is not to send what it has stored."""
+_UNEXPLAINED, _TAKEN_OVER = 0x80, 0x8E
+
+
+class Session:
+    """All that is done on paho's thread; ``send`` may be called by any."""
+
+    def __init__(  # noqa: PLR0913 - what a connection is made of
+        self,
+        client: PahoClient,
+        config: MqttConfig,
+        *,
+        probe: Outgoing | None,
+        has_will: bool,
+        filters: Sequence[str],
+        accept_retained: bool,
+        emit: Callable[[Event], None],
+        clock: Clock,
+    ) -> None:
+        """Prepare the first connection.
+
+        Args:
+            client: paho's client, whose callbacks are set.
+            config: the broker and how to reach it.
+            probe: what is published first on each connection, and by which the broker is tried; None: nothing.
+            has_will: whether the broker says ``offline`` there when we vanish.
+            filters: what to subscribe to on each connection.
+            accept_retained: whether commands with the retain flag count, too.
+            emit: takes what happens; it must return at once and never raise.
+            clock: for arrival times.
+
+        """
+        self._client, self._probe, self._has_will, self._emit = client, probe, has_will, emit
+        self._filters, self._accept_retained = list(filters), accept_retained
+        self._everything = f"{config.base_topic}/#"
+        self._v5 = config.protocol == "5"
+        self._speaks_plainly = config.transport == "tcp" and not config.tls.enabled
+        self.outbox = Outbox(self.send, lambda: client.unacknowledged)
+        self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic)
+        self.lookups = Lookups(self._subscribe, lambda names: client.unsubscribe(list(names)))
+        self.guard = ReplayGuard(emit, probes=probe is not None, always=accept_retained)
+        self._subscriptions, self._ends = Subscriptions(self._subscribe), ConnectionEnds()
+        self.answers, self._gaps = AnswerWatch(self._owed), GapMeter(client.has_unread)
+        self._receiver = Receiver(
+            config.base_topic,
+            state=None if probe is None else probe.topic,
+            listened=[*filters, *([probe.topic] if probe is not None else [])],
+            lookups=self.lookups,
+            guard=self.guard,
+            gaps=self._gaps,
+            clock=clock,
+            emit=emit,
+        )
+        self._probe_mid = self._watch_mid = -1
+        self._unwatch_mid: int | None = None
+        self._cut_reason: str | None = None
+        self._was_accepted = self.has_answered = False
+        self._diagnosed: str | None = None
+        self._denied: Mapping[str, str] = {}
+        self.connects = self.stalls = 0
+        self._set_callbacks()
+
+    def _set_callbacks(self) -> None:
+        client = self._client
+        client.on_socket_open = no_delay
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
+        client.on_connect_fail = self._failed
+        client.on_disconnect = self._disconnected
+        client.on_message = lambda _client, _data, message: self._receiver.receive(message)
+        client.on_publish = self._published
+        # not ``on_publish``: there paho holds a lock that others need to publish
+        client.on_turn = self._turn
+
+    def set_will(self) -> None:
+        """Leave with the broker, from the next connection on, what it says when we vanish."""
+        if self._probe is not None and self._has_will:
+            self._client.will_set(self._probe.topic, OFFLINE, qos=self.limits.qos, retain=self.limits.stores)
+
+    def send(self, message: Outgoing) -> bool:
+        """Hand a message to paho; return whether it goes its way, or never will."""
+        if not self.limits.takes(message):
+            size = len(message.payload) + len(message.topic.encode()) + PACKET_OVERHEAD
+            self._emit(Refused("larger than the broker takes", message.topic, size, len(self.unpublished)))
+            return True
+        return self.unpublished.holds(message) or self._hand_over(message)
+
+    def _hand_over(self, message: Outgoing) -> bool:
+        properties = None
+        if message.correlation is not None and self._v5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
+            properties.CorrelationData = message.correlation
+        self.guard.sent(message.topic)
+        info = self._client.publish(
+            message.topic,
+            message.payload,
+            qos=self.limits.qos,
+            retain=message.retain and self.limits.stores,
+            properties=properties,
+        )
+        if message is self._probe:
+            self._probe_mid = info.mid
+        return info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
+
+    # From here on: on paho's thread.
+
+    def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
+        self._was_accepted = True  # or refused: it has answered, and with its own words
+        if reason.is_failure:
+            self.limits.ended(reason.value)
+            self.set_will()
+            words = getattr(properties, "ReasonString", None)
+            self._emit(Disconnected(f"refused: {reason}" + (f" ({words})" if words else "")))
+            return
+        self.limits.connected(properties)
+        self.set_will()
+        self._client.limit_inflight(1 if self._ends.careful else getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
+        for part in (self.lookups, self.guard, self._ends, self.unpublished):
+            part.connected()
+        self.answers.begin()
+        self._gaps.begin()
+        self.has_answered = False
+        self._subscribe_to_all()
+
+    def _subscribe_to_all(self) -> None:
+        names = [*self._filters, *self._probed_at_once()]
+        # all at once, or each by itself where the broker takes no packet as large, or ends the connection for one
+        size = sum(len(name.encode()) + 3 for name in names) + PACKET_OVERHEAD
+        singly = self._ends.careful or not self.limits.takes_size(size)
+        self._subscriptions.begin([[name] for name in names] if singly else [names], in_turn=self._ends.careful)
+
+    def _probed_at_once(self) -> list[str]:
+        """Return the topic of the probe where the broker is not tried with it."""
+        return [self._probe.topic] if self._probe is not None and self._accept_retained else []
+
+    def _subscribe(self, names: Sequence[str]) -> int | None:
+        return self._client.subscribe([(name, self._options(name)) for name in names])[1]
+
+    def _options(self, name: str) -> Any:  # noqa: ANN401 - paho takes a number or an object
+        if not self._v5:
+            return QOS
+        refused_anyway = self._receiver.is_command(name) and not self._accept_retained
+        return SubscribeOptions(qos=QOS, retainHandling=_STORED_NEVER if refused_anyway else 0)
+
+    def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
+        if mid == self._watch_mid:
+            self.guard.watching()
+        self.lookups.answered(mid)
+        is_first_round_over = self._subscriptions.answered(mid, reasons)
+        denied, before = self._subscriptions.denied, self._denied
+        self._denied = denied
+        if is_first_round_over:
+            self.connects += 1
+            self.outbox.connected(self._probe)
+            self._do(self.guard.subscribed())
+            self._emit(Connected(denied, self._ends.flaps))
+        elif denied != before:
+            self._emit(Subscribed(denied))
+
+    def _unsubscribed(self, _client: Client, _data: object, mid: int, _reasons: object, _properties: object) -> None:
+        if mid == self._unwatch_mid:
+            self.guard.left()
+
+    def _turn(self) -> None:
+        self._gaps.turn()
+        if (late := self.answers.turn()) is not None:
+            self._give_up(late)
+        if self._ends.turn():
+            self._client.limit_inflight(MAX_INFLIGHT)
+            self._emit(Stable())
+        self.outbox.go_on()
+        if self.outbox.online:
+            self._subscriptions.turn()
+            for message in self.unpublished.due():
+                self._hand_over(message)
+            self._do(self.guard.turn())
+
+    def _owed(self) -> object | None:
+        if not self._client.is_connected():
+            return CONNECT
+        return self._subscriptions.unanswered or self._client.oldest
+
+    def _give_up(self, late: object) -> None:
+        """End a connection over which nothing goes any more, whatever answers the pings."""
+        what = f"what was published at {late.topic}" if isinstance(late, MQTTMessage) else late
+        self.stalls += 1
+        self._client.endpoints.fails()
+        self._cut_reason = f"the broker did not acknowledge {what} for {self.answers.waited_s:.0f} s"
+        self.answers.begin()
+        self._client.cut()
+
+    def _do(self, step: Step | None) -> None:
+        """Do what tells whether the broker marks what it has stored."""
+        match step:
+            case Step.ASK if self._probe is not None:
+                self._subscriptions.ask([self._probe.topic])
+            case Step.WATCH:
+                self._watch_mid = self._subscribe([self._everything]) or -1
+            case Step.LEAVE:
+                self._unwatch_mid = self._client.unsubscribe(self._everything)[1]
+
+    def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
+        self.has_answered = True
+        self._client.endpoints.serves()
+        if mid == self._probe_mid:
+            self.guard.acknowledged()
+        if (sent := self._client.outgoing(mid)) is None:
+            return
+        # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
+        if reason.is_failure:
+            self.unpublished.refused(Outgoing(sent.topic, bytes(sent.payload), sent.retain))
+            words = f"{reason} (0x{reason.value:02X})"
+            self._emit(Refused(words, sent.topic, len(sent.payload), len(self.unpublished)))
+        elif self.unpublished.taken(sent.topic):
+            self._emit(Taken())
+
+    def _failed(self, _client: Client, _data: object) -> None:
+        self._emit(Disconnected(self._client.problem))
+
+    def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
+        was_online = self.outbox.disconnected()
+        oldest = self._oldest()
+        lost = self._take_back()
+        self.guard.release()
+        if not was_online and not reason.is_failure:
+            return
+        cut_reason, self._cut_reason = self._cut_reason, None
+        if not self._was_accepted and self._speaks_plainly and self.connects == 0:
+            self._emit(Disconnected(self._diagnosis()))
+            return
+        self._was_accepted = False
+        if cut_reason is not None:
+            self._ends.ended(unexplained=False, oldest=None)
+            self._emit(Disconnected(cut_reason))
+            return
+        self.limits.ended(reason.value)
+        self.set_will()
+        end = self._ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest)
+        self._client.reconnect_delay_set(self._ends.delay_s, LONGEST_DELAY_S)
+        if end.cause is not None:
+            self._hold_back(end.cause, lost.get(end.cause))
+        self._emit(Disconnected(str(reason), end.twin or reason.value == _TAKEN_OVER))
+
+    def _oldest(self) -> str | None:
+        """Return the filter or topic of what waits longest for its answer."""
+        message = self._client.oldest
+        filters = self._subscriptions.unanswered or self.lookups.unanswered
+        return filters or (None if message is None else message.topic)
+
+    def _take_back(self) -> Mapping[str, Outgoing]:
+        """Return what the broker has not acknowledged by its topics; what nobody announces anew is sent again."""
+        messages = [
+            Outgoing(one.topic, bytes(one.payload), one.retain, getattr(one.properties, "CorrelationData", None))
+            for one in self._client.take_out()
+        ]
+        self.outbox.returned(messages)
+        return {message.topic: message for message in reversed(messages)}
+
+    def _diagnosis(self) -> str:
+        """Return why there is no answer to a connection; tried once."""
+        if self._diagnosed is None and (present := self._client.endpoints.present) is not None:
+            self._client.pulse.beat(SILENCE_S + LOOK_UP_S)
+            self._diagnosed = diagnose(present.address, present.port)
+        return self._diagnosed or CANDIDATES
+
+    def _hold_back(self, cause: str, message: Outgoing | None) -> None:
+        """Do without what the broker answers by ending the connection: a message, or else a filter."""
+        if self.lookups.end(cause):
+            return
+        if message is None:
+            self._subscriptions.ended_by(cause)
+        else:
+            self.unpublished.ended_by(message)
+            self._emit(Refused(ENDED, cause, len(message.payload), len(self.unpublished)))
