@@ -18,7 +18,7 @@ from wallbox2mqtt.mqtt import Reply
 
 _ORDER = itertools.count()
 
-MAX_UNREAD = 20_000
+MAX_UNREAD = 10_000
 MAX_UNREAD_BYTES = 12 * 1024 * 1024
 """How many commands may wait for a first reading, and how much of memory they may take. What waits for the budget
 needs no limit: it is one a field and charger."""

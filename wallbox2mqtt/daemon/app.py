@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 HEALTH_S = 60.0
-_LAST_WORDS_S = 2.0
+_END_S, _LAST_WORDS_S, _LEAST_LAST_WORDS_S = 3.0, 2.0, 0.5
+"""The end takes 5 s at most; what came in a flood has to leave time for the last words."""
 _NEARLY_OVER_S = 5.0
 _LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.0
 
@@ -96,6 +97,7 @@ class App:
         self._config, self._clock = config, clock
         self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit | _Reload] = Inbox()
         self._exit: _Exit | None = None
+        self._end_begun: float | None = None
         self._scheduler = Scheduler(clock)
         self._topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
         self._mqtt = self._new_mqtt()
@@ -341,6 +343,7 @@ class App:
     def _end(self) -> None:
         """Answer who waits, say ``offline``, and leave. Threads under way are daemons: they are abandoned."""
         self._watchdog.watch_shutdown()
+        self._end_begun = time.monotonic()
         reason = self._exit.reason if self._exit is not None else "a fault of its own"
         asked = self._exit is not None and self._exit.code == EXIT_OK
         _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
@@ -387,4 +390,8 @@ class App:
             _LOG.warning("no time to answer what came in a flood messages=%d", left)
 
     def _say_offline(self) -> None:
-        self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=_LAST_WORDS_S)
+        timeout_s = _LAST_WORDS_S
+        if self._end_begun is not None:
+            left_s = self._end_begun + _END_S - time.monotonic()
+            timeout_s = min(_LAST_WORDS_S, max(_LEAST_LAST_WORDS_S, left_s))
+        self._mqtt.stop(last=(self._topics.state, OFFLINE), timeout_s=timeout_s)

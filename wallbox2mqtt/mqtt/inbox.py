@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from wallbox2mqtt.mqtt import Message
 
-MOST_MESSAGES = 20_000
+MOST_MESSAGES = 12_000
 MOST_BYTES = 6 * 1024 * 1024
 _REFRESH = "/bridge/refresh/set"
 

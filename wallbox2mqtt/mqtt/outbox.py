@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ MOST_OPEN = 500
 MAX_KEPT_RESULTS = 1000
 """Answers that are kept while the broker is away."""
 MAX_LAST_RESULTS = 10_000
-"""Answers that are handed over at the end, which may take a second or two."""
+"""Answers that are handed over at the end."""
+LAST_RESULTS_S = 1.0
+"""For how long they are: a machine that is busy with what still arrives is slow."""
 MAX_WAITING_RESULTS = 25_000
 """Answers that may wait for a broker that is there, but slower than those who command."""
 MAX_RESULT_BYTES = 8 * 1024 * 1024
@@ -144,7 +147,12 @@ class Outbox:
             was_online, self._online, self._closed = self._online, False, True
             left = [message for message in self._states.values() if message.takes_back]
             if was_online:
-                for message in [*itertools.islice(self._results, MAX_LAST_RESULTS), *left]:
+                ends = time.monotonic() + LAST_RESULTS_S
+                for message in itertools.islice(self._results, MAX_LAST_RESULTS):
+                    if time.monotonic() > ends:
+                        break
+                    self._send(message)
+                for message in left:
                     self._send(message)
             return was_online
 

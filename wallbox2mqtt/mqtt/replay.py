@@ -24,7 +24,7 @@ _OWN_S = 2.0
 _COPY_S = 1.0
 """Two subscriptions that match one message bring it twice, one right after the other."""
 _MOST_COPIES = 10_000
-_MOST_HELD, _MOST_HELD_BYTES = 20_000, 6 * 1024 * 1024
+_MOST_HELD, _MOST_HELD_BYTES = 12_000, 6 * 1024 * 1024
 _LEAVE_S = 5.0
 
 NO_FLAG = "the broker does not mark what it has stored with the retain flag"
