@@ -1,5 +1,6 @@
 """The demo in a terminal: it takes the screen, and gives it back."""
 
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -66,11 +68,17 @@ def test_draws_in_a_terminal_and_gives_it_back(tmp_path: Path) -> None:
     with terminal(tmp_path) as live:
         live.read_until(lambda output: "Charging" in output and "kW" in output)
         assert live.output.index(_TAKES_SCREEN) < live.output.index("Garage")
+        page = re.search(r"http://127\.0\.0\.1:\d+/(?!_)", live.text)
+        assert page is not None
+        with urlopen(f"{page[0]}api/status", timeout=_WAIT_S) as answer:  # noqa: S310 - on this machine
+            status = json.load(answer)
         live.process.send_signal(signal.SIGINT)
         live.read_until(lambda output: "The demo has ended." in output)
         assert live.process.wait(_WAIT_S) == 0
     assert live.output.index(_GIVES_SCREEN) < live.output.index("The demo has ended.")
     assert "mosquitto_pub" in live.text
+    assert [charger["name"] for charger in status["chargers"]] == ["Garage", "Carport"]
+    assert status["log"]
 
 
 @pytest.mark.parametrize(("options", "term"), [(["--plain"], "xterm"), ([], "dumb")], ids=["plain", "dumb"])

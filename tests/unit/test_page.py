@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.catalogue.statuses import STATUS_TEXTS
+from wallbox2mqtt.web.routes import files
 
 STATIC = Path(__file__).parents[2] / "wallbox2mqtt/web/static"
 HTML, STYLE, SCRIPT = ((STATIC / name).read_text(encoding="utf-8") for name in ("index.html", "page.css", "page.js"))
@@ -45,6 +47,18 @@ def test_the_files_are_these_and_small() -> None:
     assert {path.name for path in STATIC.iterdir()} == OWN.keys() | VENDORED
     assert sum(len(text) for text in OWN.values()) < 80_000
     assert sum(path.stat().st_size for path in STATIC.iterdir()) < 140_000
+
+
+def test_all_of_them_are_served() -> None:
+    assert files().keys() == {"/", *(f"/static/{name}" for name in OWN.keys() | VENDORED)}
+
+
+def test_the_fields_that_a_card_shows_are_fields() -> None:
+    block = re.search(r"^const VALUES = \[$(.*?)^\];$", SCRIPT, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    shown = {key for keys in re.findall(r", \[(.*?)\]\],", block[1]) for key in re.findall(r"\"(.*?)\"", keys)}
+    assert len(shown) > 8
+    assert shown <= FIELDS.keys()
 
 
 def test_uplot_is_the_version_that_is_told() -> None:

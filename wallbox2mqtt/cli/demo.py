@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol, Self
 
 from wallbox2mqtt.cli.demo_lines import Lines
-from wallbox2mqtt.cli.local_broker import HOST, LocalBroker
+from wallbox2mqtt.cli.local_broker import HOST, LocalBroker, free_port
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import (
     CommandsConfig,
@@ -26,6 +26,7 @@ from wallbox2mqtt.config import (
     MqttConfig,
     Secret,
     WallboxConfig,
+    WebConfig,
 )
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection
@@ -96,6 +97,7 @@ def config_of(
     reads: float,
     pace: float = 1.0,
     home_assistant: HomeAssistantConfig,
+    web: WebConfig | None = None,
 ) -> Config:
     """Return the configuration of a bridge between these two that uses its whole budget.
 
@@ -114,6 +116,7 @@ def config_of(
         mqtt=MqttConfig(host=HOST, port=broker.port, protocol=broker.protocol, base_topic=_BASE),
         home_assistant=home_assistant,
         commands=CommandsConfig(settle_s=_SETTLE_S / pace),
+        web=web or WebConfig(),
     )
 
 
@@ -121,8 +124,9 @@ def _name(number: int) -> str:
     return _NAMES[number] if number < len(_NAMES) else f"Bay {number + 1}"
 
 
-def _hints(cloud: Simulator, broker: LocalBroker) -> list[tuple[str, str]]:
+def _hints(cloud: Simulator, broker: LocalBroker, page: str) -> list[tuple[str, str]]:
     return [
+        ("page", page),
         ("broker", f"mqtt://{HOST}:{broker.port} ({broker.name}, MQTT {broker.protocol}, no password)"),
         ("simulator", f"{cloud.url}/_control/ (moves the chargers)"),
     ]
@@ -173,7 +177,9 @@ def _view(hints: Sequence[tuple[str, str]], commands: Sequence[str], speed: floa
 
         title = f"wallbox2mqtt demo: simulated chargers, {speed:g} times as fast as real ones. Ctrl-C ends it."
         return LiveView(_BASE, title, [*hints, ("try", commands[1])])
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(levelname)s %(name)s %(message)s", handlers=[handler])
     print(_introduction(hints, commands, speed), flush=True)
     return Lines(_BASE)
 
@@ -200,18 +206,21 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain:
         cloud,
         LocalBroker(port, Path(directory)) as broker,
     ):
+        page = f"{HOST}:{free_port()}"
         config = config_of(
             cloud,
             broker,
             reads=_READS * pace,
             pace=pace,
             home_assistant=HomeAssistantConfig(),
+            web=WebConfig(listen=page),
         )
+        logging.getLogger("wallbox2mqtt").setLevel(logging.INFO)  # for the page, which shows the last lines
         app = App(config, Path(directory) / "state", SystemClock())
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
         listener = Listener(port, broker.protocol)
         ends = None if seconds is None else time.monotonic() + seconds
-        with _view(_hints(cloud, broker), _commands(cloud, broker), speed, plain=plain) as view:
+        with _view(_hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker), speed, plain=plain) as view:
             listener.start()
             bridge.start()
             while not stop.is_set() and bridge.is_alive() and (ends is None or time.monotonic() < ends):

@@ -94,8 +94,8 @@ exit codes:
   1   a question was not answered (Ctrl-D), nothing was written
   78  something is missing or refused, or there is a file already; nothing was written""",
     "demo": """Needs no account and no broker; nothing leaves this machine. The broker is mosquitto where it is
-installed, else amqtt (pip install 'wallbox2mqtt[demo]'). In a terminal a live view is drawn (by rich,
-of the same extra); --plain prints lines instead.
+installed, else amqtt (pip install 'wallbox2mqtt[demo]'). Opens the status page on a free port and says
+where. In a terminal a live view is drawn (by rich, of the same extra); --plain prints lines instead.
 
 examples:
   wallbox2mqtt demo --chargers 5 --speed 60""",

@@ -237,17 +237,20 @@ function whyOf(charger) {
   return [charger.why, was && `last seen: ${was}`].filter(Boolean).join("; ");
 }
 
-// What a card shows: name, and the first of these fields that the charger has
+// What a card shows: name, and the first of these fields that the charger has; those of RARE only where they are known
 const VALUES = [
   ["Session", ["added_energy", "session/energy"]],
   ["Cost", ["cost", "session/cost"]],
+  ["Cost by tariff", ["session/cost_real"]],
   ["Time", ["charging_time", "session/duration"]],
   ["Limit", ["max_charging_current"]],
   ["Lock", ["locked"]],
   ["Car's battery", ["state_of_charge"]],
   ["Eco-Smart", ["eco_smart"]],
-  ["In all", ["energy_total"]],
+  ["Total", ["energy_total"]],
 ];
+
+const RARE = new Set(["state_of_charge", "session/cost_real"]);
 
 class Card {
   constructor(charger) {
@@ -306,7 +309,7 @@ class Card {
     const facts = [];
     for (const [name, keys] of VALUES) {
       const key = keys.find((one) => charger.fields[one]);
-      if (key && (charger.fields[key][0] !== null || key !== "state_of_charge")) facts.push([name, told(key, charger.fields[key][0], charger), charger.fields[key][1]]);
+      if (key && (charger.fields[key][0] !== null || !RARE.has(key))) facts.push([name, told(key, charger.fields[key][0], charger), charger.fields[key][1]]);
     }
     putFacts(this.parts.values, facts.map(([name, value]) => [name, value]));
     facts.forEach(([, , time], index) => {
@@ -379,7 +382,7 @@ class Card {
     const times = history.power.map((_, index) => history.start + index * history.step_s);
     const data = [times, history.power, history.energy];
     const most = history.power.reduce((top, value) => Math.max(top, Math.abs(value ?? 0)), 0);
-    put(this.parts["plot-text"], `Power and energy, last ${duration(end - this.range[0])}: ${kwh(gained(history.energy))}, at most ${number(most)} kW`);
+    put(this.parts["plot-text"], `Last ${duration(end - this.range[0])}: ${kwh(gained(history.energy))}, at most ${number(most)} kW`);
     if (this.plot) this.plot.setData(data);
     else this.plot = new uPlot(this.plotOptions(), data, this.parts["plot-area"]);
   }
@@ -550,7 +553,8 @@ function drawStrip() {
   const width = svg.clientWidth || 600;
   const present = strip.left + (width - strip.left) * (1 - strip.future);
   const perSecond = (present - strip.left) / STRIP_S;
-  Object.assign(strip, { present, perSecond, origin: now() });
+  const apart = (60 / bridge.budget.reads.per_minute) * perSecond;
+  Object.assign(strip, { present, perSecond, origin: now(), wide: Math.max(1, Math.min(4, apart * 0.6)) });
   svg.setAttribute("viewBox", `0 0 ${width} 92`);
   const window_s = bridge.budget.reads.window_s;
   const still = drawn("g", {});
@@ -588,7 +592,8 @@ function mark([time, budget, kind, outcome]) {
   } else if (budget === "write") {
     element = drawn("circle", { class: "mark-write", cx: x, cy: y, r: 5 });
   } else {
-    element = drawn("rect", { class: `mark-${budget}`, x: x - 2, y: y - 10, width: 4, height: 20, rx: 2 });
+    const { wide } = strip;
+    element = drawn("rect", { class: `mark-${budget}`, x: x - wide / 2, y: y - 10, width: wide, height: 20, rx: wide / 2 });
   }
   const title = drawn("title", {});
   title.textContent = `${moment(time)}: ${kind}, ${outcome === "ok" ? "ok" : plain(outcome)}`;
