@@ -382,7 +382,9 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
 ) -> None:
     with Proxy(broker.port) as proxy:
         harness = make(mqtt={"port": proxy.port}, poll_interval=3600)
-        topics = {f"wallbox/{ONE}/{name}" for name in ("availability", "locked", "ecosmart/percentage")}
+        topics = {
+            f"wallbox/{ONE}/{name}" for name in ("availability", "locked", "ecosmart/percentage", "why", "why/code")
+        }
         watcher.wait_for(lambda _: topics <= watcher.last().keys(), "all is shown")
         settle(watcher)
         proxy.silent = True
@@ -399,7 +401,9 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
 
 def test_a_charger_that_the_configuration_leaves_out_loses_its_topics(make: Make, watcher: Watcher) -> None:
     other = ONE + 1
-    topics = {f"wallbox/{other}/{name}" for name in ("availability", "locked", "ecosmart/percentage")}
+    topics = {
+        f"wallbox/{other}/{name}" for name in ("availability", "locked", "ecosmart/percentage", "why", "why/code")
+    }
     topics |= {f"homeassistant/device/wallbox2mqtt_{other}/config"}
     house = make(chargers=2)
     watcher.wait_for(lambda _: topics <= watcher.last().keys(), "all is shown")

@@ -289,10 +289,10 @@ def test_a_command_that_failed_is_told_for_an_hour(make: Make) -> None:
     bench = make((*CHARGING, ("lock", None)))
     bench.command("action", "dance")
     assert "(14:00: action: " in bench.why[1]
-    bench.clock.advance(3590)
+    bench.clock.advance(3500)
     bench.parts.reasons.look()
     assert "(14:00: action: " in bench.why[1]
-    bench.clock.advance(30)
+    bench.clock.advance(400)
     bench.parts.reasons.look()
     assert bench.why == ("locked", "locked; unlock it to charge")
 

@@ -18,6 +18,8 @@ from wallbox2mqtt.storage import Storage
 
 FAILURE_S = 3600.0
 """For so long a command that failed is told beside the reason."""
+_TIMES_S = 300.0
+"""A part of each day in each time zone."""
 _FILE = "why"
 _STARTS_AND_STOPS = frozenset({"locked", "charging_enabled"})
 _LOCKS: Mapping[Json, str] = {1: "locked", 0: "unlocked"}
@@ -50,6 +52,7 @@ class Reasons:
         self._failed: dict[int, _Failure] = {}
         self._paused = dict(_restored(storage.read(_FILE).get("paused")))
         self._kept = dict(self._paused)
+        self._known: dict[int, tuple[object, ...]] = {}
 
     def record(self, command: QueuedCommand, result: Result) -> None:
         """Record what became of a command."""
@@ -78,15 +81,24 @@ class Reasons:
         with self._lock:
             self._drop_others(set(chargers))
             for charger_id in chargers:
-                self._look_at(charger_id)
+                if (known := self._all_of(charger_id)) != self._known.get(charger_id):
+                    self._look_at(charger_id)
+                    self._known[charger_id] = known
             if self._paused != self._kept:
                 self._kept = dict(self._paused)
                 self._storage.write(_FILE, {"paused": {str(one): at for one, at in self._paused.items()}})
 
     def _drop_others(self, chargers: set[int]) -> None:
-        for known in (self._done, self._failed, self._paused):
+        for known in (self._done, self._failed, self._paused, self._known):
             for charger_id in known.keys() - chargers:
                 del known[charger_id]
+
+    def _all_of(self, charger_id: int) -> tuple[object, ...]:
+        """Return what changes whenever the reason may: of a fleet only what has changed is looked at."""
+        stamp, fault = self._states.stamp(charger_id), self._status.cloud_fault
+        commands = [known.get(charger_id) for known in (self._done, self._failed, self._paused)]
+        # the day that stands before a time, and how long ago a command failed
+        return (stamp, fault, self._registry.problem_of(charger_id), *commands, int(self._clock.wall() // _TIMES_S))
 
     def _look_at(self, charger_id: int) -> None:
         view, fault = self._states.view(charger_id), self._status.cloud_fault

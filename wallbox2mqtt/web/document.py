@@ -21,8 +21,8 @@ from wallbox2mqtt.web.http import encoded_json
 from wallbox2mqtt.web.routes import Verdict, health_document
 from wallbox2mqtt.web.snapshot import Snapshot
 
-_APART = ("name", "status", "status_id")
 _WHY, _WHY_CODE = "why", "why/code"
+_APART = ("name", "status", "status_id", _WHY)
 _MODEL, _PART, _CURRENCY = "basic/chargerType", "part_number", "currency/code"
 _OFFSET_S = 0.5
 _LONGEST_TEXT = 300
@@ -35,7 +35,7 @@ def _is_shown(row: Field) -> bool:
 SHOWN = tuple(row for row in FIELDS.values() if _is_shown(row) and (row.enabled or row.recorded))
 """The fields that a page shows: those of everyday, and what the bridge has worked out of sessions."""
 _KEYS = tuple(row.key for row in SHOWN)
-_ASKED = (*_KEYS, *_APART, _WHY, _WHY_CODE, LAST_PROBLEM, _MODEL, _PART, _CURRENCY)
+_ASKED = (*_KEYS, *_APART, _WHY_CODE, LAST_PROBLEM, _MODEL, _PART, _CURRENCY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
