@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -57,11 +58,24 @@ class Harness:
             response = client.getresponse()
             return response.status, json.loads(response.read())
 
+    def read(self, path: str) -> tuple[int, str | None, str]:
+        with closing(HTTPConnection(HOST, self.port, timeout=LIMIT_S)) as client:
+            client.request("GET", path)
+            response = client.getresponse()
+            return response.status, response.getheader("Content-Type"), response.read().decode()
+
     def is_open(self) -> bool:
         try:
             return self.ask("/livez")[0] == 200
         except OSError:
             return False
+
+
+@pytest.fixture
+def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra is not installed."""
+    monkeypatch.delitem(sys.modules, "wallbox2mqtt.web.metrics", raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
 
 
 @pytest.fixture
@@ -130,3 +144,30 @@ def test_no_line_is_kept_after_the_end(harness: Harness) -> None:
     eventually(harness.is_open, "the port is open")
     harness.stop()
     assert logging.getLogger().handlers == before
+
+
+def test_metrics_of_the_whole_program(harness: Harness, watcher: Watcher) -> None:
+    harness.start()
+    watcher.wait(f"wallbox/{ONE}/why/code", "locked")
+    eventually(lambda: "wallbox2mqtt_healthy 1.0" in harness.read("/metrics")[2], "all is well")
+    status, kind, text = harness.read("/metrics")
+    assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    lines = text.splitlines()
+    for told in (
+        f'wallbox2mqtt_charger_why{{charger="{ONE}",code="locked"}} 1.0',
+        "wallbox2mqtt_broker_connected 1.0",
+        "wallbox2mqtt_broker_reconnects_total 0.0",
+        'wallbox2mqtt_thread_alive{thread="reader"} 1.0',
+    ):
+        assert told in lines
+    assert [line for line in lines if line.startswith('wallbox2mqtt_requests_total{budget="read",kind="detail",')]
+
+
+@pytest.mark.usefixtures("without_library")
+def test_without_the_extra_metrics_say_how_to_get_them(harness: Harness) -> None:
+    harness.start()
+    eventually(harness.is_open, "the port is open")
+    status, _, text = harness.read("/metrics")
+    assert status == 404
+    assert "pip install 'wallbox2mqtt[metrics]'" in text
+    assert harness.stop() == [EXIT_OK]

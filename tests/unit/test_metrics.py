@@ -1,6 +1,7 @@
 """The metrics: every figure read from the state of a bridge that has read its simulated chargers."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from wallbox2mqtt.web.metrics import PREFIX, Metrics, Sources
 ONE, TWO = 101, 102
 GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
 CHARGING: tuple[tuple[str, Json], ...] = (("unlock", None), ("plug", 30))
+NAME = 'Süd "1"\n\\'
 REQUESTS = {("read", "detail", "ok"): 7, ("write", "command", "http_403"): 1}
 
 Samples = dict[str, dict[frozenset[tuple[str, str]], float]]
@@ -70,16 +72,23 @@ class Bench:
         self.parts.reasons.look()
 
 
-@pytest.fixture
-def bench(clock: FakeClock, tmp_path: Path) -> Iterator[Bench]:
+@contextmanager
+def serving(clock: FakeClock, directory: Path) -> Iterator[Bench]:
+    """Give a bridge that has read its two chargers."""
     changes: dict[str, Json] = {"config_data.auto_lock": 0, "config_data.max_charging_current": 16}
     specs = [
-        ChargerSpec(id=ONE, begin=CHARGING, changes=changes, name='Süd "1"\n\\'),
+        ChargerSpec(id=ONE, begin=CHARGING, changes=changes, name=NAME),
         ChargerSpec(id=TWO, begin=(("unplug", None), ("lock", None))),
     ]
     with Simulator(chargers=specs, clock=clock, settings=GENEROUS) as cloud:
-        bench = Bench(clock, tmp_path, cloud)
+        bench = Bench(clock, directory, cloud)
         bench.run(130)
+        yield bench
+
+
+@pytest.fixture
+def bench(clock: FakeClock, tmp_path: Path) -> Iterator[Bench]:
+    with serving(clock, tmp_path) as bench:
         yield bench
 
 
@@ -106,15 +115,11 @@ def test_a_charger(bench: Bench) -> None:
 
 
 def test_names_that_people_give_stand_in_one_metric_only(bench: Bench) -> None:
-    name = 'Süd "1"\n\\'
-    holders = {
-        metric
-        for metric, samples in bench.read().items()
-        if name in str([dict(one) for one in samples]) or any(value == name for one in samples for _, value in one)
+    found = bench.read()
+    assert {metric for metric, samples in found.items() for one in samples if NAME in dict(one).values()} == {
+        "charger_info"
     }
-    assert holders == {"charger_info"}
-    (info,) = [dict(one) for one in bench.read()["charger_info"] if ("charger", "101") in one]
-    assert info["name"] == name
+    (info,) = [dict(one) for one in found["charger_info"] if ("charger", "101") in one]
     assert (info["model"], info["part_number"]) == ("PulsarPlus", "PLP1-M-2-4-9-002-F")
     assert info["firmware"]
 

@@ -89,7 +89,7 @@ class Reports:
             reconnects=max(0, self._mqtt.connects - 1),
             stalls=self._mqtt.stalls,
             unpublished=self._mqtt.unpublished,
-            rss_mib=_rss_mib(),
+            rss_mib=round((resident_bytes() or 0) / 2**20, 1),
         )
 
     def _log(self) -> None:
@@ -114,10 +114,10 @@ def _plain(number: float) -> int | float:
     return int(number) if float(number).is_integer() else number
 
 
-def _rss_mib() -> float:
-    """Return the resident memory of this process; 0 where the system does not tell."""
+def resident_bytes() -> int | None:
+    """Return the resident memory of this process; None where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
-        return 0.0
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if sys.platform != "win32" else 0.0
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") if sys.platform != "win32" else None

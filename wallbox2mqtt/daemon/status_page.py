@@ -9,6 +9,7 @@ from wallbox2mqtt.catalogue.zones import zone_of
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.metrics_route import metrics_route
 from wallbox2mqtt.history.days import PastDays
 from wallbox2mqtt.log import RecentLines
 from wallbox2mqtt.mqtt import MqttConnection
@@ -66,14 +67,15 @@ class StatusPage:
         return History(states, self._parts.bridge.shared.registry, clock, past, DayLog())
 
     def _routes(self, feed: Feed) -> dict[str, Handler]:
+        parts = self._parts
         return {
             **routes.files(),
             "/api/status": routes.document(feed.asked),
             "/api/history": self._history.serve,
             "/events": routes.stream,
-            "/livez": routes.verdict(self._parts.health.live),
-            "/readyz": routes.verdict(self._parts.health.ready),
-            "/metrics": lambda _: routes.NO_METRICS,
+            "/livez": routes.verdict(parts.health.live),
+            "/readyz": routes.verdict(parts.health.ready),
+            "/metrics": metrics_route(parts.bridge, parts.mqtt, parts.health, parts.clock),
         }
 
     def start(self) -> None:
