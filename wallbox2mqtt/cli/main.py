@@ -121,7 +121,11 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         command.set_defaults(run=run)
         return command
 
-    _add_config(add("run", _run, "run the bridge"))
+    bridge = add("run", _run, "run the bridge")
+    _add_config(bridge)
+    bridge.add_argument(
+        "--home-assistant-app", action="store_true", help="as an app of Home Assistant, with its options from /data"
+    )
     health = add("health", _health, "tell whether the bridge that runs here is healthy, and if not why")
     _add_config(health)
     health.add_argument(
@@ -161,7 +165,7 @@ def _run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is read in a moment is the newest already
     from wallbox2mqtt.cli import run  # noqa: PLC0415
 
-    return run.run(args.config)
+    return run.run(args.config, home_assistant_app=args.home_assistant_app)
 
 
 def _health(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from wallbox2mqtt.cli.home_assistant_app import load as app_config
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, runtime_dir, state_dir
 from wallbox2mqtt.config.credentials import as_operators_know_it, reloaded
@@ -24,17 +25,23 @@ _LOG = logging.getLogger(__name__)
 LOCK_WAIT_S = 15.0
 _LOCK_LOOK_S = 0.2
 _ENDS = (signal.SIGTERM, signal.SIGINT)
+_Read = Callable[[Path | None, Mapping[str, str]], Config]
 
 
-def run(config_file: Path | None) -> int:
+def run(config_file: Path | None, *, home_assistant_app: bool = False) -> int:
     """Run the bridge as its configuration has it; return the exit code.
+
+    Args:
+        config_file: the file, if one is named.
+        home_assistant_app: whether this is an app of Home Assistant, whose options are the configuration.
 
     Raises:
         ConfigError: the configuration is wrong, or another process runs with the same state.
 
     """
+    read = app_config if home_assistant_app else load
     try:
-        config = _load(config_file, os.environ)
+        config = _load(read, config_file, os.environ)
     except ConfigError as error:
         # where people look first: systemctl status
         Notifier().tell(STATUS=str(error).splitlines()[0])
@@ -43,13 +50,15 @@ def run(config_file: Path | None) -> int:
     setup(config.log.level, os.environ)
     faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where
     directory = state_dir(config, os.environ)
-    for precaution in precautions(config, file, directory, os.environ):
-        _LOG.warning(as_operators_know_it(precaution, os.environ))
+    if not home_assistant_app:  # there nobody but the bridge sees its files, and the broker is in the same machine
+        for precaution in precautions(config, file, directory, os.environ):
+            _LOG.warning(as_operators_know_it(precaution, os.environ))
     storage = Storage(directory, config.wallbox.account)
     _take_lock(storage)
     name = warn_of_another(config.wallbox.account)
     try:
-        return serve(App(config, directory, SystemClock(), runtime_dir(os.environ)), lambda: _load_again(config_file))
+        app = App(config, directory, SystemClock(), runtime_dir(os.environ))
+        return serve(app, lambda: _load_again(read, config_file))
     finally:
         storage.unlock()
         name.release()
@@ -58,7 +67,7 @@ def run(config_file: Path | None) -> int:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
+def _load(read: _Read, config_file: Path | None, environ: Mapping[str, str]) -> Config:
     """Read the configuration, and let no line show its secrets.
 
     Raises:
@@ -66,7 +75,7 @@ def _load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
 
     """
     try:
-        config = load(find(config_file, environ), environ)
+        config = read(find(config_file, environ), environ)
     except ConfigError as error:
         raise ConfigError(as_operators_know_it(str(error), environ)) from None
     secrets = (config.wallbox.password, config.mqtt.password)
@@ -74,14 +83,14 @@ def _load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _load_again(config_file: Path | None) -> Config:
+def _load_again(read: _Read, config_file: Path | None) -> Config:
     """Read the configuration as it is now, for SIGHUP.
 
     Raises:
         ConfigError: it is wrong.
 
     """
-    return _load(*reloaded(config_file, os.environ))
+    return _load(read, *reloaded(config_file, os.environ))
 
 
 def _take_lock(storage: Storage) -> None:

@@ -1,6 +1,6 @@
 """The configuration: a YAML file and the environment, made into frozen structs. The only home of PyYAML and msgspec."""
 
-from wallbox2mqtt.config.load import PLACES, find, load, runtime_dir, service_links, state_dir
+from wallbox2mqtt.config.load import PLACES, Given, find, load, runtime_dir, service_links, state_dir
 from wallbox2mqtt.config.model import (
     CommandsConfig,
     Config,
@@ -20,6 +20,7 @@ __all__ = [
     "PLACES",
     "CommandsConfig",
     "Config",
+    "Given",
     "HomeAssistantConfig",
     "LogConfig",
     "MqttConfig",

@@ -28,7 +28,7 @@ _NO_BREAK_SPACE = "\u00a0"
 _StructT = TypeVar("_StructT", bound=Struct)
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """A value as it was found; ``source`` names the key or variable for whoever has to mend it."""
 
     source: str
@@ -57,17 +57,23 @@ def find(explicit: Path | None, environ: Mapping[str, str], places: Sequence[Pat
     return named
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], more: Mapping[str, Given] | None = None) -> Config:
     """Read the configuration from a file (None: there is none) and the environment.
+
+    Args:
+        path: of the file.
+        environ: the environment.
+        more: values by their key, which win over both.
 
     Raises:
         ConfigError: one line for each thing that is wrong: the key, what was found and what is accepted.
     """
     problems: list[str] = []
-    given: dict[str, _Given] = {}
+    given: dict[str, Given] = {}
     if path is not None:
         given.update(_from_mapping(_read_yaml(path), "", str(path), problems))
     given.update(_from_environment(environ, problems))
+    given.update(more or {})
     values: dict[str, object] = {}
     for name, (source, value) in given.items():
         if value is None and KEYS[name].required:
@@ -162,7 +168,7 @@ def _hint(text: str) -> str:
 
 def _from_mapping(
     mapping: Mapping[object, object], prefix: str, file: str, problems: list[str]
-) -> Iterator[tuple[str, _Given]]:
+) -> Iterator[tuple[str, Given]]:
     names = _names(prefix)
     for name, value in mapping.items():
         path = f"{prefix}{name}"
@@ -171,7 +177,7 @@ def _from_mapping(
             hint = _hint(str(name)).replace("line 1 has", "its name has")
             problems.append(f"{source}: unknown key{_nearest(str(name), names)}; accepted are {', '.join(names)}{hint}")
         elif path in KEYS:
-            yield path, _Given(source, value)
+            yield path, Given(source, value)
         elif isinstance(value, dict):
             yield from _from_mapping(value, f"{path}.", file, problems)
         elif value is not None:  # a section of which every line is a comment is null
@@ -179,7 +185,7 @@ def _from_mapping(
             problems.append(f"{source}: found no section; accepted are the keys {', '.join(_names(f'{path}.'))}{hint}")
 
 
-def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, _Given]]:
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Given]]:
     ignored = {_FILE_VARIABLE, *service_links(environ)}
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name in ignored:
@@ -187,7 +193,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> Iterat
         if is_empty_credential(name, text, environ):
             continue
         if key := _VARIABLES.get(name):
-            yield key.path, _Given(name, _from_variable(key, text))
+            yield key.path, Given(name, _from_variable(key, text))
         else:
             names = f"{PREFIX} and the keys in capitals with __ between levels, such as {PREFIX}MQTT__HOST"
             problems.append(f"{name}: unknown variable{_nearest(name, _VARIABLES)}; accepted is {names}")
