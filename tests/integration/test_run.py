@@ -24,6 +24,9 @@ class App:
         self.code, self.reason = code, reason
         self.asked.set()
 
+    def thread_died(self, name):
+        self.stop(1, f"the thread {name} died")
+
     def reload(self, load):
         self.stop(0, f"reload {load()}")
 
