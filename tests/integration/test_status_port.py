@@ -1,5 +1,6 @@
 """The status port over real sockets: what it answers, and what those cannot do who are slow, many or hostile."""
 
+import errno
 import json
 import logging
 import socket
@@ -51,6 +52,20 @@ class Numbers:
         return b"event: beat\ndata: {}\n\n"
 
 
+class Exhausted(socket.socket):
+    """A socket that can be made to accept nobody, as when the process has no descriptors left."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.family, listener.type, fileno=listener.detach())
+        self.is_empty, self.tries = False, 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.tries += 1
+        if self.is_empty:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
 class Harness:
     """A server on a port of its own, on a thread."""
 
@@ -62,9 +77,9 @@ class Harness:
             "/livez": routes.verdict(lambda: (self.wrong, "")),
             "/large": lambda _: Response(LARGE),
         }
-        listener = listen((HOST, 0))
-        self.port: int = listener.getsockname()[1]
-        self.server = Server(listener, routes.router(table), self.events, limits)
+        self.listener = Exhausted(listen((HOST, 0)))
+        self.port: int = self.listener.getsockname()[1]
+        self.server = Server(self.listener, routes.router(table), self.events, limits)
         self.thread = threading.Thread(target=self.server.serve, daemon=True)
         self.thread.start()
 
@@ -172,6 +187,7 @@ class TestRequests:
 
     def test_headers(self, make: Make) -> None:
         _, headers, _ = make().ask()
+        assert headers.pop("Date").endswith(" GMT")
         assert headers == {
             "Content-Type": "application/json",
             "Content-Length": "43",
@@ -260,6 +276,16 @@ class TestCrowd:
         with closing(harness.connect("GET /livez HTTP/1.1\r\n\r\n")) as sock:
             all_of(sock)
             eventually(lambda: harness.server.connections == 0, "the connection is dropped")
+
+    def test_no_descriptors_are_left_for_a_while(self, make: Make) -> None:
+        harness = make()
+        harness.listener.is_empty, harness.listener.tries = True, 0
+        begun = time.monotonic()
+        with closing(harness.connect("GET /livez HTTP/1.1\r\n\r\n")) as sock:
+            eventually(lambda: harness.listener.tries >= 4, "it is tried again")
+            assert time.monotonic() - begun > 0.3, "again and again without a pause"
+            harness.listener.is_empty = False
+            assert b" 200 " in all_of(sock)
 
     def test_stop_ends_all_at_once(self, make: Make) -> None:
         harness = make()

@@ -41,6 +41,11 @@ class TestDays:
     def test_of(self, entries: list[Entry], expected: tuple[Day, ...]) -> None:
         assert recent_past(entries, A_DAY, UTC).days == expected
 
+    @pytest.mark.parametrize("start", [1e18, -1e12, 1e300, A_DAY + 3 * A_DAY_S])
+    def test_what_is_no_date_is_left_out(self, start: float) -> None:
+        wrong = replace(entry(0), start=start)
+        assert recent_past([wrong, entry(0)], A_DAY, UTC) == recent_past([entry(0)], A_DAY, UTC)
+
     def test_a_day_is_one_of_the_charger(self) -> None:
         assert recent_past([entry(0)], A_DAY, FAR_EAST).days == (Day("2026-10-06", 1.0, 0.5),)
 

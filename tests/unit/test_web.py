@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
 from tests.parts import Parts
@@ -277,6 +279,13 @@ class TestDayLog:
         log.record(2, {TWO: (3.0, 3.0)})
         assert log.of(ONE) is None
 
+    def test_what_is_too_large_is_unknown(self) -> None:
+        log = DayLog()
+        log.record(0, {ONE: (1e300, -1e300)})
+        day = log.of(ONE)
+        assert day is not None
+        assert (day.power, day.energy) == ([None], [None])
+
     def test_a_minute_counts_once(self) -> None:
         log = DayLog()
         log.record(1, {ONE: (1.0, 1.0)})
@@ -347,6 +356,13 @@ class TestRoutes:
             b"page.js",
         )
 
+    def test_file_that_has_gone_meanwhile(self, tmp_path: Path) -> None:
+        page = tmp_path / "page.js"
+        page.touch()
+        table = routes.files(tmp_path)
+        page.unlink()
+        assert table["/static/page.js"](Request("GET", "")).status is HTTPStatus.NOT_FOUND
+
     def test_metrics_without_the_extra(self) -> None:
         assert routes.NO_METRICS.status is HTTPStatus.NOT_FOUND
         assert b"wallbox2mqtt[metrics]" in routes.NO_METRICS.body
@@ -370,3 +386,10 @@ def test_no_request(head: bytes) -> None:
     response = parsed(head)
     assert isinstance(response, Response)
     assert response.status is HTTPStatus.BAD_REQUEST
+
+
+@given(st.binary(max_size=300) | st.from_regex(rb"GET [^ ]{0,200} HTTP/1\.1", fullmatch=True))
+def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
+    request = parsed(head)
+    response = request if isinstance(request, Response) else routes.router({})(request)
+    assert response.encoded(with_body=True).startswith(b"HTTP/1.1 4")

@@ -12,7 +12,7 @@ from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.cloud.backoff import Backoff
-from wallbox2mqtt.daemon.heartbeat import BEAT_S, FILE, Beat, faults, not_live, words
+from wallbox2mqtt.daemon.heartbeat import BEAT_S, FILE, SILENT_S, Beat, faults, not_live, words
 from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.storage import Storage
@@ -117,9 +117,10 @@ class Health:
         return _verdict(self._beat, faults, time.monotonic())
 
     def told(self) -> Verdict:
-        """Return how the bridge was when it was told last: each ten seconds, or when something happens."""
-        beat = self._beat
-        return _verdict(beat, faults, 0.0 if beat is None else beat.at)
+        """Return how the bridge was when main told it last: each ten seconds, or when something happens."""
+        beat, now = self._beat, time.monotonic()
+        is_recent = beat is not None and now - beat.at <= SILENT_S
+        return _verdict(beat, faults, beat.at if beat is not None and is_recent else now)
 
     def threads(self) -> dict[str, bool]:
         """Return whether each thread was heard of in time, as it was told last."""

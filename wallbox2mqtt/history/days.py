@@ -10,7 +10,7 @@ from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.storage import Storage
 
 DAYS = 31
-_HOUR_S = 3600
+_HOUR_S, _DAY_S = 3600, 86_400.0
 SESSIONS = 10
 
 
@@ -66,10 +66,12 @@ class PastDays:
 
 def recent_past(entries: Iterable[Entry], now: float, zone: tzinfo) -> RecentPast:
     """Return the days up to now and the last sessions of a charger whose clock is in this zone."""
-    ordered = sorted(entries, key=lambda entry: entry.start)
+    # a cloud may tell any number: most are no date
+    ordered = sorted((entry for entry in entries if 0 <= entry.start < now + _DAY_S), key=lambda entry: entry.start)
+    recent = [entry for entry in ordered if entry.start > now - (DAYS + 1) * _DAY_S]
     first = (datetime.fromtimestamp(now, zone) - timedelta(days=DAYS - 1)).date().isoformat()
     days = defaultdict[str, list[Entry]](list)
-    for entry in ordered:
+    for entry in recent:
         if (date := datetime.fromtimestamp(entry.start, zone).date().isoformat()) >= first:
             days[date].append(entry)
     return RecentPast(

@@ -86,4 +86,5 @@ class DayLog:
 
 def _values(ring: "array[float]", minutes: range) -> list[float | None]:
     found = (ring[minute % MINUTES] for minute in minutes)
-    return [None if math.isnan(value) else round(value, 3) for value in found]
+    # what is too large for single precision has become infinite, which JSON cannot say
+    return [round(value, 3) if math.isfinite(value) else None for value in found]

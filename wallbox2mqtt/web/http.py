@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,7 +45,8 @@ class Response:
 
     def encoded(self, *, with_body: bool) -> bytes:
         """Return head and body as they are sent."""
-        headers = {"Content-Type": self.content_type, "Cache-Control": self.cache, **_HEADERS, **self.headers}
+        headers = {"Date": formatdate(usegmt=True), "Content-Type": self.content_type, "Cache-Control": self.cache}
+        headers |= {**_HEADERS, **self.headers}
         if not self.streams:
             headers["Content-Length"] = str(len(self.body))
         lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}", *(f"{k}: {v}" for k, v in headers.items())]

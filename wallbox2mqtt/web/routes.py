@@ -25,6 +25,7 @@ _INDEX = "index.html"
 Verdict = Callable[[], tuple[list[str], str]]
 """Returns what is wrong, in words, and how things stand."""
 
+NOT_FOUND = refusal(HTTPStatus.NOT_FOUND, "there is nothing here")
 NO_METRICS = refusal(
     HTTPStatus.NOT_FOUND, "there are no metrics without prometheus-client: pip install 'wallbox2mqtt[metrics]'"
 )
@@ -35,7 +36,7 @@ def router(routes: Mapping[str, Handler]) -> Handler:
 
     def route(request: Request) -> Response:
         handler = routes.get(request.path)
-        return refusal(HTTPStatus.NOT_FOUND, "there is nothing here") if handler is None else handler(request)
+        return NOT_FOUND if handler is None else handler(request)
 
     return route
 
@@ -49,7 +50,11 @@ def files(directory: Path = STATIC) -> dict[str, Handler]:
 
 def _file(path: Path) -> Handler:
     def serve(_: Request) -> Response:
-        return Response(path.read_bytes(), TYPES[path.suffix], cache="no-cache")
+        try:
+            return Response(path.read_bytes(), TYPES[path.suffix], cache="no-cache")
+        except OSError:
+            # the program is being replaced by another version
+            return NOT_FOUND
 
     return serve
 

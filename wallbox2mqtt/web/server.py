@@ -57,7 +57,7 @@ class Server:
         self._limits, self._now = limits or Limits(), now
         self._selector = selectors.DefaultSelector()
         self._clients: set[Client] = set()
-        self._stopping = False
+        self._stopping, self._accepts = False, True
         self._woken, self._waker = socket.socketpair()
         self._told = self._looked = now()
 
@@ -73,7 +73,7 @@ class Server:
 
     def serve(self) -> None:
         """Serve until stopped."""
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         try:
             while not self._stopping:
@@ -111,6 +111,7 @@ class Server:
                 # no descriptors are left, or the client has gone meanwhile
                 _LOG.debug("a connection was not accepted error=%s", error.strerror)
                 self._make_room()
+                self._accept_later()
                 return
             if len(self._clients) >= self._limits.connections:
                 self._make_room()
@@ -118,6 +119,11 @@ class Server:
             self._clients.add(client)
             self._selector.register(sock, selectors.EVENT_READ, client)
             self._read(client)
+
+    def _accept_later(self) -> None:
+        """Leave the others waiting for a moment: the socket would wake us at once, and for nothing."""
+        self._selector.unregister(self._listener)
+        self._accepts = False
 
     def _make_room(self) -> None:
         others = [client for client in self._clients if client.phase is not Phase.VIEWING]
@@ -180,6 +186,9 @@ class Server:
     def _look(self) -> None:
         """End who is late, and tell the viewers what has changed."""
         now = self._now()
+        if not self._accepts:
+            self._selector.register(self._listener, selectors.EVENT_READ)
+            self._accepts = True
         for client in [client for client in self._clients if client.is_late(now, self._limits)]:
             self._drop(client)
         if not (viewers := self._viewers()):
