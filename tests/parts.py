@@ -90,7 +90,7 @@ class Parts:
         self.tokens, self.reads, self.writes = self.shared.tokens, self.shared.reads, self.shared.writes
         self.registry, self.planner = self.shared.registry, self.shared.planner
         self.queue, self.results = self.shared.queue, self.shared.results
-        self.status_reads = bridge.status_reads
+        self.status_reads, self.schedules = bridge.status_reads, bridge.schedules
         self.reasons = bridge.reasons
         self._ticked = clock.monotonic()
 

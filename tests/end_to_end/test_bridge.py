@@ -123,6 +123,9 @@ def golden_specs() -> list[tuple[ChargerSpec, dict[str, Any], str]]:
         if line["topic"] == "charging_enabled":
             # «off» where nothing charges is not sent
             spec = replace(spec, begin=(("unlock", None), ("plug", 30)))
+        if "schedules" in line:
+            changes = {**spec.changes, "config_data.timezone": line["timezone"]}
+            spec = replace(spec, changes=changes, begin=(("schedules", line["schedules"]),))
         specs.append((spec, line, payload))
     return specs
 
@@ -150,7 +153,7 @@ def test_every_command_by_its_golden_request(broker: Broker, cloud: OpenCloud, r
             result = json.loads(watcher.wait(f"wallbox/{spec.id}/{line['topic']}/result", limit_s=30).payload)
             sent = [one for one in writes_of(simulator.requests) if one.charger == spec.id]
             told = [(one.method, one.path, json.dumps(one.body, sort_keys=True)) for one in sent]
-            body = json.dumps(line["body"], sort_keys=True)
+            body = json.dumps(line["body"], sort_keys=True).replace('"{id}"', str(spec.id))
             assert told == [(line["method"], line["path"].format(id=spec.id), body)], (line["topic"], payload)
             assert json.dumps(result["value"], sort_keys=True) == json.dumps(line["value"], sort_keys=True)
             assert result["http_status"] == sent[0].status

@@ -43,6 +43,7 @@ from wallbox2mqtt.cloud import Account, CloudClient, CloudResponse
 from wallbox2mqtt.cloud.client import SignInClient
 from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.cloud.responses import check_status, decoded, http_time
+from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.cloud.transport import RawResponse
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
@@ -198,6 +199,8 @@ def test_reads(make: Make, ask: Callable[[CloudClient], CloudResponse], method: 
 def test_writes(make: Make, row: dict[str, Any]) -> None:
     wire, setup = make()
     view = VIEW | row.get("state", {})
+    if "schedules" in row:
+        view |= read_schedules({"schedules": row["schedules"]}, row["utc_offset"]).values | {"charger_id": 12345}
     sending = request_of(
         parse(FIELDS[row["topic"]], row["payloads"][0].strip(), view, frozenset({"factory_reset"})), view
     )
@@ -205,7 +208,8 @@ def test_writes(make: Make, row: dict[str, Any]) -> None:
     setup.cloud.write(sending[0], 12345, sending[1])
     (seen,) = wire.seen
     assert (seen.method, seen.path) == (row["method"], "/" + row["path"].format(id=12345))
-    assert json.dumps(json.loads(seen.body), sort_keys=True) == json.dumps(row["body"], sort_keys=True)
+    body = json.dumps(row["body"], sort_keys=True).replace('"{id}"', "12345")
+    assert json.dumps(json.loads(seen.body), sort_keys=True) == body
     assert seen.headers["authorization"] == "Bearer token-1"
     assert common(seen) == EXPECTED | {"content-length": str(len(seen.body))}
     assert (setup.reads.total, setup.writes.total) == (0, 1)

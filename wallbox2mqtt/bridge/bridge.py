@@ -13,6 +13,8 @@ from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Listener, Reader
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.results import Report, Result, Results
+from wallbox2mqtt.bridge.schedule_reads import ScheduleReads
+from wallbox2mqtt.bridge.schedules import Schedules
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.bridge.status import BridgeStatus
@@ -78,6 +80,7 @@ class Bridge:
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
             queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
             history=HistoryReads(),
+            schedules=ScheduleReads(clock, commands.settle_s),
             results=Results(
                 topics,
                 publisher.publish_result,
@@ -85,6 +88,7 @@ class Bridge:
                 clock,
             ),
         )
+        self.schedules = Schedules(self.states, registry, self.shared.schedules, clock)
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
         client = account.client()
         self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)

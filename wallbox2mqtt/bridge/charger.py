@@ -53,11 +53,12 @@ class Source:
 class Snapshot:
     """A charger as its newest documents show it, without what they no longer have.
 
-    ``has_basic``: whether its basic document has been read since the start.
+    ``has_basic``, ``has_schedules``: whether its basic document and its schedules have been read since the start.
     """
 
     values: Mapping[str, Json]
     has_basic: bool
+    has_schedules: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ class KnownCharger:
         if not self.detailed:
             return None
         gone = frozenset[str]().union(*self.gone.values())
-        return Snapshot({k: v for k, v in self.values.items() if k not in gone}, Origin.BASIC in self.documents_read)
+        values = {k: v for k, v in self.values.items() if k not in gone}
+        return Snapshot(values, Origin.BASIC in self.documents_read, Origin.SCHEDULES in self.documents_read)
 
     def shown(self, keys: Iterable[str]) -> Shown:
         """Return how it is shown, of these fields."""
@@ -154,7 +156,9 @@ class KnownCharger:
             values |= self._gone(values.keys() | reading.wrong.keys(), reading.origin)
         is_later = is_less(values.get("charging_time"), self.values.get("charging_time"))
         unconfirmed = self._take(values, Source(reading.origin, begun, confirms=True, is_later_session=is_later))
-        self.newest = begun if self.newest is None else max(begun, self.newest)
+        if reading.origin is not Origin.SCHEDULES:
+            # those say nothing of a session
+            self.newest = begun if self.newest is None else max(begun, self.newest)
         if reading.origin is Origin.DETAIL:
             self.revision += int(not self.detailed)
             self.detailed = True

@@ -32,7 +32,7 @@ class CommandHandler:
         """Start without a message; ``allowed``: the permissions that the configuration gives."""
         self._topics, self._reader, self._allowed = topics, reader, allowed
         self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue
-        self._results = shared.results
+        self._results, self._schedules = shared.results, shared.schedules
         self._ignored = RepeatedFault(_LOG, "ignored what others publish", "", shared.clock)
         self._accept_retained = accept_retained
 
@@ -110,9 +110,9 @@ class CommandHandler:
         """Let a command wait for a reading; understood as far as that goes, so that its result tells the value."""
         row = FIELDS.get(command.key)
         if row is not None:
-            with contextlib.suppress(InvalidPayloadError):
+            with contextlib.suppress(InvalidPayloadError, NotReadYetError):
                 view = self._states.view(command.charger_id)
-                command.intent = parse(row, read_payload(command.payload), view, self._allowed)
+                command.intent = parse(row, _text(row, command.payload), view, self._allowed)
         if self._queue.hold(command):
             return
         if command.charger_id in self._registry.chargers:
@@ -136,7 +136,7 @@ class CommandHandler:
             self._reject(command, f"{command.key[:100]} is {problem}; fields that take commands: {accepted}")
             return None
         try:
-            return row, read_payload(command.payload)
+            return row, _text(row, command.payload)
         except InvalidPayloadError as error:
             self._reject(command, str(error))
             return None
@@ -150,7 +150,10 @@ class CommandHandler:
         except InvalidPayloadError as error:
             self._reject(command, str(error))
         except NotReadYetError:
-            self._wait_for_detail(command)
+            if self._states.has_detail(command.charger_id):
+                self._wait_for_schedules(command)
+            else:
+                self._wait_for_detail(command)
         else:
             self._queue_up(command, intent)
 
@@ -172,6 +175,15 @@ class CommandHandler:
         self._reader.want(command.charger_id)
         self._hold(command)
 
+    def _wait_for_schedules(self, command: QueuedCommand) -> None:
+        problem = self._schedules.problem_of(command.charger_id, command.arrived)
+        if problem is not None:
+            self._reject(command, f"the schedules cannot be read: {problem}")
+            return
+        self._schedules.want(command.charger_id)
+        self._reader.poke()
+        self._hold(command)
+
     def _reject(self, command: QueuedCommand, reason: str) -> None:
         self._states.republish(command.charger_id, [command.key])
         self._results.rejected(command, reason)
@@ -188,3 +200,13 @@ class CommandHandler:
         stranger = self._registry.was_listed and charger_id not in self._registry.chargers
         known = self._states.has_detail(charger_id) or self._refusal_of(charger_id) is not None
         return charger_id in ready or stranger or known
+
+
+def _text(row: Field, payload: bytes) -> str:
+    """Return the text of a payload.
+
+    Raises:
+        InvalidPayloadError: it is longer than the row's command may be, or no text.
+
+    """
+    return read_payload(payload) if row.command is None else read_payload(payload, row.command.longest)

@@ -11,7 +11,12 @@ for _row in FIELDS.values():
 MULTI_SOURCE = frozenset(
     row.key
     for row in FIELDS.values()
-    if row.sweep or row.v2 or row.derive is not None or (row.detail or "").startswith(CONFIG)
+    if row.sweep
+    or row.v2
+    or row.derive is not None
+    or row.recorded
+    or (row.detail or "").startswith(CONFIG)
+    or row.slot is not None
 )
 """Fields that more than one document shows: only of them is remembered each by itself when they were read."""
 

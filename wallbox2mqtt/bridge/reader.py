@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
+from wallbox2mqtt.bridge.extra_reads import ExtraReads
 from wallbox2mqtt.bridge.first_start import FirstStart
-from wallbox2mqtt.bridge.history_reads import PAGE, Page, PageRead
 from wallbox2mqtt.bridge.refusals import why_unconfirmed
 from wallbox2mqtt.bridge.report_phase import ReportPhase
 from wallbox2mqtt.bridge.shared import Shared
@@ -67,8 +67,8 @@ class Reader:
     ) -> None:
         """Start with a read that is due at once; the cloud is this thread's own line."""
         self._cloud, self._backoff, self._status, self._listener = cloud, backoff, status, listener
-        self._status_reads, self._history = status_reads, shared.history
-        self._last_was_history = False
+        self._status_reads, self._extra = status_reads, ExtraReads(shared, cloud, self._show)
+        self._last_was_extra = False
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
@@ -130,10 +130,9 @@ class Reader:
     def step(self) -> float:
         """Read one document if one is due; return the seconds after which to look again at the latest."""
         wait = self._wait_s()
-        if wait <= 0 and (page := self._next_page()) is not None:
-            self._read_history(page)
-        elif wait <= 0:
-            self._read(self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0))
+        if wait <= 0:
+            if not self._read_extra():
+                self._read(self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0))
         elif self._may_pass_backoff():
             self._passed_backoff = self._clock.monotonic()
             self._read(LIST)
@@ -148,30 +147,30 @@ class Reader:
             return IDLE_S
         return self._status_reads.step(self._last_begun, self._backoff.interval_s)
 
-    def _next_page(self) -> Page | None:
-        """Return the page of the history to read now: every second read at most, when nobody waits for another one."""
-        page = self._history.next()
-        waits = self._again is not None or self._planner.is_wanted or self._quarantine.asks_for_list
-        waits = waits or self._last_was_history
-        return None if page is None or waits or self._planner.complete_after() else page
+    def _read_extra(self) -> bool:
+        """Read what is read rarely, if any of it is due: every second read at most, and when nobody waits for another.
 
-    def _read_history(self, page: Page) -> None:
-        """Read a page; that one is refused says nothing of the cloud or of the charger, unless it is for the pace."""
+        That it is refused says nothing of the cloud or of the charger, unless it is for the pace.
+        """
+        waits = self._again is not None or self._planner.is_wanted or self._quarantine.asks_for_list
+        waits = waits or bool(self._planner.complete_after())
+        extra = None if self._last_was_extra else self._extra.next(waits=waits)
+        if extra is None:
+            return False
         begun = self._clock.monotonic()
         try:
-            answer = self._cloud.sessions(page.charger_id, page.start, page.end, PAGE, page.offset)
+            extra.take(extra.ask())
         except BudgetSpentError as error:
             self._not_before = self._clock.monotonic() + error.ready_in_s
-            return
+            return True
         except CloudError as error:
-            self._history.record(PageRead(page, error=error))
+            extra.failed(error)
             if isinstance(error, RateLimitedError):
-                self._refused(Target(Document.DETAIL, page.charger_id), error)
-        else:
-            self._history.record(PageRead(page, answer.body))
-        self._last_begun, self._last_was_history = begun, True
+                self._refused(Target(Document.DETAIL, extra.charger_id), error)
+        self._last_begun, self._last_was_extra = begun, True
         with self._condition:
             self._due = False
+        return True
 
     def _may_pass_backoff(self) -> bool:
         """Return whether to read the list although reads are held off: somebody has changed the account's chargers."""
@@ -189,7 +188,7 @@ class Reader:
 
     def _wait_s(self) -> float:
         """Return the seconds until the next read: 0 is now, five where nothing is due."""
-        wanted = self._planner.is_wanted or self._again is not None
+        wanted = self._planner.is_wanted or self._again is not None or self._extra.is_wanted
         with self._condition:
             due = self._due
         if not due and not wanted:
@@ -245,7 +244,7 @@ class Reader:
         return self._states.value(charger_id, "charging") is True
 
     def _began(self, target: Target, begun: float) -> None:
-        self._last_begun, self._last_was_history = begun, False
+        self._last_begun, self._last_was_extra = begun, False
         with self._condition:
             self._due = False
             self._list_asked = self._list_asked and target != LIST

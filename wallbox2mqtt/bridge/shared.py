@@ -8,6 +8,7 @@ from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.results import Results
+from wallbox2mqtt.bridge.schedule_reads import ScheduleReads
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.auth import TokenManager
@@ -33,3 +34,4 @@ class Shared:
     queue: CommandQueue
     results: Results
     history: HistoryReads
+    schedules: ScheduleReads

@@ -7,7 +7,7 @@ from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Intent, Json, Values, parse, request_of
 from wallbox2mqtt.catalogue.commands import UPDATES
 from wallbox2mqtt.catalogue.statuses import UPDATING
-from wallbox2mqtt.catalogue.templates import RequestTemplate, UnfilledError
+from wallbox2mqtt.catalogue.templates import POST_SCHEDULES, RequestTemplate, UnfilledError
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.cloud.documents import read_answer
@@ -42,6 +42,7 @@ class Writer:
         self._tokens, self._writes = shared.tokens, shared.writes
         self._queue, self._results = shared.queue, shared.results
         self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
+        self._schedules = shared.schedules
         self._backoff = backoff
         self._clamps = Clamps(shared.clock)
         self._updated: set[int] = set()
@@ -126,7 +127,7 @@ class Writer:
         try:
             # what the charger shows may have changed while the command waited
             intent.check(self._view_with_updates(command.charger_id))
-            sending = request_of(intent, self._states.view(command.charger_id))
+            sending = request_of(intent, self._view_to_fill(command.charger_id))
         except InvalidPayloadError as error:
             self._states.republish(command.charger_id, [command.key])
             self._results.rejected(command, str(error))
@@ -166,10 +167,19 @@ class Writer:
         view = self._states.view(charger_id)
         return {**view, "status_id": UPDATING} if charger_id in self._updated else view
 
+    def _view_to_fill(self, charger_id: int) -> Values:
+        """Return what bodies are filled with; the charger's number is the one of the path, whatever it shows."""
+        return {**self._states.view(charger_id), "charger_id": charger_id}
+
+    def _had_effect(self, command: QueuedCommand, intent: Intent) -> None:
+        """Record what a request that was sent may have changed, and that nothing but a reading shows."""
+        if intent.request is POST_SCHEDULES:
+            self._schedules.written(command.charger_id)
+        if is_action(intent) and not intent.pauses:
+            self._acted(command, intent)
+
     def _acted(self, command: QueuedCommand, intent: Intent) -> None:
         """Record that a remote action may have had an effect: until the next reading the status is not known."""
-        if intent.pauses:
-            return
         self._states.mark_uncertain(command.charger_id, {"status_id"}, self._clock.monotonic())
         if intent.value in UPDATES:
             self._updated.add(command.charger_id)
@@ -185,8 +195,7 @@ class Writer:
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
         reading = read_answer(answer.body, request.answer)
         now = self._clock.monotonic()
-        if is_action(intent):
-            self._acted(command, intent)
+        self._had_effect(command, intent)
         unconfirmed = self._states.accept(command.charger_id, shown, reading, answer.begun, now, commands)
         if not shown:
             # its reading is to show what became of it, whatever another command wished before
@@ -201,8 +210,7 @@ class Writer:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
         if isinstance(error, AnswerLostError) and error.sent:
             self._states.mark_uncertain(command.charger_id, intent.sets, self._clock.monotonic())
-            if is_action(intent):
-                self._acted(command, intent)
+            self._had_effect(command, intent)
         match error:
             case RateLimitedError():
                 self._backoff.refused(error.retry_after_s)

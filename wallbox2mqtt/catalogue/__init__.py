@@ -14,13 +14,14 @@ from wallbox2mqtt.catalogue.payloads import (
     read_payload,
 )
 from wallbox2mqtt.catalogue.quantities import Json, Quantity, Scalar, Shape
-from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
+from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS, LONGEST_PAYLOAD_BYTES
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
 
 __all__ = [
     "CONFIG",
     "CONFIG_FIELDS",
     "FIELDS",
+    "LONGEST_PAYLOAD_BYTES",
     "MAX_PAYLOAD_BYTES",
     "OUT_OF_TOUCH",
     "STATUSES",

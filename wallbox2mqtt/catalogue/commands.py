@@ -4,12 +4,27 @@ Source of every request: the API document that the project implements (``tests/g
 them a second time, by hand, because the simulator shares the errors of these rows).
 """
 
-from wallbox2mqtt.catalogue.field import Button, Command
-from wallbox2mqtt.catalogue.payloads import Anything, Choice, Decimal, Either, Integer, JsonObject, Limit, Name, Values
+from wallbox2mqtt.catalogue.field import Button, Command, Guard
+from wallbox2mqtt.catalogue.payloads import (
+    Anything,
+    Choice,
+    Decimal,
+    Either,
+    Integer,
+    JsonObject,
+    Limit,
+    Name,
+    NotReadYetError,
+    PayloadFormat,
+    Values,
+)
 from wallbox2mqtt.catalogue.quantities import Json
+from wallbox2mqtt.catalogue.slot_payloads import LONGEST_LIST_BYTES, Slots, TimeOfDay, WeekDays, spread
+from wallbox2mqtt.catalogue.slots import UTC_OFFSET, body_of, slot_in
 from wallbox2mqtt.catalogue.statuses import NOTHING_TO_PAUSE, UPDATING
 from wallbox2mqtt.catalogue.templates import (
     POST_CONFIG,
+    POST_SCHEDULES,
     PUT_CHARGER,
     PUT_ECO_SMART,
     REMOTE_ACTION,
@@ -158,3 +173,38 @@ ECO_SMART_ENABLED = Command(language=SWITCH, request=PUT_ECO_SMART, body=_ECO_SM
 ECO_SMART_MODE = Command(language=ZERO_ONE, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
 ECO_SMART_PERCENTAGE = Command(language=Integer(0, Limit(100)), request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
 REFRESH = Command(language=Anything(), request=None, shows=False)
+
+
+def _were_read(_: Json, view: Values) -> None:
+    """Let a command wait for the schedules: what they are decides what it changes, and by which clock."""
+    if view.get(UTC_OFFSET) is None:
+        raise NotReadYetError(UTC_OFFSET)
+
+
+def _is_there(number: int) -> Guard:
+    def guard(value: Json, view: Values) -> None:
+        _were_read(value, view)
+        if slot_in(view, number) is None:
+            msg = f"there is no schedule {number}; schedules/set makes one"
+            raise InvalidPayloadError(msg)
+
+    return guard
+
+
+def of_slot(number: int, language: PayloadFormat) -> Command:
+    """Return the command of a field of a schedule."""
+    return Command(language=language, request=POST_SCHEDULES, guard=_is_there(number), make_body=body_of)
+
+
+SLOT_TIME = TimeOfDay()
+SLOT_DAYS = WeekDays()
+SLOT_CURRENT = Integer(6, Limit(32, ("max_available_current", "max_available_power")), "A")
+SLOT_ENERGY = Integer(0, Limit(1_000_000))
+SCHEDULES = Command(
+    language=Slots(SLOT_CURRENT, SLOT_ENERGY),
+    request=POST_SCHEDULES,
+    guard=_were_read,
+    make_body=body_of,
+    spread=spread,
+    longest=LONGEST_LIST_BYTES,
+)

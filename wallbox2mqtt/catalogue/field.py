@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue.payloads import PayloadFormat, Values
+from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, PayloadFormat, Values
 from wallbox2mqtt.catalogue.quantities import Json, Quantity
 from wallbox2mqtt.catalogue.templates import RequestTemplate, Template
 
@@ -15,6 +15,10 @@ _KEY = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 
 Guard = Callable[[Json, Values], None]
 """Raises InvalidPayloadError where a charger in this state must not get the command."""
+Spread = Callable[[Json], Mapping[str, Json]]
+"""Returns the fields that a value sets."""
+Body = Callable[[Mapping[str, Json], Values], Json]
+"""Returns the body of a request from the fields that are set, and all fields with these among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,9 @@ class Command:
     """What a ``…/set`` topic accepts, and the request that it makes.
 
     ``request`` None: a read of the charger. ``body`` None: put together from the ``config`` of each field set;
-    with ``as_given`` only of the keys that the command names.
+    with ``as_given`` only of the keys that the command names. ``make_body``: the function that makes it where no
+    template can. ``spread``: tells the fields that a value sets, where it is no object of settings.
+    ``longest``: bytes of a payload.
     ``effects``: what a word sets, where that is other fields than its own. ``claims``: the field for which a
     word competes, where that is another than its own. ``permissions``: what the configuration must allow for a
     word: ``commands.allow_…``. ``needless``: the statuses in which a value has nothing
@@ -43,6 +49,9 @@ class Command:
     blocked_by_ocpp: bool = False
     shows: bool = True
     as_given: bool = False
+    make_body: Body | None = None
+    spread: Spread | None = None
+    longest: int = MAX_PAYLOAD_BYTES
 
     @property
     def always_sent(self) -> bool:
@@ -76,7 +85,8 @@ class Field:
     ``convert``: named function from the cloud's value to the field's. ``negative_at``: the field and its value with
     which the number is negative, whatever sign the cloud gives it. ``sources`` and ``derive``: keys of the
     fields from which a derived one is worked out, and the function. ``recorded``: the bridge works it out over time, of
-    what the readings of a session show. ``words``: all that a text can be.
+    what the readings of a session show. ``slot``: the number of the schedule that it is a part of.
+    ``words``: all that a text can be.
     ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
     The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
     Assistant from the start, ``hidden``: announced to nobody, ``example``, ``buttons``.
@@ -101,6 +111,7 @@ class Field:
     derive: Callable[..., Json] | None = None
     recorded: bool = False
     told: bool = False
+    slot: int | None = None
     words: tuple[str, ...] = ()
     config_key: str | None = None
     config: Mapping[str, Template] | None = None
@@ -131,7 +142,7 @@ class Field:
         return f"basic/{self.basic.replace('.', '/')}" if self.basic is not None else ""
 
     def _problem(self) -> str | None:
-        homes = [self.detail is not None, self.basic is not None, self.derive is not None, self.recorded, self.told]
+        homes = self._homes
         checks = {
             "the key is no topic": not _KEY.fullmatch(self.key),
             "it stands in two documents as if they were one": sum(homes) > 1,
@@ -159,7 +170,11 @@ class Field:
         return not self.words or self.example in self.words
 
     @property
+    def _homes(self) -> list[bool]:
+        places = (self.detail, self.basic, self.derive, self.slot)
+        return [*(place is not None for place in places), self.recorded, self.told]
+
+    @property
     def has_state(self) -> bool:
         """Return whether the field has a value; a bare command has none."""
-        read = self.detail is not None or self.basic is not None or self.derive is not None
-        return read or self.recorded or self.told
+        return any(self._homes)

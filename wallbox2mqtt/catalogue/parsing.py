@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.catalogue.field import Field
-from wallbox2mqtt.catalogue.payloads import FirstValues, Values
+from wallbox2mqtt.catalogue.payloads import FirstValues, NotReadYetError, Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import SHOWS_NO_PAUSE
@@ -63,11 +63,15 @@ class Intent:
         """Look once more whether the charger's state allows it.
 
         Raises:
-            InvalidPayloadError: it does not.
+            InvalidPayloadError: it does not, or is not known any more.
 
         """
         if self.field.command is not None and self.field.command.guard is not None:
-            self.field.command.guard(self.value, view)
+            try:
+                self.field.command.guard(self.value, view)
+            except NotReadYetError as missing:
+                msg = f"{missing} is not known any more"
+                raise InvalidPayloadError(msg) from None
 
     def without(self, taken: frozenset[str]) -> "Intent | None":
         """Return what is left of the intent when newer commands take these fields: None when nothing is."""
@@ -99,7 +103,7 @@ def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Int
 
     Raises:
         InvalidPayloadError: the field takes no commands, or not this one, or not in this state.
-        NotReadYetError: the charger's first detail has to tell.
+        NotReadYetError: the charger's first detail has to tell, or its schedules.
 
     """
     command = field.command
@@ -113,7 +117,10 @@ def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Int
         raise InvalidPayloadError(msg)
     if command.guard is not None:
         command.guard(value, view)
-    if isinstance(value, dict):
+    if command.spread is not None:
+        sets = dict(command.spread(value))
+        claims = frozenset(sets)
+    elif isinstance(value, dict):
         sets = {CONFIG_FIELDS[name].key: part for name, part in value.items()}
         claims = frozenset(sets)
     else:
@@ -147,6 +154,8 @@ def request_of(intent: Intent, view: Values) -> tuple[RequestTemplate, Json] | N
     if command is None or command.request is None:
         return None
     values = view.updated(intent.sets) if isinstance(view, FirstValues) else {**view, **intent.sets}
+    if command.make_body is not None:
+        return command.request, command.make_body(intent.sets, values)
     body = fill(_template(intent.field, intent.sets), values)
     if command.as_given and isinstance(body, dict):
         body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in intent.sets}

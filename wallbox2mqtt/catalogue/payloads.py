@@ -73,15 +73,15 @@ def is_quasar(view: Values) -> bool:
     )
 
 
-def read_payload(payload: bytes) -> str:
+def read_payload(payload: bytes, longest: int = MAX_PAYLOAD_BYTES) -> str:
     """Return the text of a payload without the white space around it.
 
     Raises:
-        InvalidPayloadError: it is larger than 1 kB or no UTF-8.
+        InvalidPayloadError: it is larger than ``longest`` bytes or no UTF-8.
 
     """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        msg = f"the payload is larger than {MAX_PAYLOAD_BYTES} bytes"
+    if len(payload) > longest:
+        msg = f"the payload is larger than {longest} bytes"
         raise InvalidPayloadError(msg)
     try:
         return payload.decode().strip(_WHITE_SPACE)
@@ -90,7 +90,13 @@ def read_payload(payload: bytes) -> str:
         raise InvalidPayloadError(msg) from None
 
 
-def _refuse(language: PayloadFormat, text: str, view: Values) -> NoReturn:
+def refuse(language: PayloadFormat, text: str, view: Values) -> NoReturn:
+    """Refuse a payload, and say what is accepted.
+
+    Raises:
+        InvalidPayloadError: always.
+
+    """
     shown = text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - what fits into a line of a log
     msg = f"{shown!r} is not accepted; accepted: {language.accepts(view)}"
     raise InvalidPayloadError(msg)
@@ -112,7 +118,7 @@ class Choice:
         for word, value in self.values:
             if text.isascii() and text.lower() == word:
                 return value
-        _refuse(self, text, view)
+        refuse(self, text, view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +165,11 @@ class Integer:
     def parse(self, text: str, view: Values) -> Json:
         """Return the number."""
         if not _WHOLE.fullmatch(text) or len(text) > 9:  # noqa: PLR2004 - no limit is that large
-            _refuse(self, text, view)
+            refuse(self, text, view)
         number = int(text)
         size = abs(number) if self.maximum is not None and self.maximum.is_mirrored(view) else number
         if size < self.minimum or (self.maximum is not None and size > self.maximum.of(view)):
-            _refuse(self, text, view)
+            refuse(self, text, view)
         return number
 
 
@@ -182,10 +188,10 @@ class Decimal:
     def parse(self, text: str, view: Values) -> Json:
         """Return the number, as an int where it is written as one."""
         if not _DECIMAL.fullmatch(text) or len(text) > _LONGEST_DECIMAL:
-            _refuse(self, text, view)
+            refuse(self, text, view)
         exact = decimal.Decimal(text)
         if not self.minimum <= exact <= self.maximum:
-            _refuse(self, text, view)
+            refuse(self, text, view)
         rounded = exact.quantize(decimal.Decimal(1).scaleb(-self.places), decimal.ROUND_HALF_UP)
         number = int(text) if text.removeprefix("-").isdigit() else float(rounded)
         return number + 0  # -0.0 becomes 0.0
@@ -205,7 +211,7 @@ class Name:
         """Return the text."""
         plain = "".join(one for one in text if one not in _JOINERS)
         if not plain or not plain.isprintable() or len(text) > self.longest:
-            _refuse(self, text, view)
+            refuse(self, text, view)
         return text
 
 
@@ -244,14 +250,14 @@ class JsonObject:
         intent: dict[str, Json] = {}
         for key, digits in self._pairs(text, view):
             if key not in languages or key in intent or not isinstance(digits, _Digits):
-                _refuse(self, text, view)
+                refuse(self, text, view)
             try:
                 intent[key] = languages[key].parse(str(digits), view)
             except InvalidPayloadError as error:
                 msg = f"{key}: {error}"
                 raise InvalidPayloadError(msg) from None
         if not intent:
-            _refuse(self, text, view)
+            refuse(self, text, view)
         return intent
 
     def _pairs(self, text: str, view: Values) -> Iterable[tuple[str, object]]:
@@ -264,9 +270,9 @@ class JsonObject:
                 object_pairs_hook=_Pairs,
             )
         except (ValueError, RecursionError):
-            _refuse(self, text, view)
+            refuse(self, text, view)
         if not isinstance(pairs, _Pairs):
-            _refuse(self, text, view)
+            refuse(self, text, view)
         return pairs
 
 
@@ -292,7 +298,7 @@ class Either:
         try:
             return self.plain.parse(text, view)
         except InvalidPayloadError:
-            _refuse(self, text, view)
+            refuse(self, text, view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ COUNTER = Quantity(Shape.NUMBER, least=0)
 """One that nobody adds up."""
 TIMESTAMP = Quantity(Shape.TEXT, device_class="timestamp")
 NUMBER = Quantity(Shape.NUMBER)
+TIME_OF_DAY = Quantity(Shape.TEXT, device_class="time")
 FLAG = Quantity(Shape.FLAG)
 LOCK = Quantity(Shape.FLAG, device_class="lock")
 BOOLEAN = Quantity(Shape.BOOLEAN)

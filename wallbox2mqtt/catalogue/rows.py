@@ -11,6 +11,7 @@ from types import MappingProxyType
 from wallbox2mqtt.catalogue import commands, derived, reasons
 from wallbox2mqtt.catalogue import quantities as q
 from wallbox2mqtt.catalogue.field import Field
+from wallbox2mqtt.catalogue.slots import MOST_SLOTS, UTC_OFFSET, Slot, key_of, listed
 from wallbox2mqtt.catalogue.statuses import DISCHARGING, STATUS_TEXTS
 
 DIAGNOSTIC = "diagnostic"
@@ -825,6 +826,90 @@ RECORDED: tuple[Field, ...] = (
     _recorded("history/last_month/hours", "Last month: hours", q.HOURS, "how long power flowed in them", 31.5),
 )
 
+_NIGHTS = Slot(0, enabled=True, start=22 * 60 + 30, stop=6 * 60, days=frozenset(range(5)), current=16, energy=0)
+"""The schedule of the examples."""
+
+
+_PARTS = (
+    ("enabled", "", q.BOOLEAN, "whether the schedule counts", commands.SWITCH, "mdi:calendar-clock"),
+    ("start", " start", q.TIME_OF_DAY, "when it begins, local time", commands.SLOT_TIME, "mdi:clock-start"),
+    ("stop", " stop", q.TIME_OF_DAY, "when it ends, local time", commands.SLOT_TIME, "mdi:clock-end"),
+    ("days", " days", q.TEXT, "the days on which it begins", commands.SLOT_DAYS, "mdi:calendar-week"),
+    ("current", " current", q.LIMIT_A, "its limit, per phase", commands.SLOT_CURRENT, "mdi:current-ac"),
+    ("energy", " energy", q.NUMBER, "its energy; 0 is no limit", commands.SLOT_ENERGY, "mdi:battery-charging"),
+)
+"""The parts of a schedule: what follows its number in the name, and what its command accepts."""
+
+
+def _slot(number: int) -> tuple[Field, ...]:
+    """Return the rows of a schedule, in the order of its parts."""
+    return tuple(
+        Field(
+            slot=number,
+            key=key_of(number, part),
+            name=f"Schedule {number}{name}",
+            quantity=quantity,
+            meaning=meaning,
+            example=_NIGHTS.fields[key_of(0, part)],
+            command=commands.of_slot(number, language),
+            category=SETTING,
+            enabled=part != "energy",
+            icon=icon,
+        )
+        for part, name, quantity, meaning, language, icon in _PARTS
+    )
+
+
+SLOTS: tuple[Field, ...] = tuple(row for number in range(MOST_SLOTS) for row in _slot(number))
+SCHEDULES: tuple[Field, ...] = (
+    Field(
+        key="schedules",
+        name="Schedules",
+        quantity=q.TEXT,
+        meaning="all charging schedules as JSON, in local time; takes a list of some, or one",
+        example=listed(0, *(row.example if row.slot == 0 else None for row in SLOTS)),
+        sources=(UTC_OFFSET, *(row.key for row in SLOTS)),
+        derive=listed,
+        command=commands.SCHEDULES,
+        category=SETTING,
+        enabled=False,
+        hidden=True,
+    ),
+    Field(
+        recorded=True,
+        key="schedule/next",
+        name="Next schedule",
+        quantity=q.TIMESTAMP,
+        meaning="when the next schedule begins",
+        example="2026-10-05T20:30:00+00:00",
+        category=DIAGNOSTIC,
+        icon="mdi:calendar-start",
+    ),
+    Field(
+        recorded=True,
+        key="schedule/ends",
+        name="Schedule ends",
+        quantity=q.TIMESTAMP,
+        meaning="when the schedule that runs ends, or the next one where none runs",
+        example="2026-10-06T04:00:00+00:00",
+        category=DIAGNOSTIC,
+        enabled=False,
+        icon="mdi:calendar-end",
+    ),
+    Field(
+        recorded=True,
+        key=UTC_OFFSET,
+        name="Local time",
+        quantity=q.NUMBER,
+        meaning="minutes by which the charger's local time is ahead of UTC, when schedules were shown last",
+        example=120,
+        category=DIAGNOSTIC,
+        enabled=False,
+        hidden=True,
+    ),
+    *SLOTS,
+)
+
 COMMANDS: tuple[Field, ...] = (
     Field(
         key="action",
@@ -871,8 +956,11 @@ def by_key(rows: Iterable[Field]) -> Mapping[str, Field]:
     return MappingProxyType(table)
 
 
-FIELDS = by_key((*STATE, *SETTINGS, *BASIC, *RECORDED, *COMMANDS))
+FIELDS = by_key((*STATE, *SETTINGS, *BASIC, *RECORDED, *SCHEDULES, *COMMANDS))
 """All rows by key."""
 
 CONFIG_FIELDS: Mapping[str, Field] = MappingProxyType({r.config_key: r for r in FIELDS.values() if r.config_key})
 """The rows that a POST config can set, by the name that its body has for them."""
+
+LONGEST_PAYLOAD_BYTES = max(row.command.longest for row in FIELDS.values() if row.command is not None)
+"""Bytes of the longest payload that any command accepts."""

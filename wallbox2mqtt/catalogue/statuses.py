@@ -69,6 +69,8 @@ OUT_OF_TOUCH = frozenset({0, 5})
 """States in which the charger has no contact with the cloud."""
 
 UPDATING = 166
+SCHEDULED = frozenset({177, 179})
+"""States in which the charger waits for a schedule."""
 CHARGING_3, DISCHARGING = 195, 196
 """The third state of charging: the firmware's own table calls it discharging, which the sign of the power tells."""
 

@@ -71,6 +71,8 @@ PUT_CHARGER = RequestTemplate("PUT", "v2/charger/{id}", answer="v2")
 POST_CONFIG = RequestTemplate("POST", "chargers/config/{id}", answer="config")
 REMOTE_ACTION = RequestTemplate("POST", "v3/chargers/{id}/remote-action", repeatable=False)
 PUT_ECO_SMART = RequestTemplate("PUT", "v4/chargers/{id}/eco-smart")
+POST_SCHEDULES = RequestTemplate("POST", "chargers/{id}/schedules")
+"""What it answers is not known; it replaces the slots that it names."""
 
 
 def fill(template: Template, values: Mapping[str, Json]) -> Json:

@@ -20,3 +20,9 @@ def local_time(when: float, now: float, view: Values) -> str:
     there, today = datetime.fromtimestamp(when, zone), datetime.fromtimestamp(now, zone).date()
     day = "" if there.date() == today else f"{there:%Y-%m-%d} "
     return f"{day}{there:%H:%M}{' UTC' if zone is UTC else ''}"
+
+
+def offset_min(view: Values, wall: float) -> int:
+    """Return the minutes by which the charger's clock is ahead of UTC at a time, in seconds since 1970."""
+    ahead = datetime.fromtimestamp(wall, zone_of(view)).utcoffset()
+    return 0 if ahead is None else round(ahead.total_seconds() / 60)

@@ -19,11 +19,20 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def topic_table(*, rare: bool = True) -> str:
     """Return the table of fields in Markdown; without ``rare``, only those that people look at every day."""
     rows = [
-        (f"`{row.key}`", row.meaning, _unit(row), f"`{payload(row.example)}`", _sources(row))
+        (f"`{_name(row)}`", row.meaning, _unit(row), f"`{payload(row.example)}`", _sources(row))
         for row in FIELDS.values()
-        if row.has_state and (rare or row.enabled)
+        if row.has_state and (rare or row.enabled) and _is_shown(row)
     ]
     return _table(("topic below `wallbox/<id>/`", "meaning", "unit", "example", "from"), rows)
+
+
+def _is_shown(row: Field) -> bool:
+    """Return whether a row stands in the tables: all schedules have the same."""
+    return row.slot in {None, 0}
+
+
+def _name(row: Field) -> str:
+    return row.key if row.slot is None else row.key.replace(str(row.slot), "<n>")
 
 
 def _unit(row: Field) -> str:
@@ -33,8 +42,10 @@ def _unit(row: Field) -> str:
 
 def _sources(row: Field) -> str:
     homes = [("detail", row.detail), ("list", row.sweep), ("basic", row.basic)]
+    if row.slot is not None or row.key == "schedules":
+        return "`chargers/{id}/schedules`"
     if row.recorded:
-        return "summed up of the sessions"
+        return "worked out of the schedules" if row.key.startswith("schedule/") else "summed up of the sessions"
     if row.told:
         return "all that is known of the charger"
     named = [f"{name} `{path}`" for name, path in homes if path]
@@ -44,9 +55,9 @@ def _sources(row: Field) -> str:
 def command_table() -> str:
     """Return the table of commands in Markdown."""
     rows = [
-        (f"`{row.key}/set`", row.meaning, row.command.language.accepts({}), _request(row))
+        (f"`{_name(row)}/set`", row.meaning, row.command.language.accepts({}), _request(row))
         for row in FIELDS.values()
-        if row.command is not None
+        if row.command is not None and _is_shown(row)
     ]
     return _table(("topic below `wallbox/<id>/`", "what it is", "accepts", "request at the cloud"), rows)
 

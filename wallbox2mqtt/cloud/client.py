@@ -228,6 +228,10 @@ class CloudClient:
         path = f"v4/sessions/stats?charger={_checked(charger_id)}&{span}"
         return self._send("sessions", "GET", path, self._reads)
 
+    def schedules(self, charger_id: int) -> CloudResponse:
+        """Read a charger's schedules."""
+        return self._send("schedules", "GET", f"chargers/{_checked(charger_id)}/schedules", self._reads)
+
     def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
         """Send a command. The body is None where there is none that could be read."""
         path = request.path.format(id=_checked(charger_id))

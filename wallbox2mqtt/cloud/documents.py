@@ -38,6 +38,7 @@ class Origin(enum.Enum):
     DETAIL = "detail"
     BASIC = "basic"
     SWEEP = "sweep"
+    SCHEDULES = "schedules"
     PUT_CHARGER = "v2"
     CONFIG = "config"
 
@@ -58,7 +59,7 @@ class Reading:
     @property
     def complete(self) -> bool:
         """Whether a key that such a document once had and that is missing now is unknown."""
-        return self.origin in {Origin.DETAIL, Origin.BASIC}
+        return self.origin in {Origin.DETAIL, Origin.BASIC, Origin.SCHEDULES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,10 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["en", "de", "es", "fr", "it", "nl"],
         Meta(description="Language of names, options and status texts in Home Assistant; topics stay as they are."),
     ] = "en"
+    times_as: Annotated[
+        Literal["time", "text"],
+        Meta(description="Platform of a schedule's times; text for Home Assistant before 2026.5, which knows no time."),
+    ] = "time"
     prefix: Annotated[BaseTopic, Meta(description="Home Assistant's discovery prefix.")] = "homeassistant"
     birth_topic: Annotated[
         BaseTopic | None, Meta(description="Where Home Assistant says that it has started; null for <prefix>/status.")

@@ -111,6 +111,7 @@ class App:
         self._states, self._status, self._shared = parts.states, parts.status, parts.shared
         self._backoff, self._reader, self._writer = parts.backoff, parts.reader, parts.writer
         self._command_handler, self._reasons = parts.command_handler, parts.reasons
+        self._schedules = parts.schedules
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
         self._phase = Phase(config.wallbox.account)
         self._interval_s = self._backoff.interval_s
@@ -290,6 +291,7 @@ class App:
         self._command_handler.look_again()
         self._reloader.look()
         self._recorder.look()
+        self._schedules.look()
         self._reasons.look()
         self._announcer.look()
         self._reports.info(self._interval_s)

@@ -69,7 +69,7 @@ class Announcer:
     ) -> None:
         """Restore what was announced before; ``allowed``: the permissions that the configuration gives."""
         self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
-        self._language = config.language
+        self._language, self._has_times = config.language, config.times_as == "time"
         self._mqtt, self._states, self._registry = mqtt, states, registry
         self._clock, self._allowed = clock, allowed
         self._devices = AnnouncedDevices(store, topics.base)
@@ -178,6 +178,7 @@ class Announcer:
             allowed=self._allowed,
             label=label,
             language=self._language,
+            has_times=self._has_times,
         )
 
     def _look_at(self, device: ChargerDevice) -> None:
@@ -200,7 +201,11 @@ class Announcer:
         device = replace(
             device,
             view=inventory.fill(snapshot.values) if inventory is not None else snapshot.values,
-            expected=expected_keys(before.components if before is not None else (), basic=not snapshot.has_basic),
+            expected=expected_keys(
+                before.components if before is not None else (),
+                basic=not snapshot.has_basic,
+                schedules=not snapshot.has_schedules,
+            ),
             model=before.model if before is not None else "",
         )
         if device.is_whole:

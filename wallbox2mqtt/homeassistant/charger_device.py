@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Button, Field, Json, Values, is_quasar
 from wallbox2mqtt.homeassistant.entities import (
     COMMAND_EVENTS,
-    COMPONENT_IDS,
     ROWS,
     SESSION_EVENTS,
+    component_id,
     connectivity,
     has_statistics,
     platform_of,
@@ -38,7 +38,8 @@ class ChargerDevice:
     ``view``: the fields that its newest documents have. ``expected``: keys of fields which it had before
     and which may come later after a start, ``model`` likewise. ``allowed``: the permissions of the
     configuration. ``label``: what ids of entities begin with, where Home Assistant's own would not do. ``node``,
-    ``bridge``: its own node and its bridge's, where they are not the usual ones.
+    ``bridge``: its own node and its bridge's, where they are not the usual ones. ``has_times``: whether Home Assistant
+    knows entities that are a time of day; else they are texts.
     """
 
     topics: Topics
@@ -51,6 +52,7 @@ class ChargerDevice:
     language: str = "en"
     node: str | None = None
     bridge: str | None = None
+    has_times: bool = True
 
     @property
     def _node(self) -> str:
@@ -93,8 +95,9 @@ class ChargerDevice:
             return True
         if row.feature is not None and f'"{row.feature}"' not in str(self.view.get("plan/features")):
             return False
-        # 0 is a current that can be changed, null is none
-        return key in self.view and not (row.feature is not None and self.view[key] is None)
+        # 0 is a current that can be changed, null is none; a schedule that is gone has nothing but null
+        is_optional = row.feature is not None or row.slot is not None
+        return key in self.view and not (is_optional and self.view[key] is None)
 
     def _is_used(self, row: Field) -> bool:
         """Return whether the charger uses what the row shows, as far as that depends on the charger."""
@@ -140,6 +143,8 @@ class ChargerDevice:
 
     def _entity(self, row: Field) -> tuple[str, Component]:
         platform = platform_of(row)
+        if platform == "time" and not self.has_times:
+            platform = "text"
         enabled = row.enabled and self._is_used(row)
         component = self._common(platform, object_id(row.key), row.name, row.icon, row.category, enabled=enabled)
         component["state_topic"] = self.topics.field(self.id, row.key)
@@ -149,7 +154,7 @@ class ChargerDevice:
                 component |= self._unless_ocpp()
         if row.told:
             component["availability"] = self._running
-        return COMPONENT_IDS[row.key], component | specifics(row, self.view)
+        return component_id(row, platform), component | specifics(row, self.view, platform)
 
     def _statistics(self, row: Field) -> tuple[str, Component]:
         """Return the sensor beside a number: Home Assistant keeps statistics of sensors only."""

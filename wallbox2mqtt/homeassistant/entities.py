@@ -30,14 +30,19 @@ ROWS = tuple(
 def platform_of(row: Field) -> str:
     """Return the platform that suits a row."""
     if row.command is not None:
-        special = {"lock": "lock", "firmware": "update"}.get(row.quantity.device_class or "")
+        special = {"lock": "lock", "firmware": "update", "time": "time"}.get(row.quantity.device_class or "")
         return special or ("select" if row.words else _SETTABLE[row.quantity.shape])
     truth = row.on_off is not None or row.quantity.shape in {Shape.BOOLEAN, Shape.FLAG}
     return "binary_sensor" if truth else "sensor"
 
 
-COMPONENT_IDS: Mapping[str, str] = {row.key: f"{platform_of(row)}_{object_id(row.key)}" for row in ROWS}
-"""The ids of the rows' components. They name the platform: under one id no entity can change it."""
+def component_id(row: Field, platform: str) -> str:
+    """Return the id of a row's component. It names the platform: under one id no entity can change it."""
+    return f"{platform}_{object_id(row.key)}"
+
+
+COMPONENT_IDS: Mapping[str, str] = {row.key: component_id(row, platform_of(row)) for row in ROWS}
+"""The ids of the rows' components."""
 
 
 def currency_of(view: Values) -> str | None:
@@ -46,14 +51,14 @@ def currency_of(view: Values) -> str | None:
     return found.group() if found else None
 
 
-def specifics(row: Field, view: Values) -> Component:
+def specifics(row: Field, view: Values, platform: str) -> Component:
     """Return what the platform of a row needs to know beyond names and topics."""
-    return _PLATFORMS[platform_of(row)](row, view)
+    return _PLATFORMS[platform](row, view)
 
 
 def has_statistics(row: Field) -> bool:
     """Return whether an everyday number has a sensor beside it: Home Assistant keeps statistics of sensors only."""
-    return row.enabled and platform_of(row) == "number"
+    return row.enabled and row.slot is None and platform_of(row) == "number"
 
 
 def statistics_of(row: Field, view: Values) -> Component:
@@ -111,6 +116,10 @@ def _text(row: Field, view: Values) -> Component:
     return {"min": 1, "max": min(max(longest, len(str(view.get(row.key)))), _LONGEST_STATE)}
 
 
+def _time(_: Field, __: Values) -> Component:
+    return {}
+
+
 def _update(row: Field, _: Values) -> Component:
     return {"device_class": row.quantity.device_class, "payload_install": "install"}
 
@@ -165,15 +174,18 @@ _PLATFORMS: Mapping[str, Callable[[Field, Values], Component]] = {
     "sensor": _sensor,
     "switch": _switch,
     "text": _text,
+    "time": _time,
     "update": _update,
 }
 
 
-def expected_keys(names: Iterable[str], *, basic: bool) -> frozenset[str]:
+def expected_keys(names: Iterable[str], *, basic: bool, schedules: bool) -> frozenset[str]:
     """Return the keys of what these components show that may come later than the first detail.
 
-    That is what the ledger of sessions records, and with ``basic`` what the basic document says.
+    That is what the ledger of sessions records, with ``basic`` what the basic document says, and with ``schedules`` the
+    slots.
     """
     names = frozenset(names)
-    late = (row for row in ROWS if row.recorded or (basic and row.basic is not None))
-    return frozenset(row.key for row in late if COMPONENT_IDS[row.key] in names)
+    late = [row for row in ROWS if row.recorded or (basic and row.basic is not None)]
+    late += [row for row in ROWS if schedules and row.slot is not None]
+    return frozenset(row.key for row in late if names & {COMPONENT_IDS[row.key], component_id(row, "text")})

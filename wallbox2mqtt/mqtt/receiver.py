@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from paho.mqtt.client import MQTTMessage, topic_matches_sub
 
-from wallbox2mqtt.catalogue import MAX_PAYLOAD_BYTES
+from wallbox2mqtt.catalogue import LONGEST_PAYLOAD_BYTES
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.mqtt.events import Event, Message, Reply
 from wallbox2mqtt.mqtt.liveness import GapMeter
@@ -65,7 +65,7 @@ class Receiver:
         elif topic.startswith(self._below):
             self._guard.seen(topic)
         is_looked_up = self._lookups.cover(topic)
-        arrived = self._arrived(message, _LOOKED_UP_BYTES if is_looked_up else MAX_PAYLOAD_BYTES + 1)
+        arrived = self._arrived(message, _LOOKED_UP_BYTES if is_looked_up else LONGEST_PAYLOAD_BYTES + 1)
         if self.is_command(topic):
             if is_command_size(topic.removeprefix(self._below)):
                 self._guard.take(arrived)
