@@ -49,6 +49,7 @@ _PLATFORMS: dict[str, tuple[set[str], set[str]]] = {
     "select": ({"state_topic", "command_topic", "options"}, {"value_template", "command_template"}),
     "button": ({"command_topic", "payload_press"}, {"device_class"}),
     "text": ({"state_topic", "command_topic", "min", "max"}, {"mode", "pattern"}),
+    "time": ({"state_topic", "command_topic"}, set()),
     "update": ({"state_topic", "command_topic", "payload_install", "device_class"}, set()),
 }
 

@@ -11,10 +11,12 @@ from tests.ha_rules import problems_of
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
+from wallbox2mqtt.catalogue.slots import DAYS
 from wallbox2mqtt.catalogue.translations import translations
 from wallbox2mqtt.cloud.documents import read_basic, read_detail
+from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.homeassistant import Announcement, ChargerDevice, bridge, bridge_node, slug
-from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS
+from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS, expected_keys
 from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
 from wallbox2mqtt.topics import Topics, payload
 
@@ -204,6 +206,54 @@ def test_the_current_of_power_boost_can_be_set_from_0() -> None:
     """A state out of range is an error in Home Assistant, so the range begins with 0 as long as it is 0."""
     assert components("old", {"icp_max_current": 0})["number_icp_max_current"]["min"] == 0
     assert components("old", {"icp_max_current": 25})["number_icp_max_current"]["min"] == 1
+
+
+NIGHT: Json = {
+    "id": 0,
+    "enable": True,
+    "start": "2030",
+    "stop": "0400",
+    "days": dict.fromkeys(DAYS, True),
+    "max_current": 16,
+    "max_energy": 0,
+}
+SLOT = read_schedules({"schedules": [NIGHT]}, 120).values
+SLOT_PARTS = {
+    "switch_schedule_0_enabled",
+    "time_schedule_0_start",
+    "time_schedule_0_stop",
+    "text_schedule_0_days",
+    "number_schedule_0_current",
+}
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+@pytest.mark.parametrize("has_times", [True, False], ids=["time", "text"])
+def test_a_schedule_that_exists_is_announced(language: str, *, has_times: bool) -> None:
+    view = {**view_of(ChargerSpec(id=ID)), **SLOT}
+    device = ChargerDevice(TOPICS, ID, view, language=language, has_times=has_times).announcement()
+    parts: dict[str, Any] = device.components
+    expected = SLOT_PARTS if has_times else {name.replace("time_", "text_") for name in SLOT_PARTS}
+    named = {name for name in parts if "schedule_" in name and parts[name].get("enabled_by_default", True)}
+    assert named - {"button_resume_schedule"} == expected
+    for topic, text in device.messages("homeassistant", "device", {}).items():
+        assert not problems_of(topic, text)
+    start = parts["time_schedule_0_start" if has_times else "text_schedule_0_start"]
+    assert start["state_topic"] == f"wallbox/{ID}/schedule/0/start"
+    assert start["command_topic"] == f"wallbox/{ID}/schedule/0/start/set"
+    assert start["unique_id"] == f"wallbox2mqtt_{ID}_schedule_0_start"
+
+
+def test_a_schedule_that_is_gone_is_not_announced() -> None:
+    gone = components(changes=dict.fromkeys(SLOT))
+    assert not SLOT_PARTS & gone.keys()
+
+
+def test_a_schedule_that_may_come_later_stays() -> None:
+    for names in (SLOT_PARTS, {name.replace("time_", "text_") for name in SLOT_PARTS}):
+        expected = expected_keys(names, basic=False, schedules=True)
+        assert expected == {f"schedule/0/{part}" for part in ("enabled", "start", "stop", "days", "current")}
+        assert not expected_keys(names, basic=False, schedules=False)
 
 
 @pytest.mark.parametrize("model", MODELS)
