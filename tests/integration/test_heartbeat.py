@@ -193,6 +193,32 @@ class TestReads:
         assert any("no read was begun" in line for line in faults(beat, beat.at))
 
 
+class TestProbes:
+    """What the status port says of the heartbeat that was told last."""
+
+    @pytest.fixture
+    def life(self, cloud: Simulator, clock: FakeClock, tmp_path: Path) -> Life:
+        return Life(cloud, clock, tmp_path)
+
+    def test_alive_and_not_ready_without_the_cloud(self, life: Life, cloud: Simulator) -> None:
+        cloud.fault(Fault(kind="status", path="users/signin", status=401, body="json", count=None))
+        life.run(60.0)
+        assert life.signs.live().problems == []
+        for verdict in (life.signs.ready(), life.signs.told()):
+            assert any("check e-mail and password" in line for line in verdict.problems)
+            assert "cloud auth_failed" in verdict.state
+        assert life.signs.threads() == {"reader": True}
+
+    def test_not_alive_with_a_silent_thread(self, life: Life) -> None:
+        silent = Pulse()
+        silent.beat(allowed_s=-1.0)
+        life.signs.begin({"reader": Pulse(), "writer": silent})
+        (line,) = life.signs.live().problems
+        assert line.startswith("the thread writer is silent")
+        assert line in life.signs.ready().problems
+        assert life.signs.threads() == {"reader": True, "writer": False}
+
+
 def health(*arguments: str, **environ: str) -> tuple[int, str]:
     """Ask as systemd and Docker would; the exit code and the line."""
     done = subprocess.run(  # noqa: S603 - our own command
