@@ -108,6 +108,14 @@ class TestDocument:
         assert charger["fields"]["energy_total"] == [12.5, None]
         assert charger["why"] == "locked; unlock it to charge"
 
+    def test_only_what_was_read_has_a_time(self, harness: Harness) -> None:
+        harness.parts.run(20)
+        harness.parts.states.show(ONE, "why", "locked; unlock it to charge")
+        shown = harness.parts.states.shown(ONE, ["why", "locked", "ocpp_status", "not-there"])
+        assert shown is not None
+        assert set(shown.values) == {"why", "locked", "ocpp_status"}
+        assert set(shown.read_at) == {"locked", "ocpp_status"}
+
     def test_requests_of_the_last_minutes(self, harness: Harness) -> None:
         harness.parts.run(10)
         kinds = {tuple(one[1:]) for one in harness.now()["budget"]["requests"]}

@@ -339,7 +339,7 @@ def _timestamp_key(key: str) -> str:
 
 def _is_own(key: str) -> bool:
     """Return whether the bridge itself says it, and no document."""
-    return key not in FIELDS or FIELDS[key].recorded or FIELDS[key].told
+    return key not in FIELDS or FIELDS[key].recorded or FIELDS[key].told or FIELDS[key].told
 
 
 def _falls_a_little(before: Json, value: Json) -> bool:
