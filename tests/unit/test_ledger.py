@@ -142,6 +142,19 @@ CASES = {
         5,
         "started charging error finished unplugged",
     ),
+    "begun and ended while the bridge was off, and out of touch at its return": (
+        [
+            *[IDLE, reading(60, CHARGING, 0.3, 30), reading(120, READY, 0.3, 90)],
+            *[reading(90_000, OFFLINE, 8, 7200), reading(90_060, READY, 8, 7200)],
+        ],
+        8.3,
+        "started charging finished unplugged started finished unplugged",
+    ),
+    "between two readings another one began and ended, with more": (
+        [IDLE, reading(60, CHARGING, 5, 600), reading(120, READY, 5, 660), reading(9000, READY, 7, 3000)],
+        12,
+        "started charging finished unplugged started finished unplugged",
+    ),
     "completed, then unplugged": (
         [
             IDLE,
@@ -172,6 +185,14 @@ def test_what_becomes_of_readings(readings: list[Reading], kwh: float, events: s
     ledger, happened = play(readings)
     assert ledger.total("energy") == round(kwh * KWH)
     assert types(happened) == events.strip()
+
+
+def test_a_session_that_only_gave_back_is_one() -> None:
+    given = [Reading(at, READY, {"energy": 0, "discharged_energy": 2 * KWH}, 900) for at in (9000, 9061)]
+    ledger, events = play([IDLE, reading(60, CHARGING, 1, 7000), reading(120, READY, 1, 7060), *given])
+    assert types(events) == "started charging finished unplugged started finished unplugged"
+    assert ledger.last is not None
+    assert ledger.last.energy["discharged_energy"] == 2 * KWH
 
 
 def test_a_session_tells_when_it_began_and_what_it_had() -> None:
@@ -490,6 +511,40 @@ def test_what_happened_while_the_bridge_was_off(bench: Bench) -> None:
     assert [event["event_type"] for event in late] == ["started", "finished"] * 3
     assert late[1]["energy"] == 5.0
     assert [event["event_type"] for event in bench.events if not event["from_history"]] == ["started", "charging"]
+
+
+def test_the_history_does_not_count_what_the_next_reading_shows(bench: Bench) -> None:
+    """A session between two readings, and the history is read in between: it is in both."""
+    charger = played(1)
+    bench.read(charger)
+    charger.act("plug", 60, 0)
+    charger.act("unplug", 4000, 3000)
+    charger.act("go on", 86_400, 0)
+    bench.clock.advance(charger.at - (bench.clock.wall() - A_DAY))
+    bench.look(charger)
+    for _ in range(3):
+        bench.read(charger)
+        charger.act("go on", 1000, 0)
+    assert bench.shown == [7.0, 10.0]
+    assert bench.told == "started finished unplugged"
+
+
+def test_of_several_sessions_the_last_one_is_known_by_its_counter(bench: Bench) -> None:
+    """The bridge was off: it sees the last one's counter, the history has the others, and each is told once."""
+    charger = played(1)
+    bench.read(charger)
+    for wh in (5000, 6000, 2000):
+        charger.act("plug", 20_000, 0)
+        charger.act("unplug", 4000, wh)
+    charger.act("go on", 9000, 0)
+    bench.start()
+    for _ in range(3):
+        bench.read(charger)
+        charger.act("go on", 600, 0)
+    assert bench.shown[-1] == 7 + 13
+    ended = [event for event in bench.events if event["event_type"] == "finished"]
+    assert sorted(event["energy"] for event in ended) == [2.0, 5.0, 6.0]
+    assert [event["from_history"] for event in ended].count(True) == 2
 
 
 def test_what_was_missed_of_a_session_that_was_seen(bench: Bench) -> None:

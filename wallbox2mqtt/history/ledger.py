@@ -16,6 +16,9 @@ COUNTERS: Mapping[str, str] = {
 }
 """The counters, and the fields that show them."""
 
+_IN_AND_OUT = ("energy", "discharged_energy")
+"""The counters of which one tells of a session by itself: some only give back."""
+
 EVENT_TYPES = ("started", "charging", "paused", "finished", "unplugged", "error")
 
 _COMPLETED, _ERRORS = 4, frozenset({14, 15})
@@ -23,6 +26,8 @@ CONFIRM_S = 60.0
 """A counter that fell without a reason may come from an older document: it has to stay so for so long."""
 LATE_S = 120.0
 """So long after a session's end its last report may come."""
+_REPORT_S = 600.0
+"""A charger reports this often, even where it does not charge."""
 _SLACK_S = 60.0
 """The session's time is as old as the charger's last report."""
 Cost = Callable[[int, int, float, float], float | None]
@@ -184,7 +189,7 @@ class _Book:
         if self._begins(is_new=is_new):
             self._begin(is_new=is_new)
         elif is_new or self._grew_unseen():
-            self._begin_unseen(is_new=is_new)
+            self._begin_unseen(is_new=is_new or self._lasted_otherwise())
         if self._reading.time_s not in {None, self.ledger.time_s}:
             self._expect_no_old_energy()
         self._count()
@@ -222,12 +227,17 @@ class _Book:
 
     def _grew_unseen(self) -> bool:
         """Return whether energy came while no car was seen, and too late to be the last report of the last session."""
-        counter, value = self.ledger.counters.get("energy"), self._reading.counters.get("energy")
-        grew = counter is not None and value is not None and value > counter.shown
-        if not grew or self._connected is not False or self.ledger.session is not None:
+        known, counters = self.ledger.counters, self._reading.counters
+        grew = any(name in known and counters.get(name, 0) > known[name].shown for name in _IN_AND_OUT)
+        if not grew or self._connected is True or self.ledger.session is not None:
             return False
         last = self.ledger.last
         return last is None or last.end is None or self._reading.at - last.end > LATE_S
+
+    def _lasted_otherwise(self) -> bool:
+        """Return whether the session's time is no later report of the last one's, which stands still without a car."""
+        before, now = self.ledger.time_s, self._reading.time_s
+        return before is not None and now is not None and abs(now - before) > _REPORT_S
 
     def _begin_unseen(self, *, is_new: bool) -> None:
         """Record a session of which only the end is seen: its counter, and no car any more. It was since the last look.
@@ -236,7 +246,7 @@ class _Book:
         """
         if is_new:
             self._begin_counters()
-        if self._reading.counters.get("energy"):
+        if any(self._reading.counters.get(name) for name in _IN_AND_OUT):
             start = self._reading.at if self.ledger.at is None else self.ledger.at
             session = self._new_session(start)
             self._is_unseen = True

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from wallbox2mqtt.history.entries import Entry
-from wallbox2mqtt.history.ledger import COUNTERS, Event, Ledger, Session
+from wallbox2mqtt.history.ledger import COUNTERS, LATE_S, Event, Ledger, Session
 
 _KEPT_S = 7 * 86_400.0
 """So long a session waits for its entry."""
@@ -60,23 +60,29 @@ def give_up(past: Past, now: float) -> Past:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What has become of entries: the past, the events that nobody saw, and by ids what entries really cost."""
+    """What has become of entries: the past, the events that nobody saw, and by ids what entries really cost.
+
+    ``waits``: readings may yet show some of them.
+    """
 
     past: Past
     events: tuple[Event, ...]
     costs: Mapping[str, float]
+    waits: bool = False
 
 
 def settle(past: Past, entries: Iterable[Entry], ledger: Ledger, start: float, now: float) -> Settled:
     """Take all entries from ``start`` to ``now``."""
     running = ledger.session
-    fresh = [
+    unsettled = [
         entry
         for entry in sorted(entries, key=lambda one: one.start)
         if entry.id not in past.settled
         and entry.end > past.since
         and (running is None or not _overlap(entry, running, now))
     ]
+    # what ended after the charger was last heard is shown by its counters, too
+    fresh = [entry for entry in unsettled if ledger.reached is None or entry.end + LATE_S <= ledger.reached]
     costs: dict[str, float] = {}
     corrections, events, left, settled = dict(past.corrections), list[Event](), list(past.finished), dict(past.settled)
     for group, sessions in _groups(fresh, past.finished, now):
@@ -90,8 +96,9 @@ def settle(past: Past, entries: Iterable[Entry], ledger: Ledger, start: float, n
         left = [session for session in left if session not in sessions]
         settled |= {entry.id: entry.end for entry in group}
         costs |= _costs(group, sessions)
-        if not sessions and past.seeded is not None:
-            events += [event for entry in group if entry.end > past.seeded for event in _events(entry)]
+        if past.seeded is not None:
+            unseen = [entry for entry in _unseen(group, sessions, now) if entry.end > past.seeded]
+            events += [event for entry in unseen for event in _events(entry)]
     new = replace(
         past,
         seeded=past.seeded if past.seeded is not None else now,
@@ -100,7 +107,7 @@ def settle(past: Past, entries: Iterable[Entry], ledger: Ledger, start: float, n
         settled={key: end for key, end in settled.items() if end >= start},
         corrections=corrections,
     )
-    return Settled(new, tuple(events), costs)
+    return Settled(new, tuple(events), costs, waits=len(fresh) < len(unsettled))
 
 
 def _costs(group: list[Entry], sessions: list[Session]) -> dict[str, float]:
@@ -144,6 +151,20 @@ def _groups(
             group += [one for one in waiting if one.start <= ends + _TOLERANCE_S]
             waiting = [one for one in waiting if one not in group]
         yield group, seen
+
+
+def _unseen(group: list[Entry], sessions: list[Session], now: float) -> list[Entry]:
+    """Return the entries of which no session tells.
+
+    A session is the entry that began with it; where nobody saw it begin, the last one: its counter is shown.
+    """
+    unseen = sorted(group, key=lambda one: one.start)
+    for session in sessions:
+        overlapping = [entry for entry in unseen if _overlap(entry, session, now)]
+        began = [entry for entry in overlapping if abs(entry.start - session.start) <= _TOLERANCE_S]
+        if own := began or overlapping:
+            unseen.remove(own[-1])
+    return unseen
 
 
 def _is_short(group: list[Entry], sessions: list[Session]) -> bool:

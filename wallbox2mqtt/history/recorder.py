@@ -120,6 +120,8 @@ class Recorder:
                     past = settled.past
                     happened.setdefault(charger_id, []).extend(settled.events)
                     self._archive.add(charger_id, start, entries, now, settled.costs)
+                    if settled.waits:
+                        self._schedule.waits(charger_id, now)
                     months[charger_id] = self._months_of(charger_id, entries)
                 case Failure(charger_id, reason, final):
                     self._trouble.occurs(reason, f"charger={charger_id} reason={reason!r}")

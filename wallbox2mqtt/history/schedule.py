@@ -10,6 +10,7 @@ from wallbox2mqtt.history.entries import Entry, read_page
 AFTER_SESSION_S = 120.0
 _DAY_S = 86_400
 _AGAIN_S, _LATER_S = 60.0, 3600.0
+_UNTIL_READ_S = 900.0
 _FIRST_TRIES = 3
 """So often at once, while nothing can be shown without it."""
 _PASSES = (ServerError, RateLimitedError, UnauthorizedError, NotSentError)
@@ -58,6 +59,11 @@ class HistorySchedule:
         """Let it be due soon: the cloud takes a while to have a session."""
         charger = self._chargers.setdefault(charger_id, _Charger(now))
         charger.due = min(charger.due, now + AFTER_SESSION_S)
+
+    def waits(self, charger_id: int, now: float) -> None:
+        """Let it be due again when the charger may have been read: what is in it was too new."""
+        charger = self._chargers[charger_id]
+        charger.due = min(charger.due, now + _UNTIL_READ_S)
 
     def is_due(self, charger_id: int, now: float) -> bool:
         """Return whether to ask for it."""
