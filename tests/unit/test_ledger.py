@@ -24,7 +24,8 @@ from wallbox2mqtt.errors import CloudError, RequestRefusedError, ServerError
 from wallbox2mqtt.history import Prices, Recorder
 from wallbox2mqtt.history.entries import read_page
 from wallbox2mqtt.history.fields import month_start
-from wallbox2mqtt.history.ledger import Event, Ledger, Reading, step
+from wallbox2mqtt.history.ledger import step
+from wallbox2mqtt.history.records import Event, Ledger, Reading
 from wallbox2mqtt.history.saved import ledger_from, to_json
 from wallbox2mqtt.history.schedule import daily_after
 from wallbox2mqtt.storage import Disk, Storage

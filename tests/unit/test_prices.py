@@ -10,7 +10,8 @@ from tests.unit.test_ledger import CHARGING, READY, Bench, Played, reading
 from wallbox2mqtt.config import TariffConfig
 from wallbox2mqtt.history import Prices
 from wallbox2mqtt.history.archive import Archive
-from wallbox2mqtt.history.ledger import Ledger, step
+from wallbox2mqtt.history.ledger import step
+from wallbox2mqtt.history.records import Ledger
 
 HOUR = 3600
 KWH = 1_000_000

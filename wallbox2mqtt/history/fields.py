@@ -7,8 +7,8 @@ from wallbox2mqtt.catalogue import Json, Values
 from wallbox2mqtt.catalogue.quantities import is_number
 from wallbox2mqtt.clock import iso_utc
 from wallbox2mqtt.history.entries import Entry
-from wallbox2mqtt.history.ledger import COUNTERS, Event, Ledger, Reading, Session, duration_s
 from wallbox2mqtt.history.past import Past
+from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, Reading, Session, duration_s
 
 _MWH = 1_000_000
 """In a kWh."""

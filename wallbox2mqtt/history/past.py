@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from wallbox2mqtt.history.entries import Entry
-from wallbox2mqtt.history.ledger import COUNTERS, LATE_S, Event, Ledger, Session
+from wallbox2mqtt.history.ledger import LATE_S
+from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, Session
 
 _KEPT_S = 7 * 86_400.0
 """So long a session waits for its entry."""

@@ -13,9 +13,10 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.history.archive import Archive
 from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.fields import described, fields_of, month_start, months_of, reading_of
-from wallbox2mqtt.history.ledger import Event, Ledger, step
+from wallbox2mqtt.history.ledger import step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
 from wallbox2mqtt.history.prices import Prices
+from wallbox2mqtt.history.records import Event, Ledger
 from wallbox2mqtt.history.saved import ledger_from, past_from, to_json
 from wallbox2mqtt.history.schedule import Failure, HistorySchedule, Whole
 from wallbox2mqtt.log import RepeatedFault

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_number
-from wallbox2mqtt.history.ledger import COUNTERS, EVENT_TYPES, Counter, Ledger, Session
 from wallbox2mqtt.history.past import Past
+from wallbox2mqtt.history.records import COUNTERS, EVENT_TYPES, Counter, Ledger, Session
 
 _T = TypeVar("_T")
 

@@ -1,0 +1,113 @@
+"""What a ledger is made of: readings, counters, sessions and events. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+COUNTERS: Mapping[str, str] = {
+    "energy": "added_energy",
+    "green_energy": "added_green_energy",
+    "discharged_energy": "added_discharged_energy",
+}
+"""The counters, and the fields that show them."""
+
+EVENT_TYPES = ("started", "charging", "paused", "finished", "unplugged", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a charger shows at a time (``at``, seconds since 1970). None is unknown.
+
+    ``counters``: in mWh, by name. ``time_s``: since the car was plugged in.
+    """
+
+    at: float
+    status_id: int | None
+    counters: Mapping[str, int]
+    time_s: float | None = None
+    power_kw: float | None = None
+    cost: float | None = None
+    user: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A session's counter, in mWh, and the sum of all that it has grown by.
+
+    ``before``: what it showed in the session before, as long as the cloud may show that yet.
+    """
+
+    total: int = 0
+    shown: int = 0
+    before: int | None = None
+
+    def take(self, value: int) -> "Counter":
+        """Count what it has grown by since the last reading; one that fell has begun anew."""
+        if value == self.before:
+            return self
+        if value >= self.shown:
+            return Counter(self.total + value - self.shown, value)
+        return Counter(self.total + value, value)
+
+    def begin(self) -> "Counter":
+        """Start with another session."""
+        return Counter(self.total, 0, self.shown or self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session. Times are seconds since 1970, ``energy`` in mWh by counter, ``state`` the last event.
+
+    ``cost``: as the cloud works it out. ``cost_real``: by the prices of their time; None where one was not known.
+    """
+
+    start: float
+    end: float | None = None
+    state: str = "started"
+    energy: Mapping[str, int] = field(default_factory=dict)
+    cost: float | None = None
+    peak_kw: float | None = None
+    user: int | None = None
+    cost_real: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a session; ``reason``: the charger's status, or what tells it.
+
+    ``from_history``: no reading showed it, the cloud's history told of it later.
+    """
+
+    type: str
+    at: float
+    session: Session | None
+    reason: str
+    from_history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of a charger. ``at``, ``time_s``: of the last reading; None before the first.
+
+    ``session``: the one that runs; ``last``: the one before. ``plugged``: a car was there when that was last known.
+    ``in_error``: it was in error then. ``doubted``: since when counters are lower than they can be. ``reached``: when
+    the charger was last in touch: what it counts later has flowed since then.
+    """
+
+    at: float | None = None
+    time_s: float | None = None
+    counters: Mapping[str, Counter] = field(default_factory=dict)
+    session: Session | None = None
+    last: Session | None = None
+    plugged: bool = False
+    in_error: bool = False
+    doubted: float | None = None
+    reached: float | None = None
+
+    def total(self, name: str) -> int | None:
+        """Return a counter's sum in mWh; None where it was never read."""
+        return counter.total if (counter := self.counters.get(name)) is not None else None
+
+
+def duration_s(session: Session, now: float) -> float:
+    """Return how long a session has lasted."""
+    return max(0.0, (now if session.end is None else session.end) - session.start)
