@@ -161,9 +161,9 @@ class TestEnd:
         harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
         if name == "broker's":
-            harness.app._mqtt._client.loop_stop()  # noqa: SLF001 - as a fault in paho would
+            harness.app.parts.mqtt._client.loop_stop()  # noqa: SLF001 - as a fault in paho would
         else:
-            next(worker for worker in harness.app._workers if worker.name == name).stop()  # noqa: SLF001
+            next(worker for worker in harness.app.parts.workers if worker.name == name).stop()
         assert harness.wait(30) == EXIT_FAILED
         if name != "broker's":  # without paho's thread only the will can say it, when the process has ended
             watcher.wait("wallbox/bridge/state", "offline")
@@ -316,7 +316,7 @@ class TestAnnouncing:
         with Proxy(broker.port) as proxy:
             harness = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=0.5, reads_per_minute=600)
             watcher.publish("wallbox/bridge/refresh/set", "1")
-            eventually(lambda: all(map(harness.app._states.has_detail, chargers)), "all is known")  # noqa: SLF001
+            eventually(lambda: all(map(harness.app.parts.bridge.states.has_detail, chargers)), "all is known")
             watcher.wait(f"wallbox/{ONE}/locked", "1")
             settle(watcher)
             proxy.delay_s = 0.05
@@ -369,10 +369,10 @@ def test_what_a_broker_has_stored_is_no_command_after_a_new_connection_either(
     with StubBroker(temper) as broker:
         harness = make(mqtt={"port": broker.port}, commands={"accept_retained": accepted})
         app = harness.app
-        eventually(lambda: app._states.has_detail(ONE), "all is well")  # noqa: SLF001
+        eventually(lambda: app.parts.bridge.states.has_detail(ONE), "all is well")
         broker.stored[f"wallbox/{ONE}/locked/set"] = b"0"
         broker.drop()
-        eventually(lambda: app._shared.results.answered >= 1, "the stored command has its result")  # noqa: SLF001
+        eventually(lambda: app.parts.bridge.shared.results.answered >= 1, "the stored command has its result")
         harness.stop()
     assert writes_of(harness.cloud.requests) == []
 
@@ -389,12 +389,12 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
         settle(watcher)
         proxy.silent = True
         proxy.cut()
-        eventually(lambda: not harness.app._mqtt.online, "the broker is away")  # noqa: SLF001
+        eventually(lambda: not harness.app.parts.mqtt.online, "the broker is away")
         harness.app._events.put(_ChargersListed((ONE,)))  # noqa: SLF001 - as after a day of listings without it
-        eventually(lambda: not harness.app._states.view(ONE), "forgotten")  # noqa: SLF001
+        eventually(lambda: not harness.app.parts.bridge.states.view(ONE), "forgotten")
         proxy.silent = False
         proxy.cut()
-        eventually(lambda: harness.app._mqtt.online, "the broker is back", 20)  # noqa: SLF001
+        eventually(lambda: harness.app.parts.mqtt.online, "the broker is back", 20)
         for topic in topics:
             watcher.wait(topic, "")
 
@@ -439,7 +439,7 @@ class HeldClock(FastClock):
 def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: Watcher) -> None:
     clock = HeldClock()
     harness = make(clock)
-    shared = harness.app._shared  # noqa: SLF001
+    shared = harness.app.parts.bridge.shared
     watcher.wait(f"wallbox/{ONE}/locked", "1")
     harness.cloud.fault(Fault(kind="status", status=429, method="PUT"))
     clock.asked = lambda: any(seen.method == "PUT" for seen in harness.cloud.requests)

@@ -41,11 +41,11 @@ def test_accept_retained(open_harness: Open, caplog: pytest.LogCaptureFixture, *
     caplog.set_level(logging.INFO)
     with StubBroker() as broker:
         harness = open_harness(broker.port, commands={"accept_retained": accepted})
-        eventually(lambda: harness.app._states.has_detail(ONE), "all is known")  # noqa: SLF001
+        eventually(lambda: harness.app.parts.bridge.states.has_detail(ONE), "all is known")
         known = "commands count, the broker is quiet" if accepted else "connected to the broker"
         eventually(lambda: known in caplog.text, "what is stored has come")
         broker.publish(f"wallbox/{ONE}/locked/set", b"0", flagged=True)
-        eventually(lambda: harness.app._shared.results.answered == 1, "the command has its result")  # noqa: SLF001
+        eventually(lambda: harness.app.parts.bridge.shared.results.answered == 1, "the command has its result")
         assert [one.body for one in writes_of(harness.cloud.requests)] == ([{"locked": 0}] if accepted else [])
 
 

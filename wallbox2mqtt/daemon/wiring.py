@@ -1,0 +1,163 @@
+"""The daemon's parts, put together: the bridge's, both its ends, and what looks after them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wallbox2mqtt.bridge.bridge import Bridge
+from wallbox2mqtt.bridge.reader import Listener
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.cloud import Account
+from wallbox2mqtt.config import Config
+from wallbox2mqtt.daemon.broker_events import BrokerEvents
+from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.reload import Reloader
+from wallbox2mqtt.daemon.reports import Reports
+from wallbox2mqtt.history import Prices, Recorder
+from wallbox2mqtt.homeassistant.announcer import Announcer
+from wallbox2mqtt.homeassistant.ranges import Ranges
+from wallbox2mqtt.mqtt import Event, MqttConnection, OwnState
+from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.topics import Topics
+from wallbox2mqtt.watchdog import Worker
+
+if TYPE_CHECKING:
+    from wallbox2mqtt.daemon.status_page import StatusPage
+
+
+class Wiring:
+    """Every part but main's own, each made once, in the order in which they need one another."""
+
+    def __init__(  # noqa: PLR0913 - the ends of all wires
+        self,
+        config: Config,
+        clock: Clock,
+        *,
+        state_dir: Path,
+        runtime_dir: Path | None,
+        listener: Listener,
+        emit: Callable[[Event], None],
+        dropped_messages: Callable[[], int],
+    ) -> None:
+        """Put the parts together; nothing is sent yet.
+
+        Args:
+            config: the configuration.
+            clock: of all times.
+            state_dir: for what outlives the process.
+            runtime_dir: for what does not outlive a boot; None: it goes to ``state_dir``, too.
+            listener: is told what the reader finds.
+            emit: takes what the broker's connection tells; called on paho's thread.
+            dropped_messages: returns how many messages were dropped since its last call.
+
+        Raises:
+            ConfigError: a certificate file cannot be used.
+
+        """
+        self._config, self._clock = config, clock
+        self.topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
+        self.mqtt = self._new_mqtt(emit)
+        self.storage = store = Storage(state_dir, config.wallbox.account, runtime_dir)
+        ranges = Ranges(self.mqtt)
+        account = Account(config.wallbox, clock, store)
+        self.bridge = Bridge(
+            config, account, self.topics, clock=clock, store=store, publisher=ranges, listener=listener
+        )
+        self.announcer = self._new_announcer(ranges)
+        self.prices = Prices(config.tariff, clock)
+        self.recorder = self._new_recorder()
+        self.workers = self._new_workers()
+        self.health = self._new_health(store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account))
+        self.broker_events = self._new_broker_events()
+        self.reloader = Reloader(config, account, self.bridge, self.mqtt)
+        self.reports = Reports(config, self.bridge, self.topics, self.mqtt, dropped_messages, clock)
+        self.status_page = self._new_status_page()
+
+    def _new_mqtt(self, emit: Callable[[Event], None]) -> MqttConnection:
+        price = [] if self._config.tariff.topic is None else [self._config.tariff.topic]
+        return MqttConnection(
+            self._config.mqtt,
+            state=OwnState(self.topics.state),
+            filters=[*self.topics.command_filters(), self._config.home_assistant.births, *price],
+            accept_retained=self._config.commands.accept_retained,
+            on_event=emit,
+            clock=self._clock,
+        )
+
+    def _new_announcer(self, ranges: Ranges) -> Announcer:
+        return Announcer(
+            self._config.home_assistant,
+            topics=self.topics,
+            mqtt=self.mqtt,
+            states=self.bridge.states,
+            registry=self.bridge.shared.registry,
+            store=self.storage,
+            clock=self._clock,
+            allowed=self.bridge.allowed,
+            ranges=ranges,
+        )
+
+    def _new_recorder(self) -> Recorder:
+        def publish(charger_id: int, text: str) -> None:
+            # kept while the broker is away, as results are
+            self.mqtt.publish_result(self.topics.field(charger_id, "event/session"), text)
+
+        shared = self.bridge.shared
+        return Recorder(
+            self.bridge.states,
+            shared.registry,
+            shared.history,
+            self.storage,
+            clock=self._clock,
+            publish=publish,
+            prices=self.prices,
+        )
+
+    def _new_workers(self) -> list[Worker]:
+        reader, writer = self.bridge.reader, self.bridge.writer
+        return [
+            Worker("reader", reader, reader.wait, self._clock),
+            Worker("writer", writer, self.bridge.shared.queue.wait, self._clock),
+        ]
+
+    def _new_health(self, beats: Storage) -> Health:
+        return Health(
+            shared=self.bridge.shared,
+            reader=self.bridge.reader,
+            backoff=self.bridge.backoff,
+            status=self.bridge.status,
+            mqtt=self.mqtt,
+            storage=self.storage,
+            beats=beats,
+        )
+
+    def _new_broker_events(self) -> BrokerEvents:
+        home_assistant = self._config.home_assistant
+        return BrokerEvents(
+            topics=self.topics,
+            birth=(home_assistant.births, home_assistant.birth_payload),
+            client_id=self._config.mqtt.client_id,
+            mqtt=self.mqtt,
+            announcer=self.announcer,
+            bridge=self.bridge.status,
+            states=self.bridge.states,
+            command_handler=self.bridge.command_handler,
+            prices=self.prices,
+            clock=self._clock,
+        )
+
+    def _new_status_page(self) -> "StatusPage | None":
+        if (address := self._config.web.address) is None:
+            return None
+        # not imported where nobody wants it: it would take memory
+        from wallbox2mqtt.daemon.status_page import Parts, StatusPage  # noqa: PLC0415
+
+        parts = Parts(
+            config=self._config,
+            bridge=self.bridge,
+            mqtt=self.mqtt,
+            health=self.health,
+            storage=self.storage,
+            clock=self._clock,
+        )
+        return StatusPage(parts, address)
