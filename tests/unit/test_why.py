@@ -11,6 +11,7 @@ from tests.fakes import A_DAY, FakeClock
 from tests.parts import Parts
 from wallbox2mqtt.catalogue import FIELDS, STATUSES, Json
 from wallbox2mqtt.catalogue.reasons import CODES, LONGEST_TEXT, Circumstances, Done, Reason, reason_of
+from wallbox2mqtt.catalogue.slots import DAYS
 from wallbox2mqtt.catalogue.zones import local_time
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.storage import Storage
@@ -61,6 +62,16 @@ CASES: list[tuple[dict[str, Json], Circumstances, str, str]] = [
         known(),
         "waiting_for_schedule",
         "waiting for the schedule until 21:00 UTC",
+    ),
+    (
+        {
+            "status_id": 177,
+            "schedule/next": "2026-10-06T16:00:00+00:00",
+            "schedule/ends": "2026-10-06T04:00:00+00:00",
+        },
+        known(),
+        "waiting_for_schedule",
+        "waiting for the schedule, which has begun by now",
     ),
     ({"status_id": 189, "eco_smart": "eco"}, known(), "waiting_for_sun", "waiting for sun (Eco-Smart)"),
     (
@@ -200,7 +211,11 @@ class Bench:
         self.run(45)
 
     def run(self, seconds: float) -> None:
-        self.parts.run(seconds, then=self.parts.reasons.look)
+        self.parts.run(seconds, then=self.look)
+        self.look()
+
+    def look(self) -> None:
+        self.parts.schedules.look()
         self.parts.reasons.look()
 
     def command(self, key: str, text: str) -> None:
@@ -295,6 +310,17 @@ def test_a_command_that_failed_is_told_for_an_hour(make: Make) -> None:
     bench.clock.advance(400)
     bench.parts.reasons.look()
     assert bench.why == ("locked", "locked; unlock it to charge")
+
+
+def test_a_schedule_that_waits(make: Make) -> None:
+    days: Json = dict.fromkeys(DAYS, True)
+    night: dict[str, Json] = {"id": 0, "enable": True, "start": "2100", "stop": "0400", "days": days, "max_current": 16}
+    bench = make((("schedules", [{**night, "max_energy": 0, "chargerId": ONE}]), *CHARGING))
+    bench.run(400)
+    assert bench.why == ("waiting_for_schedule", "waiting for the schedule until 23:00")
+    bench.command("action", "resume")
+    bench.run(120)
+    assert bench.why[0] == "charging"
 
 
 def test_commands_that_neither_start_nor_stop_add_nothing(make: Make) -> None:

@@ -117,7 +117,9 @@ def _paused_by_command(view: Values, known: Circumstances) -> str:
 
 
 def _waiting_for_schedule(view: Values, known: Circumstances) -> str:
-    start = _instant(view.get("schedule/next"))
+    start, end = _instant(view.get("schedule/next")), _instant(view.get("schedule/ends"))
+    if end is not None and (start is None or end < start):
+        return "waiting for the schedule, which has begun by now"
     return "waiting for the schedule" + ("" if start is None else f" until {local_time(start, known.now, view)}")
 
 
