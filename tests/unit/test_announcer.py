@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -179,6 +180,36 @@ def test_the_list_announces_and_the_detail_completes(bridge: Bridge, broker: Bro
     bridge.read_detail(SPEC)
     assert "select_eco_smart" in broker.components()
     assert all(len(part) > 1 for part in broker.components().values()), "nothing of it was taken back"
+
+
+class SlowBroker(Broker):
+    """One to which each announcement takes a second, file and all."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def publish(self, topic: str, text: str) -> None:
+        super().publish(topic, text)
+        if topic.endswith("/config"):
+            self._clock.advance(1.0)
+
+
+def test_many_chargers_are_announced_in_parts(tmp_path: Path, clock: FakeClock) -> None:
+    broker = SlowBroker(clock)
+    bridge = Bridge(tmp_path, clock, broker)
+    bridge.connect()
+    bridge.read_list(*(ChargerSpec(id=ONE + number) for number in range(30)))
+
+    def count() -> int:
+        return len({topic for topic in broker.retained if topic.endswith("/config")})
+
+    announced = [count()]
+    while announced[-1] < 31:  # the chargers and the bridge
+        bridge.announcer.look()
+        announced.append(count())
+    assert announced[0] < 31
+    assert all(1 <= after - before <= 4 for before, after in pairwise(announced))
 
 
 def test_the_list_takes_nothing_from_a_charger_that_is_known(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:

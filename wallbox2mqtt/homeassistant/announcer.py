@@ -37,6 +37,8 @@ MIGRATION_S = 1.5
 """Home Assistant's time to let go of a device before its new form is announced."""
 _REPEAT_S = 2.0
 """Home Assistant's time to take in a new range."""
+_LONGEST_LOOK_S = 2.0
+"""So long are chargers announced in one go: a file is written before each, and commands wait meanwhile."""
 
 
 @dataclass(slots=True)
@@ -159,7 +161,10 @@ class Announcer:
         self._nodes.ask(changed)
         names = {charger_id: label_of(self._name(charger_id)) for charger_id in chargers}
         often = Counter([*names.values(), slug(bridge_name(self._topics.base))])
+        begun = self._clock.monotonic()
         for charger_id in changed:
+            if self._clock.monotonic() - begun > _LONGEST_LOOK_S:
+                return  # the others with the next look
             if (node := self._nodes.of_charger(charger_id)) is not None:
                 self._revisions[charger_id] = revisions[charger_id]
                 label = _label(charger_id, node, names[charger_id], often)
