@@ -1,5 +1,6 @@
 """The status port over real sockets: what it answers, and what those cannot do who are slow, many or hostile."""
 
+import contextlib
 import errno
 import json
 import logging
@@ -359,6 +360,22 @@ class TestPort:
         port.port.stop()
         with socket.create_server(port.address):
             pass
+
+
+@pytest.mark.parametrize("listening", ["127.0.0.1", ""])
+@pytest.mark.parametrize("asks", ["127.0.0.1", "127.0.0.2"])
+def test_only_named_clients_may_connect(listening: str, asks: str) -> None:
+    with listen((listening, 0), ["127.0.0.2"]) as listener:
+        where = ("127.0.0.1", listener.getsockname()[1])
+        with socket.create_connection(where, LIMIT_S, source_address=(asks, 0)) as client:
+            listener.settimeout(LIMIT_S if asks == "127.0.0.2" else 0.2)
+            if asks == "127.0.0.2":
+                listener.accept()[0].close()
+            else:
+                with pytest.raises((TimeoutError, BlockingIOError)):
+                    listener.accept()
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
 
 
 @pytest.mark.parametrize(

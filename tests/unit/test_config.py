@@ -107,6 +107,9 @@ def test_schema_has_every_key_with_its_meaning() -> None:
         pytest.param("web: {listen: ':8080'}", "web.address", ("", 8080), id="listen-all"),
         pytest.param("web: {listen: localhost:1}", "web.address", ("localhost", 1), id="listen-name"),
         pytest.param("web: {listen: null}", "web.address", None, id="listen-not"),
+        pytest.param(
+            "web: {clients: [10.0.0.9, '2001:DB8::1']}", "web.clients", ("10.0.0.9", "2001:db8::1"), id="clients"
+        ),
         pytest.param("mqtt: {base_topic: home/garage}", "mqtt.base_topic", "home/garage", id="two-levels"),
         pytest.param("home_assistant: {prefix: a/b}", "home_assistant.births", "a/b/status", id="prefix-of-two-levels"),
         pytest.param("mqtt: {username: 2026-01-02}", "mqtt.username", "2026-01-02", id="a-date-is-text"),
@@ -147,6 +150,7 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param("mqtt: {port: null}", ["mqtt.port: found nothing"], id="port-null"),
         pytest.param("mqtt: {port: [1]}", ["mqtt.port: found a list;"], id="port-list"),
         pytest.param("mqtt: {keepalive: 0}", ["mqtt.keepalive: ", "from 1 to 65535"], id="keepalive"),
+        pytest.param("web: {clients: [broker.lan]}", ["web.clients: ", "'broker.lan'", "an IP address"], id="clients"),
         pytest.param("mqtt: {transport: udp}", ["mqtt.transport: ", "'udp'", "one of tcp, websockets"], id="transport"),
         pytest.param("mqtt: {protocol: 4}", ["mqtt.protocol: ", "number (4)", "one of 3.1.1, 5"], id="protocol"),
         pytest.param("mqtt: {tls: {enabled: 1}}", ["mqtt.tls.enabled: ", "true or false"], id="flag"),

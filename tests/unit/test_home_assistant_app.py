@@ -69,6 +69,13 @@ def test_state_is_kept_with_the_app(place: Place) -> None:
     assert load(None, {"WALLBOX2MQTT_STATE_DIR": "/var/lib/wallbox2mqtt"}, place).state_dir == place.data
 
 
+def test_the_status_page_is_for_the_supervisor_only(place: Place) -> None:
+    write(place, ACCOUNT)
+    place.extra.write_text("web: {listen: ':80', clients: []}\n", encoding="utf-8")
+    web = load(None, {}, place).web
+    assert (web.address, web.clients) == (("0.0.0.0", 8099), ("172.30.32.2",))  # noqa: S104 - in the container
+
+
 def test_a_file_sets_what_is_no_option(place: Place) -> None:
     write(place, ACCOUNT | {"log_level": "debug"})
     place.extra.write_text("commands: {settle_s: 60}\nlog: {level: error, mqtt: true}\n", encoding="utf-8")

@@ -41,6 +41,8 @@ _SERVICE = {
     "password": "mqtt.password",
     "ssl": "mqtt.tls.enabled",
 }
+_APP: dict[str, object] = {"web.listen": "0.0.0.0:8099", "web.clients": ["172.30.32.2"]}
+"""The status page, where the Supervisor's ingress looks for it, and for nobody else: it has asked who is there."""
 _SET_HOST = "or set the option mqtt_host for a broker of your own"
 _TRIES, _PAUSE_S = 3, 2.0
 _LARGEST = 64 * 1024
@@ -72,6 +74,7 @@ def load(file: Path | None, environ: Mapping[str, str], place: Place = PLACE) ->
     """
     options = _options(place.data / "options.json")
     given = {OPTIONS[name]: Given(f"option {name}", value) for name, value in options.items()}
+    given |= {key: Given("the app", value) for key, value in _APP.items()}
     given["state_dir"] = Given("the app", str(place.data))
     if "mqtt_host" not in options:
         given |= _service(place, environ.get("SUPERVISOR_TOKEN", ""))

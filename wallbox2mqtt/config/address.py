@@ -1,6 +1,6 @@
 """Where the bridge listens: an address of this machine and a port, as ``web.listen`` has them."""
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _LARGEST_PORT = 65_535
 
@@ -35,3 +35,13 @@ def checked_listen(text: str) -> str:
     """
     listen_address(text)
     return text
+
+
+def checked_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return IP addresses as a socket tells them.
+
+    Raises:
+        ValueError: one is none.
+
+    """
+    return tuple(str(ip_address(text)) for text in texts)

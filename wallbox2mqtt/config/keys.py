@@ -99,7 +99,8 @@ class Key(NamedTuple):
 
     def _found(self, value: object) -> str:
         if isinstance(value, list) and isinstance(self.types[0], info.VarTupleType):
-            return f"{self._found(next(item for item in value if not self._takes_item(item)))} in the list"
+            wrong = (item for item in value if not self._takes_item(item))
+            return f"{self._found(next(wrong, ', '.join(map(str, value))))} in the list"
         if value is None:
             return "nothing"
         if not isinstance(value, str):

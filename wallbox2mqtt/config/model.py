@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
-from wallbox2mqtt.config.address import LISTEN, checked_listen, listen_address
+from wallbox2mqtt.config.address import LISTEN, checked_addresses, checked_listen, listen_address
 
 _MQTT_MAX_BYTES = _LARGEST_PORT = 65_535
 
@@ -293,6 +293,13 @@ class WebConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Listen | None,
         Meta(description="Address and port of the status page, the probes and the metrics; null for none."),
     ] = None
+    clients: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses that may connect; empty for all.",
+            extra={"then": checked_addresses, "accepts": "a list in [], each item an IP address"},
+        ),
+    ] = ()
 
     @property
     def address(self) -> tuple[str, int] | None:

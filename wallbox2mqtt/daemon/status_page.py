@@ -43,7 +43,8 @@ class StatusPage:
         self._parts, self._lines = parts, RecentLines()
         self._history = self._new_history()
         feed = Feed(StatusDocument(self._sources(), parts.clock))
-        self._port = StatusPort(address, routes.router(self._routes(feed)), feed, parts.clock)
+        clients = parts.config.web.clients
+        self._port = StatusPort(address, routes.router(self._routes(feed)), feed, parts.clock, clients=clients)
 
     def _sources(self) -> Sources:
         parts = self._parts

@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+from collections.abc import Collection
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.log import RepeatedFault
@@ -26,6 +27,7 @@ class StatusPort:
         events: Events,
         clock: Clock,
         again_s: float = 60.0,
+        clients: Collection[str] = (),
     ) -> None:
         """Do not listen yet.
 
@@ -35,9 +37,11 @@ class StatusPort:
             events: for those who follow them.
             clock: of the log.
             again_s: real seconds until an address that could not be had is tried again.
+            clients: addresses that may connect; none: all may.
 
         """
         self._address, self._route, self._events, self._again_s = address, route, events, again_s
+        self._clients = clients
         host, port = address
         self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         lost = "the status port cannot be opened, the bridge goes on without it and tries again each minute"
@@ -77,7 +81,7 @@ class StatusPort:
 
     def _listener(self) -> socket.socket | None:
         try:
-            listener = listen(self._address)
+            listener = listen(self._address, self._clients)
         except OSError as error:
             details = f"web.listen={self._where} error={error.strerror}"
             self._trouble.occurs(str(error.errno), details, logging.ERROR)
