@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -171,3 +172,9 @@ def test_without_the_extra_metrics_say_how_to_get_them(harness: Harness) -> None
     assert status == 404
     assert "pip install 'wallbox2mqtt[metrics]'" in text
     assert harness.stop() == [EXIT_OK]
+
+
+def test_nothing_is_imported_for_a_port_that_nobody_wants() -> None:
+    code = "import sys, wallbox2mqtt.daemon.app; print(*(name for name in sys.modules if 'wallbox2mqtt.web.' in name))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert not done.stdout.strip()
