@@ -16,6 +16,9 @@ RUN pip install --no-cache-dir --only-binary :all: --require-hashes --requiremen
     && if [ -n "$PIP_EXTRA_INDEX_URL" ]; then shift; sed -i '/--hash=/d; s/ \\$//' requirements/run.txt; fi \
     && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --only-binary :all: "$@" --requirement requirements/run.txt \
     && pip --python /opt/wallbox2mqtt/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+# Linux drops a SIGTERM to a container's first process that has no handler yet, and Python takes a while to have one: blocked
+# from the first moment on, the signal waits
+RUN sed -i '1s|^#!|#!/usr/bin/env -S --block-signal=TERM,INT |' /opt/wallbox2mqtt/bin/wallbox2mqtt
 
 FROM python:3.13-slim-trixie${BASE_DIGEST}
 ARG VERSION=unknown

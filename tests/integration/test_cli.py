@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mosquitto import free_port
+from tests.mosquitto import eventually, free_port
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli.help import EPILOGS, OVERVIEW
 from wallbox2mqtt.cli.main import main
@@ -156,6 +157,21 @@ def test_systemd_hears_what_is_wrong_with_the_configuration(tmp_path: Path) -> N
         )
         assert done.returncode == 78
         assert systemd.recv(65536).startswith(b"STATUS=WALLBOX2MQTT_MQTT__PORT: found text")
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT"])
+def test_a_signal_before_the_first_line_of_ours_waits_until_it_is_taken(tmp_path: Path, name: str) -> None:
+    """As in the image, where it would be lost."""
+    command = ["env", f"--block-signal={name}", sys.executable, "-m", "wallbox2mqtt", "run"]
+    with subprocess.Popen(command, cwd=tmp_path, env=alone(tmp_path)) as process:  # noqa: S603 - our own program
+        eventually(lambda: _is_blocked(process.pid, name), "it is blocked")
+        process.send_signal(signal.Signals[f"SIG{name}"])
+        assert process.wait(LIMIT_S) == 0
+
+
+def _is_blocked(pid: int, name: str) -> bool:
+    (mask,) = re.findall(r"^SigBlk:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.MULTILINE)
+    return bool(int(mask, 16) >> (signal.Signals[f"SIG{name}"] - 1) & 1)
 
 
 def test_under_systemd_what_is_wrong_names_the_file_that_operators_edit(tmp_path: Path) -> None:

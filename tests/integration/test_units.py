@@ -173,6 +173,11 @@ class TestContainer:
         assert re.search(r'^HEALTHCHECK .*CMD \["wallbox2mqtt", "health"\]$', self.dockerfile, re.MULTILINE)
         assert 'ENTRYPOINT ["wallbox2mqtt"]' in self.dockerfile
 
+    def test_a_signal_waits_for_its_handler(self) -> None:
+        """Of a container's first process: else one that comes in the first moments is lost."""
+        (line,) = re.findall(r"^RUN sed -i '1s\|\^#!\|#!(.*) \|' (\S+)$", self.dockerfile, re.MULTILINE)
+        assert line == ("/usr/bin/env -S --block-signal=TERM,INT", "/opt/wallbox2mqtt/bin/wallbox2mqtt")
+
     def test_compiles_nothing(self) -> None:
         assert "--only-binary :all:" in self.dockerfile
 

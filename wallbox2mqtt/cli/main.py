@@ -15,6 +15,8 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.cli import help as help_texts
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ConfigError, Wallbox2MqttError
 
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
 
 def _number(text: str, kind: type[float], least: float, most: float) -> float:
     try:
@@ -159,9 +161,6 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
 
 def _run(args: argparse.Namespace) -> int:
-    # until the program has handlers of its own there is nothing to put in order
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(EXIT_OK))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is read in a moment is the newest already
     from wallbox2mqtt.cli import run  # noqa: PLC0415
 
@@ -321,6 +320,12 @@ def _words(error: OSError) -> str:
 def _guarded(argv: Sequence[str] | None) -> int:
     args = parsers()[0].parse_args(argv)
     run: Callable[[argparse.Namespace], int] = args.run
+    if args.command == "run":
+        # until the program has handlers of its own there is nothing to put in order
+        for number in _ENDS:
+            signal.signal(number, lambda *_: sys.exit(EXIT_OK))
+    # a container's image blocks them from its first moment on
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     try:
         return run(args)
     except ConfigError as error:
