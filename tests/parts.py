@@ -10,7 +10,7 @@ from typing import Any
 from tests.fakes import FakeClock
 from tests.simulator_sender import SimulatorSender
 from wallbox2mqtt.bridge.bridge import Bridge
-from wallbox2mqtt.bridge.reader import Listener
+from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import CommandsConfig, Config, Secret, WallboxConfig
 from wallbox2mqtt.errors import AuthError

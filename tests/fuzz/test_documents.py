@@ -78,7 +78,7 @@ def read(parts: Parts, kind: str, document: Json) -> bool:
     target = Target({"detail": Document.DETAIL, "basic": Document.BASIC, "list": Document.LIST}[kind], ONE)
     answer = CloudResponse(document, 200, parts.clock.monotonic(), parts.clock.wall())
     try:
-        parts.reader._take(target, answer)  # noqa: SLF001 - the one step between HTTP and picture
+        parts.reader.readings.take(target, answer, parts.pace.interval_s)
     except BadAnswerError:
         return False
     return True

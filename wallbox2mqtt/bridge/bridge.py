@@ -10,7 +10,8 @@ from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.planner import Planner
 from wallbox2mqtt.bridge.quarantine import Quarantine
-from wallbox2mqtt.bridge.reader import Listener, Reader
+from wallbox2mqtt.bridge.reader import Reader
+from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.results import Report, Result, Results
 from wallbox2mqtt.bridge.schedule_reads import ScheduleReads

@@ -1,24 +1,18 @@
-"""The reader: spends the read budget on what the planner says, and fills the state."""
+"""The reader: decides when to read, spends the read budget on what the planner says, and judges failures."""
 
 import logging
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 
 from wallbox2mqtt.bridge.extra_reads import ExtraReads
-from wallbox2mqtt.bridge.first_start import FirstStart
-from wallbox2mqtt.bridge.refusals import why_unconfirmed
-from wallbox2mqtt.bridge.report_phase import ReportPhase
+from wallbox2mqtt.bridge.readings import Listener, Readings
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.status_reads import StatusReads
 from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.backoff import Backoff
-from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.errors import (
     AuthError,
     BudgetSpentError,
@@ -35,22 +29,7 @@ _LOG = logging.getLogger(__name__)
 IDLE_S = 5.0
 _PASS_BACKOFF_EACH_S = 300.0
 """A list that somebody asks for is read although reads are held off, but not more often than this."""
-_SHORT = 0.25
-"""A read is put off by this share of the interval at most where several chargers charge."""
 _NOT_FOUND = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
-    """Who is told, on the reader's thread.
-
-    ``listed``: of the chargers of a good listing, and of those that are gone for good. ``detailed``: of a charger
-    whose detail was read. ``credentials_rejected``: of credentials that are refused and never worked.
-    """
-
-    listed: Callable[[list[Listed], list[int]], None]
-    detailed: Callable[[int], None]
-    credentials_rejected: Callable[[AuthError], None]
 
 
 class Reader:
@@ -67,12 +46,13 @@ class Reader:
     ) -> None:
         """Start with a read that is due at once; the cloud is this thread's own line."""
         self._cloud, self._backoff, self._status, self._listener = cloud, backoff, status, listener
-        self._status_reads, self._extra = status_reads, ExtraReads(shared, cloud, self._show)
+        self._status_reads, self.readings = status_reads, Readings(shared, listener)
+        self._extra = ExtraReads(shared, cloud, self.readings.show)
         self._last_was_extra = False
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
-        self._states, self._results = shared.states, shared.results
+        self._results = shared.results
         self._clock, self._queue = shared.clock, shared.queue
         self._condition = threading.Condition()
         self._due = True
@@ -83,8 +63,6 @@ class Reader:
         self._not_before = 0.0
         self._told_failures = 0
         self._last_begun: float | None = None
-        self._phase = ReportPhase()
-        self._first_start = FirstStart()
         self._trouble = RepeatedFault(_LOG, "read failed", "reads succeed again", shared.clock)
 
     @property
@@ -199,14 +177,7 @@ class Reader:
             waits.append(self._last_begun + self._backoff.interval_s - self._clock.monotonic())
         if (wait := max(waits)) > 0 or wanted:
             return wait
-        return self._delay_s()
-
-    def _delay_s(self) -> float:
-        """Return for how long to put a read off: one just before a report shows what is almost a report older."""
-        delay = self._phase.delay_s(self._clock.monotonic(), self._backoff.interval_s)
-        charging = sum(map(self._is_charging, self._registry.readable))
-        # where several charge, what one gains the others lose
-        return delay if charging <= 1 or delay <= self._backoff.interval_s * _SHORT else 0.0
+        return self.readings.delay_s(self._backoff.interval_s)
 
     def _allowed_in_s(self) -> float:
         """Return the seconds until the budget and the token allow a read."""
@@ -219,7 +190,7 @@ class Reader:
         begun = self._clock.monotonic()
         try:
             answer = self._ask(target)
-            self._take(target, answer)
+            self.readings.take(target, answer, self._backoff.interval_s)
         except BudgetSpentError as error:
             self._not_before = self._clock.monotonic() + error.ready_in_s
         except CloudError as error:
@@ -234,14 +205,10 @@ class Reader:
             too_fast = self._quarantine.record_success(target)
             self._status.read_succeeded("no_chargers" if target == LIST and self._registry.has_none else "ok")
             self._trouble.ended()
-            self._told(target, answer)
+            self.readings.tell(target, answer)
             if too_fast is not None:
                 self._refused(too_fast, ForbiddenError("the cloud answered 403", HTTPStatus.FORBIDDEN))
-        self._mark_absent()
-        self._phase.keep(self._is_charging)
-
-    def _is_charging(self, charger_id: int) -> bool:
-        return self._states.value(charger_id, "charging") is True
+        self.readings.settle()
 
     def _began(self, target: Target, begun: float) -> None:
         self._last_begun, self._last_was_extra = begun, False
@@ -249,10 +216,6 @@ class Reader:
             self._due = False
             self._list_asked = self._list_asked and target != LIST
         self._planner.record_read(target)
-
-    def _mark_absent(self) -> None:
-        for charger_id in self._registry.chargers:
-            self._states.mark_absent(charger_id, absent=self._registry.is_absent(charger_id))
 
     def _ask(self, target: Target) -> CloudResponse:
         match target.document:
@@ -262,67 +225,6 @@ class Reader:
                 return self._cloud.detail(target.charger_id)
             case Document.BASIC:
                 return self._cloud.basic(target.charger_id)
-
-    def _take(self, target: Target, answer: CloudResponse) -> None:
-        """Put the answer into the state.
-
-        Raises:
-            BadAnswerError: it is of the wrong shape.
-
-        """
-        match target.document:
-            case Document.LIST:
-                listing = read_sweep(answer.body)
-                gone = self._planner.record_list(listing)
-                self._first_start.tell_found(listing, self._complete_in_s())
-                self._listener.listed(listing, gone)
-                ours = set(self._registry.chargers)
-                for listed in listing:
-                    if listed.charger_id in ours:
-                        self._show(listed.charger_id, listed.reading, answer)
-            case Document.DETAIL:
-                reading = read_detail(answer.body)
-                self._show(target.charger_id, reading, answer)
-                self._observe(target.charger_id, reading, answer)
-                self._registry.record_limits(target.charger_id, reading.values)
-            case Document.BASIC:
-                self._show(target.charger_id, read_basic(answer.body), answer)
-
-    def _observe(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
-        """Record when a charging charger last reported."""
-        last_sync, live_s = reading.values.get("last_sync"), reading.values.get("live_refresh_time")
-        if answer.server_time is None or not isinstance(last_sync, str):
-            return
-        self._phase.observe(
-            charger_id,
-            datetime.fromisoformat(last_sync).timestamp(),
-            float(live_s) if isinstance(live_s, int | float) else None,
-            answer.server_time,
-            answer.begun,
-            self._clock.monotonic(),
-        )
-
-    def _complete_in_s(self) -> dict[int, float]:
-        first_s, interval_s = self._reads.ready_in_s(), self._backoff.interval_s
-        return {
-            charger: first_s + (reads - 1) * interval_s for charger, reads in self._planner.complete_after().items()
-        }
-
-    def _show(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
-        for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
-            self._results.not_confirmed(command, why_unconfirmed(command.intent, self._states.view(charger_id)))
-
-    def _told(self, target: Target, answer: CloudResponse) -> None:
-        """Answer those who waited for this document."""
-        if target.document is not Document.DETAIL:
-            return
-        for command in self._queue.read(target.charger_id, answer.begun):
-            self._results.ok(command, answer.http_status)
-        if self._queue.awaits_reading(target.charger_id):
-            # one that came while the document was under way asks for a newer one
-            self._planner.want(target.charger_id)
-        self._first_start.tell_complete(target.charger_id, self._states.value(target.charger_id, "name"))
-        self._listener.detailed(target.charger_id)
 
     def _failed(self, target: Target, error: CloudError) -> None:
         again, self._again = self._again, None

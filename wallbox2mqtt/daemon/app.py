@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt import __version__
-from wallbox2mqtt.bridge.reader import Listener
+from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.ending import Ending

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wallbox2mqtt.bridge.bridge import Bridge
-from wallbox2mqtt.bridge.reader import Listener
+from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config
