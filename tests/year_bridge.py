@@ -27,10 +27,12 @@ CONFIG = Config(wallbox=WallboxConfig(email="year@example.org", password=Secret(
 class PlayedYear:
     """A year with a bridge. ``heard``: what a consumer at the broker has; ``events``: the session's, in order."""
 
-    def __init__(self, year: Year, directory: Path, seed: int, *, poll_s: int, idle_s: int) -> None:
+    def __init__(
+        self, year: Year, directory: Path, seed: int, *, poll_s: int, idle_s: int, begin: float = BEGIN
+    ) -> None:
         self.year, self.directory = year, directory
         self._poll_s, self._idle_s = poll_s, idle_s
-        self.clock = FakeClock(wall=float(BEGIN))
+        self.clock = FakeClock(monotonic=begin, wall=begin)
         self.heard: dict[str, str] = {}
         self.sums: list[float] = []
         self.months: dict[tuple[int, int], tuple[float, int]] = {}
@@ -48,7 +50,7 @@ class PlayedYear:
         self._start()
 
     def _start(self) -> None:
-        self.storage = MortalStorage(self.directory, CONFIG.wallbox.account, disk=QuickDisk())
+        self.storage = self.new_storage()
         self._outbox = Outbox(self._deliver, lambda: 0)
         topics = Topics("w")
         self._states = ChargerStates(topics, self._show, 45.0)
@@ -64,6 +66,14 @@ class PlayedYear:
             prices=Prices(TariffConfig(), self.clock),
         )
         self._is_online = False
+
+    def new_storage(self) -> Storage:
+        self._mortal = MortalStorage(self.directory, CONFIG.wallbox.account, disk=QuickDisk())
+        return self._mortal
+
+    def be_well(self) -> None:
+        """Let nothing be away any more."""
+        self._no_cloud, self._no_broker = [], []
 
     def _show(self, topic: str, text: str) -> None:
         self._outbox.state(Outgoing(topic, text.encode(), retain=True), each=False)
@@ -95,13 +105,13 @@ class PlayedYear:
                 self._start()
             was_off = False
             if may_end and self._chance.random() < 0.02:
-                self.storage.lives = 0
+                self._mortal.lives = 0
             try:
                 self.turn()
             except Killed:
                 self.kills += 1
                 self._start()
-        self._no_cloud, self._no_broker = [], []
+        self.be_well()
         for _ in range(3 * 24):
             self.clock.advance(HOUR)
             self.turn()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from tests.year import END, seconds, within
+from tests.year import END, Year, seconds, within
 from tests.year_bridge import CONFIG, ONE, PlayedYear
 from wallbox2mqtt.cli.sessions import Sessions, Span
 from wallbox2mqtt.cli.sessions_formats import FORMATS
@@ -39,7 +39,7 @@ def _of_months(played: PlayedYear) -> Iterator[str]:
 
 def _of_events(played: PlayedYear) -> Iterator[str]:
     for word in ("started", "finished"):
-        found, strangers = _by_stay(played, word)
+        found, strangers = by_stay(played.year, played.events, word)
         yield from (f"{word}: invented or twice: {event}" for event in strangers)
         yield from (f"{word}: never told: {stay}" for stay in played.year.stays if stay.number not in found)
         if word == "finished":
@@ -51,14 +51,14 @@ def _of_events(played: PlayedYear) -> Iterator[str]:
     yield from (text for event in live if (text := _of_state(played, event)))
 
 
-def _by_stay(played: PlayedYear, word: str) -> tuple[dict[int, Event], list[Event]]:
+def by_stay(year: Year, told: list[Event], word: str) -> tuple[dict[int, Event], list[Event]]:
     """The events of a type by the sessions that they are of, and those that are of none."""
     found: dict[int, Event] = {}
     left: list[Event] = []
-    events = [one for one in played.events if one["event_type"] == word]
+    events = [one for one in told if one["event_type"] == word]
     for event in events:
         at = seconds(event["start"])
-        fits = (one for one in played.year.stays if one.plug - _SLACK_S <= at <= one.unplug + _SLACK_S)
+        fits = (one for one in year.stays if one.plug - _SLACK_S <= at <= one.unplug)
         own = next((one for one in fits if one.number not in found), None)
         if own is None:
             left.append(event)
@@ -68,7 +68,7 @@ def _by_stay(played: PlayedYear, word: str) -> tuple[dict[int, Event], list[Even
     for event in left:
         # nobody saw it begin: it was since the last look
         first, last = seconds(event["start"]), seconds(event["at"])
-        fits = (one for one in reversed(played.year.stays) if first <= one.plug and one.unplug <= last)
+        fits = (one for one in reversed(year.stays) if first <= one.plug <= last)
         own = next((one for one in fits if one.number not in found), None)
         if own is None:
             strangers.append(event)

@@ -151,6 +151,14 @@ CASES = {
         8.3,
         "started charging finished unplugged started finished unplugged",
     ),
+    "begun while the bridge was off, and out of touch at its return": (
+        [
+            *[IDLE, reading(60, CHARGING, 0.3, 30), reading(120, READY, 0.3, 90)],
+            *[reading(90_000, OFFLINE, 8, 7200), reading(97_200, CHARGING, 9, 16_000)],
+        ],
+        9.3,
+        "started charging finished unplugged started charging",
+    ),
     "between two readings another one began and ended, with more": (
         [IDLE, reading(60, CHARGING, 5, 600), reading(120, READY, 5, 660), reading(9000, READY, 7, 3000)],
         12,
@@ -186,6 +194,15 @@ def test_what_becomes_of_readings(readings: list[Reading], kwh: float, events: s
     ledger, happened = play(readings)
     assert ledger.total("energy") == round(kwh * KWH)
     assert types(happened) == events.strip()
+
+
+def test_a_session_out_of_touch_was_since_the_charger_was_last_heard() -> None:
+    """The history has it with its own times: the two have to overlap, or it counts twice."""
+    silent = [reading(at, OFFLINE, 0, 0) for at in range(180, 6000, 60)]
+    ledger, events = play([reading(120, READY, 0, 0), *silent, reading(6000, READY, 5, 1200)])
+    assert types(events) == "started finished unplugged"
+    assert ledger.last is not None
+    assert (ledger.last.start, ledger.last.end) == (120, 6000)
 
 
 def test_a_session_that_only_gave_back_is_one() -> None:

@@ -51,9 +51,12 @@ def _connected(reading: Reading) -> bool | None:
 
 def _began_since(ledger: Ledger, reading: Reading) -> bool:
     """Return whether the session's own time tells that it began after the last reading."""
-    if ledger.at is None or ledger.time_s is None or reading.time_s is None or _connected(reading) is not True:
+    # of a session that began out of touch something has been read since
+    began_unheard = ledger.session is not None and ledger.session.start >= (ledger.heard or 0.0)
+    since = ledger.at if began_unheard else ledger.heard
+    if since is None or ledger.time_s is None or reading.time_s is None or _connected(reading) is not True:
         return False
-    return reading.time_s != ledger.time_s and reading.time_s + _SLACK_S < reading.at - ledger.at
+    return reading.time_s != ledger.time_s and reading.time_s + _SLACK_S < reading.at - since
 
 
 def _time_fell(ledger: Ledger, reading: Reading) -> bool:
@@ -82,7 +85,7 @@ class _Book:
     def record(self, *, is_new: bool) -> None:
         """Record what the reading tells; ``is_new``: of another session than the last one did."""
         if is_new and self.ledger.session is not None:
-            self._finish(_NEXT_BEGAN, self._reading.at if self.ledger.at is None else self.ledger.at)
+            self._finish(_NEXT_BEGAN, self.ledger.heard or self._reading.at)
         if self._begins(is_new=is_new):
             self._begin(is_new=is_new)
         elif is_new or self._grew_unseen():
@@ -103,7 +106,7 @@ class _Book:
 
     def _start(self, *, is_new: bool) -> float:
         """Return when the session began, by its own time where that can be true."""
-        now, time_s, before = self._reading.at, self._reading.time_s, self.ledger.at
+        now, time_s, before = self._reading.at, self._reading.time_s, self.ledger.heard
         if time_s is None or (time_s == self.ledger.time_s and not is_new):
             return now
         start = now - time_s
@@ -144,7 +147,7 @@ class _Book:
         if is_new:
             self._begin_counters()
         if any(self._reading.counters.get(name) for name in _IN_AND_OUT):
-            start = self._reading.at if self.ledger.at is None else self.ledger.at
+            start = self.ledger.heard or self._reading.at
             session = self._new_session(start)
             self._is_unseen = True
             self.ledger = replace(self.ledger, session=session, plugged=True)
@@ -183,7 +186,7 @@ class _Book:
         energy, green = grown.get("energy", 0), grown.get("green_energy", 0)
         if session.cost_real is None or not (energy or green):
             return session.cost_real
-        start = max(session.start, self.ledger.reached or self.ledger.at or session.start)
+        start = max(session.start, self.ledger.heard or session.start)
         cost = None if self._cost is None else self._cost(energy - green, green, start, self._reading.at)
         return None if cost is None else session.cost_real + cost
 
@@ -223,9 +226,10 @@ class _Book:
     def _unplugged_at(self) -> float:
         """Return when the car was unplugged: the session's time stands still then, however late it is read."""
         now, session = self._reading.at, self.ledger.session
-        if session is None or self._reading.time_s is None or self.ledger.at is None or self._is_unseen:
+        heard = self.ledger.heard
+        if session is None or self._reading.time_s is None or heard is None or self._is_unseen:
             return now
-        return min(now, max(session.start + self._reading.time_s, self.ledger.at))
+        return min(now, max(session.start + self._reading.time_s, heard))
 
     def _finish(self, reason: str, end: float) -> None:
         if (session := self.ledger.session) is not None:

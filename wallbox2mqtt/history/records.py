@@ -103,6 +103,11 @@ class Ledger:
     doubted: float | None = None
     reached: float | None = None
 
+    @property
+    def heard(self) -> float | None:
+        """When the charger was last heard of; None before that."""
+        return self.at if self.reached is None else self.reached
+
     def total(self, name: str) -> int | None:
         """Return a counter's sum in mWh; None where it was never read."""
         return counter.total if (counter := self.counters.get(name)) is not None else None

@@ -1,0 +1,144 @@
+"""``kill -9`` at random moments of a process that books energy: ``python -m tests.soak.kill_ledger --kills 500``.
+
+The year of ``tests.year`` passes on, fast, whether the process lives or not: each life goes on from the files of the
+one before, real ones that are waited for. What a life publishes goes into a file with one write, before the next.
+"""
+
+import argparse
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.year import BEGIN, HOUR, Year, a_year
+from tests.year_bridge import CONFIG, PlayedYear
+from tests.year_checks import by_stay
+from wallbox2mqtt.mqtt.outbox import Outgoing
+from wallbox2mqtt.storage import Storage
+
+_SPEED = 200_000.0
+_LIFE_S = (0.0, 0.12)
+_QUIET_HOURS = 120
+
+
+def _year_time(begun: float) -> float:
+    """Every process that begins with the same moment has the same time of the year."""
+    return BEGIN + (time.time() - begun) * _SPEED
+
+
+class Life(PlayedYear):
+    """A bridge that writes down what it publishes. Nothing is away but what it misses itself."""
+
+    def __init__(self, year: Year, directory: Path, at: float, out: int) -> None:
+        self._out = out
+        super().__init__(year, directory, time.time_ns(), poll_s=0, idle_s=0, begin=at)
+        self.be_well()
+
+    def new_storage(self) -> Storage:
+        return Storage(self.directory, CONFIG.wallbox.account)
+
+    def _deliver(self, message: Outgoing) -> bool:
+        if message.topic == "event" or message.topic.endswith("/energy_total"):
+            line = {"at": self.now, "topic": message.topic, "payload": json.loads(message.payload)}
+            os.write(self._out, json.dumps(line).encode() + b"\n")
+        return super()._deliver(message)
+
+
+@dataclass
+class Report:
+    """What was published in all lives."""
+
+    sums: list[tuple[int, float]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _report(out: Path) -> Report:
+    report = Report()
+    for line in out.read_text(encoding="utf-8").splitlines():
+        one = json.loads(line)
+        if one["topic"] == "event":
+            report.events.append(one["payload"])
+        else:
+            report.sums.append((one["at"], one["payload"]))
+    return report
+
+
+def _live(year: Year, directory: Path, begun: float, out: int) -> None:
+    life = Life(year, directory, _year_time(begun), out)
+    while True:
+        life.turn()
+        # in a turn no time passes: a program would need no hours for one
+        life.clock.advance(_year_time(begun) - life.clock.wall())
+
+
+def _kill_many(year: Year, directory: Path, kills: int, out: int, chance: random.Random) -> int:
+    """Return the year's time at the end."""
+    begun = time.time()
+    for _ in range(kills):
+        child = os.fork()
+        if not child:
+            try:
+                _live(year, directory, begun, out)
+            finally:
+                os._exit(1)  # a fault of the child: the parent sees that it was not killed
+        time.sleep(chance.uniform(*_LIFE_S))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+            msg = "a life ended by itself"
+            raise RuntimeError(msg)
+    return int(_year_time(begun))
+
+
+def _problems(year: Year, report: Report) -> Iterator[str]:
+    sums = [kwh for _, kwh in report.sums]
+    if sums != sorted(sums):
+        yield "energy_total falls"
+    for at, kwh in report.sums:
+        if round(kwh * 1000) > year.total(at):
+            yield f"{kwh} kWh are shown, of {year.total(at)} Wh"
+            break
+    end = report.sums[-1][0]
+    if round(sums[-1] * 1000) != year.total(end):
+        yield f"at the end {sums[-1]} kWh, of {year.total(end)} Wh"
+    for word in ("started", "finished"):
+        _, strangers = by_stay(year, report.events, word)
+        yield from (f"{word}: invented or twice: {event}" for event in strangers)
+
+
+def main() -> int:
+    """Kill as often as the command line asks for; return 1 where a Wh is lost or doubled, or an event is told twice."""
+    parser = argparse.ArgumentParser(prog="kill_ledger", description=__doc__)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    logging.disable()
+    year, chance = a_year(args.seed, stays=900), random.Random(args.seed)  # noqa: S311 - moments
+    year.silences = []
+    with tempfile.TemporaryDirectory() as name:
+        directory, path = Path(name, "state"), Path(name, "published")
+        out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        end = _kill_many(year, directory, args.kills, out, chance)
+        year.stays = [one for one in year.stays if one.plug < end]
+        life = Life(year, directory, end, out)
+        for _ in range(_QUIET_HOURS):
+            life.turn()
+            life.clock.advance(HOUR)
+        report = _report(path)
+    found = list(_problems(year, report))
+    told = {word: len(by_stay(year, report.events, word)[0]) for word in ("started", "finished")}
+    sys.stdout.write(f"{args.kills} kills, {len(year.stays)} sessions, {report.sums[-1][1]} kWh, told {told}\n")
+    sys.stdout.writelines(f"  {problem:.400}\n" for problem in found[:10])
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
