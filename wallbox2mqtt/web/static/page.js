@@ -665,7 +665,7 @@ function drawCommands() {
   $("commands-table").hidden = rows.length === 0;
   $("commands-empty").hidden = rows.length > 0;
   const failed = bridge.commands.filter((command) => !(command.status in VERDICTS)).length;
-  put($("commands-summary"), rows.length ? `${failed || "none"} of the last ${rows.length} without success` : "");
+  put($("commands-summary"), failed ? `${failed} of the last ${rows.length} without success` : "");
 }
 
 const ALL = "all";
