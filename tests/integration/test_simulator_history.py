@@ -246,6 +246,12 @@ class TestSchedules:
         assert {"uid", "name", "type", "created_at", "user_uid"} <= answer["schedules"][0].keys()
         assert cloud.charger(OTHER).state().schedules == ()
 
+    def test_slots_by_their_position(self, cloud: Simulator, caller: Caller) -> None:
+        caller.call("POST", self.PATH, {"schedules": [SLOT, {**SLOT, "id": 1, "start": "1315", "enable": False}]})
+        cloud.configure(schedule_ids=False)
+        slots = caller.call("GET", self.PATH).json()["schedules"]
+        assert [(one["start"], one["enable"], "id" in one) for one in slots] == [("1300", 1, False), ("1315", 0, False)]
+
     def test_are_in_utc_and_limit_the_current(self, cloud: Simulator, clock: FakeClock, caller: Caller) -> None:
         caller.call("POST", self.PATH, {"schedules": [SLOT]})
         cloud.charger(ONE).do("plug", 100)

@@ -374,6 +374,15 @@ class TestShown:
         assert parts.last(f"{ONE}/schedule/next") == "2026-06-25T20:30:00+00:00"
         assert parts.last(f"{ONE}/schedule/ends") == "2026-06-25T04:00:00+00:00"
 
+    def test_slots_that_have_no_id(self, make: Make) -> None:
+        parts = make(NIGHT, NOON, api=replace(GENEROUS, schedule_ids=False))
+        run(parts, 400)
+        parts.send(f"{ONE}/schedule/1/enabled", "on")
+        run(parts, 300)
+        assert parts.results_of("schedule/1/enabled") == [("ok", True, None)]
+        assert [one.enabled for one in parts.cloud.charger(ONE).state().schedules] == [True, True]
+        assert [one["id"] for one in json.loads(parts.last(f"{ONE}/schedules") or "")] == [0, 1]
+
     def test_none(self, make: Make) -> None:
         parts = make()
         run(parts, 400)
@@ -533,6 +542,15 @@ class TestCommands:
         run(parts, 110)
         reason = "the schedules cannot be read: the cloud answered 404"
         assert parts.results_of("schedule/0/current") == [("rejected", None, reason)]
+
+    @pytest.mark.parametrize("status", [401, 429])
+    def test_a_refusal_that_says_nothing_of_them_costs_no_command(self, make: Make, status: int) -> None:
+        parts = make(NIGHT, max_age_s=600)
+        parts.cloud.fault(Fault(kind="status", status=status, path="chargers/*/schedules"))
+        parts.run(5)
+        parts.send(f"{ONE}/schedule/0/current", "20")
+        run(parts, 590)
+        assert parts.results_of("schedule/0/current") == [("ok", 20, None)]
 
     def test_the_newest_wins_field_by_field(self, make: Make) -> None:
         parts = make(NIGHT)

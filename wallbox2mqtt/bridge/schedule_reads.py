@@ -16,6 +16,8 @@ _AGAIN_S, _LATER_S = 60.0, 3600.0
 _FIRST_TRIES = 3
 _PASSES = (ServerError, RateLimitedError, UnauthorizedError, NotSentError)
 """What may be over soon; other errors would come again."""
+_WAITS = (RateLimitedError, UnauthorizedError)
+"""What says nothing of the schedules."""
 
 
 @dataclass(slots=True)
@@ -76,22 +78,20 @@ class ScheduleReads:
     def succeeded(self, charger_id: int) -> None:
         """Record that they were read."""
         with self._lock:
-            self._chargers[charger_id].failures = 0
-            self._next_in(charger_id, DAY_S)
+            charger = self._of(charger_id)
+            charger.failures, charger.wanted = 0, False
+            charger.due = self._clock.monotonic() + DAY_S
 
     def failed(self, charger_id: int, error: CloudError) -> None:
-        """Record that they could not be read."""
+        """Record that they could not be read; a command waits on where only the pace or the token was refused."""
         with self._lock:
-            charger = self._chargers[charger_id]
+            charger = self._of(charger_id)
             charger.failures += 1
-            charger.problem, charger.failed_at = str(error), self._clock.monotonic()
+            now, is_first = self._clock.monotonic(), charger.failures < _FIRST_TRIES
             passes = isinstance(error, _PASSES)
-            is_first = charger.failures < _FIRST_TRIES
-            self._next_in(charger_id, _AGAIN_S if passes and is_first else _LATER_S if passes else DAY_S)
-
-    def _next_in(self, charger_id: int, seconds: float) -> None:
-        charger = self._chargers[charger_id]
-        charger.due, charger.wanted = self._clock.monotonic() + seconds, False
+            charger.due = now + (_AGAIN_S if passes and is_first else _LATER_S if passes else DAY_S)
+            if not (isinstance(error, _WAITS) and is_first):
+                charger.problem, charger.failed_at, charger.wanted = str(error), now, False
 
     def problem_of(self, charger_id: int, since: float) -> str | None:
         """Return why they could not be read since a time; None where they could, or were not tried."""

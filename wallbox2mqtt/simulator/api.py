@@ -193,7 +193,7 @@ class Api:
 
     def _get_schedules(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         present = charger.state().schedules
-        listed = [dict(one.wire) for one in present]
+        listed = [dict(one.wire) if self._settings().schedule_ids else one.by_position for one in present]
         return json_answer({"schedules": listed, "lastSchedule": schedule.last_written(present)})
 
     def _post_schedules(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:

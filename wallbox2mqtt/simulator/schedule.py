@@ -53,6 +53,11 @@ class Schedule:
             wire=wire,
         )
 
+    @property
+    def by_position(self) -> dict[str, Json]:
+        """The schedule as the cloud has it where only the position tells which one it is."""
+        return {key: value for key, value in self.wire.items() if key != "id"} | {"enable": int(self.enabled)}
+
     def is_open(self, wall: float) -> bool:
         """Return whether the window is open at a time (seconds since 1970, UTC)."""
         day, second = divmod(wall + _EARLY, _DAY_S)

@@ -36,6 +36,9 @@ class Settings:
 
     History: ``sessions_per_page`` at most in an answer; a session is there ``session_delay_s`` after its end, its
     energy in ``session_unit``; a range of time is one of their ``start`` or their ``end``.
+
+    Schedules: ``schedule_ids`` False: they have no id but their position, and ``enable`` is 1 or 0, as one public
+    document shows them; another shows an id and a boolean.
     """
 
     modern_sign_in: int = ON
@@ -61,6 +64,7 @@ class Settings:
     session_delay_s: float = 0.0
     session_unit: Literal["kWh", "Wh"] = "kWh"
     sessions_by: Literal["start", "end"] = "start"
+    schedule_ids: bool = True
 
     def __post_init__(self) -> None:
         """Check the values."""
