@@ -77,8 +77,8 @@ def test_every_value_of_the_api_document(
     simulator.charger(ONE).serve("detail", {**document, "invented": {"tomorrow": [1, {"a": None}]}})
     with Watcher(broker.port) as watcher:
         program = run(simulator.url, broker.port, mqtt={"protocol": protocol}, wallbox={"sign_in": sign_in})
-        watcher.wait(f"wallbox/{ONE}/basic/wifiSignal")
-        watcher.wait(f"wallbox/{ONE}/invented/tomorrow")
+        for key in ("basic/wifiSignal", "basic/resume/totalEnergy", "invented/tomorrow"):
+            watcher.wait(f"wallbox/{ONE}/{key}")
         watcher.wait("wallbox/bridge/reads_last_hour")
         shown = watcher.last()
         expected = topics_of(document) | DERIVED

@@ -11,7 +11,7 @@ from wallbox2mqtt.catalogue.zones import offset_min
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.documents import Reading
 from wallbox2mqtt.cloud.schedules import read_schedules
-from wallbox2mqtt.errors import CloudError
+from wallbox2mqtt.errors import CloudError, RequestRefusedError
 from wallbox2mqtt.log import RepeatedFault
 
 _LOG = logging.getLogger(__name__)
@@ -69,7 +69,9 @@ class ExtraReads:
 
     def _no_schedules(self, charger_id: int, error: CloudError) -> None:
         self._schedules.failed(charger_id, error)
-        self._trouble.occurs(str(error), f"charger={charger_id} error={str(error)!r}")
+        # a cloud that has none for a charger is no fault
+        level = logging.INFO if isinstance(error, RequestRefusedError) else logging.WARNING
+        self._trouble.occurs(str(error), f"charger={charger_id} error={str(error)!r}", level)
 
     def _take_page(self, page: Page, answer: CloudResponse) -> None:
         self._history.record(PageRead(page, answer.body))
