@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -393,7 +394,14 @@ class Bench:
     ``history``: what the cloud answers, with the sessions of all chargers that were played; an error where it refuses.
     """
 
-    def __init__(self, directory: Path, per_page: int = 1000, tariff: TariffConfig | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        per_page: int = 1000,
+        tariff: TariffConfig | None = None,
+        runtime: Path | None = None,
+    ) -> None:
+        self.runtime = runtime
         self.tariff = tariff or TariffConfig()
         self.clock, self.shown, self.events = FakeClock(), list[float](), list[dict[str, Any]]()
         self.directory, self.per_page = directory, per_page
@@ -402,7 +410,7 @@ class Bench:
         self.start()
 
     def start(self) -> None:
-        self.storage = MortalStorage(self.directory, "account", disk=QuickDisk())
+        self.storage = MortalStorage(self.directory, "account", self.runtime, QuickDisk())
         self.states = ChargerStates(Topics("w"), self._show, 45.0)
         registry = Registry([101], self.clock, Storage(self.directory, "other"))
         self.history = HistoryReads()
@@ -455,12 +463,14 @@ class Bench:
         return {"data": list[Json](entries[page.offset : ends]), "links": links}
 
 
-def test_killed_at_any_moment(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("memory", "turns"), [("none", 1500), ("outlives the process", 400), ("is lost", 400)])
+def test_killed_at_any_moment(tmp_path: Path, memory: str, turns: int) -> None:
     chance = random.Random(9)  # noqa: S311
-    bench, charger, kills = Bench(tmp_path), Played(), 0
+    runtime = None if memory == "none" else tmp_path / "run"
+    bench, charger, kills = Bench(tmp_path / "state", runtime=runtime), Played(), 0
     bench.read(charger)
     acts = {0: "plug", 20: "pause", 25: "resume", 39: "unplug"}
-    for turn in range(1500):
+    for turn in range(turns):
         if chance.random() < 0.4:
             bench.storage.lives, bench.storage.after = chance.randrange(2), chance.random() < 0.5
         charger.act(acts.get(turn % 40, "go on"), 60, chance.randrange(300))
@@ -468,10 +478,12 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
             bench.read(charger)
         except Killed:
             kills += 1
+            if memory == "is lost":
+                shutil.rmtree(tmp_path / "run", ignore_errors=True)
             bench.start()
             bench.read(charger)
     bench.look(charger)
-    assert kills > 300
+    assert kills > (turns / 5 if memory == "none" else 20)
     assert bench.shown == sorted(bench.shown)
     assert bench.shown[-1] == sum(charger.sessions) / 1000
     assert bench.told.count("started") <= len(charger.sessions)

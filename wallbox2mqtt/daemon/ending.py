@@ -37,6 +37,7 @@ class Ending:
         self.say_offline()
         for budget in (self._shared.reads, self._shared.writes):
             budget.close()
+        self._parts.recorder.close()
 
     def _answer_all(self) -> None:
         self._stop_workers()

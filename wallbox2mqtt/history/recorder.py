@@ -1,8 +1,8 @@
 """Keeps the ledgers of all chargers: takes what was read, keeps it, and only then publishes it."""
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.registry import Registry
@@ -19,13 +19,13 @@ from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.records import Event, Ledger
 from wallbox2mqtt.history.saved import ledger_from, past_from, to_json
 from wallbox2mqtt.history.schedule import Failure, HistorySchedule, Whole
+from wallbox2mqtt.history.sums_file import SumsFile
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import to_json as to_text
 
 _LOG = logging.getLogger(__name__)
 
-FILE = "sessions"
 _MARGIN_S = 7 * 86_400.0
 """A session that began so long before may end now."""
 
@@ -56,8 +56,9 @@ class Recorder:
     ) -> None:
         """Restore what the last run kept. ``publish`` takes a charger and the payload of an event."""
         self._states, self._registry, self._clock = states, registry, clock
-        self._storage, self._publish = storage, publish
-        kept = storage.read(FILE)
+        self._publish = publish
+        self._file = SumsFile(storage, clock)
+        kept = self._file.read()
         self._accounts = dict(_restored(kept.get("chargers")))
         self._prices, self._cost = prices, prices.cost if prices.topic is not None else None
         prices.restore(kept.get("prices"))
@@ -77,7 +78,7 @@ class Recorder:
         months = self._look_at_history(happened) or self._look_at_calendar()
         changed = [number for number, account in self._accounts.items() if before.get(number) != account]
         if changed:
-            self._write()
+            self._write(before, happened=any(happened.values()))
         now = self._clock.wall()
         for charger_id in {*changed, *months}:
             account = self._accounts[charger_id]
@@ -153,13 +154,27 @@ class Recorder:
                 last = month_start(now, zone, 1) if past.read is None else min(month_start(now, zone, 1), past.read)
                 self._schedule.ask(charger_id, 0 if past.seeded is None else max(0, last - _MARGIN_S), now)
 
-    def _write(self) -> None:
+    def _write(self, before: Mapping[int, _Account], *, happened: bool) -> None:
         chargers: dict[str, Json] = {
             str(number): {"ledger": to_json(account.ledger), "past": to_json(account.past)}
             for number, account in self._accounts.items()
         }
         prices = self._prices.kept(self._clock.wall())
-        self._storage.write(FILE, {"chargers": chargers, "prices": prices}, durable=True)
+        earlier = {number: before.get(number, _Account()) for number in self._accounts}
+        self._file.write(
+            {"chargers": chargers, "prices": prices},
+            grew=any(_figures(one) != _figures(earlier[number]) for number, one in self._accounts.items()),
+            happened=happened or any(one.past != earlier[number].past for number, one in self._accounts.items()),
+        )
+
+    def close(self) -> None:
+        """Keep everything on the disk: the program ends in order."""
+        self._file.close()
+
+
+def _figures(account: _Account) -> Ledger:
+    """Return a ledger without the times of its last reading, which need not be kept for their own sake."""
+    return replace(account.ledger, at=None, reached=None, time_s=None)
 
 
 def _restored(kept: Json) -> Iterable[tuple[int, _Account]]:
