@@ -28,9 +28,9 @@ _FRAMES = 1 + 3 + 3 + 6
 """Lines that are always there: the head, the frames of chargers and commands, the budget."""
 _WIDE, _LABEL = 100, 10
 _CHARGER = {
-    "Charger": -4,
+    "Charger": -3,
     "State": -4,
-    "Why": -5,
+    "Why": -6,
     "": _BAR,
     "Power": 8,
     "Session": 10,
