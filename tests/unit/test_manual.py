@@ -5,7 +5,7 @@ import re
 import pytest
 
 from wallbox2mqtt.cli import manual
-from wallbox2mqtt.cli.main import parsers
+from wallbox2mqtt.cli.parsers import parsers
 from wallbox2mqtt.config.keys import KEYS
 
 COMMANDS = parsers()[1]

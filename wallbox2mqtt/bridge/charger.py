@@ -10,20 +10,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.field_sets import COMPARED, DERIVED_OF, HELD, MEASUREMENTS, MULTI_SOURCE, TOTALS
+from wallbox2mqtt.bridge.field_sets import COMPARED, DERIVED_OF, HELD, MEASUREMENTS, TOTALS
 from wallbox2mqtt.bridge.hold import Hold, Verdict, is_less, same
 from wallbox2mqtt.bridge.kept_keys import KeptKeys, admit_keys
+from wallbox2mqtt.bridge.snapshot import Shown, Snapshot, falls_a_little, is_own, is_stale, timestamp_key
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
 from wallbox2mqtt.cloud.documents import Origin, Reading
 from wallbox2mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, payload
 
 _LOG = logging.getLogger(__name__)
-
-STALE_S = 15 * 60.0
-"""A charger whose last sync is older than this, by the cloud's own clock, is out of touch."""
 
 _MAX_WRONG = 3
 """Readings in a row in which a field is of the wrong kind: then it is unknown."""
@@ -31,8 +28,6 @@ _MAX_WRONG = 3
 _MAX_REPEATS = 2
 """Readings that may repeat their document's own value without overwriting what another document has changed since,
 while that one was not read again."""
-
-_LEAST_FALL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +42,6 @@ class Source:
     begun: float
     confirms: bool
     is_later_session: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A charger as its newest documents show it, without what they no longer have.
-
-    ``has_basic``, ``has_schedules``: whether its basic document and its schedules have been read since the start.
-    """
-
-    values: Mapping[str, Json]
-    has_basic: bool
-    has_schedules: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A charger as it is shown. Times are those at which a reading began.
-
-    ``read_at``: of the fields that were read; what the bridge itself says has none. ``newest``: of the newest reading.
-    """
-
-    values: Mapping[str, Json]
-    read_at: Mapping[str, float]
-    availability: str | None
-    newest: float | None
 
 
 @dataclass(slots=True)
@@ -133,7 +103,7 @@ class KnownCharger:
     def shown(self, keys: Iterable[str]) -> Shown:
         """Return how it is shown, of these fields."""
         values = {key: self.floors.get(key, self.values[key]) for key in keys if key in self.values}
-        times = {key: self.read_at.get(_timestamp_key(key)) for key in values if not _is_own(key)}
+        times = {key: self.read_at.get(timestamp_key(key)) for key in values if not is_own(key)}
         read_at = {key: at for key, at in times.items() if at is not None}
         return Shown(values, read_at, self.availability, self.newest)
 
@@ -162,7 +132,7 @@ class KnownCharger:
         if reading.origin is Origin.DETAIL:
             self.revision += int(not self.detailed)
             self.detailed = True
-            self.stale = _is_stale(reading.values.get("last_sync"), server_time)
+            self.stale = is_stale(reading.values.get("last_sync"), server_time)
         self.update_availability()
         return unconfirmed
 
@@ -252,7 +222,7 @@ class KnownCharger:
 
     def _offer(self, key: str, value: Json, source: Source) -> QueuedCommand | None:
         """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
-        if source.begun < self.read_at.get(_timestamp_key(key), source.begun):
+        if source.begun < self.read_at.get(timestamp_key(key), source.begun):
             return None
         if source.confirms:
             self._look_for_clamp(key, value, source.begun)
@@ -287,11 +257,11 @@ class KnownCharger:
             kept = [(old, until) for old, until in self.was.get(key, []) if begun - until <= self.settle_s]
             self.was[key] = [*kept, (before, begun)]
         self.values[key] = value
-        self.read_at[_timestamp_key(key)] = begun
+        self.read_at[timestamp_key(key)] = begun
         if (lost := self.uncertain_since.get(key)) is not None and begun - lost >= self.settle_s:
             del self.uncertain_since[key]
         shown = self.floors.pop(key, before)
-        if key in TOTALS and not source.is_later_session and _falls_a_little(shown, value):
+        if key in TOTALS and not source.is_later_session and falls_a_little(shown, value):
             self.floors[key] = shown
         elif not known or not same(shown, value):
             self.publish(key, payload(value))
@@ -330,27 +300,3 @@ class KnownCharger:
         if availability != self.availability:
             self.availability = availability
             self.publish(AVAILABILITY, availability)
-
-
-def _timestamp_key(key: str) -> str:
-    """Name under which it is remembered when a field was read: its own, or that of the one document that shows it."""
-    return key if key in MULTI_SOURCE else "basic" if key.startswith("basic/") else ""
-
-
-def _is_own(key: str) -> bool:
-    """Return whether the bridge itself says it, and no document."""
-    return key not in FIELDS or FIELDS[key].recorded or FIELDS[key].told or FIELDS[key].told
-
-
-def _falls_a_little(before: Json, value: Json) -> bool:
-    """Return whether a sum falls by less than a tenth: no new beginning, and Home Assistant takes it for an error."""
-    if not isinstance(before, int | float) or not isinstance(value, int | float):
-        return False
-    return before * (1 - _LEAST_FALL) <= value < before
-
-
-def _is_stale(last_sync: Json, server_time: float | None) -> bool:
-    """Return whether a last sync (ISO 8601) is too long ago for the server's time (since 1970); unknown is no."""
-    if not isinstance(last_sync, str) or server_time is None:
-        return False
-    return server_time - datetime.fromisoformat(last_sync).timestamp() > STALE_S

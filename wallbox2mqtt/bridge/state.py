@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 
-from wallbox2mqtt.bridge.charger import KnownCharger, Shown, Snapshot
+from wallbox2mqtt.bridge.charger import KnownCharger
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.field_sets import STATES
 from wallbox2mqtt.bridge.kept_keys import KeptKeys
+from wallbox2mqtt.bridge.snapshot import Shown, Snapshot
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Reading
 from wallbox2mqtt.storage import Storage

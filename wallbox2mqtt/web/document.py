@@ -10,8 +10,8 @@ from datetime import datetime
 
 from wallbox2mqtt import __version__
 from wallbox2mqtt.bridge.bridge import Bridge
-from wallbox2mqtt.bridge.charger import Shown
 from wallbox2mqtt.bridge.command_reports import Report
+from wallbox2mqtt.bridge.snapshot import Shown
 from wallbox2mqtt.catalogue import FIELDS, Field, Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.budget import Budget

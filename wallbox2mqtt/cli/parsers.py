@@ -1,0 +1,161 @@
+"""The command line: the commands and their arguments."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from wallbox2mqtt import __version__
+from wallbox2mqtt.cli import dispatch
+from wallbox2mqtt.cli import help as help_texts
+from wallbox2mqtt.errors import EXIT_FAILED
+
+
+def _number(text: str, kind: type[float], least: float, most: float) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        msg = f"{text!r} is no number from {least:g} to {most:g}"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def _port(text: str) -> int:
+    return int(_number(text, int, 1, 65535))
+
+
+def _count(text: str) -> int:
+    return int(_number(text, int, 1, 1000))
+
+
+def _speed(text: str) -> float:
+    return _number(text, float, 0.01, 1e6)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="else $WALLBOX2MQTT_CONFIG, ./config.yaml, /etc/wallbox2mqtt/config.yaml, or the environment alone",
+    )
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="to write (%(default)s)"
+    )
+    parser.add_argument("--email", help="of the Wallbox account")
+    parser.add_argument("--mqtt-host", metavar="HOST", help="name or address of the broker")
+    parser.add_argument("--mqtt-port", type=_port, metavar="PORT", help="of the broker")
+    parser.add_argument("--mqtt-username", metavar="NAME", help="at the broker")
+    parser.add_argument(
+        "--stdin", action="store_true", help="read the passwords from standard input: the account's, then the broker's"
+    )
+    parser.add_argument(
+        "--password-files", action="store_true", help="write passwords to files of their own beside the configuration"
+    )
+    parser.add_argument("--no-try", action="store_true", help="write without trying")
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, default=11883, help="of the broker (%(default)s)")
+    parser.add_argument("--chargers", type=_count, default=2, help="how many (%(default)s)")
+    parser.add_argument("--speed", type=_speed, default=20.0, help="how fast its cars charge (%(default)g)")
+    parser.add_argument("--for", type=_speed, default=None, dest="seconds", metavar="SECONDS", help="end by itself")
+    parser.add_argument("--plain", action="store_true", help="a line for each change, in a terminal too")
+
+
+def _add_simulator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, default=18080, help="of both hosts (%(default)s)")
+    parser.add_argument("--chargers", type=_count, default=1, help="how many (%(default)s)")
+    parser.add_argument("--model", action="append", metavar="MODEL", help="old, pulsar-plus, pulsar-plus-2026, quasar")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its cars charge (%(default)g)")
+
+
+def _add_sessions(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--from", dest="first", metavar="DATE", help="first day, like 2026-10-01")
+    parser.add_argument("--to", dest="last", metavar="DATE", help="last day")
+    parser.add_argument("--month", metavar="MONTH", help="like 2026-10; else the present one")
+    parser.add_argument("--charger", type=int, action="append", metavar="ID", help="else all")
+    parser.add_argument("--format", choices=("table", "csv", "json", "html"), default="table", help="(%(default)s)")
+    parser.add_argument("--evcc", action="store_true", help="CSV with the columns of evcc's own")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose errors end with 1: of its own 2 the list of exit codes knows nothing."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_FAILED, f"{self.prog}: {message}\n")
+
+
+def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and by name those of the commands."""
+    parser = _Parser(
+        prog="wallbox2mqtt",
+        description=help_texts.OVERVIEW,
+        epilog=help_texts.EPILOGS[""],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wallbox2mqtt {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=help_texts.EPILOGS.get(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=run)
+        return command
+
+    bridge = add("run", dispatch.run, "run the bridge")
+    _add_config(bridge)
+    bridge.add_argument(
+        "--home-assistant-app", action="store_true", help="as an app of Home Assistant, with its options from /data"
+    )
+    health = add("health", dispatch.health, "tell whether the bridge that runs here is healthy, and if not why")
+    _add_config(health)
+    health.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
+    )
+    health.add_argument("--live", action="store_true", help="whether the process lives, whatever cloud and broker do")
+    health.add_argument("--json", action="store_true", help="for programs")
+    check = add("check", dispatch.check, "try the configuration, the account and the broker, and say what to do")
+    _add_config(check)
+    check.add_argument("--json", action="store_true", help="for programs")
+    _add_init(add("init", dispatch.init, "ask for the account and the broker, try them, and write the configuration"))
+    _add_demo(
+        add(
+            "demo",
+            dispatch.demo,
+            "simulated cloud, broker and bridge on this machine, with a view of what is published",
+        )
+    )
+    _add_simulator(
+        add("simulator", dispatch.simulator, "simulate the Wallbox cloud by itself, for this or any other client")
+    )
+    dump = add("dump", dispatch.dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes")
+    _add_config(dump)
+    dump.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+    forget = add("forget", dispatch.forget, "clear what the broker keeps of chargers, or of the whole bridge")
+    _add_config(forget)
+    forget.add_argument("chargers", nargs="*", metavar="CHARGER", help="id of a charger")
+    forget.add_argument("--all", action="store_true", help="everything that the bridge has published")
+    forget.add_argument("--yes", action="store_true", help="clear without asking")
+    _add_sessions(add("sessions", dispatch.sessions, "list charging sessions, for the books or a company car"))
+    add("topics", dispatch.topics, "print the tables of topics and commands")
+    add("schema", dispatch.schema, "print the JSON schema of the configuration, for editors")
+    return parser, commands.choices
