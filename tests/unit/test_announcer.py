@@ -15,6 +15,7 @@ from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import read_detail, read_sweep
+from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant import MIGRATE
 from wallbox2mqtt.homeassistant.announcer import Announcer
@@ -272,6 +273,50 @@ def test_a_restart_takes_nothing_away_that_comes_later(tmp_path: Path, clock: Fa
     again.read_list(SPEC)
     again.read_detail(SPEC)
     assert all(len(part) > 1 for text in broker.of(CHARGER) for part in json.loads(text)["components"].values())
+
+
+def read_slots(bridge: Bridge, *numbers: int) -> None:
+    slot: dict[str, Json] = {"enable": 1, "start": "2000", "stop": "0400", "days": {}, "max_current": 16}
+    document: Json = {"schedules": [{**slot, "id": number} for number in numbers]}
+    bridge.states.read(ONE, read_schedules(document, 0), bridge.clock.monotonic(), None)
+    bridge.announcer.look()
+
+
+def test_a_schedule_that_goes_is_taken_away_as_all_is(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
+    first = Bridge(tmp_path, clock, broker)
+    first.connect()
+    first.read_list(SPEC)
+    first.read_detail(SPEC)
+    assert "time_schedule_0_start" not in broker.components()
+    read_slots(first, 0, 1)
+    first.read_detail(SPEC)
+    read_slots(first, 0)
+    for at_s in (0, 60, 3540):
+        assert "command_topic" in broker.components()["time_schedule_1_start"]
+        first.clock.advance(at_s)
+        first.read_detail(SPEC)
+    assert broker.components()["time_schedule_1_start"] == {"platform": "time"}
+    assert "command_topic" in broker.components()["time_schedule_0_start"]
+    again = Bridge(tmp_path, clock, broker)
+    again.connect()
+    again.read_list(SPEC)
+    again.read_detail(SPEC)
+    assert "command_topic" in broker.components()["time_schedule_0_start"], "it may come later"
+    read_slots(again)
+    assert broker.components()["time_schedule_0_start"] == {"platform": "time"}
+
+
+def test_times_become_texts_for_an_older_home_assistant(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
+    for form, gone in (("time", "text"), ("text", "time")):
+        bridge = Bridge(tmp_path, clock, broker, times_as=form)
+        bridge.connect()
+        bridge.read_list(SPEC)
+        bridge.read_detail(SPEC)
+        read_slots(bridge, 0)
+        assert "command_topic" in broker.components()[f"{form}_schedule_0_start"]
+        assert broker.components().get(f"{gone}_schedule_0_start", {"platform": gone}) == {"platform": gone}
+    bridge.announcer.announce()
+    assert "time_schedule_0_start" not in broker.components(), "an old one refuses the whole device for it"
 
 
 def test_the_first_detail_decides_at_once(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:

@@ -22,7 +22,7 @@ from wallbox2mqtt.catalogue import FIELDS, Json, NotReadYetError, parse
 from wallbox2mqtt.catalogue.slots import DAYS, PARTS, UTC_OFFSET, Slot, key_of, slot_in, slots_in, upcoming
 from wallbox2mqtt.catalogue.zones import offset_min
 from wallbox2mqtt.cloud.schedules import read_schedules
-from wallbox2mqtt.errors import BadAnswerError, InvalidPayloadError
+from wallbox2mqtt.errors import BadAnswerError, InvalidPayloadError, ServerError
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.simulator.schedule import Schedule
 
@@ -450,6 +450,10 @@ def test_they_are_due_after_the_start_daily_and_after_a_write(clock: FakeClock) 
     assert (reads.next(wanted=True), reads.is_wanted) == (ONE, True)
     reads.keep_only({TWO})
     assert (reads.next(wanted=False), reads.is_wanted) == (None, False)
+    # one that was forgotten while they were read
+    reads.succeeded(ONE)
+    reads.keep_only(set())
+    reads.failed(ONE, ServerError("the cloud answered 500", 500))
 
 
 class TestReads:
