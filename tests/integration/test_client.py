@@ -42,7 +42,7 @@ from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.cloud import Account, CloudClient, CloudResponse
 from wallbox2mqtt.cloud.client import SignInClient
 from wallbox2mqtt.cloud.grant import SignInAnswer, Way
-from wallbox2mqtt.cloud.responses import check_status, decoded, http_time
+from wallbox2mqtt.cloud.responses import DEEPEST, check_status, decoded, http_time
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.cloud.transport import RawResponse
 from wallbox2mqtt.config import Secret, WallboxConfig
@@ -654,6 +654,24 @@ def test_chunked(make: Make) -> None:
 def test_the_last_of_doubled_keys_counts(make: Make) -> None:
     _, setup = make(reply(200, b'{"a": 1, "a": 2}'))
     assert setup.read().body == {"a": 2}
+
+
+@pytest.mark.parametrize("opens", [b"[", b'{"a":', b'[{"a":'], ids=["lists", "objects", "both"])
+def test_what_is_nested_deeper_than_any_document_is_not_decoded(opens: bytes) -> None:
+    closes = opens.translate(bytes.maketrans(b"[{", b"]}"), b'"a:')[::-1]
+    levels = DEEPEST // len(closes)
+    decoded(opens * levels + b"1" + closes * levels)
+    with pytest.raises(BadAnswerError, match="nested deeper than 64"):
+        decoded(opens * 10_000 + b"1" + closes * 10_000)
+    with pytest.raises(BadAnswerError, match="nested deeper than 64"):
+        decoded(opens * 100_000)
+
+
+def test_brackets_in_texts_are_no_levels() -> None:
+    names = ["[" * 1000, '\\"[{' * 1000, "]" * 1000]
+    assert decoded(json.dumps({"names": names}).encode()) == {"names": names}
+    with pytest.raises(BadAnswerError, match="JSONDecodeError"):
+        decoded(b'{"names": ["' + b"[" * 1000)
 
 
 @given(st.binary(max_size=100) | st.text().map(str.encode))

@@ -31,6 +31,11 @@ from wallbox2mqtt.errors import (
     UnauthorizedError,
 )
 
+DEEPEST = 64
+"""Levels of lists and objects in a response; the cloud's own have seven."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_RUN = re.compile(rb"[\[{]{%d}" % (DEEPEST + 1))
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
 
 
@@ -170,6 +175,22 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(msg)
 
 
+def _is_deep(body: bytes) -> bool:
+    """Return whether brackets are nested deeper than in any document.
+
+    Decoders follow them as deep as their stack goes: Python 3.14 takes 20 MiB for it, and 3.13 crashes where threads
+    have a small one.
+    """
+    left = body.translate(None, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        if _RUN.search(left):
+            return True
+        left = left.replace(b"[]", b"").replace(b"{}", b"")  # the innermost level
+        if not left:
+            return False
+    return left.count(b"[") + left.count(b"{") > DEEPEST
+
+
 def decoded(body: bytes | Exception) -> Json:
     """Decode a response's JSON.
 
@@ -180,6 +201,10 @@ def decoded(body: bytes | Exception) -> Json:
     """
     if isinstance(body, Exception):
         raise unreadable(body)
+    # those of strings count only where it matters: to leave them out takes longer than to decode
+    if _is_deep(body) and _is_deep(_STRINGS.sub(b"", body)):
+        msg = f"the answer is no JSON of the cloud's: nested deeper than {DEEPEST} levels"
+        raise BadAnswerError(msg)
     try:
         document: Json = json.loads(body.decode(), parse_float=_finite, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
