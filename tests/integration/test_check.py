@@ -91,6 +91,21 @@ class TestAllIsWell:
             _, findings = checked(environ)
         assert of(findings, "home assistant")[0][0] == "ok"
 
+    @pytest.mark.parametrize(
+        ("price", "verdict", "told"),
+        [("0.25", "ok", "0.25 a kWh at market/now"), ("soon", "fault", "no number"), ("", "warning", "none at market")],
+        ids=["a number", "a word", "none"],
+    )
+    def test_the_price_of_energy(
+        self, environ: dict[str, str], watcher: Watcher, price: str, verdict: str, told: str
+    ) -> None:
+        watcher.publish("market/now", price, retain=True)
+        watcher.wait("market/now", price)
+        _, findings = checked({**environ, "WALLBOX2MQTT_TARIFF__TOPIC": "market/now"})
+        (found,) = of(findings, "price of energy")
+        assert found[0] == verdict
+        assert told in found[1]
+
     @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
     def test_both_protocols(self, environ: dict[str, str], protocol: str) -> None:
         _, findings = checked({**environ, "WALLBOX2MQTT_MQTT__PROTOCOL": protocol})

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from wallbox2mqtt.cli.report import Finding, Verdict
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config, MqttConfig
+from wallbox2mqtt.history.prices import price_of
 from wallbox2mqtt.mqtt import (
     Connected,
     Disconnected,
@@ -57,12 +58,14 @@ class BrokerCheck:
         self._prefix, self._discovery = config.home_assistant.prefix, config.home_assistant.discovery
         self._topics = Topics(config.mqtt.base_topic)
         self._birth = config.home_assistant.births
+        self._price = config.tariff.topic
         mark = secrets.token_hex(4)
         self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
         self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{mark}/check"
         self._mark = mark.encode()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
+        self._needed += [] if self._price is None else [self._price]
         self._tells_stored: bool | None = None
         self._mqtt = MqttConnection(
             as_guest(config.mqtt, "check"),
@@ -96,6 +99,8 @@ class BrokerCheck:
             yield self._stored()
             yield self._wildcards()
             yield self._home_assistant()
+            if self._price is not None:
+                yield self._price_of_energy(self._price)
         finally:
             # taken back, and waited for: else the broker would store our will there
             self._mqtt.stop(last=(self._own["bridge"], "") if self.is_connected else None, timeout_s=_TAKE_BACK_S)
@@ -200,6 +205,18 @@ class BrokerCheck:
         text = f"not seen at {self._birth}; it tells of itself only when it starts"
         hint = "if entities are missing: does its MQTT integration use this broker, and the discovery prefix"
         return Finding(what, "warning", text, f"{hint} {self._prefix}?")
+
+    def _price_of_energy(self, topic: str) -> Finding:
+        what = "price of energy"
+        if topic not in self.shown:
+            text = f"none at {topic} while this looked; sessions get no cost_real before one comes"
+            return Finding(
+                what, "warning", text, "let it be published retained, and give the bridge's user read rights"
+            )
+        if price_of(self.shown[topic].encode()) is None:
+            text = f"no number at {topic}: {self.shown[topic][:40]!r}"
+            return Finding(what, "fault", text, "publish the price a kWh as a plain number, such as 0.25")
+        return Finding(what, "ok", f"{self.shown[topic].strip()} a kWh at {topic}")
 
 
 def _shown(topics: Topics) -> list[str]:

@@ -36,6 +36,12 @@ class Span:
     price: float
 
 
+def price_of(payload: bytes) -> float | None:
+    """Return the price a kWh that a message says; None where it is none."""
+    text = payload.decode("ascii", errors="replace").strip()
+    return float(text) if _NUMBER.fullmatch(text) and abs(float(text)) <= _LARGEST else None
+
+
 class Prices:
     """The prices of a topic. One thread calls all of this; times are seconds since 1970."""
 
@@ -50,9 +56,9 @@ class Prices:
 
     def take(self, payload: bytes, at: float) -> None:
         """Take a message of the topic: a number; anything else is told, and changes nothing."""
-        text = payload.decode("ascii", errors="replace").strip()
-        if not _NUMBER.fullmatch(text) or abs(price := float(text)) > _LARGEST:
-            self._bad.occurs("payload", f"topic={self.topic} payload={text[:40]!r}")
+        if (price := price_of(payload)) is None:
+            shown = payload[:40].decode("ascii", errors="replace")
+            self._bad.occurs("payload", f"topic={self.topic} payload={shown!r}")
             return
         self._bad.ended()
         if self._spans and self._spans[-1].until >= at:
