@@ -160,11 +160,11 @@ class Recorder:
             for number, account in self._accounts.items()
         }
         prices = self._prices.kept(self._clock.wall())
-        earlier = {number: before.get(number, _Account()) for number in self._accounts}
+        pairs = [(before.get(number, _Account()), account) for number, account in self._accounts.items()]
         self._file.write(
             {"chargers": chargers, "prices": prices},
-            grew=any(_figures(one) != _figures(earlier[number]) for number, one in self._accounts.items()),
-            happened=happened or any(one.past != earlier[number].past for number, one in self._accounts.items()),
+            grew=any(_figures(earlier) != _figures(account) for earlier, account in pairs),
+            happened=happened or any(_events(earlier) != _events(account) for earlier, account in pairs),
         )
 
     def close(self) -> None:
@@ -172,9 +172,14 @@ class Recorder:
         self._file.close()
 
 
-def _figures(account: _Account) -> Ledger:
-    """Return a ledger without the times of its last reading, which need not be kept for their own sake."""
-    return replace(account.ledger, at=None, reached=None, time_s=None)
+def _figures(account: _Account) -> tuple[Ledger, Past]:
+    """Return what is known without the times of the last reading, which need not be kept for their own sake."""
+    return replace(account.ledger, at=None, reached=None, time_s=None), account.past
+
+
+def _events(account: _Account) -> Past:
+    """Return what is known of the history without the sums, which grow with each reading."""
+    return replace(account.past, shown={})
 
 
 def _restored(kept: Json) -> Iterable[tuple[int, _Account]]:
