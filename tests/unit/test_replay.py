@@ -108,6 +108,28 @@ def test_without_the_flag_nothing_counts_until_it_is_quiet(*, acknowledged: bool
     assert isinstance(rig.told[-1], QuietOver)
 
 
+def test_the_flag_may_come_late() -> None:
+    """A cluster that has lost a node needs seconds; somebody may command all the time."""
+    rig = Rig()
+    rig.mark_uncertain()
+    rig.guard.seen("w/1/locked/set")
+    rig.guard.came_back(flagged=False)
+    assert rig.pass_time(0.1) is None
+    rig.guard.came_back(flagged=True)
+    assert rig.pass_time(0.1) is Step.LEAVE
+    assert rig.send() is True
+    rig.guard.left()
+    assert rig.send("1") is False
+
+
+def test_where_retained_commands_are_accepted_the_flag_ends_no_quiet() -> None:
+    rig = Rig(always=True)
+    assert rig.guard.subscribed() is Step.WATCH
+    rig.guard.watching()
+    rig.guard.came_back(flagged=True)
+    assert rig.pass_time(0.1) is None
+
+
 def test_what_others_publish_begins_the_quiet_anew_and_our_own_does_not() -> None:
     rig = Rig()
     rig.mark_uncertain()

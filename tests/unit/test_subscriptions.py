@@ -7,7 +7,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from wallbox2mqtt.mqtt.subscriptions import ENDED, FIRST_WAIT_S, LONGEST_WAIT_S, Subscriptions
+from wallbox2mqtt.mqtt.subscriptions import ENDED, FIRST_WAIT_S, LONGEST_WAIT_S, SOON_S, Subscriptions
 
 GRANTED, DENIED = ReasonCode(PacketTypes.SUBACK, "Granted QoS 1"), ReasonCode(PacketTypes.SUBACK, "Not authorized")
 ONE, TWO = "w/+/+/set", "homeassistant/status"
@@ -80,6 +80,18 @@ def test_what_is_refused_is_asked_for_again() -> None:
     rig.now += 10_000
     rig.subscriptions.turn()
     assert len(rig.sent) == 10
+
+
+def test_what_was_granted_before_is_asked_for_soon() -> None:
+    rig = Rig()
+    rig.subscriptions.begin([[ONE, TWO]], in_turn=False)
+    rig.answer(GRANTED, GRANTED)
+    for _ in range(2):
+        rig.subscriptions.begin([[ONE, TWO]], in_turn=False)
+        rig.answer(GRANTED, DENIED)
+        assert rig.waits(31) == [SOON_S, 4, 8, 16]
+        rig.subscriptions.ask([TWO])
+        rig.answer(GRANTED)
 
 
 def test_a_filter_for_which_the_broker_ends_the_connection_waits() -> None:

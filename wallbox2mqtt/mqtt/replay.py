@@ -2,8 +2,9 @@
 
 A stored ``…/set`` message that arrives as if it were live would unlock the charger at each start. On each connection
 the bridge's own state is published, retained, and subscribed to once the broker has acknowledged it. A broker that
-gives it back with the retain flag tells the two apart: commands count at once. At any other, and always where
-retained commands are accepted, nothing counts until nothing foreign has come below the base topic for some seconds.
+gives it back with the retain flag tells the two apart: commands count at once, or as soon as it does. At any other,
+and always where retained commands are accepted, nothing counts until nothing foreign has come below the base topic for
+some seconds.
 """
 
 import enum
@@ -69,6 +70,7 @@ class ReplayGuard:
         self._phase = _Phase.ASKING if self._probes or self._always else _Phase.OPEN
         self._since: float | None = None
         self._is_acknowledged = self._has_asked = self._watches = False
+        self._came_late = False  # a cluster that has lost a node gives back what is stored seconds later than asked for
         self._quiet_since = self._told = self._foreign_at = 0.0
         self._last = ""
         self._own: dict[str, float] = {}
@@ -93,6 +95,8 @@ class ReplayGuard:
             self._phase = _Phase.OPEN
             self._emit(TellsStored())
             self._let_go(stored=False)
+        elif flagged and self._phase is _Phase.QUIET and not self._always:
+            self._came_late = True
 
     def watching(self) -> None:
         """Record that everything below the base topic comes from now on."""
@@ -133,7 +137,7 @@ class ReplayGuard:
         return Step.WATCH
 
     def _look_for_quiet(self, now: float) -> Step | None:
-        if self._watches and now - self._foreign_at >= QUIET_S:
+        if self._watches and (self._came_late or now - self._foreign_at >= QUIET_S):
             self._phase, self._since = _Phase.LEAVING, now
             return Step.LEAVE
         if now - self._told >= _TELL_S:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 300.0
+SOON_S = 2.0
+"""The first wait where the filter was granted before: a cluster that has lost a node refuses it for some seconds."""
 ENDED = "the broker ended the connection"
 
 
 class Subscriptions:
-    """Asks for filters; those that the broker refuses are asked for again, after 10 s, doubling to 5 minutes."""
+    """Asks for filters; those that the broker refuses are asked for again, after 2 or 10 s, doubling to 5 minutes."""
 
     def __init__(
         self, subscribe: Callable[[Sequence[str]], int | None], now: Callable[[], float] = time.monotonic
@@ -21,6 +23,7 @@ class Subscriptions:
         self._groups: deque[Sequence[str]] = deque()
         self._is_first_round = self._in_turn = False
         self._denied: dict[str, str] = {}
+        self._granted: set[str] = set()
         self._wait_s, self._due = FIRST_WAIT_S, 0.0
 
     @property
@@ -59,9 +62,12 @@ class Subscriptions:
         names = self._asked.pop(mid, ())
         for name, reason in zip(names, reasons, strict=False):
             if reason.is_failure:
+                if name in self._granted and not self._denied:
+                    self._wait_s, self._due = SOON_S, self._now()
                 self._deny(name, f"{reason} (0x{reason.value:02X})")
             else:
                 self._denied.pop(name, None)
+                self._granted.add(name)
         if not self._denied:
             self._wait_s = FIRST_WAIT_S
         self._go_on()
