@@ -1,0 +1,297 @@
+"""A broker of three nodes, killed in turn: is the bridge back, and what of commands and retained values is left.
+
+Each round kills the node that the bridge uses, while commands go on through another one, and starts it again. NATS is
+nats-server 2.10 (Debian 13), aedes needs node, redis-server and ``npm install aedes aedes-persistence-redis
+mqemitter-redis`` in the directory that ``--modules`` names.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.rig import bridge, machine, table
+from tests.mosquitto import Watcher, eventually, free_port
+from wallbox2mqtt.simulator import Settings, Simulator
+
+CHARGERS, ROUNDS, LONGEST_ROUNDS = 3, 6, 100
+BACK_S, START_S, SAME_S, ANSWER_S = 30.0, 60.0, 60.0, 5.0
+COMMAND_EACH_S, AFTER_S, BEFORE_S = 0.25, 5.0, 3.0
+VOLATILE = {"health", "last_poll", "reads_last_hour", "writes_last_hour", "cloud", "info"}
+"""What changes while it is compared."""
+
+
+class Process:
+    """A program that is killed and started again, with its log in a file."""
+
+    def __init__(self, command: Sequence[str], directory: Path, port: int) -> None:
+        """Take the command; ``port``: where it listens."""
+        self._command, self._directory, self.port = command, directory, port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it may not listen yet."""
+        with (self._directory / f"{self.port}.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._directory)  # noqa: S603
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def nats(directory: Path, program: str) -> list[Process]:
+    """Return three nodes of NATS with JetStream."""
+    routes = [free_port() for _ in range(3)]
+    nodes = []
+    for number, route in enumerate(routes, start=1):
+        port, file = free_port(), directory / f"nats{number}.conf"
+        others = ", ".join(f'"nats://127.0.0.1:{one}"' for one in routes)
+        file.write_text(
+            f"server_name: n{number}\nhost: 127.0.0.1\nport: {free_port()}\n"
+            f'jetstream {{ store_dir: "{directory}/store{number}", max_mem: 64MB, max_file: 256MB }}\n'
+            f"cluster {{ name: c, host: 127.0.0.1, port: {route}, routes: [{others}] }}\n"
+            f"mqtt {{ host: 127.0.0.1, port: {port} }}\n",
+            encoding="utf-8",
+        )
+        nodes.append(Process([program, "-c", str(file)], directory, port))
+    return nodes
+
+
+def aedes(directory: Path, modules: Path, stack: ExitStack) -> list[Process]:
+    """Return three nodes of aedes over one Redis, which is started."""
+    port = free_port()
+    redis = Process(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""], directory, port)
+    redis.start()
+    stack.callback(redis.kill)
+    script = modules.resolve() / "aedes-node.mjs"
+    shutil.copyfile(Path(__file__).with_name("aedes.mjs"), script)  # modules are found from where it lies
+    stack.callback(script.unlink)
+    ports = [free_port() for _ in range(3)]
+    return [Process(["node", str(script), str(one), str(port)], directory, one) for one in ports]
+
+
+def node_of(pid: int, nodes: Sequence[Process]) -> Process | None:
+    """Return the node to which a process has a connection."""
+    handles = set()
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            handles.add(str(handle.readlink()))
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "01" and f"socket:[{fields[9]}]" in handles:
+            port = int(fields[2].partition(":")[2], 16)
+            for node in nodes:
+                if node.port == port:
+                    return node
+    return None
+
+
+@dataclass
+class Tally:
+    """What is counted.
+
+    ``back``: seconds from a kill until a command that was sent after it is answered with ok. ``served``: until a new
+    client of another node is given what it publishes.
+    """
+
+    back: list[float] = field(default_factory=list)
+    served: list[float] = field(default_factory=list)
+    sent: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+    silent: set[str] = field(default_factory=set)
+    twice: int = 0
+    same: int = 0
+    retained: int = 0
+
+    def lost(self, cloud: Simulator) -> set[str]:
+        """Return the commands that the cloud has had, and that were not answered."""
+        bodies = " ".join(json.dumps(seen.body) for seen in cloud.requests if seen.method != "GET")
+        return {name for name in self.silent if f'"{name}"' in bodies}
+
+
+class Commander:
+    """Gives chargers new names through a node, one after the other, and hears the answers there."""
+
+    def __init__(self, cloud: Simulator, tally: Tally, watcher: Watcher) -> None:
+        """Take a watcher of the answers."""
+        self._chargers, self._tally, self._watcher = list(cloud.chargers), tally, watcher
+        self._waiting: dict[str, tuple[str, float]] = {}
+        self._heard = 0
+
+    def go_on(self, seconds: float, *, until_ok: bool = False) -> float:
+        """Send for so long, or until one of these commands is answered with ok; return how long it took."""
+        begun = time.monotonic()
+        while (passed := time.monotonic() - begun) < seconds:
+            self._send()
+            time.sleep(COMMAND_EACH_S)
+            if self.collect(begun) and until_ok:
+                break
+        return passed
+
+    def _send(self) -> None:
+        """Send one, unless its charger has one without an answer."""
+        charger = self._chargers[self._tally.sent % CHARGERS]
+        topic = f"wallbox/{charger}/name"
+        self._tally.sent += 1
+        if topic not in self._waiting:
+            self._waiting[topic] = (f"Box {self._tally.sent}", time.monotonic())
+            self._watcher.publish(f"{topic}/set", f"Box {self._tally.sent}")
+
+    def collect(self, since: float = 0.0) -> bool:
+        """Take the answers that came; return whether a command that was sent since then is carried out."""
+        heard, is_carried_out = self._watcher.heard, False
+        for one in heard[self._heard :]:
+            answer = json.loads(one.payload)
+            name, at = self._waiting.pop(one.topic.removesuffix("/result"), (None, 0.0))
+            self._tally.twice += name is None
+            self._tally.answers[answer["status"]] += 1
+            is_carried_out |= answer["status"] == "ok" and at >= since
+        self._heard = len(heard)
+        for topic, (name, at) in list(self._waiting.items()):
+            if time.monotonic() - at > ANSWER_S:
+                self._tally.silent.add(name)
+                del self._waiting[topic]
+        return is_carried_out
+
+
+@contextmanager
+def listening(node: Process, topic: str) -> Iterator[Watcher]:
+    """Return a watcher at a node, which may need a while until it takes one."""
+    ends = time.monotonic() + START_S
+    while True:
+        watcher = Watcher(node.port, topic, v5=False)
+        try:
+            watcher.__enter__()
+        except OSError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.2)
+        else:
+            break
+    try:
+        yield watcher
+    finally:
+        watcher.__exit__()
+
+
+def served_after(node: Process) -> float:
+    """Return after how many seconds a new client is given what it publishes."""
+    begun = time.monotonic()
+    with listening(node, "probe/#") as watcher:
+        while not watcher.heard:
+            watcher.publish("probe/now", "yes")
+            time.sleep(COMMAND_EACH_S)
+    return time.monotonic() - begun
+
+
+def retained(node: Process) -> dict[str, str]:
+    """Return what a new subscriber of a node is given, but for what changes all the time."""
+    with listening(node, "#") as watcher:
+        time.sleep(2.0)
+        stored = {one.topic: one.payload for one in watcher.heard if one.retained}
+    return {topic: text for topic, text in stored.items() if topic.rpartition("/")[2] not in VOLATILE}
+
+
+def are_same(nodes: Sequence[Process], tally: Tally) -> bool:
+    """Return whether all nodes give the same values, and that the bridge is there."""
+    first, *others = [retained(node) for node in nodes]
+    tally.retained = len(first)
+    return all(one == first for one in others) and first.get("wallbox/bridge/state") == "online"
+
+
+def play(nodes: Sequence[Process], pid: int, cloud: Simulator, tally: Tally) -> None:
+    """Kill the node in use while commands go on, wait until one is carried out, and start the node."""
+    eventually(lambda: node_of(pid, nodes), "the bridge is connected", START_S)
+    used = next(node for node in nodes if node is node_of(pid, nodes))
+    with listening(next(node for node in nodes if node is not used), "wallbox/+/name/result") as watcher:
+        commander = Commander(cloud, tally, watcher)
+        commander.go_on(START_S, until_ok=True)
+        commander.go_on(BEFORE_S)
+        used.kill()
+        with ThreadPoolExecutor() as pool:
+            served = pool.submit(served_after, next(node for node in nodes if node is not used))
+            tally.back.append(commander.go_on(START_S, until_ok=True))
+            tally.served.append(served.result())
+        commander.go_on(AFTER_S)
+        used.start()
+        time.sleep(ANSWER_S + 1)
+        commander.collect()
+    ends = time.monotonic() + SAME_S
+    while not (is_same := are_same(nodes, tally)) and time.monotonic() < ends:
+        time.sleep(1.0)
+    tally.same += is_same
+
+
+def run(kind: str, program: str, modules: Path, rounds: int) -> tuple[Tally, Simulator]:
+    """Play so many rounds with a cluster of this kind."""
+    tally = Tally()
+    cloud = Simulator(chargers=CHARGERS, settings=Settings(reads_per_minute=None, writes_per_minute=None))
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(cloud)
+        nodes = nats(directory, program) if kind == "nats" else aedes(directory, modules, stack)
+        for node in nodes:
+            node.start()
+            stack.callback(node.kill)
+        for node in nodes:
+            with listening(node, "#"):
+                pass
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+        settings = {"MQTT__HOST": hosts, "MQTT__PROTOCOL": "3.1.1", "WALLBOX__READS_PER_MINUTE": "60"}
+        settings |= {"WALLBOX__POLL_INTERVAL": "1", "WALLBOX__WRITES_PER_MINUTE": "6000"}
+        pid = stack.enter_context(bridge(cloud, nodes[0].port, directory / "state", **settings))
+        for number in range(rounds):
+            play(nodes, pid, cloud, tally)
+            sys.stderr.write(
+                f"round {number + 1}: back after {tally.back[-1]:.1f} s, a new client {tally.served[-1]:.1f} s\n"
+            )
+    return tally, cloud
+
+
+def report(kind: str, tally: Tally, cloud: Simulator) -> tuple[str, bool]:
+    """Return the table, and whether all is as wanted."""
+    lost, back = tally.lost(cloud), sorted(tally.back)
+    answered = ", ".join(f"{count} {status}" for status, count in sorted(tally.answers.items()))
+    rows = [
+        ("nodes killed", str(len(back))),
+        ("commands are carried out again after", f"{back[0]:.1f} to {back[-1]:.1f} s (wanted: below {BACK_S:g})"),
+        ("a new client served again after", f"{min(tally.served):.1f} to {max(tally.served):.1f} s"),
+        ("retained values the same on all nodes", f"{tally.same} of {len(back)} times, {tally.retained} values"),
+        ("answered", answered),
+        ("answered twice, or late", str(tally.twice)),
+        ("had by the cloud and not answered", str(len(lost))),
+        ("had by nobody while the bridge was away", str(len(tally.silent - lost))),
+    ]
+    is_good = back[-1] < BACK_S and tally.same == len(back) and not lost and not tally.twice
+    return table((f"three nodes of {kind}", "here"), rows), is_good
+
+
+def main() -> int:
+    """Play, and print a table; 1 where something is not as wanted."""
+    parser = argparse.ArgumentParser(prog="scripts/cluster", description=__doc__)
+    parser.add_argument("kind", choices=("nats", "aedes"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="at most 100 (%(default)s)")
+    parser.add_argument("--nats", default="nats-server", metavar="PROGRAM", help="(%(default)s)")
+    parser.add_argument("--modules", type=Path, default=Path(), metavar="DIRECTORY", help="where npm put aedes")
+    args = parser.parse_args()
+    tally, cloud = run(args.kind, args.nats, args.modules, min(args.rounds, LONGEST_ROUNDS))
+    text, is_good = report(args.kind, tally, cloud)
+    sys.stdout.write(f"{text}\n\n{machine()}\n")
+    return not is_good
+
+
+if __name__ == "__main__":
+    sys.exit(main())
