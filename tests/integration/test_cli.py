@@ -144,19 +144,31 @@ def test_a_full_disk_is_no_success(command: str, unbuffered: str) -> None:
     assert done.stderr == "wallbox2mqtt: the output cannot be written: No space left on device\n"
 
 
-def test_systemd_hears_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        pytest.param({"MQTT__PORT": "x"}, b"WALLBOX2MQTT_MQTT__PORT: found text", id="a value"),
+        pytest.param(
+            {"MQTT__TLS__ENABLED": "true", "MQTT__TLS__CA_FILE": "/no/ca"}, b"mqtt.tls.ca_file: /no/ca", id="a file"
+        ),
+    ],
+)
+def test_systemd_hears_what_is_wrong_with_the_configuration(
+    tmp_path: Path, variables: dict[str, str], told: bytes
+) -> None:
+    given = {f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.settimeout(LIMIT_S)
         systemd.bind(str(tmp_path / "notify"))
         done = subprocess.run(
             [sys.executable, "-m", "wallbox2mqtt", "run"],
             cwd=tmp_path,
-            env=alone(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), WALLBOX2MQTT_MQTT__PORT="x"),
+            env=alone(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), **given),
             check=False,
             timeout=LIMIT_S,
         )
         assert done.returncode == 78
-        assert systemd.recv(65536).startswith(b"STATUS=WALLBOX2MQTT_MQTT__PORT: found text")
+        assert systemd.recv(65536).startswith(b"STATUS=" + told)
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT"])

@@ -22,11 +22,11 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def test_messages_name_what_operators_know(environ: dict[str, str]) -> None:
     start, reload = environ["CREDENTIALS_DIRECTORY"], environ["RELOAD_DIRECTORY"]
-    text = f"{start}/config.yaml: mqtt.port: found text\n{reload}/wallbox-password: empty\n/x/ca.pem: no such file"
+    text = f"{start}/config.yaml: mqtt.port: found text\n{reload}/wallbox-password: empty\n{start}/mqtt-key: no key"
     assert as_operators_know_it(text, environ).splitlines() == [
         "/etc/wallbox2mqtt/config.yaml: mqtt.port: found text",
         "/etc/wallbox2mqtt/wallbox-password: empty",
-        "/x/ca.pem: no such file",
+        f"{start}/mqtt-key: no key",
     ]
 
 

@@ -39,13 +39,17 @@ def run(config_file: Path | None, *, home_assistant_app: bool = False) -> int:
         ConfigError: the configuration is wrong, or another process runs with the same state.
 
     """
-    read = app_config if home_assistant_app else load
     try:
-        config = _load(read, config_file, os.environ)
+        return _run(config_file, home_assistant_app=home_assistant_app)
     except ConfigError as error:
         # where people look first: systemctl status
         Notifier().tell(STATUS=str(error).splitlines()[0])
         raise
+
+
+def _run(config_file: Path | None, *, home_assistant_app: bool) -> int:
+    read = app_config if home_assistant_app else load
+    config = _load(read, config_file, os.environ)
     file = find(config_file, os.environ)
     setup(config.log.level, os.environ)
     faulthandler.enable()  # systemd's watchdog ends a process that hangs: its journal then says where

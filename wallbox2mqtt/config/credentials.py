@@ -4,10 +4,14 @@
 ``RELOAD_DIRECTORY`` the newer copies that ``systemctl reload`` makes.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from wallbox2mqtt.config.keys import PREFIX
+
+_HANDED_OVER = r"config\.yaml|wallbox-password|mqtt-password"
+"""What the unit hands over by the name that it has in ``/etc``; operators may add others."""
 
 
 def as_operators_know_it(text: str, environ: Mapping[str, str]) -> str:
@@ -15,7 +19,7 @@ def as_operators_know_it(text: str, environ: Mapping[str, str]) -> str:
     home = environ.get("CONFIGURATION_DIRECTORY", "")
     for copies in (environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")):
         if home and copies:
-            text = text.replace(f"{copies}/", f"{home}/")
+            text = re.sub(rf"{re.escape(copies)}(?=/({_HANDED_OVER})\b)", lambda _: home, text)
     return text
 
 
