@@ -20,6 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.fakes import FakeClock
 from tests.fuzz.profile import fuzz, time_limit
 from tests.parts import Parts, most_in_a_minute, reads_of, writes_of
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.slots import DAYS
 from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
@@ -32,7 +34,18 @@ QUIET_S, SETTLED_S = 4000.0, 400.0
 RESTARTS_S = 140.0
 """More than the simulated charger takes from the request to being back, the lag of the cloud included."""
 _OF_NO_EFFECT = {401, 429}
+_LATER = "not confirmed", "the charger made"
+"""How the reasons of second answers begin: what came of an accepted command, where only a later reading shows it."""
 
+NOON: dict[str, Json] = {
+    "id": 0,
+    "enable": False,
+    "start": "1200",
+    "stop": "1400",
+    "days": dict.fromkeys(DAYS, True),
+    "max_current": 16,
+    "max_energy": 0,
+}
 FIELDS: dict[str, tuple[str, ...]] = {
     "locked": ("0", "1"),
     "max_charging_current": ("6", "7", "10", "16"),
@@ -42,6 +55,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "action": ("resume_schedule", "reboot", "pause", "resume"),
     "refresh": ("x",),
     "max_charging_current ": ("6",),
+    "schedule/0/current": ("10", "12", "99"),
+    "schedules": (json.dumps(NOON), json.dumps([{**NOON, "max_current": 14}])),
 }
 WIRE = {
     "locked": "locked",
@@ -126,7 +141,11 @@ class Worker(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.cloud = Simulator(
             chargers=[
-                ChargerSpec(id=charger, begin=(("unlock", None),), changes={"config_data.auto_lock": 0})
+                ChargerSpec(
+                    id=charger,
+                    begin=(("unlock", None), ("schedules", [NOON])),
+                    changes={"config_data.auto_lock": 0},
+                )
                 for charger in CHARGERS
             ],
             clock=self.clock,
@@ -154,6 +173,10 @@ class Worker(RuleBasedStateMachine):
         parts.answers = self.answers
         return parts
 
+    def run(self, seconds: float, each_s: float = 5.0) -> None:
+        """Let time pass, and let main look at schedules."""
+        self.parts.run(seconds, each_s, then=self.parts.schedules.look)
+
     def teardown(self) -> None:
         try:
             self.quiet()
@@ -166,7 +189,7 @@ class Worker(RuleBasedStateMachine):
     @initialize(seconds=st.sampled_from([0, 30, 200]), loss=st.none() | LOSSES, data=st.data())
     def begins(self, seconds: int, loss: Loss | None, data: st.DataObject) -> None:
         """Every other story begins with a lost answer: how often a rule comes is up to chance."""
-        self.parts.run(seconds)
+        self.run(seconds)
         if loss is not None:
             self.lose(loss, data)
 
@@ -193,12 +216,12 @@ class Worker(RuleBasedStateMachine):
             first, second = (second if first == shown else first), shown
         self.cloud.fault(Fault(kind=loss.kind, method=method, path=path, count=loss.tries, effect=True))
         self.command(loss.charger, loss.key, first)
-        self.parts.run(loss.seconds)
+        self.run(loss.seconds)
         self.command(loss.charger, loss.key, second)
 
     @rule(seconds=st.sampled_from([0.1, 1, 3, 10, 30, 61, 130]))
     def time_passes(self, seconds: float) -> None:
-        self.parts.run(seconds)
+        self.run(seconds)
 
     @rule(
         kind=FAULTS,
@@ -230,7 +253,7 @@ class Worker(RuleBasedStateMachine):
     def the_cloud_lags(self, lag_s: float) -> None:
         if lag_s < self.lag_s:
             # until nothing waits and all has had its effect: else the older of two writes would win in the cloud
-            self.parts.run(MAX_AGE_S + self.lag_s + 1)
+            self.run(MAX_AGE_S + self.lag_s + 1)
         self.cloud.configure(lag_s=lag_s)
         self.lag_s = lag_s
 
@@ -238,7 +261,7 @@ class Worker(RuleBasedStateMachine):
     def the_wall_clock_jumps(self, seconds: float) -> None:
         self.clock.jump(seconds)
         # what was kept before would count as a day old for whoever starts within this minute
-        self.parts.run(61)
+        self.run(61)
 
     @rule()
     def the_broker_reconnects(self) -> None:
@@ -264,10 +287,14 @@ class Worker(RuleBasedStateMachine):
 
     @invariant()
     def each_has_one_answer_at_most(self) -> None:
-        finals = Counter(number for _, one, number in self.answers if number and one["reason"] != "not confirmed")
-        later = Counter(number for _, one, number in self.answers if number and one["reason"] == "not confirmed")
-        assert all(count == 1 for count in (*finals.values(), *later.values()))
-        assert later.keys() <= finals.keys()
+        answers: dict[bytes, list[dict[str, Any]]] = {}
+        for _, one, number in self.answers:
+            if number:
+                answers.setdefault(number, []).append(one)
+        for first, *later in answers.values():
+            assert first["reason"] != "not confirmed"
+            assert len(later) <= 1
+            assert all((one["reason"] or "").startswith(_LATER) for one in later), later
 
     @invariant()
     def no_action_comes_twice(self) -> None:
@@ -290,33 +317,32 @@ class Worker(RuleBasedStateMachine):
 
     def finals(self) -> dict[int, dict[str, Any]]:
         """The answer of each command, by its number, without what may come later."""
-        return {int(number): one for _, one, number in self.answers if number and one["reason"] != "not confirmed"}
+        return {int(number): one for _, one, number in reversed(self.answers) if number}
 
     # What must hold once all is quiet
 
     def quiet(self) -> None:
         self.cloud.clear_faults()
-        self.parts.run(QUIET_S, each_s=60.0)
+        self.run(QUIET_S, each_s=60.0)
         # a car may become full, or a charger be back, just before the end: until nothing has happened for a while
         for _ in range(20):
             before = self.statuses()
-            self.parts.run(SETTLED_S, each_s=60.0)
+            self.run(SETTLED_S, each_s=60.0)
             if self.statuses() == before:
                 break
         self.all_are_answered()
         self.what_is_shown_is_true()
+        self.the_schedules_are_true()
         self.the_last_one_has_won()
 
     def statuses(self) -> list[Any]:
         return [self.cloud.charger(charger).detail()["status_id"] for charger in CHARGERS]
 
     def all_are_answered(self) -> None:
-        answered = Counter(
-            int(number) for _, one, number in self.answers if number and one["reason"] != "not confirmed"
-        )
+        answered = self.finals()
         for one in self.sent:
             if one.number not in self.dropped:
-                assert answered[one.number] == 1, one
+                assert one.number in answered, one
 
     def what_is_shown_is_true(self) -> None:
         for charger in CHARGERS:
@@ -333,6 +359,11 @@ class Worker(RuleBasedStateMachine):
                     assert abs(float(shown) - value) < 1, key
                 else:
                     assert shown == str(value), (charger, key)
+
+    def the_schedules_are_true(self) -> None:
+        for charger in CHARGERS:
+            (slot,) = self.cloud.charger(charger).state().schedules
+            assert self.parts.last(f"{charger}/schedule/0/current") == str(slot.most_a)
 
     def the_last_one_has_won(self) -> None:
         """A field is as its last accepted command wished, unless something after that may have changed it."""

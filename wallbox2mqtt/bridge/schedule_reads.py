@@ -22,9 +22,12 @@ _WAITS = (RateLimitedError, UnauthorizedError)
 
 @dataclass(slots=True)
 class _Charger:
+    """What is known of one. ``has_some``: they could be read once."""
+
     due: float
     wanted: bool = False
     failures: int = 0
+    has_some: bool = False
     problem: str = ""
     failed_at: float | None = None
     status_id: Json = None
@@ -79,7 +82,7 @@ class ScheduleReads:
         """Record that they were read."""
         with self._lock:
             charger = self._of(charger_id)
-            charger.failures, charger.wanted = 0, False
+            charger.failures, charger.wanted, charger.has_some = 0, False, True
             charger.due = self._clock.monotonic() + DAY_S
 
     def failed(self, charger_id: int, error: CloudError) -> None:
@@ -89,7 +92,9 @@ class ScheduleReads:
             charger.failures += 1
             now, is_first = self._clock.monotonic(), charger.failures < _FIRST_TRIES
             passes = isinstance(error, _PASSES)
-            charger.due = now + (_AGAIN_S if passes and is_first else _LATER_S if passes else DAY_S)
+            # where they were read before, they are there
+            is_lasting = not passes and not charger.has_some
+            charger.due = now + (DAY_S if is_lasting else _AGAIN_S if passes and is_first else _LATER_S)
             if not (isinstance(error, _WAITS) and is_first):
                 charger.problem, charger.failed_at, charger.wanted = str(error), now, False
 
