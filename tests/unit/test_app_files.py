@@ -103,10 +103,15 @@ def test_what_has_to_be_there_is() -> None:
         assert (APP / name).stat().st_size, name
 
 
-def test_no_other_file_looks_like_an_app() -> None:
-    """The Supervisor takes every ``config.yaml`` of a repository for an app."""
-    found = [path for name in ("yaml", "yml", "json") for path in ROOT.glob(f"*/**/config.{name}")]
-    assert [path for path in found if ".venv" not in path.parts and path.parent != ROOT] == [APP / "config.yaml"]
+def test_no_other_file_is_taken_for_an_app() -> None:
+    """The Supervisor reads every ``config.*`` of a repository, hidden folders apart (``supervisor/store/data.py``).
+
+    One without a name is none to it, and costs a line in its log.
+    """
+    found = [path for path in ROOT.glob("**/config.*") if path.suffix in {".json", ".yaml", ".yml"}]
+    seen = [path for path in found if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
+    named = [path for path in seen if "name" in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    assert named == [APP / "config.yaml"]
 
 
 def test_it_has_the_version_of_the_program() -> None:
