@@ -230,7 +230,8 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self.client.disconnect()
-        self.client.loop_stop()
+        with contextlib.suppress(AttributeError):  # paho's thread may end between its look at it and its join
+            self.client.loop_stop()
 
     def publish(
         self,
