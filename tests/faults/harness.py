@@ -24,7 +24,7 @@ from wallbox2mqtt.simulator import EMAIL, Seen, Settings, Simulator
 
 PASSWORD = "s3cr3t-Pässword"  # noqa: S105 - of an account that exists nowhere
 BROKER_PASSWORD = "br0ker-s3cr3t"  # noqa: S105 - likewise
-HEALS_S = 15.0
+HEALS_S = 30.0
 GROWS_MIB = 12.0
 # of a header, without its padding; the broker's never travels so
 _BASIC = b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode().rstrip("=")

@@ -15,7 +15,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.test_matrix import OK
 from tests.mosquitto import Heard, eventually
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 
 MANY = 10_000
 UNLIMITED = ("allow_anonymous true", "max_queued_messages 0", "max_inflight_messages 0")
@@ -78,7 +78,7 @@ def test_ten_thousand_commands_at_once(protocol: str, open_harness: Make) -> Non
     before = writes(harness)
     for number in range(MANY):
         harness.watcher.publish(f"wallbox/{harness.charger}/max_charging_current/set", str(6 + number % 2))
-    harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
+    harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 120)
     counted = results(harness)
     assert sum(counted.values()) == MANY, counted
     assert not any(kind.startswith(("failed", "rejected")) for kind in counted), counted
@@ -98,10 +98,10 @@ def test_ten_thousand_retained_commands(protocol: str, open_harness: Make) -> No
         charger, key = (harness.charger, words[number]) if number < len(words) else (harness.charger, f"field{number}")
         harness.watcher.publish(f"wallbox/{charger}/{key}/set", "1", retain=True)
     harness.watcher.publish("wallbox/bridge/refresh/set", "1", retain=True)
-    harness.watcher.wait_for(lambda heard: len(heard) >= MANY, "all are stored", 60)
+    harness.watcher.wait_for(lambda heard: len(heard) >= MANY, "all are stored", 120)
     harness.start()
     if protocol == "3.1.1":  # with MQTT 5 they are not asked for
-        harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 60)
+        harness.watcher.wait_for(EnoughAnswers(MANY), f"{MANY} results", 120)
     harness.heals()
     counted = results(harness)
     assert set(counted) <= {"rejected: the message was retained"}, counted
@@ -121,7 +121,7 @@ def test_large_and_broken_payloads(open_harness: Make) -> None:
         for payload in payloads:
             harness.watcher.publish(f"wallbox/{harness.charger}/{key}/set", payload)
     wanted = len(keys[:-1]) * len(payloads)
-    harness.watcher.wait_for(EnoughAnswers(wanted), f"{wanted} results", 30)
+    harness.watcher.wait_for(EnoughAnswers(wanted), f"{wanted} results", 60)
     assert sum(results(harness).values()) == wanted
     assert all(kind.startswith("rejected") for kind in results(harness)), results(harness)
     assert writes(harness) == before

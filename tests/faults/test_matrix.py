@@ -32,7 +32,7 @@ from tests.stub_cloud import StubCloud
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.simulator import EMAIL, Fault
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 
 Act = Callable[[Harness], None]
 OK, FAILED = frozenset({"ok"}), frozenset({"failed"})

@@ -13,7 +13,7 @@ from tests.parts import writes_of
 from tests.stub_broker import StubBroker
 from wallbox2mqtt.mqtt.liveness import ANSWER_S, GAP_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.broker
 
 MAX_AGE_S = 6
 

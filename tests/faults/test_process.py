@@ -21,7 +21,7 @@ from tests.mosquitto import LIMIT_S, eventually, free_port
 from wallbox2mqtt.simulator import Fault
 from wallbox2mqtt.watchdog import SILENCE_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 
 Act = Callable[[Harness], None]
 KILLS = 12

@@ -197,7 +197,7 @@ def test_everything_hostile(parts: Parts, key: str) -> None:
     payload=payloads,
     retained=st.sampled_from([False] * 9 + [True]),
 )
-@fuzz(3000)
+@fuzz(2000)
 def test_only_what_the_contract_says_reaches_the_cloud(
     parts: Parts, charger: int, key: str, payload: bytes, *, retained: bool
 ) -> None:
@@ -235,7 +235,7 @@ def holds(parts: Parts, charger: int, key: str, payload: bytes, *, retained: boo
     ).map("/".join),
     payload=st.sampled_from([b"1", b"unlock", b"reboot"]),
 )
-@fuzz(800)
+@fuzz(500)
 def test_no_topic_but_a_charger_and_a_field_reaches_the_cloud(parts: Parts, topic: str, payload: bytes) -> None:
     parts.cloud.forget_requests()
     parts.published.clear()

@@ -102,7 +102,7 @@ PLACES = [(kind, path) for kind, document in SAMPLE.items() for path in paths_of
 
 
 @given(changes=st.lists(st.tuples(st.sampled_from(PLACES), json_values), min_size=1, max_size=4))
-@fuzz(400)
+@fuzz(250)
 def test_any_json_in_any_place(parts: Parts, changes: list[tuple[tuple[str, tuple[str | int, ...]], Json]]) -> None:
     parts.published.clear()
     for (kind, path), value in changes:
@@ -128,7 +128,7 @@ def test_any_json_in_any_place(parts: Parts, changes: list[tuple[tuple[str, tupl
     extra=st.dictionaries(st.text(max_size=12), json_values, max_size=5),
     inside=st.booleans(),
 )
-@fuzz(200)
+@fuzz(150)
 def test_any_key_that_nobody_knows(parts: Parts, kind: str, extra: dict[str, Json], *, inside: bool) -> None:
     parts.published.clear()
     path: tuple[str | int, ...] = ()
@@ -170,7 +170,7 @@ FRAGMENTS = [
         st.sampled_from(FRAGMENTS).map(lambda part: f'{{"a":[{part}]}}'.encode()),
     )
 )
-@fuzz(300)
+@fuzz(200)
 def test_any_bytes_instead_of_a_document(raw: bytes) -> None:
     from wallbox2mqtt.cloud.responses import decoded  # noqa: PLC0415
     from wallbox2mqtt.errors import BadAnswerError  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -326,7 +327,7 @@ class TestCommand:
     def test_stopped(self, tmp_path: Path) -> None:
         self.write(tmp_path, at=time.monotonic() - 50)
         code, line = health("--state-dir", str(tmp_path))
-        assert (code, "main loop is silent for 50 s" in line) == (69, True)
+        assert (code, re.search(r"main loop is silent for 5\d s", line) is not None) == (69, True)
 
     def test_without_any_configuration(self, tmp_path: Path) -> None:
         code, line = health("--config", str(tmp_path / "absent.yaml"))
