@@ -206,6 +206,16 @@ def test_a_session_out_of_touch_was_since_the_charger_was_last_heard() -> None:
     assert (ledger.last.start, ledger.last.end) == (120, 6000)
 
 
+def test_a_session_that_nobody_saw_begin_ends_when_that_is_seen() -> None:
+    """Its time tells how long it was, not when: it has to overlap its entry in the history."""
+    ledger, events = play(
+        [reading(120, READY, 0, 0), reading(90_000, OFFLINE, 5, 1200), reading(99_000, READY, 5, 1200)]
+    )
+    assert types(events) == "started finished unplugged"
+    assert ledger.last is not None
+    assert (ledger.last.start, ledger.last.end) == (120, 99_000)
+
+
 def test_a_session_that_only_gave_back_is_one() -> None:
     given = [Reading(at, READY, {"energy": 0, "discharged_energy": 2 * KWH}, 900) for at in (9000, 9061)]
     ledger, events = play([IDLE, reading(60, CHARGING, 1, 7000), reading(120, READY, 1, 7060), *given])

@@ -79,7 +79,6 @@ class _Book:
         status = status_of(reading.status_id, reading.power_kw)
         self._reason = "unknown" if status is None else status.text
         self._connected = _connected(reading)
-        self._is_unseen = False
         self._flows = status is not None and status.evcc == "C"
 
     def record(self, *, is_new: bool) -> None:
@@ -148,8 +147,7 @@ class _Book:
             self._begin_counters()
         if any(self._reading.counters.get(name) for name in _IN_AND_OUT):
             start = self.ledger.heard or self._reading.at
-            session = self._new_session(start)
-            self._is_unseen = True
+            session = replace(self._new_session(start), unseen=True)
             self.ledger = replace(self.ledger, session=session, plugged=True)
             self._tell("started")
 
@@ -227,7 +225,7 @@ class _Book:
         """Return when the car was unplugged: the session's time stands still then, however late it is read."""
         now, session = self._reading.at, self.ledger.session
         heard = self.ledger.heard
-        if session is None or self._reading.time_s is None or heard is None or self._is_unseen:
+        if session is None or self._reading.time_s is None or heard is None or session.unseen:
             return now
         return min(now, max(session.start + self._reading.time_s, heard))
 

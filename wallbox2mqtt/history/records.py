@@ -58,6 +58,7 @@ class Session:
     """A session. Times are seconds since 1970, ``energy`` in mWh by counter, ``state`` the last event.
 
     ``cost``: as the cloud works it out. ``cost_real``: by the prices of their time; None where one was not known.
+    ``unseen``: nobody saw it begin, it was some time after ``start``.
     """
 
     start: float
@@ -68,6 +69,7 @@ class Session:
     peak_kw: float | None = None
     user: int | None = None
     cost_real: float | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

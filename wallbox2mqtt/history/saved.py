@@ -121,4 +121,5 @@ def _session(kept: Json) -> Session | None:
         peak_kw=_number(kept, "peak_kw"),
         user=None if user is None else _whole(user),
         cost_real=_number(kept, "cost_real"),
+        unseen=kept.get("unseen") is True,
     )
