@@ -206,6 +206,16 @@ def test_a_session_out_of_touch_was_since_the_charger_was_last_heard() -> None:
     assert (ledger.last.start, ledger.last.end) == (120, 6000)
 
 
+def test_what_is_given_back_may_begin_anew_by_itself() -> None:
+    def given(at: float, mwh: int, time_s: float) -> Reading:
+        return Reading(at, READY, {"energy": 0, "discharged_energy": mwh}, time_s)
+
+    seen = [given(0, 302, 1058), given(9000, 166, 1200), given(9061, 166, 1200), given(9122, 166, 1200)]
+    ledger, events = play(seen)
+    assert types(events) == "started finished unplugged", "in a session of its own, not in the one before"
+    assert ledger.total("discharged_energy") == 166
+
+
 def test_a_session_that_nobody_saw_begin_ends_when_that_is_seen() -> None:
     """Its time tells how long it was, not when: it has to overlap its entry in the history."""
     ledger, events = play(

@@ -64,10 +64,16 @@ def _time_fell(ledger: Ledger, reading: Reading) -> bool:
 
 
 def _fell(ledger: Ledger, reading: Reading) -> bool:
-    counter, value = ledger.counters.get("energy"), reading.counters.get("energy")
-    if counter is not None and counter.before is not None:
+    energy = ledger.counters.get("energy")
+    if energy is not None and energy.before is not None:
         return False  # the session began with the figures of the one before
-    return _time_fell(ledger, reading) or (counter is not None and value is not None and value < counter.shown)
+    return _time_fell(ledger, reading) or any(
+        _counter_fell(ledger.counters.get(name), reading.counters.get(name)) for name in _IN_AND_OUT
+    )
+
+
+def _counter_fell(counter: Counter | None, value: int | None) -> bool:
+    return counter is not None and value is not None and counter.before is None and value < counter.shown
 
 
 class _Book:
