@@ -133,6 +133,11 @@ class Topics:
         """The topic that says whether the bridge runs; also the will's."""
         return self.bridge("state")
 
+    @property
+    def handover(self) -> str:
+        """The topic of what the active bridge leaves to a successor."""
+        return self.bridge("handover")
+
     def availability(self, charger_id: int) -> str:
         """Return the topic that says whether a charger is in touch with the cloud."""
         return self.field(charger_id, AVAILABILITY)

@@ -64,6 +64,7 @@ class TestFaults:
             pytest.param({"reason": "auth_failed"}, 0.0, "check e-mail and password", id="sign-in"),
             pytest.param({"reason": "rate_limited", "read_age_s": BACKOFF_S + 1}, 0.0, "rate_limited", id="back-off"),
             pytest.param({"away_s": AWAY_S - 5}, 6.0, "the broker is away", id="broker"),
+            pytest.param({"stands_by": True, "away_s": AWAY_S + 1}, 0.0, "the broker is away", id="stands-by"),
         ],
     )
     def test_is_said_in_a_line(self, changes: dict[str, Any], later_s: float, word: str) -> None:
@@ -79,6 +80,7 @@ class TestFaults:
             pytest.param({"away_s": 20.0}, id="a-broker-that-restarts"),
             pytest.param({"interval_s": 900.0, "read_age_s": 1500.0, "idle_s": 2000.0}, id="a-slow-account"),
             pytest.param({"has_read": False, "reason": "not asked yet", "read_age_s": 5.0}, id="just-started"),
+            pytest.param({"stands_by": True, "reason": "not asked", "read_age_s": 1e6, "idle_s": 1e6}, id="stands-by"),
         ],
     )
     def test_are_not_seen_too_soon(self, changes: dict[str, Any]) -> None:

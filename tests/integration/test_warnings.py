@@ -21,10 +21,12 @@ IN_FILE: dict[str, str] = {}
 def told(
     *, mqtt: dict[str, Any] | None = None, wallbox: dict[str, Any] | None = None, file: Path | None = None,
     state_dir: Path = Path("/nonexistent"), environ: dict[str, str] | None = None,
+    standby: bool = False,
 ) -> list[str]:  # fmt: skip
     config = Config(
         wallbox=WallboxConfig(**{"email": "a@example.org", "password": PASSWORD, **(wallbox or {})}),
         mqtt=MqttConfig(**(mqtt or {})),
+        standby=standby,
     )
     return precautions(config, file, state_dir, IN_FILE if environ is None else environ)
 
@@ -61,6 +63,12 @@ CONNECTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 def test_connections(mqtt: dict[str, Any], wallbox: dict[str, Any], key: str) -> None:
     warnings = told(mqtt=mqtt, wallbox=wallbox)
     assert [warning.split(" ")[0] for warning in warnings] == ([key] if key else [])
+
+
+@pytest.mark.parametrize(("client_id", "is_told"), [("wallbox2mqtt", True), ("wallbox2mqtt-attic", False)])
+def test_two_of_one_client_id(client_id: str, *, is_told: bool) -> None:
+    warnings = told(mqtt={"client_id": client_id}, standby=True)
+    assert [("mqtt.client_id" in warning) for warning in warnings] == ([True] if is_told else [])
 
 
 MODES = [(0o600, False), (0o400, False), (0o640, False), (0o660, False), (0o644, True), (0o604, True), (0o602, True)]

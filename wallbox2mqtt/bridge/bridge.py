@@ -94,11 +94,11 @@ class Bridge:
         client = account.client()
         self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
         self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
-        self._write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
+        self.write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
         self.writer = Writer(
             self.shared,
             account.client(),
-            self._write_backoff,
+            self.write_backoff,
             unlock_before_resume=commands.unlock_before_resume,
         )
         self.command_handler = CommandHandler(
@@ -111,7 +111,7 @@ class Bridge:
         self.shared.rate.configure(config.reads_per_minute)
         writes.set_per_minute(config.writes_per_minute)
         self.backoff.set_budget_interval(reads.interval_s)
-        self._write_backoff.set_budget_interval(writes.interval_s)
+        self.write_backoff.set_budget_interval(writes.interval_s)
         self.status_reads.set_per_minute(config.status_writes_per_minute)
         self.shared.queue.set_budget(writes.slots, writes.window_s)
         self.reader.poke()

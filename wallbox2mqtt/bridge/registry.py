@@ -136,6 +136,13 @@ class Registry:
             self._keep()
             return gone
 
+    def adopt(self, chargers: Iterable[int]) -> None:
+        """Begin with the chargers that another bridge of the account has listed, where none is known here."""
+        with self._lock:
+            if not self._chargers:
+                self._chargers = list(dict.fromkeys(chargers))[:MAX_CHARGERS]
+                self._keep()
+
     def _missing_for_too_long(self, here: set[int]) -> list[int]:
         now = self._clock.monotonic()
         missing = [charger for charger in self._chargers if charger not in here]

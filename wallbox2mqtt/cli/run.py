@@ -16,6 +16,7 @@ from wallbox2mqtt.config.credentials import as_operators_know_it, reloaded
 from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.daemon.neighbour import warn_of_another
+from wallbox2mqtt.daemon.standby import Standby
 from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.log import HIDDEN, setup
@@ -59,13 +60,15 @@ def _run(config_file: Path | None, *, home_assistant_app: bool) -> int:
             _LOG.warning(as_operators_know_it(precaution, os.environ))
     storage = Storage(directory, config.wallbox.account)
     _take_lock(storage)
-    name = warn_of_another(config.wallbox.account)
+    name = None if config.standby else warn_of_another(config.wallbox.account)
     try:
-        app = App(config, directory, SystemClock(), runtime_dir(os.environ))
+        new = Standby if config.standby else App
+        app = new(config, directory, SystemClock(), runtime_dir(os.environ))
         return serve(app, lambda: _load_again(read, config_file))
     finally:
         storage.unlock()
-        name.release()
+        if name is not None:
+            name.release()
         for number in _ENDS:
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
             signal.signal(number, signal.SIG_IGN)
@@ -115,7 +118,7 @@ def _take_lock(storage: Storage) -> None:
         time.sleep(_LOCK_LOOK_S)
 
 
-def serve(app: App, load_again: Callable[[], Config]) -> int:
+def serve(app: App | Standby, load_again: Callable[[], Config]) -> int:
     """Run the bridge with the whole process to itself: its time zone, its signals, the ends of its threads.
 
     ``load_again``: reads the configuration anew, for SIGHUP.

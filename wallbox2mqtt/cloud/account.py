@@ -40,6 +40,7 @@ class Account:
 
         """
         self._config, self._clock, self._new_sender = config, clock, new_sender
+        self._admit: Callable[[], None] = lambda: None
         per_minute = config.reads_per_minute
         self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST, beside=beside)
         self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
@@ -66,5 +67,19 @@ class Account:
         """Return what brings tokens, with a connection of its own."""
         return SignInClient(self._config, self._connection(check_sign_in), self.writes, self.requests)
 
+    def set_gate(self, held_s: Callable[[], float], admit: Callable[[], None]) -> None:
+        """Ask nothing for so many seconds, and nothing that is not admitted at the moment when it is sent.
+
+        Args:
+            held_s: returns the seconds, without a wait.
+            admit: raises BudgetSpentError where a request may not be sent now.
+
+        """
+        self.reads.held_s = self.writes.held_s = held_s
+        self._admit = admit
+
     def _connection(self, check: Check) -> Connection:
-        return Connection(self._config, self._clock, self.clock_check, self._new_sender(), check)
+        return Connection(self._config, self._clock, self.clock_check, self._new_sender(), check, self._admit_now)
+
+    def _admit_now(self) -> None:
+        self._admit()

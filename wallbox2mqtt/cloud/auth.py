@@ -103,6 +103,7 @@ class TokenManager:
         self.by = "none"
         """What the present token was had by: a password, a refresh token, or the last run, which kept it."""
         self.worked_before = False
+        self._had_at = clock.monotonic()
         self._restore(storage.read(_FILE))
 
     def token(self) -> Secret:
@@ -206,6 +207,18 @@ class TokenManager:
         grant = self._grant
         return 0.0 if grant is None else max(0.0, grant.ends - self._clock.monotonic())
 
+    @property
+    def age_s(self) -> float | None:
+        """How old the present token is, as far as this run knows; None without one."""
+        return None if self._grant is None else max(0.0, self._clock.monotonic() - self._had_at)
+
+    def adopt(self, failures: int, wait_s: float) -> None:
+        """Wait as long as another one would before the next sign-in: so many have failed in a row."""
+        with self._lock:
+            if failures > self._failed.failures:
+                self._failed.restore(failures, wait_s)
+                self._keep()
+
     def _renewed(self, grant: Grant | None) -> Grant:
         if (left := self._refused.left_s) > 0:
             msg = f"the cloud refused the credentials; the next try is in {left:.0f} s"
@@ -264,6 +277,7 @@ class TokenManager:
         grant = granted(response, way, self._clock.monotonic(), self._clock.wall())
         self._grant, self.way, self.by, self.worked_before = grant, way, by, True
         self._failed.succeeded()
+        self._had_at = self._clock.monotonic()
         _hide(grant)
         self.sign_ins += 1
         self._keep()
@@ -303,7 +317,7 @@ class TokenManager:
             self.way = way
         self._grant = restored(kept, now, age)
         if self._grant is not None:
-            self.by = "last run"
+            self.by, self._had_at = "last run", now - age
             _hide(self._grant)
         self._failed.restore(number(kept, "failures"), number(kept, "retry_s") - age)
         self._failure_reason = next((one for one in CLOUD_REASONS if one == kept.get("reason")), "unreachable")

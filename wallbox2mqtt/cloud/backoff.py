@@ -99,18 +99,31 @@ class Backoff:
                 self._refusals = 0
                 self._keep()
 
-    def _keep(self) -> None:
-        if self._storage is None:
-            return
+    def told(self) -> dict[str, Json]:
+        """Return what the cloud has refused, as another one can ``adopt`` it; empty where nothing of it matters now."""
+        with self._lock:
+            told = self._told()
+            return {**told} if max(told["wait_s"], told["slow_for_s"]) > 0 else {}
+
+    def adopt(self, told: dict[str, Json]) -> None:
+        """Heed what another one was told, where there is any of it."""
+        with self._lock:
+            if told:
+                self._restore(told)
+                self._keep()
+
+    def _told(self) -> dict[str, float]:
         now = self._clock.monotonic()
-        kept: dict[str, Json] = {
-            "saved": self._clock.wall(),
+        return {
             "refusals": self._refusals,
-            "wait_s": self._not_before - now,
+            "wait_s": round(self._not_before - now, 1),
             "interval_s": self._base_s * self._slowness,
-            "slow_for_s": self._slow_until - now,
+            "slow_for_s": round(self._slow_until - now, 1),
         }
-        self._storage.write(self._name, kept)
+
+    def _keep(self) -> None:
+        if self._storage is not None:
+            self._storage.write(self._name, {"saved": self._clock.wall(), **self._told()})
 
     def _restore(self, kept: dict[str, Json]) -> None:
         now, age = self._clock.monotonic(), age_s(kept, self._clock.wall())

@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
@@ -62,6 +62,8 @@ class Budget:
         self._most = most
         self._running = 0
         self._asked = clock.wall() if beside else 0.0
+        self.held_s: Callable[[], float] = lambda: 0.0
+        """Returns the seconds for which nothing may be asked, whatever the budget allows; called without a wait."""
         self._ends: deque[float] = deque(maxlen=most)
         self.set_per_minute(per_minute)
         self._minutes: deque[tuple[int, int]] = deque()
@@ -86,7 +88,7 @@ class Budget:
     def ready_in_s(self, spare: int = 0) -> float:
         """Return the seconds until a request may start that leaves so many free: 0 is now."""
         with self._lock:
-            return self._ready_in_s(spare)
+            return max(self.held_s(), self._ready_in_s(spare))
 
     @property
     def has_company(self) -> bool:
@@ -123,6 +125,8 @@ class Budget:
     def request(self) -> Iterator[None]:
         """Count the request that this encloses.
 
+        One that is not sent after all, for which BudgetSpentError is raised inside, is not counted.
+
         Raises:
             BudgetSpentError: it may not start yet.
 
@@ -134,12 +138,17 @@ class Budget:
             self._journal.write(self._content(), durable=True)
             self._look_again()
             self._count()
+        was_sent = True
         try:
             yield
+        except BudgetSpentError:
+            was_sent = False
+            raise
         finally:
             with self._lock:
                 self._running -= 1
-                self._ends.append(self._clock.monotonic())
+                if was_sent:
+                    self._ends.append(self._clock.monotonic())
                 # a power cut may lose this: the request then counts as one that was under way
                 self._journal.write(self._content(), durable=False)
 
@@ -167,7 +176,7 @@ class Budget:
             self._check()
 
     def _check(self) -> None:
-        if (ready := self._ready_in_s(0)) > 0:
+        if (ready := max(self.held_s(), self._ready_in_s(0))) > 0:
             raise BudgetSpentError(ready)
 
     @property
@@ -194,6 +203,29 @@ class Budget:
         oldest = int((self._clock.monotonic() - _HOUR_S) // MINUTE_S)
         while self._minutes and self._minutes[0][0] <= oldest:
             self._minutes.popleft()
+
+    def last_window(self) -> tuple[list[tuple[float, int]], int]:
+        """Return how long ago requests of the last window ended, each with their number, and how many are under way.
+
+        Rounded down, so that nothing is older than it was; large budgets by the second, to keep it short.
+        """
+        with self._lock:
+            now, grain = self._clock.monotonic(), _FINE_S if len(self._ends) <= _FEW else _COARSE_S
+            recent = (now - end for end in self._ends if now - end < self.window_s + _GRAIN_S)
+            counted = Counter(math.floor(age / grain) for age in recent)
+            return [(round(tick * grain, 3), count) for tick, count in counted.items()], self._running
+
+    def adopt(self, ages: Iterable[float]) -> None:
+        """Count requests of another one that spent this budget before, which ended so many seconds ago."""
+        with self._lock:
+            now = self._clock.monotonic()
+            others = [now - max(0.0, age) for age in ages if age < self.window_s + _GRAIN_S]
+            self._ends = deque(sorted([*self._ends, *others]), maxlen=self._most)
+            self._journal.write(self._content(), durable=True)
+
+    def spend(self) -> None:
+        """Count as spent for one window: nobody knows what another one has asked."""
+        self.adopt([0.0] * self._most)
 
     def close(self) -> None:
         """Keep the times over a stop in order."""

@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -63,10 +64,26 @@ class Connection:
     """One keep-alive connection to the cloud, for one thread."""
 
     def __init__(
-        self, config: WallboxConfig, clock: Clock, clock_check: ClockCheck, sender: Sender, check: Check
+        self,
+        config: WallboxConfig,
+        clock: Clock,
+        clock_check: ClockCheck,
+        sender: Sender,
+        check: Check,
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start without a connection; ``sender`` carries the requests, ``check`` makes errors of statuses."""
-        self._clock_check, self._check = clock_check, check
+        """Start without a connection.
+
+        Args:
+            config: of the account.
+            clock: of times.
+            clock_check: compares it with the cloud's.
+            sender: carries the requests.
+            check: makes errors of statuses.
+            admit: raises BudgetSpentError where nothing may be sent now.
+
+        """
+        self._clock_check, self._check, self._admit = clock_check, check, admit
         self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
         self._transport = sender
         self._used = -math.inf
@@ -85,8 +102,10 @@ class Connection:
 
         Raises:
             CloudError: one of its leaves, for every way in which this can fail.
+            BudgetSpentError: nothing may be sent now, and nothing was.
 
         """
+        self._admit()
         if self._clock.monotonic() - self._used > FRESH_S:
             self._transport.close()
         begun = self._clock.monotonic()

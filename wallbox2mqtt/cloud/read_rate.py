@@ -134,19 +134,36 @@ class ReadRate:
         self._budget.set_per_minute(pace)
         self._keep()
 
-    def _keep(self) -> None:
-        now = self._saved = self._clock.monotonic()
-        kept: dict[str, Json] = {
-            "saved": self._clock.wall(),
+    def found(self) -> dict[str, Json]:
+        """Return what was found out, as another one can ``adopt`` it."""
+        with self._lock:
+            return self._found()
+
+    def adopt(self, found: dict[str, Json]) -> None:
+        """Go on from what another one has found out, where this one is to find it out, too."""
+        with self._lock:
+            if not self.is_auto:
+                return
+            self._restore(found)
+            self.per_minute = self._pace
+            self._budget.set_per_minute(self.per_minute)
+            self._keep()
+
+    def _found(self) -> dict[str, Json]:
+        now = self._clock.monotonic()
+        return {
             "pace": self._pace,
             "proven": self._proven,
             "holds": self._holds,
-            "quiet_s": now - self._quiet_since,
-            "hold_s": max(0.0, self._hold_until - now),
+            "quiet_s": round(now - self._quiet_since),
+            "hold_s": round(max(0.0, self._hold_until - now)),
             "last_refusal": self._last_refusal,
             "is_shared": self.is_shared,
         }
-        self._storage.write(_FILE, kept)
+
+    def _keep(self) -> None:
+        self._saved = self._clock.monotonic()
+        self._storage.write(_FILE, {"saved": self._clock.wall(), **self._found()})
 
     def _restore(self, kept: dict[str, Json]) -> None:
         now = self._clock.monotonic()

@@ -325,6 +325,12 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commands: CommandsConfig = field(default_factory=CommandsConfig)
     tariff: TariffConfig = field(default_factory=TariffConfig)
     web: WebConfig = field(default_factory=WebConfig)
+    standby: Annotated[
+        bool,
+        Meta(
+            description="Work only while no other bridge of this account and base topic does; each needs a client_id."
+        ),
+    ] = False
     log: LogConfig = field(default_factory=LogConfig)
     state_dir: Annotated[
         Path | None,

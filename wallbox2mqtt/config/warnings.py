@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wallbox2mqtt.config import Config, service_links
+from wallbox2mqtt.config import Config, MqttConfig, service_links
 
 _OTHERS = stat.S_IRWXO
 """Rights of everybody. Those of the group are the usual way to share a file with a service's user."""
@@ -25,7 +25,16 @@ def precautions(config: Config, file: Path | None, state_dir: Path, environ: Map
         environ: the environment, which may hold the passwords instead of the file.
 
     """
-    return [*_connections(config), *_files(config, file, environ), *_directory(state_dir), *_environment(environ)]
+    about_files = [*_files(config, file, environ), *_directory(state_dir)]
+    return [*_standby(config), *_connections(config), *about_files, *_environment(environ)]
+
+
+def _standby(config: Config) -> Iterator[str]:
+    if config.standby and config.mqtt.client_id == MqttConfig().client_id:
+        yield (
+            f"standby is true and mqtt.client_id is the default, {config.mqtt.client_id}: the other bridge needs "
+            "another one, two of one id end each other's connections"
+        )
 
 
 def _connections(config: Config) -> Iterator[str]:

@@ -16,12 +16,13 @@ from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.ending import Ending
+from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Displaced, Leadership, Rival, Succession
 from wallbox2mqtt.daemon.phase import Phase
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.daemon.wiring import Wiring
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError
-from wallbox2mqtt.mqtt import Event
+from wallbox2mqtt.mqtt import Connected, Event
 from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.watchdog import Watchdog
 from wallbox2mqtt.web import THREAD as STATUS_PORT
@@ -64,7 +65,14 @@ class _Reload:
 class App:
     """The bridge, from its configuration to its exit code."""
 
-    def __init__(self, config: Config, state_dir: Path, clock: Clock, runtime_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        state_dir: Path,
+        clock: Clock,
+        runtime_dir: Path | None = None,
+        succession: Succession | None = None,
+    ) -> None:
         """Put the parts together; nothing is sent yet.
 
         Args:
@@ -72,13 +80,14 @@ class App:
             state_dir: for what outlives the process.
             clock: of all times.
             runtime_dir: for what does not outlive a boot; None: it goes to ``state_dir``, too.
+            succession: what it takes over, and as who; None: it is the one that never stands by.
 
         Raises:
             ConfigError: a certificate file cannot be used.
 
         """
         self._config, self._clock = config, clock
-        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit | _Reload] = Inbox()
+        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit | _Reload | Displaced | Rival] = Inbox()
         self._exit: _Exit | None = None
         self._refusal: str | None = None
         self._scheduler = Scheduler(clock)
@@ -90,6 +99,7 @@ class App:
             listener=self._new_listener(),
             emit=self._events.put,
             dropped_messages=self._events.dropped,
+            leadership=Leadership(succession or Succession(), self._events.put),
         )
         self._mqtt, self._bridge, self._shared = parts.mqtt, parts.bridge, parts.bridge.shared
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
@@ -182,6 +192,7 @@ class App:
         self.parts.recorder.look()
         self._bridge.reasons.look()
         self.parts.announcer.look()
+        self.parts.leadership.look()
         self.parts.reports.info(self._interval_s)
         self.parts.reports.look()
         self.parts.health.look()
@@ -204,8 +215,12 @@ class App:
             self._set_schedule()
             self.parts.reports.info(self._interval_s)
 
-    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit | _Reload) -> None:
+    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit | _Reload | Displaced | Rival) -> None:
         match event:
+            case Displaced():
+                self.stop(STEPPED_DOWN, f"stepping down, the bridge {event.by} is active")
+            case Rival():
+                self.parts.leadership.adopt(event)
             case _DetailRead():
                 self._sign_in_report.tell()
                 self.parts.announcer.detail_read(event.charger_id)
@@ -222,6 +237,8 @@ class App:
             case _Exit():
                 pass  # it was taken note of when it was said
             case _:
+                if isinstance(event, Connected):
+                    self.parts.leadership.connected()
                 self.parts.broker_events.handle(event)
 
     def _forget(self, chargers: Iterable[int], why: str) -> None:
@@ -233,7 +250,7 @@ class App:
     def _end(self) -> None:
         self._watchdog.watch_shutdown()
         reason = self._exit.reason if self._exit is not None else "a fault of its own"
-        asked = self._exit is not None and self._exit.code == EXIT_OK
+        asked = self._exit is not None and self._exit.code in {EXIT_OK, STEPPED_DOWN}
         _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
         try:
             self._ending.run(reason)

@@ -30,7 +30,8 @@ class Ending:
     def run(self, reason: str) -> None:
         """Answer whoever waits, say ``offline``, and leave."""
         self._begun = time.monotonic()
-        self._parts.health.end(reason)
+        if self._parts.leadership.displaced_by is None:  # else the process goes on
+            self._parts.health.end(reason)
         if self._parts.status_page is not None:
             self._parts.status_page.stop()
         self._answer_all()
@@ -43,10 +44,11 @@ class Ending:
         self._stop_workers()
         self._take_what_has_arrived()
         waiting, in_flight = self._shared.queue.drain()
+        why = "stopping" if self._parts.leadership.displaced_by is None else "stepping down"
         for command in waiting:
-            self._shared.results.failed(command, "stopping")
+            self._shared.results.failed(command, why)
         for command in in_flight:
-            self._shared.results.failed(command, "stopping: it was under way, its effect is unknown")
+            self._shared.results.failed(command, f"{why}: it was under way, its effect is unknown")
         self._parts.reports.close()
 
     def _stop_workers(self) -> None:
@@ -72,8 +74,12 @@ class Ending:
 
     def say_offline(self) -> None:
         """Tell the broker, or let its will do so; also where main is stuck, on the watchdog's thread."""
-        timeout_s = _LAST_WORDS_S
+        leadership, timeout_s = self._parts.leadership, _LAST_WORDS_S
         if self._begun is not None:
             left_s = self._begun + _END_S - time.monotonic()
             timeout_s = min(_LAST_WORDS_S, max(_LEAST_LAST_WORDS_S, left_s))
+        if leadership.displaced_by is not None:
+            self._parts.mqtt.withdraw(timeout_s=timeout_s / 2)  # the other one is online
+            return
+        leadership.close()
         self._parts.mqtt.stop(last=(self._parts.topics.state, OFFLINE), timeout_s=timeout_s)

@@ -26,36 +26,28 @@ class Verdict(NamedTuple):
     state: str
 
 
-class Health:
-    """What main tells every ten seconds, and when broker or cloud come or go.
+class Heart:
+    """What main tells every ten seconds, whatever the process is at. Real seconds throughout."""
 
-    Real seconds throughout, but for the ages of reads.
-    """
-
-    def __init__(  # noqa: PLR0913 - all whose state is told
-        self,
-        *,
-        shared: Shared,
-        reader: Reader,
-        backoff: Backoff,
-        status: BridgeStatus,
-        mqtt: MqttConnection,
-        storage: Storage,
-        beats: Storage,
-    ) -> None:
+    def __init__(self, storage: Storage, beats: Storage) -> None:
         """Start at the start of the program.
 
         ``beats``: where the heartbeat is written, in memory where that can be had. ``storage``: where it is looked for.
         """
-        self._shared, self._reader, self._backoff = shared, reader, backoff
-        self._status, self._mqtt = status, mqtt
         self._storage, self._beats = storage, beats
         self._threads: Mapping[str, Pulse] = {}
         self._systemd = Notifier()
-        self._told = self._online_at = time.monotonic()
+        self._told = time.monotonic()
         self._told_of: tuple[object, ...] = ()
         self._beat: Beat | None = None
-        self._advanced = shared.clock.monotonic()
+
+    def beat(self) -> Beat:
+        """Return the heartbeat of this moment."""
+        raise NotImplementedError
+
+    def _state(self) -> tuple[object, ...]:
+        """Return what is told at once when it changes."""
+        raise NotImplementedError
 
     def begin(self, threads: Mapping[str, Pulse]) -> None:
         """Say that these threads run. Neither the cloud nor the broker need be there: the bridge waits for them."""
@@ -64,15 +56,9 @@ class Health:
         self._storage.link(FILE, self._beats.path(FILE))
 
     def look(self) -> None:
-        """Look how things are, each second, and tell every ten, or when they change."""
-        if self._mqtt.answers:
-            self._online_at = time.monotonic()
-        self._look_at_reads()
+        """Tell every ten seconds how things are, or when they change."""
         if time.monotonic() - self._told >= BEAT_S or self._state() != self._told_of:
             self._tell()
-
-    def _state(self) -> tuple[object, ...]:
-        return self._mqtt.answers, self._status.reason, self._status.last_read is not None
 
     def end(self, reason: str) -> None:
         """Say that the program ends, and why; whoever asks from now on hears that it does not run."""
@@ -80,33 +66,6 @@ class Health:
         for store in (self._storage, self._beats):
             with contextlib.suppress(OSError):
                 store.path(FILE).unlink(missing_ok=True)
-
-    def _look_at_reads(self) -> None:
-        """Record when a read was begun, or when none may be: after refusals, or within the budget."""
-        shared = self._shared
-        if max(self._backoff.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
-            self._advanced = shared.clock.monotonic()
-        elif self._reader.begun is not None:
-            self._advanced = max(self._advanced, self._reader.begun)
-
-    def beat(self) -> Beat:
-        """Return the heartbeat of this moment."""
-        now, clock_now = time.monotonic(), self._shared.clock.monotonic()
-        return Beat(
-            at=round(now, 1),
-            threads={
-                name: [round(pulse.silent_s, 1), round(pulse.allowed_s, 1)] for name, pulse in self._threads.items()
-            },
-            idle_s=round(clock_now - self._advanced, 1),
-            read_age_s=round(clock_now - self._status.last_contact, 1),
-            has_read=self._status.last_read is not None,
-            interval_s=round(self._backoff.interval_s, 1),
-            away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
-            reason=self._status.reason or "not asked yet",
-            chargers=len(self._shared.registry.chargers),
-            unanswered_s=round(self._mqtt.unanswered_s, 1),
-            unpublished=self._mqtt.unpublished,
-        )
 
     def live(self) -> Verdict:
         """Return how the process is, as ``health --live`` says it. Any thread may ask."""
@@ -127,6 +86,9 @@ class Health:
         beat = self._beat
         return {} if beat is None else {name: age <= allowed for name, (age, allowed) in beat.threads.items()}
 
+    def _ages(self) -> dict[str, list[float]]:
+        return {name: [round(pulse.silent_s, 1), round(pulse.allowed_s, 1)] for name, pulse in self._threads.items()}
+
     def _tell(self, **states: str) -> None:
         self._told, self._told_of = time.monotonic(), self._state()
         beat = self._beat = self.beat()
@@ -135,6 +97,66 @@ class Health:
         if beat.advances:
             states["WATCHDOG"] = "1"
         self._systemd.tell(**states, STATUS="; ".join(wrong) if wrong else words(beat))
+
+
+class Health(Heart):
+    """How the active bridge is: also told when broker or cloud come or go. The ages of reads are the clock's."""
+
+    def __init__(  # noqa: PLR0913 - all whose state is told
+        self,
+        *,
+        shared: Shared,
+        reader: Reader,
+        backoff: Backoff,
+        status: BridgeStatus,
+        mqtt: MqttConnection,
+        storage: Storage,
+        beats: Storage,
+    ) -> None:
+        """Start at the start of the program.
+
+        ``beats``: where the heartbeat is written, in memory where that can be had. ``storage``: where it is looked for.
+        """
+        super().__init__(storage, beats)
+        self._shared, self._reader, self._backoff = shared, reader, backoff
+        self._status, self._mqtt = status, mqtt
+        self._online_at = time.monotonic()
+        self._advanced = shared.clock.monotonic()
+
+    def look(self) -> None:
+        """Look how things are, each second, and tell every ten, or when they change."""
+        if self._mqtt.answers:
+            self._online_at = time.monotonic()
+        self._look_at_reads()
+        super().look()
+
+    def _state(self) -> tuple[object, ...]:
+        return self._mqtt.answers, self._status.reason, self._status.last_read is not None
+
+    def _look_at_reads(self) -> None:
+        """Record when a read was begun, or when none may be: after refusals, or within the budget."""
+        shared = self._shared
+        if max(self._backoff.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
+            self._advanced = shared.clock.monotonic()
+        elif self._reader.begun is not None:
+            self._advanced = max(self._advanced, self._reader.begun)
+
+    def beat(self) -> Beat:
+        """Return the heartbeat of this moment."""
+        now, clock_now = time.monotonic(), self._shared.clock.monotonic()
+        return Beat(
+            at=round(now, 1),
+            threads=self._ages(),
+            idle_s=round(clock_now - self._advanced, 1),
+            read_age_s=round(clock_now - self._status.last_contact, 1),
+            has_read=self._status.last_read is not None,
+            interval_s=round(self._backoff.interval_s, 1),
+            away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
+            reason=self._status.reason or "not asked yet",
+            chargers=len(self._shared.registry.chargers),
+            unanswered_s=round(self._mqtt.unanswered_s, 1),
+            unpublished=self._mqtt.unpublished,
+        )
 
 
 def _verdict(beat: Beat | None, judge: Callable[[Beat, float], list[str]], now: float) -> Verdict:

@@ -35,7 +35,7 @@ class Beat(NamedTuple):
     begun although one could have been. ``read_age_s``: of the last good read, or of the last answer that was
     no fault, else since the start. ``away_s``: how long the broker is away; 0 when it is there. ``reason``:
     the cloud's, as ``bridge/cloud_reason`` has it. ``unanswered_s``: how long the broker owes an acknowledgement.
-    ``unpublished``: topics that the broker refuses.
+    ``unpublished``: topics that the broker refuses. ``stands_by``: another bridge does the work.
     """
 
     at: float
@@ -49,6 +49,7 @@ class Beat(NamedTuple):
     chargers: int
     unanswered_s: float = 0.0
     unpublished: int = 0
+    stands_by: bool = False
 
     @property
     def read_limit_s(self) -> float:
@@ -93,6 +94,8 @@ def faults(beat: Beat, now: float) -> list[str]:
     if not -1.0 <= silent <= SILENT_S:
         return found  # nothing else that it tells is of now
     silent = max(0.0, silent)
+    if beat.stands_by:
+        return [*found, *_broker_faults(beat, silent)]
     if (idle := beat.idle_s + silent) > beat.idle_limit_s:
         found.append(f"no read was begun for {idle:.0f} s although one could have been")
     if beat.reason == "auth_failed":
@@ -100,6 +103,11 @@ def faults(beat: Beat, now: float) -> list[str]:
     elif (age := beat.read_age_s + silent) > beat.read_limit_s:
         since = "" if beat.has_read else " since the start"
         found.append(f"no good read for {age:.0f} s{since}, {beat.read_limit_s:.0f} s are allowed: {beat.reason}")
+    return found + _broker_faults(beat, silent)
+
+
+def _broker_faults(beat: Beat, silent: float) -> list[str]:
+    found = []
     if beat.away_s > 0 and beat.away_s + silent > AWAY_S:
         found.append(f"the broker is away for {beat.away_s + silent:.0f} s")
     elif beat.unanswered_s > UNANSWERED_S:
@@ -114,6 +122,8 @@ def words(beat: Beat) -> str:
     chargers = "1 charger" if beat.chargers == 1 else f"{beat.chargers} chargers"
     read = f"last good read {beat.read_age_s:.0f} s ago" if beat.has_read else "nothing read yet"
     broker = "broker connected" if beat.away_s <= 0 else f"no broker for {beat.away_s:.0f} s"
+    if beat.stands_by:
+        return f"standing by, {broker}"
     return f"{chargers}, a read each {beat.interval_s:g} s, {read}, cloud {beat.reason}, {broker}"
 
 

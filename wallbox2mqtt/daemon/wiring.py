@@ -11,12 +11,13 @@ from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
 from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.leadership import Leadership
 from wallbox2mqtt.daemon.reload import Reloader
 from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.history import Prices, Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
-from wallbox2mqtt.mqtt import Event, MqttConnection, OwnState
+from wallbox2mqtt.mqtt import Event, MqttConnection, OwnState, Prelude
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 from wallbox2mqtt.watchdog import Worker
@@ -38,6 +39,7 @@ class Wiring:
         listener: Listener,
         emit: Callable[[Event], None],
         dropped_messages: Callable[[], int],
+        leadership: Leadership,
     ) -> None:
         """Put the parts together; nothing is sent yet.
 
@@ -49,12 +51,13 @@ class Wiring:
             listener: is told what the reader finds.
             emit: takes what the broker's connection tells; called on paho's thread.
             dropped_messages: returns how many messages were dropped since its last call.
+            leadership: the claim to be the active bridge.
 
         Raises:
             ConfigError: a certificate file cannot be used.
 
         """
-        self._config, self._clock = config, clock
+        self._config, self._clock, self.leadership = config, clock, leadership
         self.topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
         self.mqtt = self._new_mqtt(emit)
         self.storage = store = Storage(state_dir, config.wallbox.account, runtime_dir)
@@ -63,6 +66,8 @@ class Wiring:
         self.bridge = Bridge(
             config, account, self.topics, clock=clock, store=store, publisher=ranges, listener=listener
         )
+        account.set_gate(leadership.held_s, leadership.admit)
+        leadership.attach(self.mqtt, self.bridge, self.topics.handover)
         self.announcer = self._new_announcer(ranges)
         self.prices = Prices(config.tariff, clock)
         self.recorder = self._new_recorder()
@@ -82,6 +87,7 @@ class Wiring:
             accept_retained=self._config.commands.accept_retained,
             on_event=emit,
             clock=self._clock,
+            prelude=Prelude(self.topics.handover, self.leadership) if self.leadership.may_end else None,
         )
 
     def _new_announcer(self, ranges: Ranges) -> Announcer:

@@ -17,6 +17,7 @@ from wallbox2mqtt.mqtt.events import (
     TellsStored,
 )
 from wallbox2mqtt.mqtt.outbox import MAX_KEPT_RESULTS, MAX_WAITING_RESULTS
+from wallbox2mqtt.mqtt.prelude import Prelude
 
 __all__ = [
     "MAX_KEPT_RESULTS",
@@ -28,6 +29,7 @@ __all__ = [
     "Message",
     "MqttConnection",
     "OwnState",
+    "Prelude",
     "QuietOver",
     "QuietWait",
     "Refused",

@@ -4,6 +4,7 @@ State is not queued while the broker is away: whoever holds it announces it anew
 are kept and sent then. Publishing never waits: what a slow broker does not take yet is in the outbox.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from wallbox2mqtt.mqtt.events import Event
 from wallbox2mqtt.mqtt.limits import QOS
 from wallbox2mqtt.mqtt.outbox import Outgoing
 from wallbox2mqtt.mqtt.paho_client import UNUSED, new_client
+from wallbox2mqtt.mqtt.prelude import Prelude
 from wallbox2mqtt.mqtt.session import Session
 from wallbox2mqtt.topics import ONLINE
 from wallbox2mqtt.watchdog import Pulse
@@ -24,6 +26,7 @@ from wallbox2mqtt.watchdog import Pulse
 LARGEST_PACKET = 4 * 1024 * 1024
 """What we let an MQTT 5 broker send us at once. A larger one, stored by anybody who may publish, would come at each
 start; commands have a kilobyte, and one that is too long still gets its answer up to this size."""
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class OwnState:
 class MqttConnection:
     """One connection to the broker, kept up for good. Any thread may publish; nobody waits for the broker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection is for
         self,
         config: MqttConfig,
         *,
@@ -47,6 +50,7 @@ class MqttConnection:
         accept_retained: bool = False,
         on_event: Callable[[Event], None],
         clock: Clock,
+        prelude: Prelude | None = None,
     ) -> None:
         """Prepare the connection.
 
@@ -57,6 +61,7 @@ class MqttConnection:
             accept_retained: whether commands with the retain flag count, too.
             on_event: called on paho's thread; it must return at once and never raise.
             clock: for arrival times.
+            prelude: what is asked before all else on each connection; None: nothing.
 
         Raises:
             ConfigError: a certificate file cannot be used.
@@ -76,6 +81,7 @@ class MqttConnection:
             accept_retained=accept_retained,
             emit=on_event,
             clock=clock,
+            prelude=prelude,
         )
         self._outbox = self._session.outbox
 
@@ -182,6 +188,36 @@ class MqttConnection:
     def release(self) -> None:
         """Hand over the commands that wait until it is known what the broker stores: the program ends."""
         self._session.guard.release()
+
+    def send_now(self, topic: str, payload: str) -> Callable[[float], bool] | None:
+        """Publish a state, retained, before all that waits; None where it cannot be handed over.
+
+        The function that is returned waits for so many real seconds at most; it tells whether the broker has it.
+        """
+        if not self._outbox.online or not self.is_alive():
+            return None
+        limits = self._session.limits
+        info = self._client.publish(topic, payload, qos=limits.qos, retain=limits.stores)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return None
+
+        def wait(timeout_s: float) -> bool:
+            info.wait_for_publish(timeout_s)
+            return info.is_published()
+
+        return wait
+
+    def withdraw(self, *, timeout_s: float) -> None:
+        """End the connection without last words, and without the will; the answers that wait are sent first."""
+        if self._client.is_connected():
+            self._outbox.connected()
+        self._outbox.close()
+        ends = time.monotonic() + timeout_s
+        while self._client.is_connected() and self._client.unacknowledged and time.monotonic() < ends:
+            time.sleep(_LOOK_S)
+        self._client.disconnect()
+        if (thread := self._client.thread) is not None:
+            thread.join(timeout_s)
 
     def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
         """Publish a last state (topic, payload), wait until the broker has it, and end the connection.

@@ -10,6 +10,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.mqtt.events import Event, Message, Reply
 from wallbox2mqtt.mqtt.liveness import GapMeter
 from wallbox2mqtt.mqtt.lookups import Lookups
+from wallbox2mqtt.mqtt.prelude import Prelude
 from wallbox2mqtt.mqtt.replay import ReplayGuard
 from wallbox2mqtt.topics import LONGEST_REPLY, is_command_size, is_topic
 
@@ -31,6 +32,7 @@ class Receiver:
         gaps: GapMeter,
         clock: Clock,
         emit: Callable[[Event], None],
+        prelude: Prelude | None = None,
     ) -> None:
         """Prepare to receive.
 
@@ -43,8 +45,10 @@ class Receiver:
             gaps: how old what arrives may be.
             clock: for arrival times.
             emit: takes all but commands.
+            prelude: takes what comes on its topic.
 
         """
+        self._prelude = prelude
         self._below, self._state, self._listened = f"{base_topic}/", state, listened
         self._lookups, self._guard, self._gaps, self._clock, self._emit = lookups, guard, gaps, clock, emit
 
@@ -60,6 +64,11 @@ class Receiver:
             return
         if not is_topic(topic):
             return  # no good broker sends it, and an answer to it would end the connection, or paho's caller
+        if self._prelude is not None and topic == self._prelude.topic:
+            self._prelude.heard(bytes(message.payload[: _LOOKED_UP_BYTES + 1]))
+            return
+        if self._prelude is not None and self._prelude.is_lost:
+            return  # the other one answers it
         if topic == self._state:
             self._guard.came_back(flagged=message.retain)
         elif topic.startswith(self._below):

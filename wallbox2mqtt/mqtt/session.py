@@ -17,12 +17,13 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.diagnosis import CANDIDATES, diagnose
 from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
-from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Refused, Stable, Subscribed, Taken
+from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Limited, Refused, Stable, Subscribed, Taken
 from wallbox2mqtt.mqtt.limits import PACKET_OVERHEAD, QOS, BrokerLimits
 from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.lookups import Lookups
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
 from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
+from wallbox2mqtt.mqtt.prelude import Prelude
 from wallbox2mqtt.mqtt.receiver import Receiver
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
 from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
@@ -49,6 +50,7 @@ class Session:
         accept_retained: bool,
         emit: Callable[[Event], None],
         clock: Clock,
+        prelude: Prelude | None = None,
     ) -> None:
         """Prepare the first connection.
 
@@ -61,8 +63,10 @@ class Session:
             accept_retained: whether commands with the retain flag count, too.
             emit: takes what happens; it must return at once and never raise.
             clock: for arrival times.
+            prelude: what is asked before all else on each connection; None: nothing.
 
         """
+        self._prelude = prelude
         self._client, self._probe, self._has_will, self._emit = client, probe, has_will, emit
         self._filters, self._accept_retained = list(filters), accept_retained
         self._everything = f"{config.base_topic}/#"
@@ -83,6 +87,7 @@ class Session:
             gaps=self._gaps,
             clock=clock,
             emit=emit,
+            prelude=prelude,
         )
         self._probe_mid = self._watch_mid = -1
         self._unwatch_mid: int | None = None
@@ -154,7 +159,10 @@ class Session:
         self.answers.begin()
         self._gaps.begin()
         self.has_answered = False
-        self._subscribe_to_all()
+        if self._prelude is None:
+            self._subscribe_to_all()
+        else:
+            self._prelude.begin(self._subscribe([self._prelude.topic]))
 
     def _subscribe_to_all(self) -> None:
         names = [*self._filters, *self._probed_at_once()]
@@ -177,6 +185,10 @@ class Session:
         return SubscribeOptions(qos=QOS, retainHandling=_STORED_NEVER if refused_anyway else 0)
 
     def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
+        if self._prelude is not None and self._prelude.answered(mid):
+            if reasons[0].is_failure:
+                self._emit(Limited(f"the broker refuses {self._prelude.topic}: another bridge will not be noticed"))
+            return
         if mid == self._watch_mid:
             self.guard.watching()
         self.lookups.answered(mid)
@@ -202,6 +214,10 @@ class Session:
         if self._ends.turn():
             self._client.limit_inflight(MAX_INFLIGHT)
             self._emit(Stable())
+        if self._prelude is not None and (words := self._prelude.first_words()) is not None:
+            # before the subscriptions: who is active still takes no command that comes here, too
+            self._client.publish(self._prelude.topic, words, qos=self.limits.qos, retain=self.limits.stores)
+            self._subscribe_to_all()
         self.outbox.go_on()
         if self.outbox.online:
             self._subscriptions.turn()
@@ -212,7 +228,8 @@ class Session:
     def _owed(self) -> object | None:
         if not self._client.is_connected():
             return CONNECT
-        return self._subscriptions.unanswered or self._client.oldest
+        asked = self._prelude.unanswered if self._prelude is not None else None
+        return asked or self._subscriptions.unanswered or self._client.oldest
 
     def _give_up(self, late: object) -> None:
         """End a connection over which nothing goes any more, whatever answers the pings."""

@@ -1,0 +1,203 @@
+"""What the active bridge leaves to its successor: the budget's last minute, the pace, refusals. No secret is in it.
+
+All times are seconds before the message: two machines need not agree on what time it is.
+"""
+
+import json
+from dataclasses import dataclass
+
+from wallbox2mqtt.bridge.bridge import Bridge
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.catalogue.quantities import is_charger_id, is_number
+from wallbox2mqtt.cloud.beside import times_of
+from wallbox2mqtt.cloud.budget import Budget
+
+VERSION = 1
+LONGEST_BYTES = 4096
+"""A longer one is not of a bridge."""
+HIGHEST_TERM = 10**12
+MOST_CHARGERS = 100
+"""More are found by the successor's own list."""
+_LONGEST_NAME, _MOST_AT_ONCE = 64, 1000
+
+
+class HandoverError(Exception):
+    """Raised when a message is no handover; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """Who says that it is the active bridge. Of two the greater one is right.
+
+    ``is_owner``: it never stands by. ``term``: how many have taken over before it, as far as it has heard.
+    ``instance``: a name at random, another one for each process.
+    """
+
+    is_owner: bool
+    term: int
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was asked of a budget: how long ago requests ended, and how many are under way."""
+
+    ages: tuple[float, ...]
+    under_way: int
+
+    def at(self, passed_s: float) -> list[float]:
+        """Return the ages so much later; a request that was under way may have ended just now."""
+        return [age + passed_s for age in self.ages] + [0.0] * self.under_way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """A handover as it was heard."""
+
+    claim: Claim
+    chargers: tuple[int, ...]
+    reads: Used
+    writes: Used
+    rate: dict[str, Json]
+    pace: dict[str, Json]
+    write_pace: dict[str, Json]
+    failed_sign_ins: int
+    sign_in_wait_s: float
+    token_age_s: float | None
+
+
+def written(bridge: Bridge, claim: Claim) -> dict[str, Json]:
+    """Return what a bridge that makes this claim leaves if it ends now."""
+    shared = bridge.shared
+    age = shared.tokens.age_s
+    return {
+        "version": VERSION,
+        "instance": claim.instance,
+        "owner": claim.is_owner,
+        "term": claim.term,
+        "chargers": list[Json](shared.registry.chargers[:MOST_CHARGERS]),
+        "reads": _used(shared.reads),
+        "writes": _used(shared.writes),
+        "rate": shared.rate.found(),
+        "pace": bridge.backoff.told(),
+        "write_pace": bridge.write_backoff.told(),
+        "failed_sign_ins": shared.tokens.failures,
+        "sign_in_wait_s": round(shared.tokens.failed_wait_s(), 1),
+        "token_age_s": None if age is None else round(age),
+    }
+
+
+def _used(budget: Budget) -> dict[str, Json]:
+    ages, under_way = budget.last_window()
+    return {"ages": [[age, count] for age, count in ages], "under_way": under_way}
+
+
+def stamp(bridge: Bridge) -> tuple[object, ...]:
+    """Return what tells one state of a bridge from another: it changes by what happens, not by the time that passes."""
+    shared, under_way = (
+        bridge.shared,
+        [budget.last_window()[1] for budget in (bridge.shared.reads, bridge.shared.writes)],
+    )
+    asked = (shared.reads.total, shared.writes.total, *under_way)
+    refused = (bridge.backoff.refused_total, bridge.write_backoff.refused_total, shared.tokens.failures)
+    return (*asked, *refused, shared.rate.per_minute, shared.tokens.sign_ins)
+
+
+def parse(payload: bytes) -> Handover:
+    """Read a message that anybody may have published.
+
+    Raises:
+        HandoverError: it is no handover.
+
+    """
+    if not payload:
+        msg = "there is none"
+        raise HandoverError(msg)
+    if len(payload) > LONGEST_BYTES:
+        msg = f"longer than {LONGEST_BYTES} bytes"
+        raise HandoverError(msg)
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        msg = f"no JSON: {type(error).__name__}"
+        raise HandoverError(msg) from None
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        msg = f"no object of version {VERSION}"
+        raise HandoverError(msg)
+    return Handover(
+        claim=_claim(content),
+        chargers=_chargers(content),
+        reads=_heard(content, "reads"),
+        writes=_heard(content, "writes"),
+        rate=_object(content, "rate"),
+        pace=_object(content, "pace"),
+        write_pace=_object(content, "write_pace"),
+        failed_sign_ins=int(_amount(content, "failed_sign_ins")),
+        sign_in_wait_s=_amount(content, "sign_in_wait_s"),
+        token_age_s=None if content.get("token_age_s") is None else _amount(content, "token_age_s"),
+    )
+
+
+def _claim(content: dict[str, Json]) -> Claim:
+    owner, term, instance = content.get("owner"), content.get("term"), content.get("instance")
+    is_term = isinstance(term, int) and not isinstance(term, bool) and 0 <= term <= HIGHEST_TERM
+    is_name = isinstance(instance, str) and 0 < len(instance) <= _LONGEST_NAME and instance.isascii()
+    if not isinstance(owner, bool) or not is_term or not is_name:
+        msg = "owner, term or instance is missing, or of the wrong kind"
+        raise HandoverError(msg)
+    return Claim(owner, term, instance)  # type: ignore[arg-type] # checked above
+
+
+def _chargers(content: dict[str, Json]) -> tuple[int, ...]:
+    chargers = content.get("chargers")
+    if not isinstance(chargers, list) or len(chargers) > MOST_CHARGERS or not all(map(is_charger_id, chargers)):
+        msg = "chargers are missing, or no list of ids"
+        raise HandoverError(msg)
+    return tuple(charger for charger in chargers if is_charger_id(charger))
+
+
+def _heard(content: dict[str, Json], name: str) -> Used:
+    used = _object(content, name)
+    entries, under_way = used.get("ages"), used.get("under_way")
+    if not isinstance(entries, list) or not isinstance(under_way, int) or not 0 <= under_way <= _MOST_AT_ONCE:
+        msg = f"{name}: ages or under_way is missing, or of the wrong kind"
+        raise HandoverError(msg)
+    ages = [times_of(entry, _MOST_AT_ONCE) for entry in entries]
+    if not all(ages):
+        msg = f"{name}: these are no ages"
+        raise HandoverError(msg)
+    return Used(tuple(max(0.0, age) for group in ages for age in group), int(under_way))
+
+
+def _object(content: dict[str, Json], name: str) -> dict[str, Json]:
+    if not isinstance(part := content.get(name), dict):
+        msg = f"{name} is missing, or no object"
+        raise HandoverError(msg)
+    return part
+
+
+def _amount(content: dict[str, Json], name: str) -> float:
+    amount = content.get(name)
+    if not isinstance(amount, int | float) or not is_number(amount) or not 0 <= amount <= HIGHEST_TERM:
+        msg = f"{name} is missing, or no amount"
+        raise HandoverError(msg)
+    return float(amount)
+
+
+def adopt(bridge: Bridge, handover: Handover, passed_s: float) -> None:
+    """Go on where another bridge ended; ``passed_s``: how old its message is at least."""
+    shared = bridge.shared
+    shared.registry.adopt(handover.chargers)
+    shared.reads.adopt(handover.reads.at(passed_s))
+    shared.writes.adopt(handover.writes.at(passed_s))
+    shared.rate.adopt(handover.rate)
+    bridge.backoff.set_budget_interval(shared.reads.interval_s)
+    bridge.backoff.adopt(handover.pace)
+    bridge.write_backoff.adopt(handover.write_pace)
+    shared.tokens.adopt(handover.failed_sign_ins, max(0.0, handover.sign_in_wait_s - passed_s))
+
+
+def fear_the_worst(bridge: Bridge) -> None:
+    """Count the budgets as spent: nobody knows what another bridge has asked."""
+    bridge.shared.reads.spend()
+    bridge.shared.writes.spend()

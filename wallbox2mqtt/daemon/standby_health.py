@@ -1,0 +1,84 @@
+"""How a bridge is that stands by: healthy while it hears the broker, whatever the cloud does."""
+
+import time
+from collections.abc import Callable
+
+from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.daemon.health import Heart
+from wallbox2mqtt.daemon.heartbeat import Beat
+from wallbox2mqtt.mqtt import MqttConnection
+from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.web import routes
+from wallbox2mqtt.web.http import Handler, Request, Response
+from wallbox2mqtt.web.port import StatusPort
+
+
+class StandbyHealth(Heart):
+    """What main tells while it stands by."""
+
+    def __init__(self, mqtt: MqttConnection, storage: Storage, beats: Storage) -> None:
+        """Start with the connection."""
+        super().__init__(storage, beats)
+        self._mqtt, self._online_at = mqtt, time.monotonic()
+
+    def look(self) -> None:
+        """Look whether the broker is there, and tell."""
+        if self._mqtt.answers:
+            self._online_at = time.monotonic()
+        super().look()
+
+    def _state(self) -> tuple[object, ...]:
+        return (self._mqtt.answers,)
+
+    def beat(self) -> Beat:
+        """Return the heartbeat of this moment."""
+        now = time.monotonic()
+        return Beat(
+            at=round(now, 1),
+            threads=self._ages(),
+            idle_s=0.0,
+            read_age_s=0.0,
+            has_read=False,
+            interval_s=0.0,
+            away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
+            reason="not asked",
+            chargers=0,
+            unanswered_s=round(self._mqtt.unanswered_s, 1),
+            stands_by=True,
+        )
+
+
+class _NoEvents:
+    """Nothing happens that anybody could follow."""
+
+    def begin(self) -> None:
+        """Nobody follows."""
+
+    def whole(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def change(self) -> bytes | None:
+        """Return nothing."""
+        return None
+
+    def beat(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+def probes(address: tuple[str, int], health: StandbyHealth, clock: Clock) -> StatusPort:
+    """Return the status port with nothing but the probes, and how things stand in words."""
+    served: dict[str, Handler] = {
+        "/": _words(lambda: health.ready().state),
+        "/livez": routes.verdict(health.live),
+        "/readyz": routes.verdict(health.ready),
+    }
+    return StatusPort(address, routes.router(served), _NoEvents(), clock)
+
+
+def _words(state: Callable[[], str]) -> Handler:
+    def serve(_: Request) -> Response:
+        return Response(f"{state()}\n".encode(), "text/plain; charset=utf-8")
+
+    return serve

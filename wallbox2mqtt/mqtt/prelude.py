@@ -1,0 +1,62 @@
+"""What is asked on each connection before anything is said: whether another client does this one's work by now."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+_STORED_S = 1.0
+"""A broker that keeps a message on the topic has sent it this soon after the subscription."""
+
+
+class Listener(Protocol):
+    """Who decides. On paho's thread."""
+
+    def hear(self, payload: bytes) -> bool:
+        """Take what another client, or this one, has published on the topic; return whether to take what comes next."""
+
+    def begin(self) -> str | None:
+        """Return what to publish on the topic before all else, now that all that is stored was heard; None: end."""
+
+
+class Prelude:
+    """Listens to one topic, and lets the connection begin when it is known what the broker keeps there."""
+
+    def __init__(self, topic: str, listener: Listener, now: Callable[[], float] = time.monotonic) -> None:
+        """Prepare for the first connection; ``now``: seconds that never jump."""
+        self.topic, self._listener, self._now = topic, listener, now
+        self._mid: int | None = None
+        self._has_heard = self._is_over = False
+        self._answered_at: float | None = None
+        self.is_lost = False
+        """Whether another client does this one's work, so that nothing that comes is for this one."""
+
+    def begin(self, mid: int | None) -> None:
+        """Start anew with a connection; ``mid``: of the packet that subscribes to the topic."""
+        self._mid, self._answered_at = mid, None
+        self._has_heard = self._is_over = False
+
+    @property
+    def unanswered(self) -> str | None:
+        """The topic, while the broker owes the answer to the subscription."""
+        return self.topic if self._mid is not None else None
+
+    def answered(self, mid: int) -> bool:
+        """Record the broker's answer to a subscription; return whether it was this one's."""
+        if mid != self._mid:
+            return False
+        self._mid, self._answered_at = None, self._now()
+        return True
+
+    def heard(self, payload: bytes) -> None:
+        """Hand on what came on the topic."""
+        self._has_heard = True
+        self.is_lost = not self._listener.hear(payload) or self.is_lost
+
+    def first_words(self) -> str | None:
+        """Return, once a connection, what to publish on the topic before the rest of it begins; None: not now."""
+        if self._is_over or self._answered_at is None:
+            return None
+        if not self._has_heard and self._now() - self._answered_at < _STORED_S:
+            return None
+        self._is_over = True
+        return self._listener.begin()
