@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
@@ -291,8 +291,9 @@ class TestCrowd:
         harness = make()
         with closing(harness.view()) as viewer, closing(harness.connect("GET ")) as half:
             harness.stop()
-            assert not all_of(half)
-            all_of(viewer)
+            for sock in (half, viewer):
+                with suppress(ConnectionResetError):  # what the server had not read yet makes an end a reset
+                    assert b"HTTP/1.1 5" not in all_of(sock)
 
 
 class Port:
