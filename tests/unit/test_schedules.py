@@ -22,7 +22,7 @@ from wallbox2mqtt.catalogue import FIELDS, Json, NotReadYetError, parse
 from wallbox2mqtt.catalogue.slots import DAYS, PARTS, UTC_OFFSET, Slot, key_of, slot_in, slots_in, upcoming
 from wallbox2mqtt.catalogue.zones import offset_min
 from wallbox2mqtt.cloud.schedules import read_schedules
-from wallbox2mqtt.errors import BadAnswerError, InvalidPayloadError, ServerError
+from wallbox2mqtt.errors import BadAnswerError, CloudError, InvalidPayloadError, RequestRefusedError, ServerError
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.simulator.schedule import Schedule
 
@@ -456,6 +456,28 @@ def test_they_are_due_after_the_start_daily_and_after_a_write(clock: FakeClock) 
     reads.failed(ONE, ServerError("the cloud answered 500", 500))
 
 
+@pytest.mark.parametrize(
+    ("error", "had_some", "pauses"),
+    [
+        pytest.param(RequestRefusedError("404", 404), False, [3600, 3600, DAY_S, DAY_S], id="never"),
+        pytest.param(RequestRefusedError("404", 404), True, [3600] * 4, id="no-longer"),
+        pytest.param(BadAnswerError("302", 302), False, [60, 60, 3600, 3600], id="nonsense"),
+        pytest.param(ServerError("500", 500), False, [60, 60, 3600, 3600], id="outage"),
+    ],
+)
+def test_when_they_are_tried_again(clock: FakeClock, error: CloudError, pauses: list[float], *, had_some: bool) -> None:
+    reads = ScheduleReads(clock, 45)
+    reads.follow(ONE, 161)
+    if had_some:
+        reads.succeeded(ONE)
+    for pause_s in pauses:
+        reads.failed(ONE, error)
+        clock.advance(pause_s - 1)
+        assert reads.next(wanted=False) is None
+        clock.advance(1)
+        assert reads.next(wanted=False) == ONE
+
+
 class TestReads:
     def test_they_are_read_when_a_car_begins_to_wait_for_one(self, make: Make) -> None:
         parts = make(NIGHT)
@@ -476,7 +498,7 @@ class TestReads:
         paths = [one.path for one in parts.sent_reads]
         assert not [one for one, other in itertools.pairwise(paths) if one in read and other in read]
 
-    @pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (500, 4)])
+    @pytest.mark.parametrize(("status", "tries"), [(404, 2), (403, 2), (500, 4), (302, 4)])
     def test_a_cloud_without_them_is_asked_rarely(self, make: Make, status: int, tries: int) -> None:
         parts = make(NIGHT)
         parts.cloud.fault(Fault(kind="status", status=status, path="chargers/*/schedules", count=None))

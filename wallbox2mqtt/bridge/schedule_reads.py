@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.statuses import SCHEDULED
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.errors import CloudError, NotSentError, RateLimitedError, ServerError, UnauthorizedError
+from wallbox2mqtt.errors import CloudError, RateLimitedError, RequestRefusedError, UnauthorizedError
 
 DAY_S = 86_400.0
 _AGAIN_S, _LATER_S = 60.0, 3600.0
 _FIRST_TRIES = 3
-_PASSES = (ServerError, RateLimitedError, UnauthorizedError, NotSentError)
-"""What may be over soon; other errors would come again."""
 _WAITS = (RateLimitedError, UnauthorizedError)
 """What says nothing of the schedules."""
 
@@ -91,12 +89,16 @@ class ScheduleReads:
             charger = self._of(charger_id)
             charger.failures += 1
             now, is_first = self._clock.monotonic(), charger.failures < _FIRST_TRIES
-            passes = isinstance(error, _PASSES)
-            # where they were read before, they are there
-            is_lasting = not passes and not charger.has_some
-            charger.due = now + (DAY_S if is_lasting else _AGAIN_S if passes and is_first else _LATER_S)
+            charger.due = now + self._pause_s(charger, error, is_first=is_first)
             if not (isinstance(error, _WAITS) and is_first):
                 charger.problem, charger.failed_at, charger.wanted = str(error), now, False
+
+    @staticmethod
+    def _pause_s(charger: _Charger, error: CloudError, *, is_first: bool) -> float:
+        """Return when to try again: a refusal lasts, unless it was for another reason, or they were read before."""
+        if isinstance(error, RequestRefusedError):
+            return _LATER_S if is_first or charger.has_some else DAY_S
+        return _AGAIN_S if is_first else _LATER_S
 
     def problem_of(self, charger_id: int, since: float) -> str | None:
         """Return why they could not be read since a time; None where they could, or were not tried."""
