@@ -61,6 +61,14 @@ def test_a_configured_number_is_kept_to(clock: FakeClock, store: Storage) -> Non
     assert rate.last_refusal == clock.wall()
 
 
+def test_an_end_in_order_keeps_the_time_without_a_refusal(account: Account) -> None:
+    account.run(PROBATION_S - 300)
+    account.rate.close()
+    account.start()
+    account.run(900)
+    assert account.pace == 2
+
+
 def test_from_auto_to_a_number_and_back_while_it_runs(account: Account) -> None:
     account.run(PROBATION_S + 600)
     assert account.pace == 2

@@ -22,7 +22,7 @@ DAY_S = 86_400.0
 _LONGEST_HOLD = 7
 _LONG_ACCEPTED_S = DAY_S
 """A refusal at a pace that was accepted for so long comes from another client of the account."""
-_SAVE_EACH_S = 600.0
+_SAVE_EACH_S = 3600.0
 ANOTHER_CLIENT = "reads are refused at a pace that was accepted for days: another client uses this account"
 _FILE = "rate"
 
@@ -124,6 +124,12 @@ class ReadRate:
             if self.is_shared:
                 _LOG.warning("%s reads_per_minute=%d", ANOTHER_CLIENT, refused)
             return self._pace < refused
+
+    def close(self) -> None:
+        """Keep what was found out: the program ends in order."""
+        with self._lock:
+            if self.is_auto:
+                self._keep()
 
     def _set(self, pace: int) -> None:
         if pace != self._pace:

@@ -38,6 +38,7 @@ class Ending:
         self.say_offline()
         for budget in (self._shared.reads, self._shared.writes):
             budget.close()
+        self._shared.rate.close()
         self._parts.recorder.close()
 
     def _answer_all(self) -> None:

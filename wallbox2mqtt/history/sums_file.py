@@ -1,8 +1,8 @@
 """Where sums and sessions are kept: with each reading, and all the same seldom on the disk, which may be an SD card.
 
 Where there is a runtime directory, what a reading changed is kept in memory there, which outlives the process and not
-the machine. On the disk it is kept when something happens (a session begins, pauses, ends), every ten minutes, and at
-the end; without a runtime directory also when a counter grew. See ``docs/adr/0077``.
+the machine. On the disk it is kept when something happens (a session begins, pauses, ends), every hour, and at the
+end; without a runtime directory also when a counter grew. See ``docs/adr/0077``.
 """
 
 import math
@@ -11,7 +11,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.storage import Storage, number
 
-EACH_S = 600.0
+EACH_S = 3600.0
 _NAME = "sessions"
 _SERIAL = "serial"
 
