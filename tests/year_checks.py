@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.year import END, Year, seconds, within
 from tests.year_bridge import CONFIG, ONE, PlayedYear
-from wallbox2mqtt.cli.sessions import Sessions, Span
+from wallbox2mqtt.cli.sessions import Period, Sessions
 from wallbox2mqtt.cli.sessions_formats import FORMATS
 
 _NEXT_BEGAN = "the next session began"
@@ -100,7 +100,7 @@ def _of_state(played: PlayedYear, event: Event) -> str:
 
 def _of_file(played: PlayedYear) -> Iterator[str]:
     said: list[str] = []
-    lines = Sessions(CONFIG, played.directory, played.clock, said.append).of(Span(0, END), (ONE,))
+    lines = Sessions(CONFIG, played.directory, played.clock, said.append).of(Period(0, END), (ONE,))
     text = FORMATS["csv"](lines).splitlines()[1:]
     for number, (line, true) in enumerate(zip(text, expected := list(played.year.csv(ONE)), strict=False), 1):
         if line != true:

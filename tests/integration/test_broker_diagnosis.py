@@ -19,7 +19,7 @@ from tests.stub_broker import StubBroker, Temper
 from wallbox2mqtt.config import TlsConfig
 from wallbox2mqtt.mqtt import Connected, Disconnected
 from wallbox2mqtt.mqtt.diagnosis import CANDIDATES
-from wallbox2mqtt.mqtt.endpoints import Endpoint
+from wallbox2mqtt.mqtt.endpoints import BrokerAddress
 from wallbox2mqtt.mqtt.tls import tls_context, words_of
 
 # paho leaves the socket of a failed handshake to the garbage collector
@@ -104,7 +104,7 @@ def test_times_of_a_certificate_and_the_clock(tmp_path: Path, code: int, text: s
     error = ssl.SSLCertVerificationError(1, "no")
     error.verify_code, error.verify_message = code, text
     with mosquitto(tmp_path, encrypted()) as port:
-        words = words_of(error, Endpoint("127.0.0.1", port, "127.0.0.1"), tls_context(GOOD))
+        words = words_of(error, BrokerAddress("127.0.0.1", port, "127.0.0.1"), tls_context(GOOD))
     assert f"{text} (it holds from " in words
     assert "GMT to " in words
     assert "this machine's clock says 20" in words

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.fakes import A_DAY, FastClock
-from wallbox2mqtt.cli.sessions import Sessions, Span, span_of
+from wallbox2mqtt.cli.sessions import Period, Sessions, span_of
 from wallbox2mqtt.cli.sessions_formats import COLUMNS, FORMATS, Line, as_evcc
 from wallbox2mqtt.config import Config, Secret, WallboxConfig
 from wallbox2mqtt.errors import ConfigError
@@ -56,7 +56,7 @@ def asked(cloud: Simulator) -> int:
 def test_they_are_read_in_pages_within_the_budget(cloud: Simulator, tmp_path: Path) -> None:
     said: list[str] = []
     end = FastClock(SPEED).wall()
-    lines = sessions(cloud, tmp_path, said).of(Span(0, end), ())
+    lines = sessions(cloud, tmp_path, said).of(Period(0, end), ())
     known = [one for number in cloud.chargers for one in cloud.charger(number).history()]
     assert len(lines) == len(known) > 7
     assert (
@@ -74,7 +74,7 @@ def test_what_the_bridge_has_read_is_not_asked_again(cloud: Simulator, tmp_path:
     now = FastClock(SPEED).wall()
     archive.add(ONE, 0, [ENTRIES[0]], now - 3600)
     archive.add(ONE, now - 3600, [ENTRIES[1]], now)
-    lines = asking.of(Span(A_DAY - 1, A_DAY + 100_000), (ONE,))
+    lines = asking.of(Period(A_DAY - 1, A_DAY + 100_000), (ONE,))
     assert [line.entry for line in lines] == list(ENTRIES)
     assert asked(cloud) == 0
     assert "as the bridge has read it" in said[0]
@@ -84,7 +84,7 @@ def test_what_the_bridge_read_long_ago_is_not_enough(cloud: Simulator, tmp_path:
     asking = sessions(cloud, tmp_path, [])
     now = FastClock(SPEED).wall()
     Archive(Storage(tmp_path, asking._config.account)).add(ONE, 0, ENTRIES, now - 10 * 86_400)  # noqa: SLF001
-    asking.of(Span(0, now), (ONE,))
+    asking.of(Period(0, now), (ONE,))
     assert asked(cloud) > 0
 
 
@@ -145,7 +145,7 @@ def test_the_page_is_whole(lines: list[Line]) -> None:
 def test_spans(first: str | None, last: str | None, month: str | None, start: str, end: str) -> None:
     local = datetime.fromisoformat("2026-10-05T12:00:00").timestamp()
     span = span_of(first, last, month, local)
-    assert span == Span(datetime.fromisoformat(start).timestamp(), datetime.fromisoformat(end).timestamp())
+    assert span == Period(datetime.fromisoformat(start).timestamp(), datetime.fromisoformat(end).timestamp())
 
 
 @pytest.mark.parametrize(

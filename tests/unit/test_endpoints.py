@@ -4,9 +4,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from wallbox2mqtt.mqtt.endpoints import Endpoint, Endpoints
+from wallbox2mqtt.mqtt.endpoints import BrokerAddress, Endpoints
 
-A1, A2, B = Endpoint("a", 1883, "10.0.0.1"), Endpoint("a", 1883, "10.0.0.2"), Endpoint("b", 1884, "10.0.1.1")
+A1, A2, B = (
+    BrokerAddress("a", 1883, "10.0.0.1"),
+    BrokerAddress("a", 1883, "10.0.0.2"),
+    BrokerAddress("b", 1884, "10.0.1.1"),
+)
 
 
 @dataclass
@@ -52,7 +56,7 @@ def test_a_name_that_nobody_knows_costs_no_other() -> None:
     endpoints = make(names)
     assert endpoints.next() == B
     names.known["a"] = ["10.0.0.9"]
-    assert endpoints.next() == Endpoint("a", 1883, "10.0.0.9")
+    assert endpoints.next() == BrokerAddress("a", 1883, "10.0.0.9")
 
 
 def test_the_last_good_address_is_tried_though_no_name_can_be_looked_up() -> None:

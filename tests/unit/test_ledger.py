@@ -26,7 +26,7 @@ from wallbox2mqtt.history import Prices, Recorder
 from wallbox2mqtt.history.entries import read_page
 from wallbox2mqtt.history.fields import month_start
 from wallbox2mqtt.history.ledger import step
-from wallbox2mqtt.history.records import Event, Ledger, Reading
+from wallbox2mqtt.history.records import Event, Ledger, MeterReading
 from wallbox2mqtt.history.saved import ledger_from, to_json
 from wallbox2mqtt.history.schedule import daily_after
 from wallbox2mqtt.storage import Disk, Storage
@@ -36,11 +36,11 @@ READY, LOCKED, CHARGING, PAUSED, WAITING, OFFLINE, COMPLETED, ERROR = 161, 209, 
 KWH = 1_000_000
 
 
-def reading(at: float, status: int | None, kwh: float | None = None, time_s: float | None = None) -> Reading:
-    return Reading(at, status, {} if kwh is None else {"energy": round(kwh * KWH)}, time_s)
+def reading(at: float, status: int | None, kwh: float | None = None, time_s: float | None = None) -> MeterReading:
+    return MeterReading(at, status, {} if kwh is None else {"energy": round(kwh * KWH)}, time_s)
 
 
-def play(readings: Iterable[Reading], ledger: Ledger | None = None) -> tuple[Ledger, list[Event]]:
+def play(readings: Iterable[MeterReading], ledger: Ledger | None = None) -> tuple[Ledger, list[Event]]:
     ledger, events = ledger or Ledger(), list[Event]()
     for one in readings:
         ledger, happened = step(ledger, one)
@@ -191,7 +191,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("readings", "kwh", "events"), CASES.values(), ids=CASES.keys())
-def test_what_becomes_of_readings(readings: list[Reading], kwh: float, events: str) -> None:
+def test_what_becomes_of_readings(readings: list[MeterReading], kwh: float, events: str) -> None:
     ledger, happened = play(readings)
     assert ledger.total("energy") == round(kwh * KWH)
     assert types(happened) == events.strip()
@@ -207,8 +207,8 @@ def test_a_session_out_of_touch_was_since_the_charger_was_last_heard() -> None:
 
 
 def test_what_is_given_back_may_begin_anew_by_itself() -> None:
-    def given(at: float, mwh: int, time_s: float) -> Reading:
-        return Reading(at, READY, {"energy": 0, "discharged_energy": mwh}, time_s)
+    def given(at: float, mwh: int, time_s: float) -> MeterReading:
+        return MeterReading(at, READY, {"energy": 0, "discharged_energy": mwh}, time_s)
 
     seen = [given(0, 302, 1058), given(9000, 166, 1200), given(9061, 166, 1200), given(9122, 166, 1200)]
     ledger, events = play(seen)
@@ -227,7 +227,7 @@ def test_a_session_that_nobody_saw_begin_ends_when_that_is_seen() -> None:
 
 
 def test_a_session_that_only_gave_back_is_one() -> None:
-    given = [Reading(at, READY, {"energy": 0, "discharged_energy": 2 * KWH}, 900) for at in (9000, 9061)]
+    given = [MeterReading(at, READY, {"energy": 0, "discharged_energy": 2 * KWH}, 900) for at in (9000, 9061)]
     ledger, events = play([IDLE, reading(60, CHARGING, 1, 7000), reading(120, READY, 1, 7060), *given])
     assert types(events) == "started charging finished unplugged started finished unplugged"
     assert ledger.last is not None
@@ -235,7 +235,7 @@ def test_a_session_that_only_gave_back_is_one() -> None:
 
 
 def test_a_session_tells_when_it_began_and_what_it_had() -> None:
-    readings = [IDLE, Reading(100, CHARGING, {"energy": KWH, "green_energy": KWH // 4}, 30, 7.2, 0.25, 12)]
+    readings = [IDLE, MeterReading(100, CHARGING, {"energy": KWH, "green_energy": KWH // 4}, 30, 7.2, 0.25, 12)]
     ledger, events = play([*readings, reading(200, READY, 2, 125)])
     assert (ledger.last, events[-1].session) == (events[-2].session, events[-2].session)
     assert ledger.last is not None
@@ -308,9 +308,9 @@ class Played:
         """Show the session's figures from zero again; the history has all of it."""
         self.wh = self.green_wh = 0
 
-    def read(self) -> Reading:
+    def read(self) -> MeterReading:
         counters = {"energy": self.wh * 1000, "green_energy": self.green_wh * 1000}
-        return Reading(self.at, self.status, counters, self.time_s)
+        return MeterReading(self.at, self.status, counters, self.time_s)
 
 
 ACTS = st.lists(

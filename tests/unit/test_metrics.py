@@ -19,7 +19,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Reading
 from wallbox2mqtt.daemon.metrics_route import Fresh
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
-from wallbox2mqtt.web.metrics import PREFIX, Metrics, Sources
+from wallbox2mqtt.web.metrics import PREFIX, Metrics, MetricSources
 
 ONE, TWO = 101, 102
 GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, clock: FakeClock, directory: Path, cloud: Simulator) -> None:
         self.cloud, self.clock = cloud, clock
         self.parts = Parts(cloud, clock, directory, poll_interval=20, reads_per_minute=60)
-        self.sources = Sources(
+        self.sources = MetricSources(
             bridge=self.parts.whole,
             clock=clock,
             requests=lambda: REQUESTS,

@@ -4,14 +4,14 @@ from itertools import pairwise
 
 import pytest
 
-from wallbox2mqtt.daemon.phase import STEPS, Phase
+from wallbox2mqtt.daemon.phase import STEPS, ReadPhase
 
 INTERVAL_S = 60.0
 
 
 def ticks(account: str, count: int = 3 * STEPS) -> list[float]:
     """When a process reads that starts at 0: after its first read, which comes at once."""
-    phase, times = Phase(account), [0.0]
+    phase, times = ReadPhase(account), [0.0]
     for _ in range(count):
         times.append(times[-1] + phase.stretched(INTERVAL_S))
         phase.record_tick()

@@ -22,7 +22,7 @@ from wallbox2mqtt.web.document import SHOWN, Sources, StatusDocument
 from wallbox2mqtt.web.feed import Feed
 from wallbox2mqtt.web.history import History
 from wallbox2mqtt.web.http import Request, Response, parsed
-from wallbox2mqtt.web.snapshot import Snapshot
+from wallbox2mqtt.web.snapshot import StatusSnapshot
 
 ONE, TWO = 900001, 900002
 STATE = "all is well"
@@ -167,9 +167,9 @@ class TestFields:
         assert (described["name"], described["unit"]) == (row.name, row.quantity.unit)
 
 
-def snapshot(**changed: Any) -> Snapshot:  # noqa: ANN401
+def snapshot(**changed: Any) -> StatusSnapshot:  # noqa: ANN401
     parts = {"bridge": b'{"a":1}', "budget": b"{}", **changed.get("parts", {})}
-    return Snapshot(
+    return StatusSnapshot(
         changed.get("now", 1.0), parts, changed.get("chargers", {1: b"1", 2: b"2"}), changed.get("lines", ())
     )
 
@@ -188,7 +188,7 @@ def snapshot(**changed: Any) -> Snapshot:  # noqa: ANN401
         ),
     ],
 )
-def test_changes(after: Snapshot, expected: Json) -> None:
+def test_changes(after: StatusSnapshot, expected: Json) -> None:
     before = snapshot(lines=(LoggedLine(8, 5.0, "info", "x", "old"),))
     changes = after.changes_since(before)
     assert (None if changes is None else json.loads(changes)) == expected

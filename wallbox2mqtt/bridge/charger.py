@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.field_sets import COMPARED, DERIVED_OF, HELD, MEASUREMENTS, TOTALS
-from wallbox2mqtt.bridge.hold import Hold, Verdict, is_less, same
+from wallbox2mqtt.bridge.hold import Hold, HoldVerdict, is_less, same
 from wallbox2mqtt.bridge.kept_keys import KeptKeys, admit_keys
 from wallbox2mqtt.bridge.snapshot import Shown, Snapshot, falls_a_little, is_own, is_stale, timestamp_key
 from wallbox2mqtt.catalogue import FIELDS, OUT_OF_TOUCH, Json
@@ -229,12 +229,12 @@ class KnownCharger:
         failed = None
         if (hold := self.holds.get(key)) is not None:
             verdict = hold.judge(value, source.begun, self.settle_s, confirms=source.confirms)
-            if verdict is Verdict.KEEP:
+            if verdict is HoldVerdict.KEEP:
                 return None
             if hold.over:
                 del self.holds[key]
                 self.changed_by[key], self.passed_over[key] = source.origin, _MAX_REPEATS
-            failed = hold.command if verdict is Verdict.FAILED else None
+            failed = hold.command if verdict is HoldVerdict.FAILED else None
         self._show(key, value, source)
         return failed
 

@@ -17,7 +17,7 @@ def same(one: Json, other: Json) -> bool:
     return payload(one) == payload(other)
 
 
-class Verdict(enum.Enum):
+class HoldVerdict(enum.Enum):
     """What becomes of a value that is read of a field that a command has set."""
 
     SHOW = "show"
@@ -39,19 +39,19 @@ class Hold:
     command: QueuedCommand | None
     over: bool = False
 
-    def judge(self, value: Json, begun: float, settle_s: float, *, confirms: bool) -> Verdict:
+    def judge(self, value: Json, begun: float, settle_s: float, *, confirms: bool) -> HoldVerdict:
         """Decide on a value; one that ``confirms`` comes from a read, not from the answer to another write."""
         settled = begun - self.since >= settle_s
         was_old, is_old = any(same(value, old) for old, _ in self.old), self.is_old(value, begun, settle_s)
         if same(value, self.intent):
             # an intent that was shown shortly before (32, 13, 32) may be that old value: it confirms nothing yet
             self.over = confirms and (settled or not is_old)
-            return Verdict.SHOW if confirms else Verdict.KEEP
+            return HoldVerdict.SHOW if confirms else HoldVerdict.KEEP
         if is_old and not settled:
-            return Verdict.KEEP
+            return HoldVerdict.KEEP
         # an old value that is shown because its own time is over may still turn out to be the end of this command
         self.over = settled or not was_old
-        return Verdict.FAILED if settled and was_old else Verdict.SHOW
+        return HoldVerdict.FAILED if settled and was_old else HoldVerdict.SHOW
 
     def is_third(self, value: Json) -> bool:
         """Return whether a value is neither the commanded one nor one from before the command."""

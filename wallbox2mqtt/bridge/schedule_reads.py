@@ -19,7 +19,7 @@ _WAITS = (RateLimitedError, UnauthorizedError)
 
 
 @dataclass(slots=True)
-class _Charger:
+class _SchedulesState:
     """What is known of one. ``has_some``: they could be read once."""
 
     due: float
@@ -38,10 +38,10 @@ class ScheduleReads:
         """Start with nothing due; ``settle_s``: how long after a write the cloud may show the old ones."""
         self._clock, self._settle_s = clock, settle_s
         self._lock = threading.Lock()
-        self._chargers: dict[int, _Charger] = {}
+        self._chargers: dict[int, _SchedulesState] = {}
 
-    def _of(self, charger_id: int) -> _Charger:
-        return self._chargers.setdefault(charger_id, _Charger(self._clock.monotonic()))
+    def _of(self, charger_id: int) -> _SchedulesState:
+        return self._chargers.setdefault(charger_id, _SchedulesState(self._clock.monotonic()))
 
     def follow(self, charger_id: int, status_id: Json) -> None:
         """Record a charger's status: the schedules of a new one are due, and of one that begins to wait for a slot."""
@@ -94,7 +94,7 @@ class ScheduleReads:
                 charger.problem, charger.failed_at, charger.wanted = str(error), now, False
 
     @staticmethod
-    def _pause_s(charger: _Charger, error: CloudError, *, is_first: bool) -> float:
+    def _pause_s(charger: _SchedulesState, error: CloudError, *, is_first: bool) -> float:
         """Return when to try again: a refusal lasts, unless it was for another reason, or they were read before."""
         if isinstance(error, RequestRefusedError):
             return _LATER_S if is_first or charger.has_some else DAY_S

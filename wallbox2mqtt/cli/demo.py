@@ -60,7 +60,7 @@ class View(Protocol):
         """Draw what has changed."""
 
 
-class Listener:
+class DemoListener:
     """Hears what the broker delivers, and hands it to the view."""
 
     def __init__(self, port: int, protocol: Literal["5", "3.1.1"]) -> None:
@@ -218,7 +218,7 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain:
         logging.getLogger("wallbox2mqtt").setLevel(logging.INFO)  # for the page, which shows the last lines
         app = App(config, Path(directory) / "state", SystemClock())
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
-        listener = Listener(port, broker.protocol)
+        listener = DemoListener(port, broker.protocol)
         ends = None if seconds is None else time.monotonic() + seconds
         with _view(_hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker), speed, plain=plain) as view:
             listener.start()

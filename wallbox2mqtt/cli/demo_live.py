@@ -48,7 +48,7 @@ _RESULTS = {"ok": "green", "rejected": "red", "failed": "bold red", "superseded"
 
 
 @dataclass
-class Command:
+class SentCommand:
     """A command as it was heard, and what became of it."""
 
     at: str
@@ -66,7 +66,7 @@ class Heard:
         self._prefix = f"{base}/"
         self.chargers: dict[str, dict[str, str]] = {}
         self.bridge: dict[str, str] = {}
-        self.commands: deque[Command] = deque(maxlen=_COMMANDS)
+        self.commands: deque[SentCommand] = deque(maxlen=_COMMANDS)
         self.reads: deque[float] = deque(maxlen=1000)
         self.writes: deque[float] = deque(maxlen=1000)
 
@@ -75,7 +75,7 @@ class Heard:
         level, _, key = printable(message.topic).removeprefix(self._prefix).partition("/")
         text = printable(message.payload.decode(errors="replace"))
         if key.endswith("/set"):
-            self.commands.append(Command(time.strftime("%H:%M:%S"), level, key.removesuffix("/set"), text))
+            self.commands.append(SentCommand(time.strftime("%H:%M:%S"), level, key.removesuffix("/set"), text))
         elif key.endswith("/result"):
             self._answer(level, key.removesuffix("/result"), document(text))
         elif level == "bridge":

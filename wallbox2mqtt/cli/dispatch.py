@@ -125,7 +125,7 @@ def forget(args: argparse.Namespace) -> int:
 
     setup("error", os.environ)
     config = load(find(args.config, os.environ), os.environ)
-    choice = forget.Choice(tuple(args.chargers), everything=args.all, unasked=args.yes)
+    choice = forget.Selection(tuple(args.chargers), everything=args.all, unasked=args.yes)
     return forget.run(config, choice)
 
 

@@ -22,7 +22,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """What is to be forgotten. ``everything``: the bridge, too. ``unasked``: no question is asked."""
 
     chargers: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Choice:
     unasked: bool = False
 
 
-def run(config: Config, choice: Choice) -> int:
+def run(config: Config, choice: Selection) -> int:
     """List the topics, ask, and clear them; return the exit code.
 
     Raises:
@@ -81,7 +81,7 @@ def _show(topics: list[str]) -> None:
 class _Ours:
     """Tells which of the kept messages are this bridge's."""
 
-    def __init__(self, config: Config, choice: Choice) -> None:
+    def __init__(self, config: Config, choice: Selection) -> None:
         base, prefix = config.mqtt.base_topic, config.home_assistant.prefix
         parts = [f"{base}/"] if choice.everything else [f"{base}/{charger}/" for charger in choice.chargers]
         self._begins, self._prefix = tuple(parts), f"{prefix}/"

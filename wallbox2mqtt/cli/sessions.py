@@ -26,14 +26,14 @@ _MARGIN_S = 31 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """From a time to before another one, in seconds since 1970."""
 
     start: float
     end: float
 
 
-def span_of(first: str | None, last: str | None, month: str | None, now: float) -> Span:
+def span_of(first: str | None, last: str | None, month: str | None, now: float) -> Period:
     """Return the time that is asked for, in local time: whole days, a month, or the present month.
 
     Raises:
@@ -47,9 +47,9 @@ def span_of(first: str | None, last: str | None, month: str | None, now: float) 
         if first or last:
             begins = datetime.strptime(first, "%Y-%m-%d") if first else datetime(1970, 1, 2)  # noqa: DTZ001, DTZ007 - local time
             ends = datetime.strptime(last, "%Y-%m-%d") if last else datetime.fromtimestamp(now)  # noqa: DTZ006, DTZ007
-            return Span(begins.timestamp(), (ends + timedelta(days=1)).timestamp())
+            return Period(begins.timestamp(), (ends + timedelta(days=1)).timestamp())
         begins = datetime.strptime(month or f"{datetime.fromtimestamp(now):%Y-%m}", "%Y-%m")  # noqa: DTZ006, DTZ007
-        return Span(begins.timestamp(), (begins + timedelta(days=32)).replace(day=1).timestamp())
+        return Period(begins.timestamp(), (begins + timedelta(days=32)).replace(day=1).timestamp())
     except (ValueError, OverflowError) as error:
         msg = f"no date like 2026-10-31, or month like 2026-10: {error}"
         raise ConfigError(msg) from None
@@ -63,7 +63,7 @@ class Sessions:
         self._config, self._clock, self._say = config.wallbox, clock, say
         self._storage = Storage(directory, config.wallbox.account)
 
-    def of(self, span: Span, chargers: Sequence[int]) -> list[Line]:
+    def of(self, span: Period, chargers: Sequence[int]) -> list[Line]:
         """Return the sessions that began in this time, the oldest first."""
         kept = Archive(self._storage).chargers()
         wanted = list(chargers or self._config.chargers)
@@ -85,7 +85,7 @@ class Sessions:
         ]
         return sorted(lines, key=lambda line: (line.entry.start, line.charger))
 
-    def _read(self, span: Span, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
+    def _read(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
         account = Account(self._config, self._clock, self._storage, beside=True)
         cloud, turns = account.client(), Turns(account, self._clock)
 

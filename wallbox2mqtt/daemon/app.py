@@ -17,7 +17,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.ending import Ending
 from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Displaced, Leadership, Rival, Succession
-from wallbox2mqtt.daemon.phase import Phase
+from wallbox2mqtt.daemon.phase import ReadPhase
 from wallbox2mqtt.daemon.scheduler import Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.daemon.wiring import Wiring
@@ -103,7 +103,7 @@ class App:
         )
         self._mqtt, self._bridge, self._shared = parts.mqtt, parts.bridge, parts.bridge.shared
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
-        self._phase = Phase(config.wallbox.account)
+        self._phase = ReadPhase(config.wallbox.account)
         self._interval_s = self._bridge.backoff.interval_s
         self._tick_s = self._phase.stretched(self._interval_s)
         self._ending = Ending(parts, self._events)

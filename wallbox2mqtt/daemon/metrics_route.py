@@ -32,12 +32,12 @@ class Fresh:
 def metrics_route(bridge: Bridge, mqtt: MqttConnection, health: Health, clock: Clock) -> Handler:
     """Return the handler of the metrics; without prometheus-client it says how to get them."""
     try:
-        from wallbox2mqtt.web.metrics import CONTENT_TYPE, Metrics, Sources  # noqa: PLC0415 - an extra brings it
+        from wallbox2mqtt.web.metrics import CONTENT_TYPE, Metrics, MetricSources  # noqa: PLC0415 - an extra brings it
     except ModuleNotFoundError as error:
         if error.name != "prometheus_client":
             raise
         return lambda _: NO_METRICS
-    sources = Sources(
+    sources = MetricSources(
         bridge=bridge,
         clock=clock,
         requests=bridge.shared.requests.totals,

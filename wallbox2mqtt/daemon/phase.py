@@ -10,7 +10,7 @@ STEPS = 10
 """So many intervals are stretched, each by a tenth at most."""
 
 
-class Phase:
+class ReadPhase:
     """Stretches the first intervals. Main calls it."""
 
     def __init__(self, account: str) -> None:

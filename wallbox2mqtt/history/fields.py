@@ -8,7 +8,7 @@ from wallbox2mqtt.catalogue.quantities import is_number
 from wallbox2mqtt.clock import iso_utc
 from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.past import Past
-from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, Reading, Session, duration_s
+from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, MeterReading, Session, duration_s
 
 _MWH = 1_000_000
 """In a kWh."""
@@ -21,11 +21,11 @@ TOTALS: Mapping[str, str] = {
 """The fields of the sums, by counter."""
 
 
-def reading_of(view: Values, at: float) -> Reading:
+def reading_of(view: Values, at: float) -> MeterReading:
     """Return what a charger's fields tell of its session."""
     status_id, user = _number(view.get("status_id")), _number(view.get("user_id"))
     counted = {name: _number(view.get(key)) for name, key in COUNTERS.items()}
-    return Reading(
+    return MeterReading(
         at=at,
         status_id=None if status_id is None else int(status_id),
         counters={name: round(value * _MWH) for name, value in counted.items() if value is not None and value >= 0},

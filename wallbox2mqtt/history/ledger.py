@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, status_of
-from wallbox2mqtt.history.records import Counter, Event, Ledger, Reading, Session
+from wallbox2mqtt.history.records import Counter, Event, Ledger, MeterReading, Session
 
 _IN_AND_OUT = ("energy", "discharged_energy")
 """The counters of which one tells of a session by itself: some only give back."""
@@ -27,7 +27,7 @@ Cost = Callable[[int, int, float, float], float | None]
 _NEXT_BEGAN = "the next session began"
 
 
-def step(ledger: Ledger, reading: Reading, cost: Cost | None = None) -> tuple[Ledger, tuple[Event, ...]]:
+def step(ledger: Ledger, reading: MeterReading, cost: Cost | None = None) -> tuple[Ledger, tuple[Event, ...]]:
     """Take a reading into a ledger; return the new ledger and what happened. ``cost``: None where no prices come."""
     is_new = _began_since(ledger, reading)
     fell = _fell(ledger, reading)
@@ -42,14 +42,14 @@ def step(ledger: Ledger, reading: Reading, cost: Cost | None = None) -> tuple[Le
     return book.ledger, tuple(book.events)
 
 
-def _connected(reading: Reading) -> bool | None:
+def _connected(reading: MeterReading) -> bool | None:
     if reading.status_id in _ERRORS:
         return None  # the table says what Home Assistant is to show; an error is no end of a session
     status = status_of(reading.status_id, reading.power_kw)
     return None if status is None else status.car_connected
 
 
-def _began_since(ledger: Ledger, reading: Reading) -> bool:
+def _began_since(ledger: Ledger, reading: MeterReading) -> bool:
     """Return whether the session's own time tells that it began after the last reading."""
     # of a session that began out of touch something has been read since
     began_unheard = ledger.session is not None and ledger.session.start >= (ledger.heard or 0.0)
@@ -59,11 +59,11 @@ def _began_since(ledger: Ledger, reading: Reading) -> bool:
     return reading.time_s != ledger.time_s and reading.time_s + _SLACK_S < reading.at - since
 
 
-def _time_fell(ledger: Ledger, reading: Reading) -> bool:
+def _time_fell(ledger: Ledger, reading: MeterReading) -> bool:
     return ledger.time_s is not None and reading.time_s is not None and reading.time_s < ledger.time_s
 
 
-def _fell(ledger: Ledger, reading: Reading) -> bool:
+def _fell(ledger: Ledger, reading: MeterReading) -> bool:
     energy = ledger.counters.get("energy")
     if energy is not None and energy.before is not None:
         return False  # the session began with the figures of the one before
@@ -79,7 +79,7 @@ def _counter_fell(counter: Counter | None, value: int | None) -> bool:
 class _Book:
     """A ledger that takes one reading."""
 
-    def __init__(self, ledger: Ledger, reading: Reading, cost: Cost | None) -> None:
+    def __init__(self, ledger: Ledger, reading: MeterReading, cost: Cost | None) -> None:
         self.ledger, self._reading, self._cost = ledger, reading, cost
         self.events: list[Event] = []
         status = status_of(reading.status_id, reading.power_kw)

@@ -18,7 +18,7 @@ from wallbox2mqtt.history.past import Past, follow, give_up, settle
 from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.records import Event, Ledger
 from wallbox2mqtt.history.saved import ledger_from, past_from, to_json
-from wallbox2mqtt.history.schedule import Failure, HistorySchedule, Whole
+from wallbox2mqtt.history.schedule import CompleteHistory, Failure, HistorySchedule
 from wallbox2mqtt.history.sums_file import SumsFile
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.storage import Storage
@@ -112,11 +112,11 @@ class Recorder:
         for found in self._schedule.take(now):
             account = self._accounts[found.charger_id]
             match found:
-                case Whole(charger_id) if account.ledger.doubted is not None:
+                case CompleteHistory(charger_id) if account.ledger.doubted is not None:
                     # what is doubted may be of a session that would count twice
                     self._schedule.session_ended(charger_id, now)
                     continue
-                case Whole(charger_id, start, entries):
+                case CompleteHistory(charger_id, start, entries):
                     self._trouble.ended()
                     settled = settle(account.past, entries, account.ledger, start, now)
                     past = settled.past

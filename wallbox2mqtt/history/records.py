@@ -14,7 +14,7 @@ EVENT_TYPES = ("started", "charging", "paused", "finished", "unplugged", "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MeterReading:
     """What a charger shows at a time (``at``, seconds since 1970). None is unknown.
 
     ``counters``: in mWh, by name. ``time_s``: since the car was plugged in.

@@ -17,7 +17,7 @@ _PASSES = (ServerError, RateLimitedError, UnauthorizedError, NotSentError)
 
 
 @dataclass(slots=True)
-class _Charger:
+class _HistoryState:
     due: float
     asked: bool = False
     start: int = 0
@@ -26,7 +26,7 @@ class _Charger:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class CompleteHistory:
     """All sessions of a charger from ``start`` on."""
 
     charger_id: int
@@ -49,15 +49,15 @@ class HistorySchedule:
     def __init__(self, reads: HistoryReads) -> None:
         """Start with nothing due."""
         self._reads = reads
-        self._chargers: dict[int, _Charger] = {}
+        self._chargers: dict[int, _HistoryState] = {}
 
     def add(self, charger_id: int, now: float) -> None:
         """Let the history of a new charger be due now."""
-        self._chargers.setdefault(charger_id, _Charger(now))
+        self._chargers.setdefault(charger_id, _HistoryState(now))
 
     def session_ended(self, charger_id: int, now: float) -> None:
         """Let it be due soon: the cloud takes a while to have a session."""
-        charger = self._chargers.setdefault(charger_id, _Charger(now))
+        charger = self._chargers.setdefault(charger_id, _HistoryState(now))
         charger.due = min(charger.due, now + AFTER_SESSION_S)
 
     def waits(self, charger_id: int, now: float) -> None:
@@ -77,12 +77,12 @@ class HistorySchedule:
         # the cloud's clock may be ahead
         self._reads.want(Page(charger_id, charger.start, int(now) + _DAY_S))
 
-    def take(self, now: float) -> list[Whole | Failure]:
+    def take(self, now: float) -> list[CompleteHistory | Failure]:
         """Return what has become of what was asked for; where another page follows, ask for it."""
         taken = [self._take(read, now) for read in self._reads.take()]
         return [one for one in taken if one is not None]
 
-    def _take(self, read: PageRead, now: float) -> Whole | Failure | None:
+    def _take(self, read: PageRead, now: float) -> CompleteHistory | Failure | None:
         page = read.page
         charger = self._chargers[page.charger_id]
         if read.error is not None:
@@ -98,9 +98,9 @@ class HistorySchedule:
             return None
         found, charger.entries = tuple(charger.entries.values()), {}
         charger.asked, charger.failures, charger.due = False, 0, daily_after(now, page.charger_id)
-        return Whole(page.charger_id, page.start, found)
+        return CompleteHistory(page.charger_id, page.start, found)
 
-    def _failed(self, charger_id: int, charger: _Charger, error: CloudError | ValueError, now: float) -> Failure:
+    def _failed(self, charger_id: int, charger: _HistoryState, error: CloudError | ValueError, now: float) -> Failure:
         charger.asked, charger.entries = False, {}
         charger.failures += 1
         passes = isinstance(error, _PASSES)

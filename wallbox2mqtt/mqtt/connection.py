@@ -19,7 +19,7 @@ from wallbox2mqtt.mqtt.limits import QOS
 from wallbox2mqtt.mqtt.outbox import Outgoing
 from wallbox2mqtt.mqtt.paho_client import UNUSED, new_client
 from wallbox2mqtt.mqtt.prelude import Prelude
-from wallbox2mqtt.mqtt.session import Session
+from wallbox2mqtt.mqtt.session import BrokerSession
 from wallbox2mqtt.topics import ONLINE
 from wallbox2mqtt.watchdog import Pulse
 
@@ -72,7 +72,7 @@ class MqttConnection:
         self._keepalive = config.keepalive
         self._v5 = config.protocol == "5"
         self._client = new_client(config)
-        self._session = Session(
+        self._session = BrokerSession(
             self._client,
             config,
             probe=probe,

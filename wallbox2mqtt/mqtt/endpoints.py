@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
-class Endpoint(NamedTuple):
+class BrokerAddress(NamedTuple):
     """One address. ``host``: the name by which it was found, which stands in its certificate."""
 
     host: str
@@ -25,11 +25,11 @@ class Endpoints:
     def __init__(self, brokers: Sequence[tuple[str, int]], look_up: Callable[[str, int], list[str]] = _look_up) -> None:
         """Start with the first of the brokers; ``look_up`` returns the addresses of a name, or raises OSError."""
         self._brokers, self._look_up = brokers, look_up
-        self._round: deque[Endpoint] = deque()
-        self._good: Endpoint | None = None
-        self.present: Endpoint | None = None
+        self._round: deque[BrokerAddress] = deque()
+        self._good: BrokerAddress | None = None
+        self.present: BrokerAddress | None = None
 
-    def next(self) -> Endpoint:
+    def next(self) -> BrokerAddress:
         """Return where to connect now; names are looked up anew in each round.
 
         Raises:
@@ -50,7 +50,7 @@ class Endpoints:
         problem: OSError | None = None
         for host, port in self._brokers:
             try:
-                self._round += [Endpoint(host, port, address) for address in self._look_up(host, port)]
+                self._round += [BrokerAddress(host, port, address) for address in self._look_up(host, port)]
             except (OSError, ValueError) as error:
                 problem = error if isinstance(error, OSError) else OSError(f"{host}: {error}")
         if self._good is not None:

@@ -8,7 +8,7 @@ _STORED_S = 1.0
 """A broker that keeps a message on the topic has sent it this soon after the subscription."""
 
 
-class Listener(Protocol):
+class PreludeListener(Protocol):
     """Who decides. On paho's thread."""
 
     def hear(self, payload: bytes) -> bool:
@@ -21,7 +21,7 @@ class Listener(Protocol):
 class Prelude:
     """Listens to one topic, and lets the connection begin when it is known what the broker keeps there."""
 
-    def __init__(self, topic: str, listener: Listener, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, topic: str, listener: PreludeListener, now: Callable[[], float] = time.monotonic) -> None:
         """Prepare for the first connection; ``now``: seconds that never jump."""
         self.topic, self._listener, self._now = topic, listener, now
         self._mid: int | None = None

@@ -36,7 +36,7 @@ _STORED_NEVER = 2
 _UNEXPLAINED, _TAKEN_OVER = 0x80, 0x8E
 
 
-class Session:
+class BrokerSession:
     """All that is done on paho's thread; ``send`` may be called by any."""
 
     def __init__(  # noqa: PLR0913 - what a connection is made of

@@ -11,7 +11,7 @@ from pathlib import Path
 from wallbox2mqtt.clock import iso_utc
 from wallbox2mqtt.config import TlsConfig
 from wallbox2mqtt.errors import ConfigError
-from wallbox2mqtt.mqtt.endpoints import Endpoint
+from wallbox2mqtt.mqtt.endpoints import BrokerAddress
 
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name."""
@@ -51,7 +51,7 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     return context
 
 
-def words_of(error: OSError, endpoint: Endpoint | None, context: ssl.SSLContext | None = None) -> str:
+def words_of(error: OSError, endpoint: BrokerAddress | None, context: ssl.SSLContext | None = None) -> str:
     """Return why there is no connection, and what to do.
 
     Args:
@@ -73,7 +73,7 @@ def words_of(error: OSError, endpoint: Endpoint | None, context: ssl.SSLContext 
 
 def _mistrust(
     error: ssl.SSLCertVerificationError,
-    endpoint: Endpoint | None,
+    endpoint: BrokerAddress | None,
     context: ssl.SSLContext | None,
     environ: Mapping[str, str],
 ) -> str:
@@ -90,7 +90,7 @@ def _mistrust(
     return error.verify_message
 
 
-def _times(endpoint: Endpoint, context: ssl.SSLContext) -> str:
+def _times(endpoint: BrokerAddress, context: ssl.SSLContext) -> str:
     """Return from when to when the certificate holds, read over a connection that checks all but that."""
     flags = context.verify_flags
     with contextlib.suppress(OSError, ValueError):

@@ -109,7 +109,7 @@ class Seen:
     query: str = ""
 
 
-class RequestLog:
+class ReceivedRequests:
     """The newest requests, in the order of their arrival. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:

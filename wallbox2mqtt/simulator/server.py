@@ -32,7 +32,7 @@ class Backend(Protocol):
         """Record that an answer was sent."""
 
 
-class Server(ThreadingHTTPServer):
+class SimulatorServer(ThreadingHTTPServer):
     """A server whose stop ends every connection, kept alive or hanging."""
 
     daemon_threads = True
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet
 
     def __init__(self, request: Any, client_address: Any, server: BaseServer) -> None:  # noqa: ANN401
-        assert isinstance(server, Server)  # noqa: S101 - the base class knows less of it than we do
+        assert isinstance(server, SimulatorServer)  # noqa: S101 - the base class knows less of it than we do
         self._server = server
         super().__init__(request, client_address, server)
 

@@ -10,9 +10,9 @@ from wallbox2mqtt.simulator.api import Api
 from wallbox2mqtt.simulator.charger import Access, SimulatedCharger
 from wallbox2mqtt.simulator.control import PREFIX, Control
 from wallbox2mqtt.simulator.faults import Fault, Faults, corrupt
-from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, RequestLog, Seen
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, ReceivedRequests, Seen
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, fleet
-from wallbox2mqtt.simulator.server import Server
+from wallbox2mqtt.simulator.server import SimulatorServer
 from wallbox2mqtt.simulator.settings import Settings, changed
 
 EMAIL, PASSWORD = "demo@example.org", "demo"
@@ -57,8 +57,8 @@ class Simulator:
         self._api = Api(self._account, lambda: self.chargers, self.clock, lambda: self._settings)
         self._control = Control(self)
         self._faults = Faults()
-        self._log = RequestLog(self.clock)
-        self._server: Server | None = None
+        self._log = ReceivedRequests(self.clock)
+        self._server: SimulatorServer | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
@@ -71,7 +71,7 @@ class Simulator:
         if self._server is not None:
             msg = "the simulator runs already"
             raise RuntimeError(msg)
-        self._server = Server((host, port), self)
+        self._server = SimulatorServer((host, port), self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="simulator", daemon=True
         )

@@ -30,7 +30,7 @@ class Limits:
     keep_alive_s: float = 15.0
 
 
-class Phase(enum.Enum):
+class ConnectionPhase(enum.Enum):
     """What a connection is about."""
 
     READING = "reading the request"
@@ -47,7 +47,7 @@ class Client:
         sock.settimeout(0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self.sock = sock
-        self.phase = Phase.READING
+        self.phase = ConnectionPhase.READING
         self.is_behind = False
         self.since = self.moved = now
         self._received = bytearray()
@@ -58,7 +58,7 @@ class Client:
         """Whether there is something that it has not taken yet."""
         return bool(self._waiting)
 
-    def enter(self, phase: Phase, now: float) -> None:
+    def enter(self, phase: ConnectionPhase, now: float) -> None:
         """Begin the next phase; the request is known."""
         self.phase, self.since, self.moved = phase, now, now
         self._received.clear()
@@ -71,7 +71,7 @@ class Client:
             return True
         except OSError:
             return False
-        if self.phase is Phase.READING:
+        if self.phase is ConnectionPhase.READING:
             self._received += chunk
         return bool(chunk)
 
@@ -111,9 +111,9 @@ class Client:
     def is_late(self, now: float, limits: Limits) -> bool:
         """Return whether it has had more time than it may have."""
         match self.phase:
-            case Phase.READING:
+            case ConnectionPhase.READING:
                 return now - self.since > limits.request_s
-            case Phase.LINGERING:
+            case ConnectionPhase.LINGERING:
                 return now - self.since > limits.linger_s
             case _:
                 return self.has_waiting and now - self.moved > limits.stalled_s

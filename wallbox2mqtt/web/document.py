@@ -19,7 +19,7 @@ from wallbox2mqtt.log import LoggedLine
 from wallbox2mqtt.topics import LAST_PROBLEM
 from wallbox2mqtt.web.http import encoded_json
 from wallbox2mqtt.web.routes import Verdict, health_document
-from wallbox2mqtt.web.snapshot import Snapshot
+from wallbox2mqtt.web.snapshot import StatusSnapshot
 
 _WHY, _WHY_CODE = "why", "why/code"
 _APART = ("name", "status", "status_id", _WHY)
@@ -68,11 +68,11 @@ class StatusDocument:
         """Return the bridge's time."""
         return round(self._clock.wall(), 1)
 
-    def whole(self, snapshot: Snapshot) -> bytes:
+    def whole(self, snapshot: StatusSnapshot) -> bytes:
         """Return the whole document of a moment."""
         return snapshot.encoded(self._head)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StatusSnapshot:
         """Return how things are now."""
         self._follow_the_wall_clock()
         chargers = sorted(self._shared.registry.chargers)
@@ -81,7 +81,7 @@ class StatusDocument:
         commands: list[Json] = [_command(report) for report in self._bridge.reports.recent()]
         parts: dict[str, Json] = {"bridge": self._own(), "budget": self._budget(), "commands": commands}
         encoded_parts = {name: encoded_json(part) for name, part in parts.items()}
-        return Snapshot(self.now(), encoded_parts, encoded, tuple(self._sources.lines()))
+        return StatusSnapshot(self.now(), encoded_parts, encoded, tuple(self._sources.lines()))
 
     def _follow_the_wall_clock(self) -> None:
         """Reckon with another offset only after a jump, or all times would change a little each time."""

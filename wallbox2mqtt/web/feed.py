@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from wallbox2mqtt.web.document import StatusDocument
 from wallbox2mqtt.web.http import encoded_json
-from wallbox2mqtt.web.snapshot import Snapshot
+from wallbox2mqtt.web.snapshot import StatusSnapshot
 
 LEAST_S = 1.0
 """Between two events."""
@@ -28,7 +28,7 @@ class Feed:
         """Look anew: nobody has followed so far."""
         self._take(self._document.snapshot())
 
-    def _take(self, snapshot: Snapshot) -> None:
+    def _take(self, snapshot: StatusSnapshot) -> None:
         self._told, self._looked, self._whole = snapshot, self._now(), None
         self._number += 1
 

@@ -54,7 +54,7 @@ _MONTHS = ("this_month", "last_month")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class MetricSources:
     """Where the figures come from. All may be asked from any thread.
 
     ``requests``: how many there were, by budget, kind and outcome. ``reconnects``: connections to the broker after the
@@ -77,7 +77,7 @@ class Sources:
 class Metrics(Collector):
     """Makes the text that Prometheus reads."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: MetricSources) -> None:
         """Look at nothing yet; the registry is this one's own, not the library's, which is the process'."""
         self._sources = sources
         self._bridge, self._shared, self._clock = sources.bridge, sources.bridge.shared, sources.clock

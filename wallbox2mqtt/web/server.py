@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
-from wallbox2mqtt.web.client import Client, Limits, Phase
+from wallbox2mqtt.web.client import Client, ConnectionPhase, Limits
 from wallbox2mqtt.web.http import Handler, Request, Response, parsed, refusal
 
 _LOG = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Server:
         self._accepts = False
 
     def _make_room(self) -> None:
-        others = [client for client in self._clients if client.phase is not Phase.VIEWING]
+        others = [client for client in self._clients if client.phase is not ConnectionPhase.VIEWING]
         if others:
             self._drop(min(others, key=lambda client: client.since))
 
@@ -138,7 +138,7 @@ class Server:
     def _read(self, client: Client) -> None:
         if not client.receive():
             self._drop(client)
-        elif client.phase is Phase.READING:
+        elif client.phase is ConnectionPhase.READING:
             if client.is_too_large:
                 self._answer(client, _NO_REQUEST, _TOO_LARGE)
             elif (head := client.head) is not None:
@@ -151,7 +151,7 @@ class Server:
             self._answer(client, request, self._response(request))
 
     def _viewers(self) -> list[Client]:
-        return [client for client in self._clients if client.phase is Phase.VIEWING]
+        return [client for client in self._clients if client.phase is ConnectionPhase.VIEWING]
 
     def _response(self, request: Request) -> Response:
         response = self._route(request)
@@ -162,7 +162,7 @@ class Server:
         views = response.streams and with_body
         if views and not self._viewers():
             self._events.begin()
-        client.enter(Phase.VIEWING if views else Phase.WRITING, now)
+        client.enter(ConnectionPhase.VIEWING if views else ConnectionPhase.WRITING, now)
         client.put(response.encoded(with_body=with_body), now)
         if views:
             client.put(self._events.whole(), now)
@@ -176,8 +176,8 @@ class Server:
         if not client.send(now):
             self._drop(client)
             return
-        if client.phase is Phase.WRITING and not client.has_waiting:
-            client.enter(Phase.LINGERING, now)
+        if client.phase is ConnectionPhase.WRITING and not client.has_waiting:
+            client.enter(ConnectionPhase.LINGERING, now)
             client.hang_up()
         # woken by room to send only where something waits for it
         waits = client.has_waiting or client.is_behind

@@ -8,7 +8,7 @@ from wallbox2mqtt.web.http import encoded_json
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class StatusSnapshot:
     """One moment. ``now``: seconds since 1970; ``parts``: JSON by name; ``chargers``: JSON by id, in their order."""
 
     now: float
@@ -21,7 +21,7 @@ class Snapshot:
         members = {**head, "now": encoded_json(self.now), **self.parts}
         return _object({**members, "chargers": _list(self.chargers.values()), "log": _log(self.lines)})
 
-    def changes_since(self, before: "Snapshot") -> bytes | None:
+    def changes_since(self, before: "StatusSnapshot") -> bytes | None:
         """Return the document of what has changed; None where nothing has."""
         members = {name: part for name, part in self.parts.items() if before.parts.get(name) != part}
         changed = [part for number, part in self.chargers.items() if before.chargers.get(number) != part]
