@@ -18,6 +18,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 LIMIT_S = 30.0
 """No wait in these tests is longer."""
@@ -205,13 +206,18 @@ class Watcher:
         self._heard: list[Heard] = []
         self._subscribed = threading.Event()
         self.client.on_connect = self._connected
-        self.client.on_subscribe = lambda *_: self._subscribed.set()
+        self.client.on_subscribe = self._answered
+        self.is_refused = False
         self.client.on_message = self._message
         self.client.on_socket_open = lambda _c, _d, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[attr-defined]
         self.client.reconnect_delay_set(1, 1)
 
     def _connected(self, client: Client, *_: object) -> None:
         client.subscribe(self._topic, qos=1)
+
+    def _answered(self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], *_: object) -> None:
+        self.is_refused = any(reason.is_failure for reason in reasons)
+        self._subscribed.set()
 
     def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         correlation = getattr(message.properties, "CorrelationData", None)

@@ -10,6 +10,7 @@ from tests.fakes import FakeClock
 from tests.mosquitto import Broker, Watcher, eventually
 from tests.stub_broker import StubBroker, Temper
 from wallbox2mqtt.mqtt import Message, QuietOver, QuietWait, TellsStored
+from wallbox2mqtt.mqtt.replay import QUIET_S
 
 pytestmark = pytest.mark.broker
 
@@ -94,6 +95,21 @@ def test_a_broker_that_marks_them(make: Open, protocol: Protocol) -> None:
         broker.publish(SET, b"1")
         assert door.next(Message).stored is False
         assert "w/#" not in broker.subscribed
+
+
+def test_a_broker_that_marks_them_late_and_refuses_to_be_watched(make: Open, protocol: Protocol) -> None:
+    with StubBroker(Temper(flags=False)) as broker:
+
+        def refuses(name: str) -> bool:
+            broker.temper.flags |= name == "w/#"
+            return name == "w/#"
+
+        broker.temper.refuses = refuses
+        door = make(broker.port, protocol=protocol)
+        door.mqtt.start()
+        door.next(QuietWait)
+        assert door.next(QuietOver).waited_s < QUIET_S
+        assert broker.subscribed.count("w/bridge/state") == 2
 
 
 def test_each_connection_is_tried(make: Open) -> None:

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,9 +26,9 @@ from tests.mosquitto import Watcher, eventually, free_port
 from wallbox2mqtt.simulator import Settings, Simulator
 
 CHARGERS, ROUNDS, LONGEST_ROUNDS = 3, 6, 100
-BACK_S, START_S, SAME_S, ANSWER_S = 30.0, 60.0, 60.0, 5.0
+BACK_S, START_S, SAME_S, ANSWER_S = 30.0, 60.0, 60.0, 30.0
 COMMAND_EACH_S, AFTER_S, BEFORE_S = 0.25, 5.0, 3.0
-VOLATILE = {"health", "last_poll", "reads_last_hour", "writes_last_hour", "cloud", "info"}
+VOLATILE = {"health", "last_poll", "reads_last_hour", "writes_last_hour", "cloud", "info", "last_sync"}
 """What changes while it is compared."""
 
 
@@ -115,6 +116,7 @@ class Tally:
     twice: int = 0
     same: int = 0
     retained: int = 0
+    differ: set[str] = field(default_factory=set)
 
     def lost(self, cloud: Simulator) -> set[str]:
         """Return the commands that the cloud has had, and that were not answered."""
@@ -150,6 +152,12 @@ class Commander:
             self._waiting[topic] = (f"Box {self._tally.sent}", time.monotonic())
             self._watcher.publish(f"{topic}/set", f"Box {self._tally.sent}")
 
+    def hear_out(self) -> None:
+        """Wait for the answers to all that was sent, as long as they may take."""
+        while self._waiting:
+            time.sleep(COMMAND_EACH_S)
+            self.collect()
+
     def collect(self, since: float = 0.0) -> bool:
         """Take the answers that came; return whether a command that was sent since then is carried out."""
         heard, is_carried_out = self._watcher.heard, False
@@ -178,9 +186,11 @@ def listening(node: Process, topic: str) -> Iterator[Watcher]:
         except OSError:
             if time.monotonic() > ends:
                 raise
-            time.sleep(0.2)
         else:
-            break
+            if not watcher.is_refused or time.monotonic() > ends:
+                break
+            watcher.__exit__()
+        time.sleep(0.2)
     try:
         yield watcher
     finally:
@@ -191,7 +201,7 @@ def served_after(node: Process) -> float:
     """Return after how many seconds a new client is given what it publishes."""
     begun = time.monotonic()
     with listening(node, "probe/#") as watcher:
-        while not watcher.heard:
+        while not watcher.heard and time.monotonic() - begun < START_S:
             watcher.publish("probe/now", "yes")
             time.sleep(COMMAND_EACH_S)
     return time.monotonic() - begun
@@ -209,7 +219,8 @@ def are_same(nodes: Sequence[Process], tally: Tally) -> bool:
     """Return whether all nodes give the same values, and that the bridge is there."""
     first, *others = [retained(node) for node in nodes]
     tally.retained = len(first)
-    return all(one == first for one in others) and first.get("wallbox/bridge/state") == "online"
+    tally.differ = {topic for one in others for topic, _ in first.items() ^ one.items()}
+    return not tally.differ and first.get("wallbox/bridge/state") == "online"
 
 
 def play(nodes: Sequence[Process], pid: int, cloud: Simulator, tally: Tally) -> None:
@@ -227,12 +238,13 @@ def play(nodes: Sequence[Process], pid: int, cloud: Simulator, tally: Tally) -> 
             tally.served.append(served.result())
         commander.go_on(AFTER_S)
         used.start()
-        time.sleep(ANSWER_S + 1)
-        commander.collect()
+        commander.hear_out()
     ends = time.monotonic() + SAME_S
     while not (is_same := are_same(nodes, tally)) and time.monotonic() < ends:
         time.sleep(1.0)
     tally.same += is_same
+    if tally.differ:
+        sys.stderr.write(f"differ: {len(tally.differ)}, such as {sorted(tally.differ)[:5]}\n")
 
 
 def run(kind: str, program: str, modules: Path, rounds: int) -> tuple[Tally, Simulator]:
@@ -271,7 +283,7 @@ def report(kind: str, tally: Tally, cloud: Simulator) -> tuple[str, bool]:
         ("a new client served again after", f"{min(tally.served):.1f} to {max(tally.served):.1f} s"),
         ("retained values the same on all nodes", f"{tally.same} of {len(back)} times, {tally.retained} values"),
         ("answered", answered),
-        ("answered twice, or late", str(tally.twice)),
+        ("answered twice", str(tally.twice)),
         ("had by the cloud and not answered", str(len(lost))),
         ("had by nobody while the bridge was away", str(len(tally.silent - lost))),
     ]
@@ -287,6 +299,7 @@ def main() -> int:
     parser.add_argument("--nats", default="nats-server", metavar="PROGRAM", help="(%(default)s)")
     parser.add_argument("--modules", type=Path, default=Path(), metavar="DIRECTORY", help="where npm put aedes")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else its brokers outlive it
     tally, cloud = run(args.kind, args.nats, args.modules, min(args.rounds, LONGEST_ROUNDS))
     text, is_good = report(args.kind, tally, cloud)
     sys.stdout.write(f"{text}\n\n{machine()}\n")

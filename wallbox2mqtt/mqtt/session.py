@@ -191,6 +191,8 @@ class BrokerSession:
             return
         if mid == self._watch_mid:
             self.guard.watching()
+            if reasons[0].is_failure:  # asked for the state alone, again, a cluster may show the flag after all
+                self._do(Step.ASK)
         self.lookups.answered(mid)
         is_first_round_over = self._subscriptions.answered(mid, reasons)
         denied, before = self._subscriptions.denied, self._denied
