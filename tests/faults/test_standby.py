@@ -10,7 +10,7 @@ from tests.faults.proxy import Proxy
 from tests.mosquitto import Broker, eventually
 from tests.standby import STATE, Pair
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
 @pytest.fixture

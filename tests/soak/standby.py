@@ -31,12 +31,16 @@ class Soak:
         self.pair, self._proxies, self._chance = pair, proxies, random.Random(seed)  # noqa: S311 - hides nothing
         self.done: Counter[str] = Counter()
         self.longest_s, self.answered = 0.0, Counter[str]()
-        for bridge in pair.bridges:
-            bridge.start()
+        self._both_start()
         self._answers()
 
+    def _both_start(self) -> None:
+        before = sum(bridge.take_overs for bridge in self.pair.bridges)
+        for bridge in self.pair.bridges:
+            bridge.start()
+        eventually(lambda: sum(bridge.take_overs for bridge in self.pair.bridges) > before, "one works", 60.0)
+
     def _answers(self) -> None:
-        eventually(lambda: self._active() is not None, "one works", 60.0)
         result = self.pair.command()
         self.answered[f"{result['status']} {result['reason'] or ''}".strip()] += 1
 
@@ -73,9 +77,7 @@ class Soak:
             case "both at once":
                 for bridge in (active, other):
                     bridge.kill()
-                for bridge in (active, other):
-                    bridge.start()
-                eventually(lambda: self._active() is not None, "one works", 60.0)
+                self._both_start()
 
     def _mend(self, way: str, bridge: Bridge) -> None:
         stood_by = bridge.text().count("standing by broker=")

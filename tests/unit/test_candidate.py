@@ -83,7 +83,11 @@ ALIVE = [(float(at), "handover", str(at)) for at in range(0, 600, 60)]
             id="the-broker-comes-back-empty",
         ),
         pytest.param([THERE, (0, "state", "nonsense"), *ALIVE], None, id="a-word-that-nobody-knows"),
-        pytest.param([THERE, (0, "state", "online"), *ALIVE, (9, "state", "")], 19.0, id="the-word-is-cleared"),
+        pytest.param([THERE, (0, "state", "online"), *ALIVE, (9, "state", "")], None, id="the-word-is-cleared"),
+        pytest.param([THERE, (1, "handover", "1"), *ALIVE[1:]], None, id="a-broker-that-keeps-nothing"),
+        pytest.param(
+            [THERE, *ALIVE[:3]], 120 + TIMING.silence_s + LONGEST_S, id="silent-at-a-broker-that-keeps-nothing"
+        ),
     ],
 )  # fmt: skip
 def test_takes_over(heard: Heard, expected: float | None) -> None:

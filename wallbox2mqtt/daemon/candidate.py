@@ -21,6 +21,7 @@ class Candidate:
         self._state: str | None = None
         self._connected_at: float | None = None
         self._heard_at = 0.0
+        self._has_handover = False
         self._due: float | None = None
         self._looked: float | None = None
         self.handover = b""
@@ -31,6 +32,7 @@ class Candidate:
         """Record that the broker delivers from now on."""
         self._connected_at = self._heard_at = now
         self._state = self._due = None
+        self._has_handover = False
 
     def disconnected(self) -> None:
         """Record that nothing is known until the broker is back."""
@@ -44,6 +46,7 @@ class Candidate:
 
     def heard_handover(self, payload: bytes, now: float) -> None:
         """Take what the active bridge leaves; the same again, stored, is no newer than it was."""
+        self._has_handover = payload != b""
         if payload == self.handover:
             return
         self.handover, self.handover_at = payload, now
@@ -72,7 +75,10 @@ class Candidate:
     def _is_vacant(self, now: float) -> bool:
         if self._state == OFFLINE:
             return True
-        if self._state is None:
-            return self._connected_at is not None and now - self._connected_at >= self._timing.stored_s
-        # what says online may have died together with the broker, which kept the word
-        return self.handover != b"" and now - self._heard_at >= self._timing.silence_s
+        if self._has_handover:
+            # what says online may have died together with the broker, which kept the word; and a broker that keeps
+            # nothing brings handovers all the same
+            return now - self._heard_at >= self._timing.silence_s
+        return (
+            self._state is None and self._connected_at is not None and now - self._connected_at >= self._timing.stored_s
+        )
