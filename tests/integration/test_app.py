@@ -105,6 +105,16 @@ class TestEnd:
         watcher.wait("wallbox/bridge/state", "offline")
         assert watcher.heard[-1].topic == "wallbox/bridge/state"
 
+    def test_a_successor_finds_what_was_asked(self, make: Make, watcher: Watcher) -> None:
+        harness = make()
+        watcher.wait(f"wallbox/{ONE}/locked")
+        assert harness.stop() == EXIT_OK
+        watcher.wait("wallbox/bridge/state", "offline")
+        left = json.loads(watcher.last()["wallbox/bridge/handover"])
+        assert left["owner"] is True
+        assert left["chargers"] == [ONE]
+        assert left["reads"]["ages"]
+
     def test_credentials_that_never_worked(self, make: Make, watcher: Watcher) -> None:
         assert make(password="wrong").wait(10) == EXIT_CONFIG  # noqa: S106
         assert watcher.last().get("wallbox/bridge/state", "offline") == "offline"
