@@ -243,7 +243,7 @@ class Storage:
         return True
 
     def unlock(self) -> None:
-        """Give the account's files to the next process."""
+        """Release the account's files to the next process."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -254,7 +254,7 @@ def _digest(text: bytes) -> bytes:
 
 
 def _give_to_owner(handle: int, directory: Path) -> None:
-    """Give a file that root makes to the owner of its directory: the service has to be able to read it."""
+    """Hand a file that root makes to the owner of its directory: the service has to be able to read it."""
     if os.geteuid() == 0:
         owner = directory.stat()
         with contextlib.suppress(OSError):

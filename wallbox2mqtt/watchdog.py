@@ -81,7 +81,7 @@ class WatchedLock:
             beat()
 
     def __exit__(self, *_: object) -> None:
-        """Return it back."""
+        """Release it."""
         self._lock.release()
 
 

@@ -279,7 +279,7 @@ class RepeatedFault:
     """
 
     def __init__(self, troubles: Troubles, commander: Commander) -> None:
-        """Begin calm."""
+        """Start calm."""
         self._troubles, self._commander = troubles, commander
         self._turn = time.monotonic() + _START_S
         self._next = troubles.choose()
@@ -292,7 +292,7 @@ class RepeatedFault:
         return name.startswith("broker") and (self._end is not None or time.monotonic() >= self._turn)
 
     def look(self, now: float) -> None:
-        """Begin or end what is due."""
+        """Start or end what is due."""
         if now < self._turn or (self._end is None and self.is_the_brokers and self._commander.waiting):
             return
         chance = self._commander.chance

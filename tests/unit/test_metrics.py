@@ -75,7 +75,7 @@ class Bench:
 
 @contextmanager
 def serving(clock: FakeClock, directory: Path) -> Iterator[Bench]:
-    """Give a bridge that has read its two chargers."""
+    """Return a bridge that has read its two chargers."""
     changes: dict[str, Json] = {"config_data.auto_lock": 0, "config_data.max_charging_current": 16}
     specs = [
         ChargerSpec(id=ONE, begin=CHARGING, changes=changes, name=NAME),

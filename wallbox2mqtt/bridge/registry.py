@@ -137,7 +137,7 @@ class Registry:
             return gone
 
     def adopt(self, chargers: Iterable[int]) -> None:
-        """Begin with the chargers that another bridge of the account has listed, where none is known here."""
+        """Start with the chargers that another bridge of the account has listed, where none is known here."""
         with self._lock:
             if not self._chargers:
                 self._chargers = list(dict.fromkeys(chargers))[:MAX_CHARGERS]

@@ -48,13 +48,13 @@ class View(Protocol):
     """What draws the demo, from entering to leaving."""
 
     def __enter__(self) -> Self:
-        """Begin to draw."""
+        """Start to draw."""
 
     def __exit__(self, *_: object) -> None:
         """Leave the terminal as it was."""
 
     def take(self, message: Message) -> None:
-        """Take note of what the broker delivered."""
+        """Record what the broker delivered."""
 
     def refresh(self) -> None:
         """Draw what has changed."""

@@ -26,7 +26,7 @@ class Lines:
         self._colour = sys.stdout.isatty()
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -86,7 +86,7 @@ class Heard:
             self.chargers.setdefault(level, {})[key] = text
 
     def _answer(self, charger: str, key: str, result: Mapping[str, Json]) -> None:
-        """Give a result to its command: a rejection comes at once, others in the order of the commands."""
+        """Assign a result to its command: a rejection comes at once, others in the order of the commands."""
         if result.get("http_status") is not None:
             self.writes.append(time.monotonic())
         waiting = [one for one in self.commands if (one.charger, one.key) == (charger, key) and not one.result]
@@ -126,7 +126,7 @@ class LiveView(logging.Handler):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the screen back as it was."""
+        """Restore the screen."""
         self._live.stop()
         logging.getLogger().removeHandler(self)
 

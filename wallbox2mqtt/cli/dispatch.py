@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def health(args: argparse.Namespace) -> int:
-    """Tell whether the bridge is healthy."""
+    """Print whether the bridge is healthy, and return the exit code."""
     from wallbox2mqtt.cli import health  # noqa: PLC0415
 
     return health.run(args.config, args.state_dir, live=args.live, as_json=args.json)

@@ -71,7 +71,7 @@ def _beat(config: Path | None, state_dir: Path | None) -> heartbeat.Beat:
 
 
 def _allowed(path: Path) -> Path:
-    """Return a file or directory back that may be read, or is not there: whoever looks for files in it cannot tell.
+    """Return a file or directory that may be read, or is not there: whoever looks for files in it cannot tell.
 
     Raises:
         PermissionError: it may not.

@@ -29,7 +29,7 @@ _StructT = TypeVar("_StructT", bound=Struct)
 
 
 class Given(NamedTuple):
-    """A value as it was found; ``source`` names the key or variable for whoever has to mend it."""
+    """A value as it was found; ``source`` names the key or variable for whoever has to correct it."""
 
     source: str
     value: object

@@ -39,7 +39,7 @@ class PasswordFile:
     """Looks at the file again and again. One that cannot be read for now changes nothing."""
 
     def __init__(self, path: Path | None, password: Secret | None) -> None:
-        """Begin with what was read from it; ``path``: None where the password stands elsewhere."""
+        """Start with what was read from it; ``path``: None where the password stands elsewhere."""
         self.follow(path, password)
 
     def follow(self, path: Path | None, password: Secret | None) -> None:

@@ -235,7 +235,7 @@ class App:
                 if self.parts.reloader.reload(event.load):
                     self.parts.reports.info(self._interval_s)
             case _Exit():
-                pass  # it was taken note of when it was said
+                pass  # it was recorded when it was said
             case _:
                 if isinstance(event, Connected):
                     self.parts.leadership.connected()

@@ -35,7 +35,7 @@ class AccountName:
         return True
 
     def release(self) -> None:
-        """Give the name to the next process."""
+        """Release the name to the next process."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

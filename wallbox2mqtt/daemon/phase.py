@@ -14,7 +14,7 @@ class ReadPhase:
     """Stretches the first intervals. Main calls it."""
 
     def __init__(self, account: str) -> None:
-        """Begin before the first interval."""
+        """Start before the first interval."""
         digest = hashlib.sha256(account.encode()).digest()
         self._share = int.from_bytes(digest[:4]) / 2**32
         self._left = STEPS

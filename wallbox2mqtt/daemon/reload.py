@@ -32,7 +32,7 @@ class Reloader:
     """Takes over what has changed. Main calls it."""
 
     def __init__(self, config: Config, account: Account, bridge: Bridge, mqtt: BrokerLogin) -> None:
-        """Begin with the configuration of the start."""
+        """Start with the configuration that the program was started with."""
         self._latest, self._account, self._bridge, self._mqtt = config, account, bridge, mqtt
         self._broker_file = PasswordFile(config.mqtt.password_file, config.mqtt.password)
 

@@ -41,7 +41,7 @@ def _unplug(state: ChargerState, _: Json) -> ChargerState:
 
 
 def _new_session(state: ChargerState, _: Json) -> ChargerState:
-    """Begin a new session of the same car, as after an unlock: the figures start again at zero."""
+    """Start a new session of the same car, as after an unlock: the figures start again at zero."""
     return sessions.begin(state) if state.plugged else state
 
 

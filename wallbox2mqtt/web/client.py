@@ -59,7 +59,7 @@ class Client:
         return bool(self._waiting)
 
     def enter(self, phase: ConnectionPhase, now: float) -> None:
-        """Begin the next phase; the request is known."""
+        """Start the next phase; the request is known."""
         self.phase, self.since, self.moved = phase, now, now
         self._received.clear()
 

@@ -51,7 +51,7 @@ class StatusPort:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
 
