@@ -1,4 +1,4 @@
-"""All errors of the program, as a tree, and its exit codes. Whoever catches one chooses by what there is to do about it.
+"""All errors of the program, as a tree, and its exit codes. Who catches one chooses by what to do about it.
 
 Wallbox2MqttError
 ├── ConfigError                the user must act: exit code 78

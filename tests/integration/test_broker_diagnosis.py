@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.door import Connection
+from tests.broker_connection import Connection
 from tests.fakes import FakeClock
 from tests.integration.test_tls import CA, FILES, GOOD, STRANGER, encrypted, mosquitto
 from tests.mosquitto import LIMIT_S, Broker

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.door import STATE, Connection
+from tests.broker_connection import STATE, Connection
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, eventually
 from tests.stub_broker import StubBroker, Temper

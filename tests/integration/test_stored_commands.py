@@ -1,12 +1,8 @@
 """Commands that a broker has stored, at brokers that mark them and at brokers that do not."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
-
 import pytest
 
-from tests.door import Connection
-from tests.fakes import FakeClock
+from tests.broker_connection import Open, Protocol
 from tests.mosquitto import Broker, Watcher, eventually
 from tests.stub_broker import StubBroker, Temper
 from wallbox2mqtt.mqtt import Message, QuietOver, QuietWait, TellsStored
@@ -14,46 +10,22 @@ from wallbox2mqtt.mqtt.replay import QUIET_S
 
 pytestmark = pytest.mark.broker
 
-Protocol = Literal["5", "3.1.1"]
 SET = "w/1/locked/set"
 UNFLAGGED = Temper(flags=False, obeys=False)
-
-
-@pytest.fixture(params=["5", "3.1.1"])
-def protocol(request: pytest.FixtureRequest) -> Protocol:
-    version: Protocol = request.param
-    return version
-
-
-Open = Callable[..., Connection]
-
-
-@pytest.fixture
-def make(clock: FakeClock) -> Iterator[Open]:
-    doors: list[Connection] = []
-
-    def make_door(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
-        door = Connection(clock, port=port, **options)
-        doors.append(door)
-        return door
-
-    yield make_door
-    for door in doors:
-        door.mqtt.stop(timeout_s=0.2)
 
 
 def test_mosquitto_marks_them_and_live_ones_count_at_once(broker: Broker, make: Open, protocol: Protocol) -> None:
     with Watcher(broker.port) as watcher:
         watcher.publish(SET, "0", retain=True)
         watcher.wait(SET)
-        door = make(broker.port, protocol=protocol)
-        door.mqtt.start()
+        connection = make(broker.port, protocol=protocol)
+        connection.mqtt.start()
         watcher.wait("w/bridge/state", "online")
         watcher.publish(SET, "1")
         if protocol == "3.1.1":
-            stored = door.next(Message)
+            stored = connection.next(Message)
             assert (stored.payload, stored.retained, stored.stored) == (b"0", True, False)
-        live = door.next(Message)
+        live = connection.next(Message)
         assert (live.payload, live.retained, live.stored) == (b"1", False, False)
         assert watcher.of("w/bridge/state") == ["online"], "once a connection"
 
@@ -63,37 +35,37 @@ def test_mosquitto_marks_them_and_live_ones_count_at_once(broker: Broker, make: 
 def test_unmarked_ones_never_count(make: Open, protocol: Protocol, replay_s: float) -> None:
     with StubBroker(Temper(flags=False, obeys=False, replay_s=replay_s)) as broker:
         broker.stored[SET] = b"0"
-        door = make(broker.port, protocol=protocol)
-        door.mqtt.start()
-        door.next(QuietWait)
+        connection = make(broker.port, protocol=protocol)
+        connection.mqtt.start()
+        connection.next(QuietWait)
         broker.publish(SET, b"live")
-        door.next(QuietOver)
-        seen = door.left_out
+        connection.next(QuietOver)
+        seen = connection.left_out
         assert {message.payload for message in seen} >= {b"0", b"live"}
         assert all(message.stored for message in seen)
         assert "w/#" not in broker.listening
         broker.publish(SET, b"1")
-        live = door.next(Message)
+        live = connection.next(Message)
         assert (live.payload, live.stored) == (b"1", False)
 
 
 def test_a_broker_that_stores_nothing(make: Open, protocol: Protocol) -> None:
     with StubBroker(Temper(stores=False)) as broker:
-        door = make(broker.port, protocol=protocol)
-        door.mqtt.start()
-        door.next(QuietWait)
-        door.next(QuietOver)
+        connection = make(broker.port, protocol=protocol)
+        connection.mqtt.start()
+        connection.next(QuietWait)
+        connection.next(QuietOver)
         broker.publish(SET, b"1")
-        assert door.next(Message).stored is False
+        assert connection.next(Message).stored is False
 
 
 def test_a_broker_that_marks_them(make: Open, protocol: Protocol) -> None:
     with StubBroker() as broker:
-        door = make(broker.port, protocol=protocol)
-        door.mqtt.start()
-        door.next(TellsStored)
+        connection = make(broker.port, protocol=protocol)
+        connection.mqtt.start()
+        connection.next(TellsStored)
         broker.publish(SET, b"1")
-        assert door.next(Message).stored is False
+        assert connection.next(Message).stored is False
         assert "w/#" not in broker.subscribed
 
 
@@ -114,14 +86,14 @@ def test_a_broker_that_marks_them_late_and_refuses_to_be_watched(make: Open, pro
 
 def test_each_connection_is_tried(make: Open) -> None:
     with StubBroker() as broker:
-        door = make(broker.port)
-        door.mqtt.start()
-        door.next(TellsStored)
+        connection = make(broker.port)
+        connection.mqtt.start()
+        connection.next(TellsStored)
         broker.temper = UNFLAGGED
         broker.stored[SET] = b"0"
         broker.drop()
-        door.next(QuietWait)
-        assert door.next(Message).stored
+        connection.next(QuietWait)
+        assert connection.next(Message).stored
 
 
 @pytest.mark.parametrize("copies", [True, False])
@@ -130,22 +102,22 @@ def test_where_retained_ones_are_accepted_it_is_waited_for_quiet(
 ) -> None:
     with StubBroker(Temper(copies=copies)) as broker:
         broker.stored[SET] = b"0"
-        door = make(broker.port, protocol=protocol, accept_retained=True)
-        door.mqtt.start()
-        door.next(QuietWait)
+        connection = make(broker.port, protocol=protocol, accept_retained=True)
+        connection.mqtt.start()
+        connection.next(QuietWait)
         broker.publish(SET, b"live")
-        door.next(QuietOver)
-        seen = [message.payload for message in door.left_out]
+        connection.next(QuietOver)
+        seen = [message.payload for message in connection.left_out]
         assert sorted(seen) == [b"0", b"live"], "each once"
-        assert all(message.stored for message in door.left_out)
+        assert all(message.stored for message in connection.left_out)
 
 
 def test_commands_that_wait_for_the_verdict_are_told_when_the_program_ends(make: Open) -> None:
     with StubBroker(Temper(acknowledges=lambda _: False)) as broker:
-        door = make(broker.port)
-        door.connect(honest=False)
+        connection = make(broker.port)
+        connection.connect(honest=False)
         broker.publish(SET, b"1")
         eventually(lambda: broker.stored, "the state is asked for")
-        assert door.nothing_more()
-        door.mqtt.release()
-        assert door.next(Message).stored
+        assert connection.nothing_more()
+        connection.mqtt.release()
+        assert connection.next(Message).stored

@@ -1,7 +1,6 @@
 """What is read next."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -10,16 +9,6 @@ from tests.reading_harness import DAY_S, INTERVAL_S, ReadingHarness, basic, deta
 from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.errors import ServerError
 from wallbox2mqtt.storage import Storage
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Storage:
-    return Storage(tmp_path, "account")
-
-
-@pytest.fixture
-def harness(clock: FakeClock, store: Storage) -> ReadingHarness:
-    return ReadingHarness(clock, store)
 
 
 class TestOneCharger:

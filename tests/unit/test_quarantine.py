@@ -2,26 +2,13 @@
 
 import itertools
 import logging
-from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeClock
 from tests.reading_harness import ESSENTIAL, INTERVAL_S, ReadingHarness, basic, detail, listing
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.target import LIST, Document, Target
 from wallbox2mqtt.errors import BadAnswerError, CloudError, NotSentError, RequestRefusedError, ServerError
-from wallbox2mqtt.storage import Storage
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Storage:
-    return Storage(tmp_path, "account")
-
-
-@pytest.fixture
-def harness(clock: FakeClock, store: Storage) -> ReadingHarness:
-    return ReadingHarness(clock, store)
 
 
 class TestListThatIsNoGood:

@@ -1,7 +1,5 @@
 """How many reads a minute are tried, and what refusals do to it."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.fakes import FakeClock
@@ -11,11 +9,6 @@ from wallbox2mqtt.cloud.read_rate import DAY_S, PROBATION_S, ReadRate
 from wallbox2mqtt.storage import Storage
 
 HOUR_S = 3600.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Storage:
-    return Storage(tmp_path, "account")
 
 
 class Account:

@@ -1,7 +1,5 @@
 """Which chargers exist."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.fakes import FakeClock
@@ -11,16 +9,6 @@ from wallbox2mqtt.bridge.target import LIST
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS
 from wallbox2mqtt.storage import Storage
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Storage:
-    return Storage(tmp_path, "account")
-
-
-@pytest.fixture
-def harness(clock: FakeClock, store: Storage) -> ReadingHarness:
-    return ReadingHarness(clock, store)
 
 
 class TestChargers:

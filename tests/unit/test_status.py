@@ -21,7 +21,7 @@ from wallbox2mqtt.errors import (
 from wallbox2mqtt.topics import Topics
 
 
-class Board:
+class Harness:
     """A bridge, and what it has published."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -37,18 +37,18 @@ class Board:
 
 
 @pytest.fixture
-def board(clock: FakeClock) -> Board:
-    return Board(clock)
+def harness(clock: FakeClock) -> Harness:
+    return Harness(clock)
 
 
-def test_a_good_read(board: Board, clock: FakeClock) -> None:
-    board.bridge.read_succeeded()
-    assert board.cloud == ("online", "ok")
-    assert board.last("last_poll") == "2026-10-05T12:00:00+00:00"
+def test_a_good_read(harness: Harness, clock: FakeClock) -> None:
+    harness.bridge.read_succeeded()
+    assert harness.cloud == ("online", "ok")
+    assert harness.last("last_poll") == "2026-10-05T12:00:00+00:00"
     clock.advance(61)
-    board.published.clear()
-    board.bridge.read_succeeded()
-    assert board.published == [("w/bridge/last_poll", "2026-10-05T12:01:01+00:00")]
+    harness.published.clear()
+    harness.bridge.read_succeeded()
+    assert harness.published == [("w/bridge/last_poll", "2026-10-05T12:01:01+00:00")]
 
 
 @pytest.mark.parametrize(
@@ -62,24 +62,24 @@ def test_a_good_read(board: Board, clock: FakeClock) -> None:
     ],
     ids=["timeout", "not sent", "5xx", "bad answer", "404"],
 )
-def test_offline_after_three_failed_reads_in_a_row(board: Board, error: CloudError, word: str) -> None:
-    board.bridge.read_succeeded()
+def test_offline_after_three_failed_reads_in_a_row(harness: Harness, error: CloudError, word: str) -> None:
+    harness.bridge.read_succeeded()
     for _ in range(2):
-        board.bridge.read_failed(error)
-        assert board.cloud == ("online", word)
-    board.bridge.read_succeeded()
+        harness.bridge.read_failed(error)
+        assert harness.cloud == ("online", word)
+    harness.bridge.read_succeeded()
     for _ in range(2):
-        board.bridge.read_failed(error)
-    assert board.cloud == ("online", word)
-    board.bridge.read_failed(error)
-    assert board.cloud == ("offline", word)
-    board.bridge.read_succeeded()
-    assert board.cloud == ("online", "ok")
+        harness.bridge.read_failed(error)
+    assert harness.cloud == ("online", word)
+    harness.bridge.read_failed(error)
+    assert harness.cloud == ("offline", word)
+    harness.bridge.read_succeeded()
+    assert harness.cloud == ("online", "ok")
 
 
-def test_nothing_is_said_of_the_cloud_before_it_is_known(board: Board) -> None:
-    board.bridge.read_failed(NotSentError("x"))
-    assert board.cloud == (None, "unreachable")
+def test_nothing_is_said_of_the_cloud_before_it_is_known(harness: Harness) -> None:
+    harness.bridge.read_failed(NotSentError("x"))
+    assert harness.cloud == (None, "unreachable")
 
 
 @pytest.mark.parametrize(
@@ -89,46 +89,46 @@ def test_nothing_is_said_of_the_cloud_before_it_is_known(board: Board) -> None:
         pytest.param(UnauthorizedError("x", 401), "online", id="a fresh token, of which the next read will tell"),
     ],
 )
-def test_offline_at_once_when_the_sign_in_is_refused(board: Board, error: CloudError, cloud: str) -> None:
-    board.bridge.read_succeeded()
-    board.bridge.read_failed(error)
-    assert board.cloud == (cloud, "auth_failed")
+def test_offline_at_once_when_the_sign_in_is_refused(harness: Harness, error: CloudError, cloud: str) -> None:
+    harness.bridge.read_succeeded()
+    harness.bridge.read_failed(error)
+    assert harness.cloud == (cloud, "auth_failed")
 
 
-def test_rate_limited_is_not_offline(board: Board) -> None:
-    board.bridge.read_succeeded()
+def test_rate_limited_is_not_offline(harness: Harness) -> None:
+    harness.bridge.read_succeeded()
     for _ in range(5):
-        board.bridge.read_failed(RateLimitedError("x"))
-        board.bridge.rate_limited()
-    assert board.cloud == ("online", "rate_limited")
-    board.bridge.read_failed(ServerError("x"))
-    assert board.cloud == ("online", "http_5xx")
+        harness.bridge.read_failed(RateLimitedError("x"))
+        harness.bridge.rate_limited()
+    assert harness.cloud == ("online", "rate_limited")
+    harness.bridge.read_failed(ServerError("x"))
+    assert harness.cloud == ("online", "http_5xx")
 
 
-def test_announce_repeats_everything_that_is_shown(board: Board) -> None:
-    board.bridge.read_succeeded()
-    board.bridge.show("reads_last_hour", "1")
-    shown = dict(board.published)
-    board.published.clear()
-    board.bridge.announce()
-    assert dict(board.published) == shown
-    board.published.clear()
-    board.bridge.still_here()
-    assert board.published == [("w/bridge/state", "online")]
+def test_announce_repeats_everything_that_is_shown(harness: Harness) -> None:
+    harness.bridge.read_succeeded()
+    harness.bridge.show("reads_last_hour", "1")
+    shown = dict(harness.published)
+    harness.published.clear()
+    harness.bridge.announce()
+    assert dict(harness.published) == shown
+    harness.published.clear()
+    harness.bridge.still_here()
+    assert harness.published == [("w/bridge/state", "online")]
 
 
-def test_info_and_health(board: Board, clock: FakeClock) -> None:
-    board.bridge.info(chargers=[1], protocol="5")
-    info = json.loads(board.last("info") or "")
+def test_info_and_health(harness: Harness, clock: FakeClock) -> None:
+    harness.bridge.info(chargers=[1], protocol="5")
+    info = json.loads(harness.last("info") or "")
     assert info == {
         "version": __version__,
         "started": "2026-10-05T12:00:00+00:00",
         "chargers": [1],
         "protocol": "5",
     }
-    board.bridge.info(chargers=[1], protocol="5")
-    assert len(board.published) == 1
+    harness.bridge.info(chargers=[1], protocol="5")
+    assert len(harness.published) == 1
     clock.advance(90.9)
     clock.jump(-86400)
-    board.bridge.health(reads=3)
-    assert json.loads(board.last("health") or "") == {"uptime_s": 90, "reads": 3}
+    harness.bridge.health(reads=3)
+    assert json.loads(harness.last("health") or "") == {"uptime_s": 90, "reads": 3}

@@ -1,4 +1,4 @@
-"""What the broker's door tells: values that are handed over from paho's thread."""
+"""What the connection to the broker reports: values that are handed over from paho's thread."""
 
 import math
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """The connection to the broker, with its events as a queue."""
 
 import queue
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S
@@ -12,9 +13,11 @@ E = TypeVar("E", bound=Event)
 
 STATE = "w/bridge/state"
 
+Protocol = Literal["5", "3.1.1"]
+
 
 class Connection:
-    """The door under test with its events, which are taken in their order."""
+    """The connection under test with its events, which are taken in their order."""
 
     def __init__(
         self,
@@ -65,3 +68,6 @@ class Connection:
 
     def nothing_more(self) -> bool:
         return self.events.empty()
+
+
+Open = Callable[..., Connection]

@@ -1,0 +1,30 @@
+"""What the tests of the broker's connection share."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.broker_connection import Connection, Open, Protocol
+from tests.fakes import FakeClock
+
+
+@pytest.fixture(params=["5", "3.1.1"])
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    version: Protocol = request.param
+    return version
+
+
+@pytest.fixture
+def make(clock: FakeClock) -> Iterator[Open]:
+    """Return a function that makes connections, which are stopped at the end."""
+    connections: list[Connection] = []
+
+    def make_connection(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
+        connection = Connection(clock, port=port, **options)
+        connections.append(connection)
+        return connection
+
+    yield make_connection
+    for connection in connections:
+        connection.mqtt.stop(timeout_s=0.2)
