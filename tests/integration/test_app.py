@@ -211,9 +211,7 @@ class TestTimes:
         # the first of them may still be the one that did not have to wait; a second is 50 ms, the machine's 5 count
         assert (times[-1] - times[1]) / (len(times) - 2) >= 4.9
 
-    def test_goes_on_reading_at_its_pace_though_the_wall_clock_jumps_all_the_time(
-        self, make: Make, watcher: Watcher
-    ) -> None:
+    def test_jumps_of_the_wall_clock_do_not_change_the_pace(self, make: Make, watcher: Watcher) -> None:
         harness = make(JumpyClock(SPEED))
         watcher.wait("wallbox/bridge/cloud", "online")
         harness.cloud.forget_requests()
@@ -371,9 +369,7 @@ def test_a_denied_subscription_is_told_once(make: Make, caplog: pytest.LogCaptur
 @pytest.mark.parametrize(
     "temper", [Temper(replay_s=None), Temper(flags=False, obeys=False)], ids=["early", "unflagged"]
 )
-def test_what_a_broker_has_stored_is_no_command_after_a_new_connection_either(
-    make: Make, temper: Temper, *, accepted: bool
-) -> None:
+def test_stored_messages_are_no_commands_after_a_reconnect(make: Make, temper: Temper, *, accepted: bool) -> None:
     """It may come before the subscription is confirmed, and from some brokers without the retain flag."""
     temper.obeys = False
     with StubBroker(temper) as broker:

@@ -10,7 +10,7 @@ from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
 from wallbox2mqtt.storage import Storage
 
 
-def test_a_spent_budget_is_a_warning_also_where_only_the_old_sign_in_needs_it(tmp_path: Path) -> None:
+def test_a_spent_budget_is_a_warning_for_the_old_sign_in_too(tmp_path: Path) -> None:
     clock, notes = FakeClock(), list[str]()
     with Simulator(clock=clock, settings=Settings(modern_sign_in=404)) as cloud:
         config = WallboxConfig(

@@ -172,7 +172,7 @@ def test_systemd_hears_what_is_wrong_with_the_configuration(
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT"])
-def test_a_signal_before_the_first_line_of_ours_waits_until_it_is_taken(tmp_path: Path, name: str) -> None:
+def test_an_early_signal_waits_for_its_handler(tmp_path: Path, name: str) -> None:
     """As in the image, where it would be lost."""
     command = ["env", f"--block-signal={name}", sys.executable, "-m", "wallbox2mqtt", "run"]
     with subprocess.Popen(command, cwd=tmp_path, env=alone(tmp_path)) as process:  # noqa: S603 - our own program
@@ -186,7 +186,7 @@ def _is_blocked(pid: int, name: str) -> bool:
     return bool(int(mask, 16) >> (signal.Signals[f"SIG{name}"] - 1) & 1)
 
 
-def test_under_systemd_what_is_wrong_names_the_file_that_operators_edit(tmp_path: Path) -> None:
+def test_under_systemd_errors_name_the_file_that_operators_edit(tmp_path: Path) -> None:
     copy = tmp_path / "config.yaml"
     copy.write_text("mqtt: {prot: 1}\n", encoding="utf-8")
     directories = {"CREDENTIALS_DIRECTORY": str(tmp_path), "CONFIGURATION_DIRECTORY": "/etc/wallbox2mqtt/garage"}

@@ -547,9 +547,7 @@ def test_the_answer_after_interim_ones_is_the_answer(
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 @pytest.mark.parametrize("status", [101, 304])
-def test_after_an_answer_to_something_else_nothing_is_expected_of_that_connection(
-    make: Make, status: int, kind: str
-) -> None:
+def test_a_wrong_answer_ends_the_use_of_its_connection(make: Make, status: int, kind: str) -> None:
     head = f"HTTP/1.1 {status} Other\r\n\r\n".encode()
     wire, setup = make(one_by_one(send(head), reply(200, {"late": True})))
     caught = fails(getattr(setup, kind))

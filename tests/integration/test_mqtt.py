@@ -362,7 +362,7 @@ class TestConnection:
             broker.freeze(frozen=False)
             watcher.wait(STATE, "offline")
 
-    def test_last_words_before_the_broker_has_answered_are_left_to_the_will(
+    def test_last_words_before_an_answer_are_left_to_the_will(
         self, broker: Broker, make: Open, protocol: Protocol
     ) -> None:
         """A broker with a memory may still say ``online``, of the bridge before this one."""

@@ -192,7 +192,7 @@ def test_the_search_finds_what_it_searches() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "dump"])
-def test_what_the_configuration_has_is_hidden_after_any_number_of_tokens(tmp_path: Path, command: str) -> None:
+def test_configured_secrets_stay_hidden_after_many_tokens(tmp_path: Path, command: str) -> None:
     hidden = [EMAIL, PASSWORD, *([BROKER_PASSWORD] if command == "run" else [])]  # a dump has nothing to do with it
     program = f"""
 from wallbox2mqtt.cli.main import main

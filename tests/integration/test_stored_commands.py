@@ -112,7 +112,7 @@ def test_where_retained_ones_are_accepted_it_is_waited_for_quiet(
         assert all(message.stored for message in connection.left_out)
 
 
-def test_commands_that_wait_for_the_verdict_are_told_when_the_program_ends(make: Open) -> None:
+def test_commands_awaiting_the_verdict_are_answered_at_the_end(make: Open) -> None:
     with StubBroker(Temper(acknowledges=lambda _: False)) as broker:
         connection = make(broker.port)
         connection.connect(honest=False)

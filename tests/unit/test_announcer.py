@@ -532,7 +532,7 @@ def test_a_broker_that_forgot_gets_what_the_list_has(tmp_path: Path, clock: Fake
     assert broker.components()["select_eco_smart"] == {"platform": "select"}, "that it stood there is not forgotten"
 
 
-def test_options_of_another_language_follow_when_the_old_ones_are_gone(tmp_path: Path, clock: FakeClock) -> None:
+def test_options_of_a_new_language_follow_when_the_old_are_gone(tmp_path: Path, clock: FakeClock) -> None:
     """Home Assistant shows an error where the state of a sensor is none of its new options."""
     broker = Broker()
     first = Bridge(tmp_path, clock, broker)
@@ -553,7 +553,7 @@ def test_options_of_another_language_follow_when_the_old_ones_are_gone(tmp_path:
     assert len(broker.components()) == len(first.broker.components())
 
 
-def test_a_prefix_that_was_there_before_leaves_nothing_below_the_other(tmp_path: Path, clock: FakeClock) -> None:
+def test_a_changed_prefix_leaves_nothing_below_the_old_one(tmp_path: Path, clock: FakeClock) -> None:
     """What stands below the new prefix is from long ago; what stands below the last one is still cleared."""
     broker = Broker()
     for prefix in ("homeassistant", "ha2", "homeassistant"):

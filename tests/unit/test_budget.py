@@ -286,7 +286,7 @@ def test_times_that_cannot_be_used_count_as_spent(
     assert spend(Budget("reads", 5, clock, store)) == 0, "and they are kept again"
 
 
-def test_times_that_are_missing_count_as_spent_where_the_account_is_known(tmp_path: Path, clock: FakeClock) -> None:
+def test_missing_times_of_a_known_account_count_as_spent(tmp_path: Path, clock: FakeClock) -> None:
     assert spend(Budget("reads", 1, clock, Storage(tmp_path, "new"))) == 1
     Storage(tmp_path, "known").write("tokens", {"way": "modern"})
     assert spend(Budget("reads", 1, clock, Storage(tmp_path, "known"))) == 0

@@ -316,7 +316,7 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (config.mqtt.host, config.mqtt.port) == ("b", 1)
 
 
-def test_a_wrong_key_of_the_file_does_not_count_where_the_environment_has_it(tmp_path: Path) -> None:
+def test_the_environment_replaces_a_wrong_key_of_the_file(tmp_path: Path) -> None:
     assert load_text(tmp_path, "mqtt: {port: x}", {**LEAST, "WALLBOX2MQTT_MQTT__PORT": "1"}).mqtt.port == 1
 
 
@@ -485,7 +485,7 @@ def test_a_secret_does_not_leave_by_accident() -> None:
 # --- files and directories
 
 
-def test_find_prefers_the_command_line_then_the_variable_then_the_places(tmp_path: Path) -> None:
+def test_find_prefers_command_line_then_variable_then_places(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.yaml", "b.yaml", "c.yaml", "d.yaml")]
     for file in files:
         file.touch()

@@ -67,7 +67,7 @@ def test_fits_the_terminal(width: int, height: int) -> None:
     assert any("of 300 chargers; the page has all" in line for line in lines)
 
 
-def test_a_rejection_is_the_newest_commands_and_another_result_the_oldest_ones() -> None:
+def test_rejections_go_to_the_newest_other_results_to_the_oldest() -> None:
     heard = Heard("wallbox")
     for payload in ("13", "99"):
         heard.take(message("1/max_charging_current/set", payload))

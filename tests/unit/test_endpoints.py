@@ -59,7 +59,7 @@ def test_a_name_that_nobody_knows_costs_no_other() -> None:
     assert endpoints.next() == BrokerAddress("a", 1883, "10.0.0.9")
 
 
-def test_the_last_good_address_is_tried_though_no_name_can_be_looked_up() -> None:
+def test_the_last_good_address_is_tried_without_name_look_up() -> None:
     names = Names()
     endpoints = make(names)
     endpoints.next()

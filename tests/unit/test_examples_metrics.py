@@ -94,7 +94,7 @@ def test_each_alert_is_tried() -> None:
     assert tried == alerts().keys()
 
 
-def test_the_configuration_names_the_rules_and_the_port_of_the_example() -> None:
+def test_the_configuration_names_the_example_s_rules_and_port() -> None:
     config = read("prometheus/prometheus.yml")
     assert config["rule_files"] == ["rules.yml"]
     ((job,), text) = config["scrape_configs"], (EXAMPLES.parent / "config.example.yaml").read_text(encoding="utf-8")

@@ -537,7 +537,7 @@ def test_the_bridge_comes_back_by_itself() -> None:
 
 
 @pytest.mark.parametrize(("length", "most"), [(1, 64), (64, 64), (100, 100), (5000, 255)])
-def test_a_name_that_is_longer_than_a_command_may_give_is_a_state_all_the_same(length: int, most: int) -> None:
+def test_a_name_longer_than_a_command_allows_is_still_a_state(length: int, most: int) -> None:
     assert components(changes={"name": "x" * length})["text_name"]["max"] == most
 
 

@@ -233,7 +233,7 @@ def test_the_registry_of_the_process_stays_as_it_was(bench: Bench) -> None:
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith(PREFIX)]  # noqa: SLF001 - nothing else tells
 
 
-def test_who_asks_without_a_pause_is_told_again_what_was_made_just_now(clock: FakeClock) -> None:
+def test_asking_without_a_pause_repeats_the_last_metrics(clock: FakeClock) -> None:
     made: list[bytes] = []
 
     def make() -> bytes:

@@ -48,9 +48,7 @@ def broker() -> Broker:
 
 
 @pytest.mark.parametrize("each", [True, False])
-def test_state_that_waits_is_forgotten_with_its_broker_but_not_the_end_of_a_topic(
-    broker: Broker, *, each: bool
-) -> None:
+def test_a_lost_broker_drops_waiting_state_but_no_removal(broker: Broker, *, each: bool) -> None:
     """State is announced anew; an old one must not follow what is new."""
     broker.outbox.state(state("old"), each=each)
     broker.outbox.state(end("gone"), each=each)
@@ -88,7 +86,7 @@ def test_at_the_end_answers_and_ends_of_topics_go_out_room_or_not(broker: Broker
     assert not broker.outbox.online, "nothing follows the last words"
 
 
-def test_answers_take_no_more_room_than_there_is_whatever_their_topics() -> None:
+def test_answers_are_bounded_whatever_their_topics() -> None:
     broker = Broker()
     broker.outbox.connected()
     large = "x" * 1000

@@ -130,7 +130,7 @@ def test_where_retained_commands_are_accepted_the_flag_ends_no_quiet() -> None:
     assert rig.pass_time(0.1) is None
 
 
-def test_what_others_publish_begins_the_quiet_anew_and_our_own_does_not() -> None:
+def test_only_foreign_messages_restart_the_quiet_wait() -> None:
     rig = Rig()
     rig.mark_uncertain()
     for _ in range(20):
@@ -163,7 +163,7 @@ def test_how_long_it_takes_is_told_each_minute() -> None:
     assert [(round(event.waited_s), event.last) for event in waits] == [(0, ""), (60, "w/others"), (120, "w/others")]
 
 
-def test_where_retained_commands_are_accepted_it_is_always_waited_for_quiet() -> None:
+def test_accepting_retained_commands_always_waits_for_quiet() -> None:
     rig = Rig(always=True)
     assert rig.guard.subscribed() is Step.WATCH
     rig.guard.came_back(flagged=True)

@@ -81,9 +81,7 @@ def test_a_period_that_is_none_is_thirty_seconds(phase: ReportPhase, live_s: flo
 
 
 @pytest.mark.parametrize(("report_s", "is_delayed"), [(5, False), (30, True)])
-def test_reads_faster_than_the_period_are_slowed_only_for_one_that_reports_seldom(
-    phase: ReportPhase, *, report_s: float, is_delayed: bool
-) -> None:
+def test_fast_reads_are_slowed_only_for_rare_reports(phase: ReportPhase, *, report_s: float, is_delayed: bool) -> None:
     charger, now, delays = Charger(phase, period_s=report_s), 0.0, []
     for _ in range(60):
         delays.append(phase.delay_s(now, 20))

@@ -578,7 +578,7 @@ class TestDisagreement:
         harness.sweep(4, max_charging_current=13)
         assert harness.of(LIMIT) == ["32", "13"]
 
-    def test_a_detail_that_lags_behind_the_list_which_happens_to_show_the_wish(self, harness: Harness) -> None:
+    def test_a_detail_lags_behind_a_list_that_shows_the_wished_value(self, harness: Harness) -> None:
         harness.sweep(0, max_charging_current=13)
         harness.detail(1, config_data={LIMIT: 32})
         harness.write(100, LIMIT, 13)
@@ -785,7 +785,7 @@ class TestNoFlicker:
         self.limits(harness, (100, 32))
         assert harness.failed == [LIMIT]
 
-    def test_the_newest_of_several_fails_where_the_first_value_has_come_back_before(self, harness: Harness) -> None:
+    def test_the_newest_fails_if_the_first_value_came_back_before(self, harness: Harness) -> None:
         """32 was shown longer ago than the time to settle, so it is shown, but the second command is not over yet."""
         self.limits(harness, (0, 32))
         harness.write(10, LIMIT, 13)

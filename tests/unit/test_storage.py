@@ -316,7 +316,7 @@ def test_trouble_in_words(tmp_path: Path, number: int, expected: str) -> None:
     assert trouble(OSError(number, os.strerror(number)), tmp_path) == expected.format(tmp_path, tmp_path)
 
 
-def test_another_one_s_directory_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_a_foreign_directory_is_named_with_the_command_to_fix_it(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
         owner, uid = 12345, 0

@@ -37,7 +37,7 @@ def places(tmp_path: Path, clock: FakeClock) -> Places:
     return Places(tmp_path, clock)
 
 
-def test_a_counter_that_grows_is_kept_in_memory_and_every_hour_on_the_disk(places: Places) -> None:
+def test_a_growing_counter_goes_to_memory_and_hourly_to_the_disk(places: Places) -> None:
     file, written = places.file(), set()
     for minute in range(180):
         file.write({"sum": minute}, grew=True, happened=False)

@@ -82,7 +82,7 @@ def test_a_new_connection_tries_again_what_had_no_answer() -> None:
     assert rig.after(1) == [state("w/1/a")]
 
 
-def test_where_two_topics_of_a_foreign_level_end_connections_none_is_tried() -> None:
+def test_two_topics_that_end_connections_stop_their_whole_level() -> None:
     """An access list that forbids discovery: 70 entities would be 140 connections."""
     rig = Rig()
     for topic in ("homeassistant/sensor/a/config", "w/1/a", "w/1/b", "w/1/c"):

@@ -80,7 +80,7 @@ def test_a_dead_worker_ends_the_program_though_it_says_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_where_main_does_not_end_the_program_it_is_left_after_last_words() -> None:
+def test_the_watchdog_ends_the_program_if_main_does_not() -> None:
     said: list[str] = []
     harness = Harness(Work(), lambda: said.append("offline"))
     harness.work.go.clear()

@@ -474,7 +474,7 @@ class TestTokens:
         assert parts.statuses().keys() == {"superseded", "failed"}
         assert parts.results_of("max_charging_current")[-1][2] == "expired"
 
-    def test_one_that_costs_a_write_is_fetched_when_the_command_can_follow(self, make: Make) -> None:
+    def test_a_token_that_costs_a_write_waits_for_room_for_both(self, make: Make) -> None:
         """Else it is a write for nothing: a short-lived one has ended when the command may go."""
         settings = replace(GENEROUS, token_life_s=20)
         parts = make(settings=settings, sign_in="legacy", writes_per_minute=2)
