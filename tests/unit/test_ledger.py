@@ -23,10 +23,11 @@ from wallbox2mqtt.cloud.documents import read_detail
 from wallbox2mqtt.config import TariffConfig
 from wallbox2mqtt.errors import CloudError, RequestRefusedError, ServerError
 from wallbox2mqtt.history import Prices, Recorder
-from wallbox2mqtt.history.entries import read_page
+from wallbox2mqtt.history.entries import Entry, read_page
 from wallbox2mqtt.history.fields import month_start
 from wallbox2mqtt.history.ledger import step
-from wallbox2mqtt.history.records import Event, Ledger, MeterReading
+from wallbox2mqtt.history.past import Past, follow, settle
+from wallbox2mqtt.history.records import Counter, Event, Ledger, MeterReading, Session
 from wallbox2mqtt.history.saved import ledger_from, to_json
 from wallbox2mqtt.history.schedule import daily_after
 from wallbox2mqtt.storage import Disk, Storage
@@ -595,6 +596,21 @@ def test_of_several_sessions_the_last_one_is_known_by_its_counter(bench: Bench) 
     ended = [event for event in bench.events if event["event_type"] == "finished"]
     assert sorted(event["energy"] for event in ended) == [2.0, 5.0, 6.0]
     assert [event["from_history"] for event in ended].count(True) == 2
+
+
+def test_a_session_whose_entry_comes_late_is_told_once() -> None:
+    """What nobody saw begin may overlap the entry of the one before, whose end nobody saw either."""
+    first = Session(1000, 2000, "finished", {"energy": 5 * KWH})
+    second = Session(2000, 4000, "finished", {"energy": KWH // 5}, unseen=True)
+    ledger = Ledger(at=90_000, reached=90_000, last=second, counters={"energy": Counter(total=5 * KWH + KWH // 5)})
+    past = Past(seeded=0.0, finished=(first, second))
+    entries = [Entry("1", 1000, 3000, {"energy": 5 * KWH + KWH // 2}), Entry("2", 3200, 3500, {"energy": KWH // 2})]
+    for known in (entries[:1], entries):
+        settled = settle(past, known, ledger, 0, 90_000)
+        past = follow(settled.past, ledger, ())
+        assert settled.events == ()
+    assert past.shown["energy"] == 6 * KWH
+    assert past.finished == ()
 
 
 def test_what_was_missed_of_a_session_that_was_seen(bench: Bench) -> None:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
 from tests.unit.test_ledger import CHARGING, READY, Bench, Played, reading
@@ -11,6 +13,7 @@ from wallbox2mqtt.config import TariffConfig
 from wallbox2mqtt.history import Prices
 from wallbox2mqtt.history.archive import Archive
 from wallbox2mqtt.history.ledger import step
+from wallbox2mqtt.history.prices import price_of
 from wallbox2mqtt.history.records import Ledger
 
 HOUR = 3600
@@ -28,6 +31,12 @@ def prices(*told: tuple[float, str]) -> Prices:
 @pytest.mark.parametrize("text", ["0.25", " 0.25\n", "25e-2", "+.25", "0.250"])
 def test_a_price_is_a_number(text: str) -> None:
     assert prices((0, text)).cost(KWH, 0, 0, 60) == 0.25
+
+
+@given(st.binary(max_size=60) | st.from_regex(r"[-+0-9.eE]{1,50}").map(str.encode))
+def test_whatever_comes_is_a_finite_price_or_none(payload: bytes) -> None:
+    price = price_of(payload)
+    assert price is None or abs(price) <= 1e9
 
 
 @pytest.mark.parametrize(

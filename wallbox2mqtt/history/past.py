@@ -44,7 +44,8 @@ def follow(past: Past, ledger: Ledger, events: Iterable[Event]) -> Past:
     """Take what happened to a ledger: its finished sessions, and its sums."""
     ended = [event.session for event in events if event.type == "finished" and event.session is not None]
     finished = [*past.finished, *ended]
-    if finished and ledger.last is not None and finished[-1].start == ledger.last.start:
+    newest = finished[-1] if finished else None
+    if newest is not None and newest.energy and ledger.last is not None and newest.start == ledger.last.start:
         finished[-1] = ledger.last  # its last energy may have come late
     shown = {
         name: max(past.shown.get(name, 0), (ledger.total(name) or 0) + past.corrections.get(name, 0))
@@ -94,12 +95,14 @@ def settle(past: Past, entries: Iterable[Entry], ledger: Ledger, start: float, n
         for name, mwh in missed.items():
             if not waits and mwh >= -_ROUNDING_MWH and any(name in entry.energy for entry in group):
                 corrections[name] = corrections.get(name, 0) + mwh
-        left = [session for session in left if session not in sessions]
+        unseen, spare = _matched(group, sessions, now)
+        # what they had is counted with this group; that they were told of is not to be forgotten
+        counted = [replace(session, energy={}, cost_real=None) for session in spare]
+        left = [*counted, *(session for session in left if session not in sessions)]
         settled |= {entry.id: entry.end for entry in group}
         costs |= _costs(group, sessions)
         if past.seeded is not None:
-            unseen = [entry for entry in _unseen(group, sessions, now) if entry.end > past.seeded]
-            events += [event for entry in unseen for event in _events(entry)]
+            events += [event for entry in unseen if entry.end > past.seeded for event in _events(entry)]
     new = replace(
         past,
         seeded=past.seeded if past.seeded is not None else now,
@@ -154,18 +157,20 @@ def _groups(
         yield group, seen
 
 
-def _unseen(group: list[Entry], sessions: list[Session], now: float) -> list[Entry]:
-    """Return the entries of which no session tells.
+def _matched(group: list[Entry], sessions: list[Session], now: float) -> tuple[list[Entry], list[Session]]:
+    """Return the entries of which no session tells, and the sessions that have no entry yet.
 
     A session is the entry that began with it; where nobody saw it begin, the last one: its counter is shown.
     """
-    unseen = sorted(group, key=lambda one: one.start)
-    for session in sessions:
+    unseen, spare = sorted(group, key=lambda one: one.start), list[Session]()
+    for session in sorted(sessions, key=lambda one: (one.unseen, one.start)):
         overlapping = [entry for entry in unseen if _overlap(entry, session, now)]
         began = [entry for entry in overlapping if abs(entry.start - session.start) <= _TOLERANCE_S]
         if own := began or overlapping:
             unseen.remove(own[-1])
-    return unseen
+        else:
+            spare.append(session)
+    return unseen, spare
 
 
 def _is_short(group: list[Entry], sessions: list[Session]) -> bool:
