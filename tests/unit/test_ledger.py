@@ -613,6 +613,28 @@ def test_a_session_whose_entry_comes_late_is_told_once() -> None:
     assert past.finished == ()
 
 
+def test_the_counter_of_a_later_session_that_looked_like_the_one_that_ran(bench: Bench) -> None:
+    """The bridge was off from within a session to after another one with more."""
+    charger = played(1)
+    bench.read(charger)
+    charger.act("plug", 60, 0)
+    charger.act("go on", 3600, 3000)
+    bench.read(charger)
+    charger.act("unplug", 3600, 2000)
+    for wh in (1000, 9000):
+        charger.act("plug", 200_000, 0)
+        charger.act("unplug", 9000, wh)
+    charger.act("go on", 200_000, 0)
+    bench.start()
+    for _ in range(3):
+        bench.read(charger)
+        charger.act("go on", 1000, 0)
+    assert bench.shown == sorted(bench.shown)
+    assert bench.shown[-1] == 7 + 5 + 1 + 9
+    told = [event["event_type"] for event in bench.events]
+    assert (told.count("started"), told.count("finished")) == (3, 3)
+
+
 def test_what_was_missed_of_a_session_that_was_seen(bench: Bench) -> None:
     charger = Played()
     bench.read(charger)

@@ -152,7 +152,9 @@ def _groups(
         if _is_short(group, seen):
             # one that was seen held two, and its end was not seen: what began when it seemed to end is its
             ends = max(session.end or now for session in seen)
-            group += [one for one in waiting if one.start <= ends + _TOLERANCE_S]
+            # or its counter was the one of a later session, after a time in which nothing was read
+            same = [one.start for one in waiting if abs(_sum([one], "energy") - _sum(seen, "energy")) <= _ROUNDING_MWH]
+            group += [one for one in waiting if one.start <= max(ends + _TOLERANCE_S, *same[:1])]
             waiting = [one for one in waiting if one not in group]
         yield group, seen
 
