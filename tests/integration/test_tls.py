@@ -79,7 +79,7 @@ def answers(port: int) -> bool:
 
 
 class Connection:
-    """The broker's door with its events."""
+    """The connection to the broker with its events."""
 
     def __init__(self, port: int, tls: TlsConfig, **config: Any) -> None:  # noqa: ANN401 - any key
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -108,12 +108,12 @@ class Connection:
 def test_messages_go_both_ways(tmp_path: Path, transport: Transport, protocol: str) -> None:
     with (
         mosquitto(tmp_path, encrypted(), transport) as port,
-        Connection(port, GOOD, transport=transport, protocol=protocol) as door,
+        Connection(port, GOOD, transport=transport, protocol=protocol) as connection,
     ):
-        assert door.outcome() == "connected"
-        door.mqtt.publish("w/1", "x" * 100_000)
-        door.mqtt.publish("w/1/set", "of its own")
-        message = door.events.get(timeout=LIMIT_S)
+        assert connection.outcome() == "connected"
+        connection.mqtt.publish("w/1", "x" * 100_000)
+        connection.mqtt.publish("w/1/set", "of its own")
+        message = connection.events.get(timeout=LIMIT_S)
         assert isinstance(message, Message)
         assert message.payload == b"of its own"
 
@@ -177,13 +177,13 @@ def test_whom_the_bridge_trusts(
     with (
         mosquitto(tmp_path, listener, transport) as port,
         forwarded(host, port) as at,
-        Connection(at, tls, host=host, transport=transport) as door,
+        Connection(at, tls, host=host, transport=transport) as connection,
     ):
-        outcome = door.outcome()
+        outcome = connection.outcome()
         assert outcome.startswith(expected)
         if expected != "connected":
             assert outcome != "connected"
-        assert door.mqtt.is_alive()
+        assert connection.mqtt.is_alive()
 
 
 @contextmanager
@@ -229,9 +229,9 @@ def test_a_broker_that_wants_a_client_certificate(
     tmp_path: Path, tls: TlsConfig, transport: Transport, *, let_in: bool
 ) -> None:
     listener = encrypted("server", "require_certificate true")
-    with mosquitto(tmp_path, listener, transport) as port, Connection(port, tls, transport=transport) as door:
-        assert (door.outcome() == "connected") is let_in
-        assert door.mqtt.is_alive()
+    with mosquitto(tmp_path, listener, transport) as port, Connection(port, tls, transport=transport) as connection:
+        assert (connection.outcome() == "connected") is let_in
+        assert connection.mqtt.is_alive()
 
 
 @pytest.mark.broker
@@ -246,12 +246,12 @@ def test_the_name_of_the_client_certificate_is_the_user(tmp_path: Path) -> None:
         f"listener {port} 127.0.0.1", listener, f"acl_file {rights}",
     ).start()  # fmt: skip
     try:
-        with Connection(port, MUTUAL) as door:
-            assert door.outcome() == "connected"
-            door.mqtt.publish("w/1/set", "1")
-            assert isinstance(door.events.get(timeout=LIMIT_S), Message)
-            door.mqtt.publish("other/topic", "1")
-            assert door.events.get(timeout=LIMIT_S) == Refused("Not authorized (0x87)", "other/topic", 1, 1)
+        with Connection(port, MUTUAL) as connection:
+            assert connection.outcome() == "connected"
+            connection.mqtt.publish("w/1/set", "1")
+            assert isinstance(connection.events.get(timeout=LIMIT_S), Message)
+            connection.mqtt.publish("other/topic", "1")
+            assert connection.events.get(timeout=LIMIT_S) == Refused("Not authorized (0x87)", "other/topic", 1, 1)
     finally:
         broker.stop()
 
@@ -261,9 +261,9 @@ def test_the_name_of_the_client_certificate_is_the_user(tmp_path: Path) -> None:
 def test_plain_websockets(tmp_path: Path, path: str) -> None:
     with (
         mosquitto(tmp_path, "", "websockets") as port,
-        Connection(port, TlsConfig(), transport="websockets", websocket_path=path) as door,
+        Connection(port, TlsConfig(), transport="websockets", websocket_path=path) as connection,
     ):
-        assert door.outcome() == "connected"
+        assert connection.outcome() == "connected"
 
 
 class Server(ABC):
@@ -322,9 +322,9 @@ UPGRADES = {
 
 @pytest.mark.parametrize("raw", UPGRADES.values(), ids=UPGRADES)
 def test_a_websocket_that_is_none_does_not_end_the_thread(raw: bytes) -> None:
-    with Answers(raw) as server, Connection(server.port, TlsConfig(), transport="websockets") as door:
-        assert door.outcome() not in {"connected", ""}
-        assert door.mqtt.is_alive()
+    with Answers(raw) as server, Connection(server.port, TlsConfig(), transport="websockets") as connection:
+        assert connection.outcome() not in {"connected", ""}
+        assert connection.mqtt.is_alive()
 
 
 # --- versions

@@ -48,7 +48,7 @@ def jwt(**claims: Json) -> str:
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in [*parts, b"signature"])
 
 
-class FakeDoor:
+class FakeSender:
     """The cloud's sign-in: both ways and the refresh, each with what becomes of it.
 
     Tokens live ``life_s`` by the server's clock, which is ``ahead_s`` of ours. ``failures`` come first, by way.
@@ -120,8 +120,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def door(clock: FakeClock) -> FakeDoor:
-    return FakeDoor(clock)
+def sender(clock: FakeClock) -> FakeSender:
+    return FakeSender(clock)
 
 
 @pytest.fixture
@@ -133,11 +133,11 @@ Start = Callable[..., TokenManager]
 
 
 @pytest.fixture
-def start(door: FakeDoor, clock: FakeClock, store: Storage) -> Start:
+def start(sender: FakeSender, clock: FakeClock, store: Storage) -> Start:
     """Start a TokenManager, the first or another one over the same files."""
 
     def begin(sign_in: str = "auto", password: str = PASSWORD, spread: float = 0.0) -> TokenManager:
-        return TokenManager(door, clock, store, sign_in, Secret(password), spread=lambda: spread)
+        return TokenManager(sender, clock, store, sign_in, Secret(password), spread=lambda: spread)
 
     return begin
 
@@ -146,11 +146,11 @@ def unauthorized(status: int = 401) -> UnauthorizedError:
     return UnauthorizedError("the cloud answered", status)
 
 
-def life_of(manager: TokenManager, clock: FakeClock, door: FakeDoor) -> float:
+def life_of(manager: TokenManager, clock: FakeClock, sender: FakeSender) -> float:
     """For how many seconds a token is handed out, to a tenth."""
     manager.token()
-    begun, asked = clock.monotonic(), len(door.asked)
-    while len(door.asked) == asked:
+    begun, asked = clock.monotonic(), len(sender.asked)
+    while len(sender.asked) == asked:
         clock.advance(0.1)
         manager.token()
     return clock.monotonic() - begun
@@ -192,41 +192,43 @@ LIVES = [
 @pytest.mark.parametrize("server_ahead_s", [0, 86_400, -86_400], ids=["right", "behind-by-a-day", "ahead-by-a-day"])
 @pytest.mark.parametrize(("body", "life_s"), LIVES)
 def test_life_is_what_the_answer_says(
-    start: Start, door: FakeDoor, clock: FakeClock, body: Json, life_s: float, server_ahead_s: float
+    start: Start, sender: FakeSender, clock: FakeClock, body: Json, life_s: float, server_ahead_s: float
 ) -> None:
     """Whatever our clock says: the Date header of the answer counts."""
     clock.jump(-server_ahead_s)
-    door.answers = [SignInAnswer(body, SERVER)]
+    sender.answers = [SignInAnswer(body, SERVER)]
     manager = start("modern" if "data" in str(body) else "legacy")
     expected = life_s - min(30, life_s / 10)
     # the Date header is up to a second old, so that a second less is counted on
-    assert expected - 1.2 <= life_of(manager, clock, door) <= expected + 0.2
+    assert expected - 1.2 <= life_of(manager, clock, sender) <= expected + 0.2
 
 
-def test_a_token_does_not_outlive_what_its_server_said(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+def test_a_token_does_not_outlive_what_its_server_said(start: Start, sender: FakeSender, clock: FakeClock) -> None:
     """The Date header cuts off what is nearly a second."""
     clock.advance(0.9)
-    door.life_s = 5.0
+    sender.life_s = 5.0
     manager = start()
     manager.token()
     assert manager.life_s <= 5.0
 
 
-def test_without_a_date_our_clock_counts(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.answers = [SignInAnswer(told((SERVER + 900) * 1000), None)]
-    assert life_of(start(), clock, door) == pytest.approx(870, abs=0.2)
+def test_without_a_date_our_clock_counts(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.answers = [SignInAnswer(told((SERVER + 900) * 1000), None)]
+    assert life_of(start(), clock, sender) == pytest.approx(870, abs=0.2)
 
 
 @pytest.mark.parametrize(("life_s", "margin_s"), [(5, 0.5), (60, 6), (299, 29.9), (900, 30), (7000, 30)])
-def test_renewed_before_the_end(start: Start, door: FakeDoor, clock: FakeClock, life_s: float, margin_s: float) -> None:
-    door.life_s = life_s
+def test_renewed_before_the_end(
+    start: Start, sender: FakeSender, clock: FakeClock, life_s: float, margin_s: float
+) -> None:
+    sender.life_s = life_s
     manager = start()
-    assert life_of(manager, clock, door) == pytest.approx(life_s - margin_s, abs=1.2)
-    assert door.asked == ["modern", "refresh"]
+    assert life_of(manager, clock, sender) == pytest.approx(life_s - margin_s, abs=1.2)
+    assert sender.asked == ["modern", "refresh"]
 
 
-def test_a_life_of_nothing_still_gives_a_token(start: Start, door: FakeDoor) -> None:
-    door.life_s = 0
+def test_a_life_of_nothing_still_gives_a_token(start: Start, sender: FakeSender) -> None:
+    sender.life_s = 0
     manager = start()
     assert manager.token() != manager.token()
     assert manager.sign_ins == 2
@@ -236,14 +238,14 @@ def test_a_life_of_nothing_still_gives_a_token(start: Start, door: FakeDoor) -> 
 
 
 @pytest.mark.parametrize("sign_in", ["modern", "legacy"])
-def test_a_fixed_way(start: Start, door: FakeDoor, sign_in: str) -> None:
+def test_a_fixed_way(start: Start, sender: FakeSender, sign_in: str) -> None:
     assert start(sign_in).token().reveal() == "token-1"
-    assert door.asked == [sign_in]
+    assert sender.asked == [sign_in]
 
 
-def test_auto_tries_the_present_one_first(start: Start, door: FakeDoor) -> None:
+def test_auto_tries_the_present_one_first(start: Start, sender: FakeSender) -> None:
     start().token()
-    assert door.asked == ["modern"]
+    assert sender.asked == ["modern"]
 
 
 @pytest.mark.parametrize(
@@ -251,47 +253,47 @@ def test_auto_tries_the_present_one_first(start: Start, door: FakeDoor) -> None:
     [RequestRefusedError("gone", 404), MethodError("gone", 405), RequestRefusedError("gone", 410)],
     ids=["404", "405", "410"],
 )
-def test_auto_falls_back_and_remembers(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
-    door.always["modern"] = error
+def test_auto_falls_back_and_remembers(start: Start, sender: FakeSender, clock: FakeClock, error: CloudError) -> None:
+    sender.always["modern"] = error
     manager = start()
     assert manager.token().reveal() == "token-2"
-    assert door.asked == ["modern", "legacy"]
+    assert sender.asked == ["modern", "legacy"]
     assert manager.way == "legacy"
     clock.advance(1000)
     manager.token()
     again = start()
     clock.advance(1000)
     again.token()
-    assert door.asked == ["modern", "legacy", "legacy", "legacy"], "also after a restart"
+    assert sender.asked == ["modern", "legacy", "legacy", "legacy"], "also after a restart"
 
 
-def test_auto_comes_back_when_the_old_one_goes(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.failures["modern"] = [RequestRefusedError("gone", 404)]
+def test_auto_comes_back_when_the_old_one_goes(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.failures["modern"] = [RequestRefusedError("gone", 404)]
     manager = start()
     manager.token()
-    door.always["legacy"] = RequestRefusedError("gone", 410)
+    sender.always["legacy"] = RequestRefusedError("gone", 410)
     clock.advance(1000)
     manager.token()
-    assert door.asked == ["modern", "legacy", "legacy", "modern"]
+    assert sender.asked == ["modern", "legacy", "legacy", "modern"]
     assert manager.way == "modern"
 
 
-def test_no_way_in(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.always = {"modern": RequestRefusedError("gone", 404), "legacy": RequestRefusedError("gone", 404)}
+def test_no_way_in(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.always = {"modern": RequestRefusedError("gone", 404), "legacy": RequestRefusedError("gone", 404)}
     manager = start()
     with pytest.raises(SignInError, match="modern legacy"):
         manager.token()
     for _ in range(3):
-        asked = len(door.asked)
+        asked = len(sender.asked)
         clock.advance(manager.wait_s())
         with pytest.raises(SignInError, match="gone"):
             manager.token()
-        assert len(door.asked) == asked + 1, "one request a wait: each way in turn"
-    assert door.asked == ["modern", "legacy", "modern", "legacy", "modern"]
+        assert len(sender.asked) == asked + 1, "one request a wait: each way in turn"
+    assert sender.asked == ["modern", "legacy", "modern", "legacy", "modern"]
 
 
-def test_the_one_way_that_is_configured_is_gone(start: Start, door: FakeDoor) -> None:
-    door.always["legacy"] = RequestRefusedError("gone", 404)
+def test_the_one_way_that_is_configured_is_gone(start: Start, sender: FakeSender) -> None:
+    sender.always["legacy"] = RequestRefusedError("gone", 404)
     with pytest.raises(SignInError, match="none of the sign-ins legacy"):
         start("legacy").token()
 
@@ -309,9 +311,9 @@ def test_the_one_way_that_is_configured_is_gone(start: Start, door: FakeDoor) ->
     ids=lambda error: type(error).__name__,
 )
 def test_any_other_failure_is_followed_by_a_wait(
-    start: Start, door: FakeDoor, clock: FakeClock, error: CloudError
+    start: Start, sender: FakeSender, clock: FakeClock, error: CloudError
 ) -> None:
-    door.failures["modern"] = [error]
+    sender.failures["modern"] = [error]
     manager = start()
     with pytest.raises(SignInError) as caught:
         manager.token()
@@ -323,7 +325,7 @@ def test_any_other_failure_is_followed_by_a_wait(
         manager.token()
     clock.advance(0.2)
     assert manager.token().reveal() == "token-2"
-    assert door.asked == ["modern"] * 2
+    assert sender.asked == ["modern"] * 2
     assert (manager.wait_s(), manager.failures) == (0, 0)
 
 
@@ -344,17 +346,17 @@ class TestAHostInTrouble:
 
     @pytest.mark.parametrize(("spread", "share"), [(0.0, 1.0), (0.5, 5 / 6), (1.0, 2 / 3)])
     def test_waits_longer_and_longer(
-        self, start: Start, door: FakeDoor, clock: FakeClock, spread: float, share: float
+        self, start: Start, sender: FakeSender, clock: FakeClock, spread: float, share: float
     ) -> None:
-        door.always["modern"] = ServerError("down", 503)
+        sender.always["modern"] = ServerError("down", 503)
         waits = list(failing(start(spread=spread), clock, len(WAITS)))
         assert waits == pytest.approx([wait * share for wait in WAITS])
         assert all(2 <= wait <= 900 for wait in waits)
-        assert door.asked == ["modern"] * len(WAITS), "one request a wait, and no other sign-in"
+        assert sender.asked == ["modern"] * len(WAITS), "one request a wait, and no other sign-in"
 
-    def test_a_wait_that_was_asked_for(self, start: Start, door: FakeDoor) -> None:
+    def test_a_wait_that_was_asked_for(self, start: Start, sender: FakeSender) -> None:
         for asked_s, wait_s in ((None, 3), (0.0, 3), (60.0, 60), (1e9, 900)):
-            door.failures["modern"] = [RateLimitedError("the cloud answered 429", 429, asked_s)]
+            sender.failures["modern"] = [RateLimitedError("the cloud answered 429", 429, asked_s)]
             manager = start()
             manager._failed.succeeded()  # noqa: SLF001 - as in a run that has met no failure
             with pytest.raises(SignInError):
@@ -362,9 +364,9 @@ class TestAHostInTrouble:
             assert manager.wait_s() == wait_s
 
     def test_a_thousand_threads_and_commands_make_one_request(
-        self, start: Start, door: FakeDoor, clock: FakeClock
+        self, start: Start, sender: FakeSender, clock: FakeClock
     ) -> None:
-        door.always["modern"] = ServerError("down", 503)
+        sender.always["modern"] = ServerError("down", 503)
         manager = start()
         seconds = 0
         while seconds < 60:
@@ -373,36 +375,36 @@ class TestAHostInTrouble:
                     manager.token()
             clock.advance(1)
             seconds += 1
-        assert len(door.asked) == 5, "at 0, 3, 9, 21 and 45 s"
+        assert len(sender.asked) == 5, "at 0, 3, 9, 21 and 45 s"
 
     def test_a_refresh_that_fails_is_tried_again_and_no_sign_in(
-        self, start: Start, door: FakeDoor, clock: FakeClock
+        self, start: Start, sender: FakeSender, clock: FakeClock
     ) -> None:
         manager = start()
         manager.token()
         clock.advance(1000)
-        door.always["refresh"] = ServerError("down", 503)
+        sender.always["refresh"] = ServerError("down", 503)
         list(failing(manager, clock, 9))
-        assert door.asked == ["modern", *["refresh"] * 9]
-        door.always.clear()
+        assert sender.asked == ["modern", *["refresh"] * 9]
+        sender.always.clear()
         manager.token()
-        assert door.asked[-1] == "refresh", "the refresh token has outlived it"
+        assert sender.asked[-1] == "refresh", "the refresh token has outlived it"
 
     def test_a_refresh_that_is_out_of_order_for_half_an_hour(
-        self, start: Start, door: FakeDoor, clock: FakeClock
+        self, start: Start, sender: FakeSender, clock: FakeClock
     ) -> None:
         manager = start()
         manager.token()
         clock.advance(1000)
-        door.always["refresh"] = ServerError("down", 500)
+        sender.always["refresh"] = ServerError("down", 500)
         list(failing(manager, clock, 10))
         manager.token()
-        assert door.asked == ["modern", *["refresh"] * 10, "modern"]
+        assert sender.asked == ["modern", *["refresh"] * 10, "modern"]
 
-    def test_a_token_serves_to_its_end(self, start: Start, door: FakeDoor, clock: FakeClock) -> None:
+    def test_a_token_serves_to_its_end(self, start: Start, sender: FakeSender, clock: FakeClock) -> None:
         manager = start()
         token = manager.token()
-        door.always["refresh"] = ServerError("down", 503)
+        sender.always["refresh"] = ServerError("down", 503)
         clock.advance(880)
         assert manager.token() == token, "the renewal failed, and the token is good for 20 s more"
         assert manager.wait_s() == 0
@@ -411,9 +413,9 @@ class TestAHostInTrouble:
             manager.token()
 
     def test_the_wait_is_kept_over_restarts(
-        self, start: Start, door: FakeDoor, clock: FakeClock, caplog: pytest.LogCaptureFixture
+        self, start: Start, sender: FakeSender, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        door.always["modern"] = ServerError("down", 503)
+        sender.always["modern"] = ServerError("down", 503)
         list(failing(start(), clock, 4))
         with pytest.raises(SignInError):
             start().token()
@@ -425,13 +427,13 @@ class TestAHostInTrouble:
         with pytest.raises(SignInError) as caught:
             again.token()
         assert caught.value.reason == "http_5xx"
-        assert len(door.asked) == 5
+        assert len(sender.asked) == 5
         clock.jump(-1e6)
         assert start().wait_s() <= 48
 
-    def test_a_spent_budget_is_no_failure(self, start: Start, door: FakeDoor) -> None:
+    def test_a_spent_budget_is_no_failure(self, start: Start, sender: FakeSender) -> None:
         manager = start("legacy")
-        door.spent = True
+        sender.spent = True
         with pytest.raises(BudgetSpentError):
             manager.token()
         assert manager.wait_s() == 0
@@ -457,8 +459,8 @@ class TestAHostInTrouble:
     ],
     ids=repr,
 )
-def test_no_token_in_the_answer(start: Start, door: FakeDoor, body: Json) -> None:
-    door.answers = [SignInAnswer(body, SERVER)]
+def test_no_token_in_the_answer(start: Start, sender: FakeSender, body: Json) -> None:
+    sender.answers = [SignInAnswer(body, SERVER)]
     with pytest.raises(SignInError, match="no token"):
         start("modern").token()
 
@@ -472,9 +474,9 @@ def test_any_answer_gives_a_token_or_a_fault(
 ) -> None:
     clock = FakeClock()
     for way in ("modern", "legacy"):
-        door = FakeDoor(clock)
-        door.answers = [SignInAnswer(body, date)]
-        manager = TokenManager(door, clock, Storage(tmp_path_factory.mktemp("any"), "x"), way, Secret("x"))
+        sender = FakeSender(clock)
+        sender.answers = [SignInAnswer(body, date)]
+        manager = TokenManager(sender, clock, Storage(tmp_path_factory.mktemp("any"), "x"), way, Secret("x"))
         with contextlib.suppress(SignInError):
             assert manager.token().reveal()
 
@@ -492,34 +494,36 @@ def test_any_answer_gives_a_token_or_a_fault(
     ],
     ids=["401", "403", "forbidden", "404"],
 )
-def test_a_refused_refresh_becomes_a_sign_in(start: Start, door: FakeDoor, clock: FakeClock, error: CloudError) -> None:
+def test_a_refused_refresh_becomes_a_sign_in(
+    start: Start, sender: FakeSender, clock: FakeClock, error: CloudError
+) -> None:
     manager = start()
     manager.token()
     clock.advance(1000)
-    door.always["refresh"] = error
+    sender.always["refresh"] = error
     assert manager.token().reveal() == "token-3"
-    assert door.asked == ["modern", "refresh", "modern"]
+    assert sender.asked == ["modern", "refresh", "modern"]
     assert manager.wait_s() == 0
 
 
-def test_an_old_refresh_token_is_not_tried(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+def test_an_old_refresh_token_is_not_tried(start: Start, sender: FakeSender, clock: FakeClock) -> None:
     manager = start()
     manager.token()
     clock.advance(86_500)
     manager.token()
-    assert door.asked == ["modern", "modern"]
+    assert sender.asked == ["modern", "modern"]
 
 
-def test_legacy_knows_no_refresh(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.answers = [SignInAnswer({"jwt": "t", "refresh_token": "refresh"}, SERVER)]
+def test_legacy_knows_no_refresh(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.answers = [SignInAnswer({"jwt": "t", "refresh_token": "refresh"}, SERVER)]
     manager = start("legacy")
     manager.token()
     clock.advance(1000)
     manager.token()
-    assert door.asked == ["legacy", "legacy"]
+    assert sender.asked == ["legacy", "legacy"]
 
 
-def test_legacy_says_when_it_spends_a_write(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+def test_legacy_says_when_it_spends_a_write(start: Start, sender: FakeSender, clock: FakeClock) -> None:
     manager = start("legacy")
     assert manager.spends_a_write()
     manager.token()
@@ -527,13 +531,13 @@ def test_legacy_says_when_it_spends_a_write(start: Start, door: FakeDoor, clock:
     clock.advance(1000)
     assert manager.spends_a_write()
     assert not start("modern").spends_a_write()
-    assert door.asked == ["legacy"]
+    assert sender.asked == ["legacy"]
 
 
 # --- 401 of a data request
 
 
-def test_a_revoked_token_is_replaced_once(start: Start, door: FakeDoor) -> None:
+def test_a_revoked_token_is_replaced_once(start: Start, sender: FakeSender) -> None:
     manager = start()
     token = manager.token()
     manager.accepted(token)
@@ -541,11 +545,11 @@ def test_a_revoked_token_is_replaced_once(start: Start, door: FakeDoor) -> None:
     new = manager.token()
     assert new != token
     manager.accepted(new)
-    assert door.asked == ["modern", "refresh"]
+    assert sender.asked == ["modern", "refresh"]
     assert manager.wait_s() == 0
 
 
-def test_two_threads_hear_of_one_revoked_token(start: Start, door: FakeDoor) -> None:
+def test_two_threads_hear_of_one_revoked_token(start: Start, sender: FakeSender) -> None:
     manager = start()
     token = manager.token()
     manager.accepted(token)
@@ -555,15 +559,15 @@ def test_two_threads_hear_of_one_revoked_token(start: Start, door: FakeDoor) -> 
     manager.token()
     manager.unauthorized(token)
     assert manager.token().reveal() == "token-2"
-    assert door.asked == ["modern", "refresh"]
+    assert sender.asked == ["modern", "refresh"]
 
 
-def test_thirty_threads_want_a_token_and_one_signs_in(start: Start, door: FakeDoor) -> None:
+def test_thirty_threads_want_a_token_and_one_signs_in(start: Start, sender: FakeSender) -> None:
     manager = start()
     for expected in (1, 2, 3):
         tokens: list[Secret] = []
         barrier = threading.Barrier(31)
-        door.slow.clear()
+        sender.slow.clear()
 
         def run(tokens: list[Secret] = tokens, barrier: threading.Barrier = barrier) -> None:
             barrier.wait(10)
@@ -573,12 +577,12 @@ def test_thirty_threads_want_a_token_and_one_signs_in(start: Start, door: FakeDo
         for thread in threads:
             thread.start()
         barrier.wait(10)
-        door.slow.set()
+        sender.slow.set()
         for thread in threads:
             thread.join(10)
         assert len(tokens) == 30
         assert len(set(tokens)) == 1
-        assert len(door.asked) == expected
+        assert len(sender.asked) == expected
         manager.accepted(tokens[0])
         storm = [threading.Thread(target=manager.unauthorized, args=(tokens[0],)) for _ in range(30)]
         for thread in storm:
@@ -600,26 +604,26 @@ def waits(manager: TokenManager, clock: FakeClock, times: int) -> Iterator[float
 DOUBLING = [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
-def test_a_storm_of_401_waits_longer_and_longer(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+def test_a_storm_of_401_waits_longer_and_longer(start: Start, sender: FakeSender, clock: FakeClock) -> None:
     manager = start()
     assert list(waits(manager, clock, 9)) == DOUBLING
     token = manager.token()
     manager.accepted(token)
     manager.unauthorized(token)
     assert manager.wait_s() == 0, "one that was let in ends the storm"
-    assert len(door.asked) < 25
+    assert len(sender.asked) < 25
 
 
-def test_a_new_password_is_tried_at_once(start: Start, door: FakeDoor) -> None:
-    door.always["modern"] = unauthorized()
+def test_a_new_password_is_tried_at_once(start: Start, sender: FakeSender) -> None:
+    sender.always["modern"] = unauthorized()
     manager = start()
     with pytest.raises(AuthError):
         manager.token()
     assert manager.wait_s() > 0
-    door.always.clear()
+    sender.always.clear()
     manager.set_password(Secret("an0ther-one"))
     assert manager.token().reveal()
-    assert door.passwords == ["an0ther-one"]
+    assert sender.passwords == ["an0ther-one"]
     assert start(password="an0ther-one").wait_s() == 0  # noqa: S106 - of nobody
 
 
@@ -633,31 +637,37 @@ def test_a_new_password_is_tried_at_once(start: Start, door: FakeDoor) -> None:
     ],
 )
 def test_the_passwords_file_is_read_again_before_a_refusal_counts(  # noqa: PLR0913, PLR0917 - fixtures, and a table
-    clock: FakeClock, door: FakeDoor, store: Storage, in_file: str | None, refusals: int, asked: int, used: list[str]
+    clock: FakeClock,
+    sender: FakeSender,
+    store: Storage,
+    in_file: str | None,
+    refusals: int,
+    asked: int,
+    used: list[str],
 ) -> None:
     newest = None if in_file is None else Secret(in_file)
-    manager = TokenManager(door, clock, store, "auto", Secret(PASSWORD), newest_password=lambda: newest)
-    door.failures["modern"] = [unauthorized() for _ in range(refusals)]
+    manager = TokenManager(sender, clock, store, "auto", Secret(PASSWORD), newest_password=lambda: newest)
+    sender.failures["modern"] = [unauthorized() for _ in range(refusals)]
     is_let_in = refusals < asked
     with contextlib.nullcontext() if is_let_in else pytest.raises(AuthError):
         manager.token()
-    assert (len(door.asked), door.passwords, manager.wait_s()) == (asked, used, 0 if is_let_in else 60)
+    assert (len(sender.asked), sender.passwords, manager.wait_s()) == (asked, used, 0 if is_let_in else 60)
 
 
-def test_the_same_password_again_does_not_shorten_the_wait(start: Start, door: FakeDoor) -> None:
-    door.always["modern"] = unauthorized()
+def test_the_same_password_again_does_not_shorten_the_wait(start: Start, sender: FakeSender) -> None:
+    sender.always["modern"] = unauthorized()
     manager = start()
     with pytest.raises(AuthError):
         manager.token()
     manager.set_password(Secret(PASSWORD))
-    assert (manager.wait_s(), door.passwords) == (60, [])
+    assert (manager.wait_s(), sender.passwords) == (60, [])
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials_wait_longer_and_longer(
-    start: Start, door: FakeDoor, clock: FakeClock, status: int
+    start: Start, sender: FakeSender, clock: FakeClock, status: int
 ) -> None:
-    door.always["modern"] = unauthorized(status)
+    sender.always["modern"] = unauthorized(status)
     manager = start()
     for number, wait in enumerate(DOUBLING, 1):
         with pytest.raises(AuthError, match="check e-mail and password") as caught:
@@ -667,15 +677,15 @@ def test_refused_credentials_wait_longer_and_longer(
         clock.advance(wait - 0.5)
         with pytest.raises(AuthError, match="next try"):
             manager.token()
-        assert len(door.asked) == number, "no try while it waits"
+        assert len(sender.asked) == number, "no try while it waits"
         clock.advance(1)
-    assert "legacy" not in door.asked, "refused is not gone"
+    assert "legacy" not in sender.asked, "refused is not gone"
 
 
 def test_refusals_count_across_restarts(
-    start: Start, door: FakeDoor, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    start: Start, sender: FakeSender, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    door.always["modern"] = unauthorized()
+    sender.always["modern"] = unauthorized()
     for wait in (60, 120, 240):
         manager = start()
         with pytest.raises(AuthError):
@@ -689,28 +699,28 @@ def test_refusals_count_across_restarts(
         with pytest.raises(AuthError, match="next try"):
             again.token()
         clock.advance(wait - 9)
-    assert len(door.asked) == 3
+    assert len(sender.asked) == 3
 
 
-def test_a_clock_that_went_back_does_not_lengthen_the_wait(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.always["modern"] = unauthorized()
+def test_a_clock_that_went_back_does_not_lengthen_the_wait(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.always["modern"] = unauthorized()
     with pytest.raises(AuthError):
         start().token()
     clock.jump(-1e6)
     assert start().wait_s() <= 60
 
 
-def test_a_changed_password_tries_at_once(start: Start, door: FakeDoor) -> None:
-    door.always["modern"] = unauthorized()
+def test_a_changed_password_tries_at_once(start: Start, sender: FakeSender) -> None:
+    sender.always["modern"] = unauthorized()
     with pytest.raises(AuthError):
         start().token()
-    door.always.clear()
+    sender.always.clear()
     assert start(password="another").wait_s() == 0  # noqa: S106 - no secret
     assert start(password="another").token().reveal() == "token-2"  # noqa: S106
 
 
-def test_let_in_again_ends_the_count(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.failures["modern"] = [unauthorized(), unauthorized()]
+def test_let_in_again_ends_the_count(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.failures["modern"] = [unauthorized(), unauthorized()]
     manager = start()
     for wait in (60, 120):
         with pytest.raises(AuthError):
@@ -718,8 +728,8 @@ def test_let_in_again_ends_the_count(start: Start, door: FakeDoor, clock: FakeCl
         assert manager.wait_s() == wait
         clock.advance(wait)
     manager.accepted(manager.token())
-    door.failures["modern"] = [unauthorized()]
-    door.always["refresh"] = unauthorized()
+    sender.failures["modern"] = [unauthorized()]
+    sender.always["refresh"] = unauthorized()
     clock.advance(1000)
     with pytest.raises(AuthError):
         manager.token()
@@ -727,8 +737,8 @@ def test_let_in_again_ends_the_count(start: Start, door: FakeDoor, clock: FakeCl
     assert start().wait_s() == 60
 
 
-def test_worked_before(start: Start, door: FakeDoor, clock: FakeClock) -> None:
-    door.failures["modern"] = [unauthorized()]
+def test_worked_before(start: Start, sender: FakeSender, clock: FakeClock) -> None:
+    sender.failures["modern"] = [unauthorized()]
     manager = start()
     with pytest.raises(AuthError):
         manager.token()
@@ -743,14 +753,14 @@ def test_worked_before(start: Start, door: FakeDoor, clock: FakeClock) -> None:
 # --- restarts
 
 
-def test_the_token_is_kept(start: Start, door: FakeDoor, clock: FakeClock) -> None:
+def test_the_token_is_kept(start: Start, sender: FakeSender, clock: FakeClock) -> None:
     token = start().token()
     clock.advance(100)
     again = start()
     assert again.token() == token
-    assert life_of(again, clock, door) == pytest.approx(770, abs=1.2)
+    assert life_of(again, clock, sender) == pytest.approx(770, abs=1.2)
     assert again.token() != token
-    assert door.asked == ["modern", "refresh"], "the refresh token too"
+    assert sender.asked == ["modern", "refresh"], "the refresh token too"
 
 
 def test_a_token_refused_is_not_kept(start: Start, clock: FakeClock) -> None:
@@ -766,8 +776,8 @@ def test_kept_private(start: Start, store: Storage) -> None:
     assert PASSWORD not in store.path("tokens").read_text(encoding="utf-8")
 
 
-def test_a_refusal_does_not_keep_the_password(start: Start, door: FakeDoor, store: Storage) -> None:
-    door.always["modern"] = unauthorized()
+def test_a_refusal_does_not_keep_the_password(start: Start, sender: FakeSender, store: Storage) -> None:
+    sender.always["modern"] = unauthorized()
     with pytest.raises(AuthError):
         start().token()
     text = store.path("tokens").read_text(encoding="utf-8")
@@ -801,13 +811,13 @@ DAMAGED: list[dict[str, Json]] = [
 
 
 @pytest.mark.parametrize("kept", DAMAGED, ids=repr)
-def test_damaged_files_are_ignored(start: Start, door: FakeDoor, store: Storage, kept: dict[str, Json]) -> None:
+def test_damaged_files_are_ignored(start: Start, sender: FakeSender, store: Storage, kept: dict[str, Json]) -> None:
     store.write("tokens", kept)
     manager = start()
     assert manager.wait_s() == 0
     assert not manager.worked_before
     assert manager.token().reveal() == "token-1"
-    assert door.asked == ["modern"]
+    assert sender.asked == ["modern"]
 
 
 KEYS = [
@@ -834,9 +844,9 @@ KEYS = [
 def test_any_kept_json_does_no_harm(tmp_path_factory: pytest.TempPathFactory, kept: dict[str, Json]) -> None:
     store, clock = Storage(tmp_path_factory.getbasetemp() / "kept", "x"), FakeClock()
     store.write("tokens", kept)
-    door = FakeDoor(clock)
-    door.always["refresh"] = unauthorized()
-    manager = TokenManager(door, clock, store, "auto", Secret("x"))
+    sender = FakeSender(clock)
+    sender.always["refresh"] = unauthorized()
+    manager = TokenManager(sender, clock, store, "auto", Secret("x"))
     assert manager.wait_s() <= 3600
     clock.advance(3601)
     token = manager.token()
@@ -844,20 +854,20 @@ def test_any_kept_json_does_no_harm(tmp_path_factory: pytest.TempPathFactory, ke
     assert manager.token() != token
 
 
-def test_without_a_state_dir_it_works_and_forgets(door: FakeDoor, clock: FakeClock, tmp_path: Path) -> None:
+def test_without_a_state_dir_it_works_and_forgets(sender: FakeSender, clock: FakeClock, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     store = Storage(file / "state", "x")
-    assert TokenManager(door, clock, store, "auto", Secret("x")).token().reveal() == "token-1"
-    assert TokenManager(door, clock, store, "auto", Secret("x")).token().reveal() == "token-2"
+    assert TokenManager(sender, clock, store, "auto", Secret("x")).token().reveal() == "token-1"
+    assert TokenManager(sender, clock, store, "auto", Secret("x")).token().reveal() == "token-2"
 
 
 # --- secrets
 
 
-def test_a_new_token_is_hidden(start: Start, door: FakeDoor) -> None:
+def test_a_new_token_is_hidden(start: Start, sender: FakeSender) -> None:
     token, refresh = secrets.token_hex(), secrets.token_hex()  # what is hidden is hidden from all tests of this process
-    door.answers = [SignInAnswer(modern(token, refresh=refresh), None)]
+    sender.answers = [SignInAnswer(modern(token, refresh=refresh), None)]
     assert HIDDEN.clean(f"{token} {refresh}") == f"{token} {refresh}"
     start().token()
     assert HIDDEN.clean(f"{token} {refresh}") == "*** ***"
@@ -871,17 +881,17 @@ def test_a_kept_token_is_hidden(start: Start, store: Storage) -> None:
 
 
 def test_secrets_are_in_no_message(
-    start: Start, door: FakeDoor, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    start: Start, sender: FakeSender, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     manager = start()
     token = manager.token()
     manager.accepted(token)
     manager.unauthorized(token)
-    door.failures["refresh"] = [unauthorized()]
+    sender.failures["refresh"] = [unauthorized()]
     clock.advance(1000)
     manager.token()
-    door.always = {"modern": unauthorized(), "refresh": unauthorized()}
+    sender.always = {"modern": unauthorized(), "refresh": unauthorized()}
     clock.advance(1000)
     with pytest.raises(AuthError) as caught:
         manager.token()

@@ -84,19 +84,20 @@ class Results:
 
     def not_confirmed(self, command: QueuedCommand, reason: str = NOT_CONFIRMED) -> None:
         """Tell once that the charger does not show an accepted command, however many of its fields it is true of."""
-        with self._lock:
-            if command.unconfirmed:
-                return
-            command.unconfirmed = True
-        self._send(command, "failed", reason, None)
+        if self._is_first_correction(command):
+            self._send(command, "failed", reason, None)
 
     def clamped(self, command: QueuedCommand, made: Made) -> None:
         """Tell once what the charger made of an accepted command, where its answer did not show it."""
+        if self._is_first_correction(command):
+            self._send(command, "ok", made.reason, None, made)
+
+    def _is_first_correction(self, command: QueuedCommand) -> bool:
+        """Return whether a command has no second result yet, and record that it has one now."""
         with self._lock:
-            if command.unconfirmed:
-                return
+            is_first = not command.unconfirmed
             command.unconfirmed = True
-        self._send(command, "ok", made.reason, None, made)
+        return is_first
 
     def _answer(
         self,
