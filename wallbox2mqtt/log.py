@@ -21,7 +21,7 @@ from urllib.parse import quote
 from wallbox2mqtt.clock import Clock, iso_utc
 
 HOUR_S = 3600.0
-PATIENCE_S = 300.0
+RETOLD_AFTER_S = 300.0
 """A fault that comes and goes is told again in the same hour only when it has lasted for so long."""
 SHORTEST_SECRET = 4
 """Shorter ones stand in half of all words: replacing them would hide nothing and garble everything."""
@@ -167,7 +167,7 @@ class RepeatedFault:
             hourly = self._told is None or now - self._told >= HOUR_S
             if hourly:
                 self._kinds.clear()
-            stays = not self._is_told and lasted >= PATIENCE_S
+            stays = not self._is_told and lasted >= RETOLD_AFTER_S
             text = f"{self._begins} {details}".rstrip()
             if self._is_told and hourly:
                 text = f"still: {text} times={self._times} lasted_s={lasted:.0f}"

@@ -22,7 +22,7 @@ from wallbox2mqtt.log import (
     LONGEST_MESSAGE,
     MOST_RECENT,
     MOST_WAITING,
-    PATIENCE_S,
+    RETOLD_AFTER_S,
     Hidden,
     LineFormatter,
     RecentLines,
@@ -199,7 +199,7 @@ class TestTrouble:
         trouble.occurs("timeout")
         trouble.ended()
         caplog.clear()
-        for _ in range(int(PATIENCE_S // 60) + 1):
+        for _ in range(int(RETOLD_AFTER_S // 60) + 1):
             trouble.occurs("timeout")
             clock.advance(60)
         trouble.ended()
