@@ -1,6 +1,9 @@
 """A bridge that stands by, in this process; what the active one says, the test says."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -137,6 +140,25 @@ def test_what_it_took_over_from_is_counted(make: Make, watcher: Watcher) -> None
     one = make(reads_per_minute=3)
     watcher.wait(f"wallbox/{ONE}/locked")
     assert min(seen.at for seen in reads_of(one.cloud.requests)) > one.begun + 60.0
+
+
+def test_the_command_stands_by(broker: Broker, watcher: Watcher, tmp_path: Path) -> None:
+    says(watcher, "online")
+    variables = {
+        "WALLBOX__EMAIL": EMAIL, "WALLBOX__PASSWORD": PASSWORD, "WALLBOX__API_URL": "http://127.0.0.1:9",
+        "MQTT__HOST": "127.0.0.1", "MQTT__PORT": str(broker.port), "STANDBY": "true",
+        "STATE_DIR": str(tmp_path / "state"),
+    }  # fmt: skip
+    environ = {**os.environ, **{f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}}
+    command = [sys.executable, "-m", "wallbox2mqtt", "run"]
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while "standing by" not in lines[-1]:
+            lines.append(process.stderr.readline())
+        assert any("mqtt.client_id is the default" in line for line in lines)
+        process.terminate()
+        assert process.wait(LIMIT_S) == EXIT_OK
 
 
 @pytest.mark.parametrize("is_wrong", [True, False])

@@ -30,6 +30,7 @@ class Soak:
         """Start both."""
         self.pair, self._proxies, self._chance = pair, proxies, random.Random(seed)  # noqa: S311 - hides nothing
         self.done: Counter[str] = Counter()
+        self.way = "start"
         self.longest_s, self.answered = 0.0, Counter[str]()
         self._both_start()
         self._answers()
@@ -52,7 +53,7 @@ class Soak:
         active = self._active()
         assert active is not None
         other = next(bridge for bridge in self.pair.bridges if bridge is not active)
-        way = self._chance.choice(WAYS)
+        way = self.way = self._chance.choice(WAYS)
         time.sleep(self._chance.uniform(0.0, 1.5))
         begun, before = time.monotonic(), other.take_overs
         self._do(way, active, other)
@@ -94,6 +95,12 @@ class Soak:
                 return
         bridge.says("standing by broker=", stood_by + 1)
 
+    def last_lines(self) -> str:
+        """Return what was done last, and the last lines of both logs and of what the broker brought."""
+        logs = [line for bridge in self.pair.bridges for line in (bridge.name, *bridge.text().splitlines()[-25:])]
+        heard = [f"{one.at:.2f} {one.topic} {one.payload[:120]}" for one in self.pair.watcher.heard[-60:]]
+        return "\n".join([self.way, *logs, *heard, ""])
+
     def told(self) -> str:
         """Return the figures."""
         seen = self.pair.cloud.requests
@@ -125,6 +132,9 @@ def main() -> int:
                     try:
                         for _ in range(args.times):
                             soak.turn()
+                    except AssertionError:
+                        sys.stderr.write(soak.last_lines())
+                        raise
                     finally:
                         sys.stdout.write(f"{soak.told()}\n")
                     return int(any(one.status == HTTPStatus.TOO_MANY_REQUESTS for one in pair.cloud.requests))
