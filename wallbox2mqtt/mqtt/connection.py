@@ -196,9 +196,8 @@ class MqttConnection:
         """
         if not self._outbox.online or not self.is_alive():
             return None
-        limits = self._session.limits
-        info = self._client.publish(topic, payload, qos=limits.qos, retain=limits.stores)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        info = self._session.send_now(Outgoing(topic, payload.encode(), retain=True))
+        if info is None or info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return None
 
         def wait(timeout_s: float) -> bool:

@@ -7,7 +7,7 @@ end paho's thread.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -118,13 +118,23 @@ class BrokerSession:
 
     def send(self, message: Outgoing) -> bool:
         """Hand a message to paho; return whether it goes its way, or never will."""
-        if not self.limits.takes(message):
-            size = len(message.payload) + len(message.topic.encode()) + PACKET_OVERHEAD
-            self._emit(Refused("larger than the broker takes", message.topic, size, len(self.unpublished)))
+        if not self._may_send(message):
             return True
-        return self.unpublished.holds(message) or self._hand_over(message)
+        return self._publish(message).rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
 
-    def _hand_over(self, message: Outgoing) -> bool:
+    def send_now(self, message: Outgoing) -> MQTTMessageInfo | None:
+        """Hand a message to paho before all that waits; None where the broker does not take it at present."""
+        return self._publish(message) if self._may_send(message) else None
+
+    def _may_send(self, message: Outgoing) -> bool:
+        """Return whether the broker takes a message; what it refuses is kept, and what is too large for it is told."""
+        if self.limits.takes(message):
+            return not self.unpublished.holds(message)
+        size = len(message.payload) + len(message.topic.encode()) + PACKET_OVERHEAD
+        self._emit(Refused("larger than the broker takes", message.topic, size, len(self.unpublished)))
+        return False
+
+    def _publish(self, message: Outgoing) -> MQTTMessageInfo:
         properties = None
         if message.correlation is not None and self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
@@ -139,7 +149,7 @@ class BrokerSession:
         )
         if message is self._probe:
             self._probe_mid = info.mid
-        return info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
+        return info
 
     # From here on: on paho's thread.
 
@@ -218,13 +228,13 @@ class BrokerSession:
             self._emit(Stable())
         if self._prelude is not None and (words := self._prelude.first_words()) is not None:
             # before the subscriptions: who is active still takes no command that comes here, too
-            self._client.publish(self._prelude.topic, words, qos=self.limits.qos, retain=self.limits.stores)
+            self.send_now(Outgoing(self._prelude.topic, words.encode(), retain=True))
             self._subscribe_to_all()
         self.outbox.go_on()
         if self.outbox.online:
             self._subscriptions.turn()
             for message in self.unpublished.due():
-                self._hand_over(message)
+                self._publish(message)
             self._do(self.guard.turn())
 
     def _owed(self) -> object | None:
