@@ -82,13 +82,16 @@ def _one(cloud: Simulator, port: int, client: Client, directory: Path) -> list[t
 def _commands(cloud: Simulator, client: Client) -> tuple[list[float], list[float], list[float]]:
     charger = next(iter(cloud.chargers))
     to_cloud, to_state, to_result = [], [], []
+    # an urgent one: a current waits for the end of a drag
+    topic = f"wallbox/{charger}/locked/set"
+    client.mqtt.publish(topic, "1", retain=False)
+    client.wait("/locked/result")
     for number in range(COMMANDS):
         cloud.forget_requests()
-        intent = 6 + number % 20
         sent = cloud.clock.monotonic()
-        client.mqtt.publish(f"wallbox/{charger}/max_charging_current/set", str(intent), retain=False)
-        state = client.wait("/max_charging_current")
-        result = client.wait("/max_charging_current/result")
+        client.mqtt.publish(topic, str(number % 2), retain=False)
+        state = client.wait("/locked")
+        result = client.wait("/locked/result")
         if json.loads(result.payload)["status"] != "ok":
             raise SystemExit(result.payload.decode())
         cloud.wait_for(lambda seen: any(s.method == "PUT" and s.answered_at for s in seen), _WAIT_S)
