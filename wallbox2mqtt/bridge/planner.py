@@ -117,19 +117,6 @@ class Planner:
                 return LIST
             return self._most_overdue([one for one in _documents(chargers) if one.document in kinds], len(chargers))
 
-    @property
-    def has_turn(self) -> bool:
-        """Whether the next read may be another than the list: with several chargers every fifth."""
-        with self._lock:
-            has_sweep = len(self._registry.readable) > 1 and self._quarantine.allows_sweep
-            return not has_sweep or self._sweeps_in_a_row >= SWEEP_SHARE - 1
-
-    def record_extra(self) -> None:
-        """Record a read that is not planned here: it takes the turn of a detail."""
-        with self._lock:
-            self._sweeps_in_a_row = 0
-            self._others_in_a_row += 1
-
     def _share(self, chargers: list[int]) -> int:
         return _FIRST_SHARE if self._unread(chargers) else SWEEP_SHARE
 

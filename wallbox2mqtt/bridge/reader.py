@@ -48,7 +48,7 @@ class Reader:
         self._cloud, self._backoff, self._status, self._listener = cloud, backoff, status, listener
         self._status_reads, self.readings = status_reads, Readings(shared, listener)
         self._extra = ExtraReads(shared, cloud, self.readings.show)
-        self._last_was_extra = self._turn_was_extra = False
+        self._last_was_extra = False
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
@@ -126,12 +126,12 @@ class Reader:
         return self._status_reads.step(self._last_begun, self._backoff.interval_s)
 
     def _read_extra(self) -> bool:
-        """Read what is read rarely, if any of it is due: every second turn that the list leaves, when nobody waits.
+        """Read what is read rarely, if any of it is due: every second read at most, and when nobody waits for another.
 
         That it is refused says nothing of the cloud or of the charger, unless it is for the pace.
         """
         waits = self._again is not None or self._planner.is_wanted or self._quarantine.asks_for_list
-        waits = waits or bool(self._planner.complete_after()) or self._turn_was_extra or not self._planner.has_turn
+        waits = waits or bool(self._planner.complete_after())
         extra = None if self._last_was_extra else self._extra.next(waits=waits)
         if extra is None:
             return False
@@ -145,8 +145,7 @@ class Reader:
             extra.failed(error)
             if isinstance(error, RateLimitedError):
                 self._refused(Target(Document.DETAIL, extra.charger_id), error)
-        self._planner.record_extra()
-        self._last_begun, self._last_was_extra, self._turn_was_extra = begun, True, True
+        self._last_begun, self._last_was_extra = begun, True
         with self._condition:
             self._due = False
         return True
@@ -213,7 +212,6 @@ class Reader:
 
     def _began(self, target: Target, begun: float) -> None:
         self._last_begun, self._last_was_extra = begun, False
-        self._turn_was_extra = self._turn_was_extra and target == LIST
         with self._condition:
             self._due = False
             self._list_asked = self._list_asked and target != LIST
