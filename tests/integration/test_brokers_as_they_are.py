@@ -1,12 +1,12 @@
 """Brokers that refuse, that take no retained messages or no QoS 1, and that answer by closing."""
 
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.broker_connection import STATE, Connection
+from tests.broker_connection import STATE, Connection, Open, Protocol
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, eventually
 from tests.stub_broker import StubBroker, Temper
@@ -14,16 +14,8 @@ from wallbox2mqtt.mqtt import Connected, Limited, Refused, Subscribed, Taken
 
 pytestmark = pytest.mark.broker
 
-Protocol = Literal["5", "3.1.1"]
 NO_RETAIN, NO_QOS = b"\x25\x00", b"\x24\x00"
 WILL_RETAIN, WILL_QOS = 0x20, 0x18
-Open = Callable[..., Connection]
-
-
-@pytest.fixture(params=["5", "3.1.1"])
-def protocol(request: pytest.FixtureRequest) -> Protocol:
-    version: Protocol = request.param
-    return version
 
 
 @pytest.fixture
