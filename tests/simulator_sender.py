@@ -1,6 +1,7 @@
 """The way to a simulated cloud in this process: no socket, and no real time. What is late comes at once, as late."""
 
 import errno
+from collections.abc import Callable
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
@@ -22,10 +23,19 @@ class SimulatorSender:
     def close(self) -> None:
         """Do nothing: there is no connection."""
 
-    def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout_s: float) -> RawResponse:
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        admit: Callable[[], None],
+    ) -> RawResponse:
         """Let the simulator answer."""
         if not self._cloud.is_running:
             raise TransportError(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), sent=False, late=False)
+        admit()
         target = urlsplit(url)
         request = ApiRequest(
             method=method, path=target.path.strip("/"), query=target.query, headers=headers, body=body or b""

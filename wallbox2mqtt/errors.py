@@ -5,6 +5,7 @@ Wallbox2MqttError
 ├── InvalidPayloadError        a command that is refused; nothing was sent
 ├── BrokerError                the demo has no broker: the user must act
 ├── BudgetSpentError           a request to the cloud that was not sent: wait until the budget allows it
+│   └── TooLateError           it would have come too late: nobody wants it any more
 └── CloudError                 a request to the cloud that did not succeed
     ├── AuthError              credentials are refused: do not hammer
     ├── SignInError            no token for another reason: wait, the next try has its time
@@ -22,6 +23,7 @@ Wallbox2MqttError
         └── BadAnswerError     3xx, not JSON, wrong shape, too large
 """
 
+import math
 import signal
 
 
@@ -48,6 +50,14 @@ class BudgetSpentError(Wallbox2MqttError):
         """Keep the wait."""
         super().__init__(f"the budget allows no request for {ready_in_s:.1f} s")
         self.ready_in_s = ready_in_s
+
+
+class TooLateError(BudgetSpentError):
+    """Raised when what was asked for has become too old before it was sent; nothing was sent."""
+
+    def __init__(self) -> None:
+        """Know that no wait makes it younger."""
+        super().__init__(math.inf)
 
 
 class CloudError(Wallbox2MqttError):

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -61,6 +62,7 @@ from wallbox2mqtt.errors import (
     RateLimitedError,
     RequestRefusedError,
     ServerError,
+    TooLateError,
     UnauthorizedError,
 )
 from wallbox2mqtt.log import HIDDEN
@@ -137,7 +139,12 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Make a wire with this script, and a door to it."""
     wires: list[StubCloud] = []
 
-    def begin(*script: Act, otherwise: Act | None = None, tls: bool = False, **options: Any) -> tuple[StubCloud, Setup]:  # noqa: ANN401
+    def begin(
+        *script: Act,
+        otherwise: Act | None = None,
+        tls: bool | ssl.SSLContext = False,
+        **options: Any,  # noqa: ANN401
+    ) -> tuple[StubCloud, Setup]:
         wire = StubCloud(*script, otherwise=otherwise, tls=tls).__enter__()
         wires.append(wire)
         return wire, Setup(wire.url, tmp_path, **options)
@@ -843,6 +850,20 @@ def test_a_certificate_that_nobody_vouches_for(make: Make, monkeypatch: pytest.M
 def test_a_trusted_certificate(make: Make) -> None:
     _, setup = make(tls=True, timeout=5)
     assert setup.read().body == {}
+
+
+@pytest.mark.usefixtures("_trusting")
+def test_a_command_too_old_once_connected_is_not_sent(make: Make) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
+    wire, setup = make(tls=context, timeout=5)
+    context.sni_callback = lambda *_: setup.clock.advance(60)
+    expires = setup.clock.monotonic() + 60
+    with pytest.raises(TooLateError):
+        setup.cloud.write(PUT_CHARGER, 12345, {"locked": 0}, expires)
+    assert (wire.connections, wire.seen) == (1, [])
+    assert setup.writes.free == setup.writes.slots
+    assert setup.write().http_status == 200
 
 
 @pytest.mark.usefixtures("_trusting")

@@ -16,6 +16,7 @@ from wallbox2mqtt.mqtt import Reply
 from wallbox2mqtt.topics import Topics
 
 ONE, OTHER = 101, 102
+MAX_AGE_S = 120.0
 VIEW: Values = {"icp_max_current": 20, "home_sharing": 1, "software/updateAvailable": True}
 
 
@@ -23,7 +24,7 @@ def ticket(command: str, charger_id: int = ONE) -> QueuedCommand:
     """A command written as «field text»."""
     key, _, text = command.partition(" ")
     intent = parse(FIELDS[key], text, VIEW, frozenset({"factory_reset"}))
-    return QueuedCommand(charger_id, key, arrived=1000.0, intent=intent)
+    return QueuedCommand(charger_id, key, arrived=1000.0, intent=intent, expires=1000.0 + MAX_AGE_S)
 
 
 def told(waiting: list[QueuedCommand]) -> list[str]:
@@ -32,7 +33,7 @@ def told(waiting: list[QueuedCommand]) -> list[str]:
 
 @pytest.fixture
 def queue(clock: FakeClock) -> CommandQueue:
-    return CommandQueue(clock, 120, Debounce(slots=5, window_s=60))
+    return CommandQueue(clock, Debounce(slots=5, window_s=60))
 
 
 class TestSuperseding:
@@ -249,7 +250,7 @@ class TestTaking:
 
 
 def held(charger_id: int = ONE, payload: bytes = b"1", arrived: float = 1000.0) -> QueuedCommand:
-    return QueuedCommand(charger_id, "locked", arrived, payload=payload)
+    return QueuedCommand(charger_id, "locked", arrived, payload=payload, expires=arrived + MAX_AGE_S)
 
 
 class TestUnread:
@@ -314,9 +315,9 @@ class TestExpiry:
         )
         queue.hold(unread)
         for command in (reading, ready, flying, young):
-            command.arrived = now
+            command.arrived, command.expires = now, now + MAX_AGE_S
             queue.add(command)
-        young.arrived = now + 1
+        young.expires += 1
         queue.start(flying)
         assert queue.expires_in_s() == 120
         clock.advance(119.9)
@@ -336,10 +337,15 @@ def test_a_flood_of_unread_ones_does_not_slow_the_others_down(queue: CommandQueu
     looked = 0
 
     class Counted(QueuedCommand):
-        def deadline(self, max_age_s: float) -> float:
+        @property
+        def expires(self) -> float:
             nonlocal looked
             looked += 1
-            return super().deadline(max_age_s)
+            return clock.monotonic() + MAX_AGE_S
+
+        @expires.setter
+        def expires(self, _: float) -> None:
+            pass
 
     queue.hold(Counted(OTHER, "locked", clock.monotonic()))
     queue.release([ONE])

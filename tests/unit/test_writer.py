@@ -807,6 +807,65 @@ class TestUnlockBeforeResume:
         assert bodies(parts) == [{"locked": 0}]
 
 
+class TestTooOldWhenItIsAboutToLeave:
+    """Time passes between the queue and the first byte: a sign-in, a connection, a machine that slept."""
+
+    MAX_AGE_S = 50
+    LOCKED = (("plug", 30), ("lock", None))
+
+    @pytest.fixture
+    def lose(self, make: Make, clock: FakeClock) -> Callable[..., Parts]:
+        """Return parts with a way to the cloud on which time is lost before each byte."""
+
+        def lost(**options: Any) -> Parts:  # noqa: ANN401 - any key of the configuration
+            parts = make(max_age_s=self.MAX_AGE_S, begin=self.LOCKED, **options)
+            parts.account.set_gate(lambda: 0.0, lambda: clock.advance(self.MAX_AGE_S))
+            return parts
+
+        return lost
+
+    @pytest.mark.parametrize("command", ["locked 0", "action pause", "max_charging_current 16", "name A"])
+    def test_is_not_sent(self, lose: Callable[..., Parts], command: str) -> None:
+        parts = lose()
+        key, text = command.split()
+        parts.send(f"{ONE}/{key}", text)
+        while parts.writer.step() == 0:
+            pass
+        assert parts.sent_writes == []
+        assert [(status, reason) for status, _, reason in parts.results_of(key)] == [("failed", "expired")]
+        assert parts.writes.free == parts.writes.slots, "it counts nowhere as a request"
+
+    def test_after_a_sign_in(self, lose: Callable[..., Parts], clock: FakeClock) -> None:
+        parts = lose()
+        clock.advance(86_400)
+        parts.cloud.forget_requests()
+        parts.send(f"{ONE}/locked", "0")
+        while parts.writer.step() == 0:
+            pass
+        assert [one.path for one in parts.cloud.requests] == ["users/refresh-token"]
+        assert parts.results_of("locked") == [("failed", 0, "expired")]
+
+    def test_at_the_second_try(self, make: Make, clock: FakeClock) -> None:
+        parts = make(max_age_s=self.MAX_AGE_S, begin=self.LOCKED)
+        parts.cloud.fault(Fault(kind="status", status=500, path=WRITE))
+        parts.send(f"{ONE}/locked", "0")
+        parts.settle()
+        clock.advance(2)
+        parts.account.set_gate(lambda: 0.0, lambda: clock.advance(self.MAX_AGE_S))
+        parts.settle()
+        assert len(parts.sent_writes) == 1
+        assert parts.results_of("locked") == [("failed", 0, "expired")]
+
+    def test_at_the_second_step(self, make: Make, clock: FakeClock) -> None:
+        parts = make(max_age_s=self.MAX_AGE_S, begin=self.LOCKED, unlock_before_resume=True)
+        parts.send(f"{ONE}/action", "resume")
+        parts.writer.step()
+        parts.account.set_gate(lambda: 0.0, lambda: clock.advance(self.MAX_AGE_S))
+        parts.settle()
+        assert bodies(parts) == [{"locked": 0}]
+        assert parts.results_of("action") == [("failed", "resume", "unlocked, but not resumed: expired")]
+
+
 class TestClamped:
     """The charger makes 18 A of 20."""
 

@@ -79,7 +79,7 @@ class Bridge:
             registry=registry,
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
-            queue=CommandQueue(clock, commands.max_age_s, Debounce(account.writes.slots, account.writes.window_s)),
+            queue=CommandQueue(clock, Debounce(account.writes.slots, account.writes.window_s)),
             history=HistoryReads(),
             schedules=ScheduleReads(clock, commands.settle_s),
             results=Results(
@@ -102,7 +102,12 @@ class Bridge:
             unlock_before_resume=commands.unlock_before_resume,
         )
         self.command_handler = CommandHandler(
-            self.shared, topics, self.reader, self.allowed, accept_retained=commands.accept_retained
+            self.shared,
+            topics,
+            self.reader,
+            self.allowed,
+            max_age_s=commands.max_age_s,
+            accept_retained=commands.accept_retained,
         )
 
     def set_budgets(self, config: WallboxConfig) -> None:

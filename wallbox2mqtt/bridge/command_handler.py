@@ -27,14 +27,31 @@ class CommandHandler:
     """Takes messages from the broker; the main thread calls it."""
 
     def __init__(
-        self, shared: Shared, topics: Topics, reader: Reader, allowed: frozenset[str], *, accept_retained: bool
+        self,
+        shared: Shared,
+        topics: Topics,
+        reader: Reader,
+        allowed: frozenset[str],
+        *,
+        max_age_s: float,
+        accept_retained: bool,
     ) -> None:
-        """Start without a message; ``allowed``: the permissions that the configuration gives."""
+        """Start without a message.
+
+        Args:
+            shared: what the threads share.
+            topics: of the commands.
+            reader: reads what commands ask for.
+            allowed: the permissions that the configuration gives.
+            max_age_s: how old a command may become before it is given up.
+            accept_retained: whether commands with the retain flag count, too.
+
+        """
         self._topics, self._reader, self._allowed = topics, reader, allowed
         self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue
         self._results, self._schedules = shared.results, shared.schedules
         self._ignored = RepeatedFault(_LOG, "ignored what others publish", "", shared.clock)
-        self._accept_retained = accept_retained
+        self._max_age_s, self._accept_retained = max_age_s, accept_retained
 
     def take(self, message: Message) -> None:
         """Take a message on a command topic."""
@@ -57,7 +74,7 @@ class CommandHandler:
                 self._reply(message),
                 payload=message.payload,
                 refusal=refusal,
-                expires=message.expires,
+                expires=min(message.arrived + self._max_age_s, message.expires),
             )
         )
 

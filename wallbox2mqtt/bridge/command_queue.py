@@ -41,8 +41,8 @@ class QueuedCommand:
     ``payload``: as it came. ``refusal``: why it is rejected once it is known that the charger is ours. ``intent``:
     None until it was understood; before the first reading it is only what can be understood without one.
     ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
-    another. ``expires``: when its sender does not want it any more, monotonic. ``tries``: requests that got no
-    answer. ``not_before``: when it may be sent, monotonic.
+    another. ``expires``: from when on it is too old to be sent, monotonic. ``tries``: requests that got no answer.
+    ``not_before``: when it may be sent, monotonic.
     ``waits_since``: when the first of those arrived whose place it has. ``unlocked``: its charger was unlocked for it.
     ``renewed``: it was refused for its token once.
     """
@@ -66,10 +66,6 @@ class QueuedCommand:
     unlocked: bool = False
     expires: float = math.inf
 
-    def deadline(self, max_age_s: float) -> float:
-        """Return until when it may be sent, monotonic seconds."""
-        return min(self.arrived + max_age_s, self.expires)
-
     @property
     def urgent(self) -> bool:
         """Whether it passes the others."""
@@ -85,9 +81,9 @@ class QueuedCommand:
 class CommandQueue:
     """Knows every command that has no result yet, by stage and charger."""
 
-    def __init__(self, clock: Clock, max_age_s: float, debounce: Debounce) -> None:
-        """Start empty; ``max_age_s``: how old a command may become before it is given up."""
-        self._clock, self._max_age_s, self._debounce = clock, max_age_s, debounce
+    def __init__(self, clock: Clock, debounce: Debounce) -> None:
+        """Start empty."""
+        self._clock, self._debounce = clock, debounce
         self._condition = threading.Condition()
         self._stages: dict[Stage, dict[int, list[QueuedCommand]]] = {stage: {} for stage in Stage}
         self._unread = self._unread_bytes = 0
@@ -112,7 +108,7 @@ class CommandQueue:
         command.stage = stage
         self._stages[stage].setdefault(command.charger_id, []).append(command)
         if stage is not Stage.IN_FLIGHT:
-            self._first_deadline = min(self._first_deadline, command.deadline(self._max_age_s))
+            self._first_deadline = min(self._first_deadline, command.expires)
         if stage is Stage.UNREAD:
             self._unread += 1
             self._unread_bytes += command.size
@@ -233,8 +229,7 @@ class CommandQueue:
     def start(self, command: QueuedCommand) -> bool:
         """Name a command that is sent now; False where it has been superseded since, or is too old by now."""
         with self._condition:
-            too_old = command.deadline(self._max_age_s) <= self._clock.monotonic()
-            if command.stage is not Stage.READY or too_old:
+            if command.stage is not Stage.READY or command.expires <= self._clock.monotonic():
                 return False
             self._leave(command)
             self._enter(command, Stage.IN_FLIGHT)
@@ -268,11 +263,11 @@ class CommandQueue:
             if now < self._first_deadline:
                 return []  # not to look at thousands each time
             waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            expired = [command for command in waiting if command.deadline(self._max_age_s) <= now]
+            expired = [command for command in waiting if command.expires <= now]
             for command in expired:
                 self._leave(command)
             waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            self._first_deadline = min((command.deadline(self._max_age_s) for command in waiting), default=math.inf)
+            self._first_deadline = min((command.expires for command in waiting), default=math.inf)
             return expired
 
     def expires_in_s(self) -> float:

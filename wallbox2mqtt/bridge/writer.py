@@ -139,7 +139,7 @@ class Writer:
             return
         request, body = sending
         try:
-            answer = self._cloud.write(request, command.charger_id, body)
+            answer = self._cloud.write(request, command.charger_id, body, command.expires)
         except (BudgetSpentError, SignInError):
             self._put_back(command)
         except CloudError as error:

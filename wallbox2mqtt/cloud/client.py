@@ -30,6 +30,7 @@ from wallbox2mqtt.errors import (
     BudgetSpentError,
     CloudError,
     MethodError,
+    TooLateError,
     UnauthorizedError,
 )
 from wallbox2mqtt.log import HIDDEN
@@ -80,7 +81,7 @@ class Connection:
             clock_check: compares it with the cloud's.
             sender: carries the requests.
             check: makes errors of statuses.
-            admit: raises BudgetSpentError where nothing may be sent now.
+            admit: raises BudgetSpentError where nothing may be sent now; asked when a request is about to leave.
 
         """
         self._clock_check, self._check, self._admit = clock_check, check, admit
@@ -96,16 +97,24 @@ class Connection:
         *,
         body: Json = None,
         headers: dict[str, str] | None = None,
-        body_matters: bool = True,
+        expires: float | None = None,
     ) -> CloudResponse:
         """Send a request and read its whole response within one deadline.
+
+        ``expires``: of a command, from when on it may not leave, monotonic; its response needs no body.
 
         Raises:
             CloudError: one of its leaves, for every way in which this can fail.
             BudgetSpentError: nothing may be sent now, and nothing was.
 
         """
-        self._admit()
+
+        def admit() -> None:
+            self._admit()
+            if expires is not None and self._clock.monotonic() >= expires:
+                raise TooLateError
+
+        admit()  # a connection for nothing is none
         if self._clock.monotonic() - self._used > FRESH_S:
             self._transport.close()
         begun = self._clock.monotonic()
@@ -113,7 +122,7 @@ class Connection:
         status: int | None = None
         try:
             with allow_blocking(self._timeout_s + LOOK_UP_S):
-                response = self._transport.send(method, url, headers, _encoded(body), self._timeout_s)
+                response = self._transport.send(method, url, headers, _encoded(body), self._timeout_s, admit)
             status = response.status
         except TransportError as error:
             raise translated(error, url, self._clock.wall()) from None
@@ -130,7 +139,7 @@ class Connection:
             # what comes next on this connection may belong to what was not asked, and not to the next request
             self._transport.close()
             raise
-        return CloudResponse(_document(response.body, keep=body_matters), response.status, begun, server_time)
+        return CloudResponse(_document(response.body, keep=expires is None), response.status, begun, server_time)
 
 
 def _encoded(body: Json) -> bytes | None:
@@ -251,13 +260,16 @@ class CloudClient:
         """Read a charger's schedules."""
         return self._send("schedules", "GET", f"chargers/{_checked(charger_id)}/schedules", self._reads)
 
-    def write(self, request: RequestTemplate, charger_id: int, body: Json) -> CloudResponse:
-        """Send a command. The body is None where there is none that could be read."""
+    def write(self, request: RequestTemplate, charger_id: int, body: Json, expires: float = math.inf) -> CloudResponse:
+        """Send a command, unless it is too old (``expires``, monotonic) when it is about to leave.
+
+        The body is None where there is none that could be read.
+        """
         path = request.path.format(id=_checked(charger_id))
-        return self._send("command", request.method, path, self._writes, body=body, body_matters=False)
+        return self._send("command", request.method, path, self._writes, body=body, expires=expires)
 
     def _send(
-        self, kind: str, method: str, path: str, budget: Budget, *, body: Json = None, body_matters: bool = True
+        self, kind: str, method: str, path: str, budget: Budget, *, body: Json = None, expires: float | None = None
     ) -> CloudResponse:
         budget.check()  # before a token is fetched for nothing, which may cost a write
         try:
@@ -269,9 +281,7 @@ class CloudClient:
         name = "read" if budget is self._reads else "write"
         with budget.request(), self._log.request(name, kind):
             try:
-                answer = self._connection.send(
-                    method, f"{self._api}/{path}", bearer, body=body, body_matters=body_matters
-                )
+                answer = self._connection.send(method, f"{self._api}/{path}", bearer, body=body, expires=expires)
             except UnauthorizedError:
                 self._tokens.unauthorized(token, by_read=budget is self._reads)
                 raise

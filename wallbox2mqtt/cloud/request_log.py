@@ -40,15 +40,14 @@ class RequestLog:
 
     @contextmanager
     def request(self, budget: str, kind: str) -> Iterator[None]:
-        """Record the request that this encloses."""
-        at, outcome = self._clock.monotonic(), OK
+        """Record the request that this encloses, unless it was not sent after all."""
+        at = self._clock.monotonic()
         try:
             yield
         except CloudError as error:
-            outcome = _outcome(error)
+            self._record(LoggedRequest(at, budget, kind, _outcome(error)))
             raise
-        finally:
-            self._record(LoggedRequest(at, budget, kind, outcome))
+        self._record(LoggedRequest(at, budget, kind, OK))
 
     def _record(self, request: LoggedRequest) -> None:
         with self._lock:

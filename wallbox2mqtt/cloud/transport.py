@@ -40,7 +40,8 @@ class UnfitResponseError(Exception):
 class _Deadline:
     """The end of one request. What it watches is shut then, whatever the request waits for."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, admit: Callable[[], None]) -> None:
+        self._admit = admit
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._watched: list[socket.socket] = []
@@ -77,6 +78,12 @@ class _Deadline:
             self.has_passed = True
             msg = "the deadline has passed"
             raise TimeoutError(msg)
+
+    def leaves(self) -> None:
+        """Record that the request leaves now, once it is made sure that it still may."""
+        self.check()
+        self._admit()
+        self.is_sent = True
 
     def _shut(self) -> None:
         with self._lock:
@@ -130,13 +137,12 @@ def _watched(connection: Any, deadline: Callable[[], _Deadline]) -> Any:  # noqa
 
         def connect(self) -> None:
             super().connect()
-            deadline().check()  # TLS that begins on a socket that was shut makes no handshake, and no error
-            deadline().is_sent = True
+            deadline().leaves()  # TLS that begins on a socket that was shut makes no handshake, and no error
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
             if self.sock is not None:  # a connection that is kept alive is not connected anew
                 deadline().watch(self.sock)
-                deadline().is_sent = True
+                deadline().leaves()
             super().request(*args, **kwargs)
 
     return Connection
@@ -174,8 +180,19 @@ class RawResponse:
 class Sender(Protocol):
     """How a client's requests travel: a Transport, or a test's own way."""
 
-    def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout_s: float) -> RawResponse:
-        """Send a request and read its whole response within the deadline."""
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        admit: Callable[[], None],
+    ) -> RawResponse:
+        """Send a request and read its whole response within the deadline.
+
+        ``admit`` is called when a connection is there and before the first byte leaves; what it raises ends it.
+        """
 
     def close(self) -> None:
         """Let go of the connections; the next request makes new ones."""
@@ -199,20 +216,28 @@ class Transport:
     def __init__(self) -> None:
         """Start without a connection."""
         self._adapter = _Adapter(lambda: self._deadline)
-        self._deadline = _Deadline(0.0)
+        self._deadline = _Deadline(0.0, lambda: None)
 
     def close(self) -> None:
         """Let go of the connections; the next request makes new ones."""
         self._adapter.close()
 
-    def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout_s: float) -> RawResponse:
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        admit: Callable[[], None],
+    ) -> RawResponse:
         """Send a request and read its whole response within the deadline.
 
         Raises:
             TransportError: there is no response.
 
         """
-        self._deadline = _Deadline(timeout_s)
+        self._deadline = _Deadline(timeout_s, admit)
         with self._deadline as deadline:
             try:
                 response = self._adapter.send(
