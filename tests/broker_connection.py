@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.config import MqttConfig
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, OwnState, TellsStored
+from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, OwnState, Prelude, TellsStored
 
 E = TypeVar("E", bound=Event)
 
@@ -25,6 +25,7 @@ class Connection:
         *,
         filters: tuple[str, ...] = ("w/+/set", "w/+/+/set"),
         accept_retained: bool = False,
+        prelude: Prelude | None = None,
         **config: Any,  # noqa: ANN401 - any key of the configuration
     ) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -39,6 +40,7 @@ class Connection:
             on_event=self._take,
             clock=clock,
             accept_retained=accept_retained,
+            prelude=prelude,
         )
 
     def _take(self, event: Event) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from wallbox2mqtt.mqtt.prelude import Prelude
 
-OURS, THEIRS = b"ours", b"theirs"
+OURS, THEIRS, FIRST = b"ours", b"theirs", b"first"
 
 
 class Listener:
@@ -75,6 +75,22 @@ def test_what_comes_before_the_answer_counts(case: Case) -> None:
     assert case.prelude.first_words() is None
     case.prelude.answered(1)
     assert case.prelude.first_words() == "first"
+
+
+@pytest.mark.parametrize(
+    ("heard", "is_others"),
+    [
+        pytest.param([OURS], [False], id="what-was-kept"),
+        pytest.param([OURS, FIRST], [False, True], id="our-first-words"),
+        pytest.param([OURS, FIRST, FIRST], [False, True, False], id="the-same-again"),
+        pytest.param([OURS, THEIRS, FIRST], [False, True, False], id="another-one-instead"),
+    ],
+)
+def test_what_came_before_is_somebody_elses(case: Case, heard: list[bytes], is_others: list[bool]) -> None:
+    case.prelude.answered(1)
+    told = [case.prelude.heard(heard[0])]
+    assert case.prelude.first_words() == FIRST.decode()
+    assert told + [case.prelude.heard(payload) for payload in heard[1:]] == is_others
 
 
 def test_lost_for_good(case: Case) -> None:

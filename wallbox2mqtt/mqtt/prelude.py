@@ -27,12 +27,13 @@ class Prelude:
         self._mid: int | None = None
         self._has_heard = self._is_over = False
         self._answered_at: float | None = None
+        self._words: bytes | None = None
         self.is_lost = False
         """Whether another client does this one's work, so that nothing that comes is for this one."""
 
     def begin(self, mid: int | None) -> None:
         """Start anew with a connection; ``mid``: of the packet that subscribes to the topic."""
-        self._mid, self._answered_at = mid, None
+        self._mid, self._answered_at, self._words = mid, None, None
         self._has_heard = self._is_over = False
 
     @property
@@ -47,10 +48,17 @@ class Prelude:
         self._mid, self._answered_at = None, self._now()
         return True
 
-    def heard(self, payload: bytes) -> None:
-        """Hand on what came on the topic."""
+    def heard(self, payload: bytes) -> bool:
+        """Hand on what came on the topic; return whether what came before it on this connection is somebody else's.
+
+        The broker delivers in one order to all: what comes before the first words come back was not for this one.
+        """
         self._has_heard = True
         self.is_lost = not self._listener.hear(payload) or self.is_lost
+        is_first = self._words is not None and (payload == self._words or self.is_lost)
+        if is_first:
+            self._words = None
+        return is_first
 
     def first_words(self) -> str | None:
         """Return, once a connection, what to publish on the topic before the rest of it begins; None: not now."""
@@ -59,4 +67,6 @@ class Prelude:
         if not self._has_heard and self._now() - self._answered_at < _STORED_S:
             return None
         self._is_over = True
-        return self._listener.begin()
+        words = self._listener.begin()
+        self._words = None if words is None else words.encode()
+        return words

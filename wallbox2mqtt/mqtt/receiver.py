@@ -64,11 +64,8 @@ class Receiver:
             return
         if not is_topic(topic):
             return  # no good broker sends it, and an answer to it would end the connection, or paho's caller
-        if self._prelude is not None and topic == self._prelude.topic:
-            self._prelude.heard(bytes(message.payload[: _LOOKED_UP_BYTES + 1]))
+        if self._prelude is not None and self._is_of_another(self._prelude, topic, message):
             return
-        if self._prelude is not None and self._prelude.is_lost:
-            return  # the other one answers it
         if topic == self._state:
             self._guard.came_back(flagged=message.retain)
         elif topic.startswith(self._below):
@@ -80,6 +77,14 @@ class Receiver:
                 self._guard.take(arrived)
         elif is_looked_up or any(topic_matches_sub(name, topic) for name in self._listened):
             self._emit(arrived)
+
+    def _is_of_another(self, prelude: Prelude, topic: str, message: MQTTMessage) -> bool:
+        """Return whether a message tells who is active, or is for the other one, who is."""
+        if topic != prelude.topic:
+            return prelude.is_lost
+        if prelude.heard(bytes(message.payload)):
+            self._guard.forget()
+        return True
 
     def _arrived(self, message: MQTTMessage, most_bytes: int) -> Message:
         at = self._clock.monotonic() - self._gaps.age_s()

@@ -179,6 +179,12 @@ class ReplayGuard:
                 return
         self._emit(replace(message, stored=True))
 
+    def forget(self) -> None:
+        """Drop the live commands that are held: somebody else answers them."""
+        with self._lock:
+            self._held = [message for message in self._held if message.retained]
+            self._held_bytes = sum(message.size for message in self._held)
+
     def release(self) -> None:
         """Pass on what is held: the connection has ended, or the program does."""
         self._let_go(stored=True)

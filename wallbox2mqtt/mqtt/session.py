@@ -227,9 +227,9 @@ class BrokerSession:
             self._client.limit_inflight(MAX_INFLIGHT)
             self._emit(Stable())
         if self._prelude is not None and (words := self._prelude.first_words()) is not None:
-            # before the subscriptions: who is active still takes no command that comes here, too
-            self.send_now(Outgoing(self._prelude.topic, words.encode(), retain=True))
+            # behind the subscriptions: who was active takes what comes before these words, this one the rest
             self._subscribe_to_all()
+            self.send_now(Outgoing(self._prelude.topic, words.encode(), retain=True))
         self.outbox.go_on()
         if self.outbox.online:
             self._subscriptions.turn()
