@@ -10,10 +10,14 @@ from tests.fakes import FakeClock
 from tests.parts import Parts
 from tests.unit.test_candidate import text
 from wallbox2mqtt.bridge.handover import Claim
+from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.daemon.leadership import Displaced, Inheritance, Leadership, Rival, Succession, Timing
 from wallbox2mqtt.errors import BudgetSpentError
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
+KEPT: dict[str, Json] = {
+    "max_available_current": 16, "max_available_power": 11, "part_number": "PLP1", "state_of_charge": None,
+}  # fmt: skip
 LEFT = text(instance="before", term=4)
 OURS = Claim(is_owner=False, term=5, instance="m")
 
@@ -124,6 +128,19 @@ def test_what_is_left_cannot_be_read(cloud: Simulator, clock: FakeClock, tmp_pat
     Leadership(succession, case.events.append).attach(case.broker, case.parts.whole, "w/bridge/handover")  # type: ignore[arg-type]
     assert case.parts.reads.ready_in_s() == pytest.approx(60.0, abs=0.1)
     assert case.parts.writes.free == 0
+
+
+@pytest.mark.parametrize(
+    ("owner", "limits"),
+    [pytest.param(True, KEPT, id="after-a-restart"), pytest.param(False, {}, id="after-another-one")],
+)
+def test_kept_limits_count(
+    cloud: Simulator, clock: FakeClock, tmp_path: Path, *, owner: bool, limits: dict[str, object]
+) -> None:
+    before = Case(cloud, clock, tmp_path).parts.registry
+    before.record_list([900001])
+    before.record_limits(900001, KEPT)
+    assert Case(cloud, clock, tmp_path, owner=owner).parts.registry.limits(900001) == limits
 
 
 def test_each_request_is_told_first(case: Case) -> None:

@@ -171,6 +171,12 @@ class Registry:
                 self._limits[charger_id] = limits
                 self._keep()
 
+    def forget_limits(self) -> None:
+        """Drop the limits of earlier runs: the bridge that was active since may have seen others."""
+        with self._lock:
+            self._limits.clear()
+            self._keep()
+
     def record_readable(self, charger_id: int) -> None:
         """Record that a charger's status document could be read."""
         with self._lock:

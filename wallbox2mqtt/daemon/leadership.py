@@ -111,6 +111,7 @@ class Leadership:
             self._inherit(self._inheritance)
 
     def _inherit(self, inheritance: Inheritance) -> None:
+        self._bridge.shared.registry.forget_limits()
         try:
             left = handover.parse(inheritance.payload)
         except HandoverError as error:
