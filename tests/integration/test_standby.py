@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes import FastClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
@@ -62,6 +63,12 @@ class Harness:
             answer = session.get(f"http://127.0.0.1:{self.web}{path}", timeout=10)
         return answer.status_code, answer.json()
 
+    def metrics(self) -> dict[str, float]:
+        with requests.Session() as session:
+            session.trust_env = False
+            text = session.get(f"http://127.0.0.1:{self.web}/metrics", timeout=10).text
+        return {one.name: one.value for family in text_string_to_metric_families(text) for one in family.samples}
+
     def is_standing_by(self) -> bool:
         try:
             status, told = self.probe("/readyz")
@@ -107,6 +114,8 @@ def test_stands_by(make: Make, watcher: Watcher, capsys: pytest.CaptureFixture[s
     one = make()
     eventually(one.is_standing_by, "it stands by")
     assert one.probe("/livez")[0] == HTTPStatus.OK
+    names = ("standing_by", "healthy", "broker_connected")
+    assert one.metrics() == {f"wallbox2mqtt_{name}": 1 for name in names}
     assert health.run(None, one.directory) == EXIT_OK
     assert "standing by" in capsys.readouterr().out
     watcher.publish(f"wallbox/{ONE}/locked/set", "1")

@@ -30,6 +30,14 @@ class StandbyHealth(Heart):
     def _state(self) -> tuple[object, ...]:
         return (self._mqtt.answers,)
 
+    def metrics(self) -> dict[str, bool]:
+        """Return what Prometheus is told. Any thread may ask."""
+        return {
+            "standing_by": True,
+            "healthy": not self.ready().problems,
+            "broker_connected": self._mqtt.answers,
+        }
+
     def beat(self) -> Beat:
         """Return the heartbeat of this moment."""
         now = time.monotonic()
@@ -68,17 +76,24 @@ class _NoEvents:
 
 
 def probes(address: tuple[str, int], health: StandbyHealth, clock: Clock) -> StatusPort:
-    """Return the status port with nothing but the probes, and how things stand in words."""
+    """Return the status port with nothing but the probes, how things stand in words, and three metrics."""
     served: dict[str, Handler] = {
-        "/": _words(lambda: health.ready().state),
+        "/": _text(lambda: f"{health.ready().state}\n"),
+        "/metrics": _text(lambda: _metrics(health.metrics())),
         "/livez": routes.verdict(health.live),
         "/readyz": routes.verdict(health.ready),
     }
     return StatusPort(address, routes.router(served), _NoEvents(), clock)
 
 
-def _words(state: Callable[[], str]) -> Handler:
+def _text(make: Callable[[], str]) -> Handler:
     def serve(_: Request) -> Response:
-        return Response(f"{state()}\n".encode(), "text/plain; charset=utf-8")
+        return Response(make().encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     return serve
+
+
+def _metrics(samples: dict[str, bool]) -> str:
+    """Return samples as Prometheus reads them: to it, a bridge that answers 404 would be down."""
+    lines = (f"# TYPE wallbox2mqtt_{name} gauge\nwallbox2mqtt_{name} {value:d}\n" for name, value in samples.items())
+    return "".join(lines)

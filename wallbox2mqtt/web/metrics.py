@@ -109,6 +109,7 @@ class Metrics(Collector):
         started = datetime.fromisoformat(self._bridge.status.started).timestamp()
         yield _plain("start_time_seconds", "When it was started, since 1970.", started)
         yield _plain("healthy", "Whether all is well, as «wallbox2mqtt health» sees it.", sources.is_healthy())
+        yield _plain("standing_by", "Whether another bridge of the account works.", 0)
         if (memory := sources.memory_bytes()) is not None:
             yield _plain("resident_memory_bytes", "Memory of the process.", memory)
         threads = [((name,), alive) for name, alive in sources.threads().items()]
