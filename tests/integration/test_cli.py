@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -262,6 +263,40 @@ def test_options_that_cannot_be(tmp_path: Path, name: str) -> None:
     done = run(name, "--port", "70000", cwd=tmp_path)
     assert done.returncode == 1
     assert "70000" in done.stderr
+
+
+def test_simulator_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
+    port = str(free_port())
+    command = [
+        sys.executable,
+        "-m",
+        "wallbox2mqtt",
+        "simulator",
+        "--port",
+        port,
+        "--chargers",
+        "3",
+        "--model",
+        "quasar",
+    ]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        with urlopen(f"http://127.0.0.1:{port}/_control/state") as answer:
+            assert [one["model"] for one in json.load(answer)["chargers"]] == ["quasar"] * 3
+        done = run("simulator", "--port", port, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "choose another with --port" in done.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+def test_simulator_of_a_model_that_nobody_makes(tmp_path: Path) -> None:
+    done = run("simulator", "--model", "tesla", cwd=tmp_path)
+    assert done.returncode == 78
+    assert "tesla" in done.stderr
 
 
 def test_in_process(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

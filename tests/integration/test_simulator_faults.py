@@ -13,7 +13,7 @@ import requests
 from tests.fakes import Caller, FakeClock
 from tests.mosquitto import LIMIT_S
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.simulator import MOVES, ChargerSpec, Fault, Settings, Simulator, serve_forever
+from wallbox2mqtt.simulator import MOVES, ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.simulator.control import Control
 from wallbox2mqtt.simulator.faults import HTML
 from wallbox2mqtt.simulator.messages import ApiRequest
@@ -329,29 +329,3 @@ class TestWire:
             thread.join(30)
         assert codes == [200] * 400
         assert len(cloud.requests) == 420
-
-
-def test_serve_forever_until_told_to_stop() -> None:
-    stop, ready = threading.Event(), threading.Event()
-    found: list[Simulator] = []
-
-    def hear(simulator: Simulator) -> None:
-        found.append(simulator)
-        ready.set()
-
-    thread = threading.Thread(
-        target=lambda: serve_forever(port=0, chargers=3, models=["quasar"], speed=60, ready=hear, stop=stop)
-    )
-    thread.start()
-    assert ready.wait(5)
-    with Caller(found[0].url) as caller:
-        caller.sign_in()
-        groups = caller.call("GET", "v3/chargers/groups").json()["result"]["groups"]
-        assert [c["chargerType"] for c in groups[0]["chargers"]] == ["Quasar"] * 3
-        with pytest.raises(OSError, match="in use"):
-            serve_forever(port=found[0].port, stop=stop)
-    stop.set()
-    thread.join(5)
-    assert not thread.is_alive()
-    with pytest.raises(ValueError, match="tesla"):
-        serve_forever(port=0, models=["tesla"], stop=stop)

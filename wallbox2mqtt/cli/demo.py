@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from wallbox2mqtt.cli.demo_lines import Lines
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker, free_port
@@ -29,6 +29,7 @@ from wallbox2mqtt.config import (
     WebConfig,
 )
 from wallbox2mqtt.daemon.app import App
+from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.mqtt import Event, Message, MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, DailyLife, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
@@ -37,7 +38,7 @@ _BASE = "wallbox"
 _NAMES = ("Garage", "Carport", "Driveway", "Courtyard", "Workshop", "Visitors", "Back gate", "Barn")
 _AT_ONCE = 1000
 """So many messages are drawn together; then the cars have their turn."""
-_JOIN_S = 6.0
+_JOIN_S, _WAIT_S = 6.0, 0.2
 _READS, _WRITES = 3, 5
 _LAG_S, _SETTLE_S = 5.0, 45.0
 _FASTEST = 100.0
@@ -63,31 +64,29 @@ class View(Protocol):
 class DemoListener:
     """Hears what the broker delivers, and hands it to the view."""
 
-    def __init__(self, port: int, protocol: Literal["5", "3.1.1"]) -> None:
+    def __init__(self, broker: LocalBroker, view: View) -> None:
         """Subscribe to everything below the base topic."""
+        self._view = view
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        config = MqttConfig(host=HOST, port=port, client_id="wallbox2mqtt-demo-view", protocol=protocol)
+        config = MqttConfig(host=HOST, port=broker.port, client_id="wallbox2mqtt-demo-view", protocol=broker.protocol)
         self._mqtt = MqttConnection(config, filters=[f"{_BASE}/#"], on_event=self._events.put, clock=SystemClock())
-
-    def start(self) -> None:
-        """Start to listen."""
         self._mqtt.start()
 
     def stop(self) -> None:
         """Leave."""
         self._mqtt.stop(timeout_s=1.0)
 
-    def hand_over(self, view: View, timeout_s: float) -> None:
-        """Hand over what has come, and wait so many seconds at most for the first of it."""
+    def hand_over(self) -> None:
+        """Hand over what has come, and wait a moment for the first of it."""
         try:
-            event = self._events.get(timeout=timeout_s)
+            event = self._events.get(timeout=_WAIT_S)
             for _ in range(_AT_ONCE):
                 if isinstance(event, Message):
-                    view.take(event)
+                    self._view.take(event)
                 event = self._events.get_nowait()
         except queue.Empty:
             pass
-        view.refresh()
+        self._view.refresh()
 
 
 def config_of(
@@ -184,6 +183,14 @@ def _view(hints: Sequence[tuple[str, str]], commands: Sequence[str], speed: floa
     return Lines(_BASE)
 
 
+def _cloud(chargers: int, speed: float, pace: float) -> Simulator:
+    settings = Settings(
+        reads_per_minute=math.ceil(_READS * pace), writes_per_minute=math.ceil(_WRITES * pace), lag_s=_LAG_S / pace
+    )
+    specs = [replace(spec, name=_name(number)) for number, spec in enumerate(fleet(chargers, lively=True))]
+    return Simulator(chargers=specs, settings=settings, speed=speed)
+
+
 def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain: bool) -> int:
     """Run the demo until Ctrl-C, SIGTERM, or for so many seconds. ``plain``: lines, in a terminal too.
 
@@ -195,15 +202,9 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     pace = min(speed, _FASTEST)
-    settings = Settings(
-        reads_per_minute=math.ceil(_READS * pace), writes_per_minute=math.ceil(_WRITES * pace), lag_s=_LAG_S / pace
-    )
-    specs = [replace(spec, name=_name(number)) for number, spec in enumerate(fleet(chargers, lively=True))]
-    cloud = Simulator(chargers=specs, settings=settings, speed=speed)
-    life = DailyLife(cloud, speed)
     with (
         tempfile.TemporaryDirectory(prefix="wallbox2mqtt-demo-") as directory,
-        cloud,
+        _cloud(chargers, speed, pace) as cloud,
         LocalBroker(port, Path(directory)) as broker,
     ):
         page = f"{HOST}:{free_port()}"
@@ -218,17 +219,16 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain:
         logging.getLogger("wallbox2mqtt").setLevel(logging.INFO)  # for the page, which shows the last lines
         app = App(config, Path(directory) / "state", SystemClock())
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
-        listener = DemoListener(port, broker.protocol)
-        ends = None if seconds is None else time.monotonic() + seconds
+        ends = math.inf if seconds is None else time.monotonic() + seconds
         with _view(_hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker), speed, plain=plain) as view:
-            listener.start()
+            listener, life = DemoListener(broker, view), DailyLife(cloud, speed)
             bridge.start()
-            while not stop.is_set() and bridge.is_alive() and (ends is None or time.monotonic() < ends):
-                listener.hand_over(view, 0.2)
+            while not stop.is_set() and bridge.is_alive() and time.monotonic() < ends:
+                listener.hand_over()
                 life.step()
         ended_early = not bridge.is_alive()
         app.stop()
         bridge.join(_JOIN_S)
         listener.stop()
     print("The demo has ended.", flush=True)
-    return 1 if ended_early else 0
+    return EXIT_FAILED if ended_early else EXIT_OK

@@ -9,8 +9,13 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wallbox2mqtt.errors import EXIT_FAILED, ConfigError
+from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from wallbox2mqtt.config import Config
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,56 +70,55 @@ def demo(args: argparse.Namespace) -> int:
 
 def simulator(args: argparse.Namespace) -> int:
     """Simulate the cloud until told to end."""
-    from wallbox2mqtt.simulator import EMAIL, MODELS, PASSWORD, Simulator, serve_forever  # noqa: PLC0415
+    from wallbox2mqtt.simulator import EMAIL, MODELS, PASSWORD, Simulator, fleet  # noqa: PLC0415
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-
-    def ready(cloud: Simulator) -> None:
-        print(f"The cloud is simulated at {cloud.url} (both hosts), account {EMAIL} / {PASSWORD}")
-        print(f"chargers {' '.join(str(number) for number in cloud.chargers)}; move them at {cloud.url}/_control/")
-        print("Ctrl-C ends it.", flush=True)
-
     models = args.model or tuple(MODELS)
     if unknown := set(models) - set(MODELS):
         msg = f"--model: unknown {' '.join(sorted(unknown))}; known: {' '.join(MODELS)}"
         raise ConfigError(msg)
+    cloud = Simulator(chargers=fleet(args.chargers, models, lively=True), speed=args.speed)
     try:
-        serve_forever(port=args.port, chargers=args.chargers, models=models, speed=args.speed, ready=ready, stop=stop)
+        cloud.start(args.port)
     except OSError as error:
-        print(
-            f"wallbox2mqtt: port {args.port} cannot be used ({error.strerror}); choose another with --port",
-            file=sys.stderr,
-        )
+        problem = f"port {args.port} cannot be used ({error.strerror}); choose another with --port"
+        print(f"wallbox2mqtt: {problem}", file=sys.stderr)
         return EXIT_FAILED
-    return 0
+    with cloud:
+        print(f"The cloud is simulated at {cloud.url} (both hosts), account {EMAIL} / {PASSWORD}")
+        print(f"chargers {' '.join(str(number) for number in cloud.chargers)}; move them at {cloud.url}/_control/")
+        print("Ctrl-C ends it.", flush=True)
+        stop.wait()
+    return EXIT_OK
 
 
 def dump(args: argparse.Namespace) -> int:
     """Copy the cloud's documents without what is private."""
     from wallbox2mqtt.cli import dump  # noqa: PLC0415
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
-    from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
-    from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
 
-    config = load(find(args.config, os.environ), os.environ)
-    setup("warning", os.environ)
-    HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
-    return dump.run(config, state_dir(config, os.environ), SystemClock(), args.output)
+    return dump.run(*_config_and_state(args.config), SystemClock(), args.output)
 
 
 def sessions(args: argparse.Namespace) -> int:
     """List charging sessions."""
     from wallbox2mqtt.cli import sessions  # noqa: PLC0415
     from wallbox2mqtt.clock import SystemClock  # noqa: PLC0415
+
+    return sessions.run(*_config_and_state(args.config), SystemClock(), args)
+
+
+def _config_and_state(file: Path | None) -> "tuple[Config, Path]":
+    """Return the configuration, none of whose secrets the log will show, and the directory of the bridge's state."""
     from wallbox2mqtt.config import find, load, state_dir  # noqa: PLC0415
     from wallbox2mqtt.log import HIDDEN, setup  # noqa: PLC0415
 
-    config = load(find(args.config, os.environ), os.environ)
+    config = load(find(file, os.environ), os.environ)
     setup("warning", os.environ)
     HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
-    return sessions.run(config, state_dir(config, os.environ), SystemClock(), args)
+    return config, state_dir(config, os.environ)
 
 
 def forget(args: argparse.Namespace) -> int:
@@ -134,7 +138,7 @@ def topics(_args: argparse.Namespace) -> int:
     from wallbox2mqtt.cli.tables import command_table, topic_table  # noqa: PLC0415
 
     print(topic_table(), command_table(), sep="\n\n")
-    return 0
+    return EXIT_OK
 
 
 def schema(_args: argparse.Namespace) -> int:
@@ -142,4 +146,4 @@ def schema(_args: argparse.Namespace) -> int:
     from wallbox2mqtt.config import schema  # noqa: PLC0415
 
     print(json.dumps(schema(), indent=2))
-    return 0
+    return EXIT_OK

@@ -45,6 +45,34 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--home-assistant-app", action="store_true", help="as an app of Home Assistant, with its options from /data"
+    )
+
+
+def _add_health(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
+    )
+    parser.add_argument("--live", action="store_true", help="whether the process lives, whatever cloud and broker do")
+    _add_json(parser)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    _add_json(parser)
+
+
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="to write (%(default)s)"
@@ -78,6 +106,18 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=_speed, default=1.0, help="how fast its cars charge (%(default)g)")
 
 
+def _add_dump(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+
+
+def _add_forget(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("chargers", nargs="*", metavar="CHARGER", help="id of a charger")
+    parser.add_argument("--all", action="store_true", help="everything that the bridge has published")
+    parser.add_argument("--yes", action="store_true", help="clear without asking")
+
+
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
     parser.add_argument("--from", dest="first", metavar="DATE", help="first day, like 2026-10-01")
@@ -86,6 +126,27 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--charger", type=int, action="append", metavar="ID", help="else all")
     parser.add_argument("--format", choices=("table", "csv", "json", "html"), default="table", help="(%(default)s)")
     parser.add_argument("--evcc", action="store_true", help="CSV with the columns of evcc's own")
+
+
+_Command = tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None] | None, str]
+_COMMANDS: tuple[_Command, ...] = (
+    (dispatch.run, _add_run, "run the bridge"),
+    (dispatch.health, _add_health, "tell whether the bridge that runs here is healthy, and if not why"),
+    (dispatch.check, _add_check, "try the configuration, the account and the broker, and say what to do"),
+    (dispatch.init, _add_init, "ask for the account and the broker, try them, and write the configuration"),
+    (
+        dispatch.demo,
+        _add_demo,
+        "simulated cloud, broker and bridge on this machine, with a view of what is published",
+    ),
+    (dispatch.simulator, _add_simulator, "simulate the Wallbox cloud by itself, for this or any other client"),
+    (dispatch.dump, _add_dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes"),
+    (dispatch.forget, _add_forget, "clear what the broker keeps of chargers, or of the whole bridge"),
+    (dispatch.sessions, _add_sessions, "list charging sessions, for the books or a company car"),
+    (dispatch.topics, None, "print the tables of topics and commands"),
+    (dispatch.schema, None, "print the JSON schema of the configuration, for editors"),
+)
+"""What each command runs, whose name it has; its arguments; and what it is for."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,55 +168,15 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     parser.add_argument("--version", action="version", version=f"wallbox2mqtt {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    for run, add_arguments, text in _COMMANDS:
         command = commands.add_parser(
-            name,
+            run.__name__,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
-            epilog=help_texts.EPILOGS.get(name),
+            epilog=help_texts.EPILOGS.get(run.__name__),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(run=run)
-        return command
-
-    bridge = add("run", dispatch.run, "run the bridge")
-    _add_config(bridge)
-    bridge.add_argument(
-        "--home-assistant-app", action="store_true", help="as an app of Home Assistant, with its options from /data"
-    )
-    health = add("health", dispatch.health, "tell whether the bridge that runs here is healthy, and if not why")
-    _add_config(health)
-    health.add_argument(
-        "--state-dir",
-        type=Path,
-        metavar="DIR",
-        help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
-    )
-    health.add_argument("--live", action="store_true", help="whether the process lives, whatever cloud and broker do")
-    health.add_argument("--json", action="store_true", help="for programs")
-    check = add("check", dispatch.check, "try the configuration, the account and the broker, and say what to do")
-    _add_config(check)
-    check.add_argument("--json", action="store_true", help="for programs")
-    _add_init(add("init", dispatch.init, "ask for the account and the broker, try them, and write the configuration"))
-    _add_demo(
-        add(
-            "demo",
-            dispatch.demo,
-            "simulated cloud, broker and bridge on this machine, with a view of what is published",
-        )
-    )
-    _add_simulator(
-        add("simulator", dispatch.simulator, "simulate the Wallbox cloud by itself, for this or any other client")
-    )
-    dump = add("dump", dispatch.dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes")
-    _add_config(dump)
-    dump.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
-    forget = add("forget", dispatch.forget, "clear what the broker keeps of chargers, or of the whole bridge")
-    _add_config(forget)
-    forget.add_argument("chargers", nargs="*", metavar="CHARGER", help="id of a charger")
-    forget.add_argument("--all", action="store_true", help="everything that the bridge has published")
-    forget.add_argument("--yes", action="store_true", help="clear without asking")
-    _add_sessions(add("sessions", dispatch.sessions, "list charging sessions, for the books or a company car"))
-    add("topics", dispatch.topics, "print the tables of topics and commands")
-    add("schema", dispatch.schema, "print the JSON schema of the configuration, for editors")
+        if add_arguments is not None:
+            add_arguments(command)
     return parser, commands.choices

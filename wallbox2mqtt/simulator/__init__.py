@@ -7,7 +7,7 @@ from wallbox2mqtt.simulator.messages import Seen
 from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture, fleet
 from wallbox2mqtt.simulator.moves import MOVES
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.simulator import EMAIL, PASSWORD, Simulator, serve_forever
+from wallbox2mqtt.simulator.simulator import EMAIL, PASSWORD, Simulator
 
 __all__ = [
     "EMAIL",
@@ -25,5 +25,4 @@ __all__ = [
     "Truth",
     "capture",
     "fleet",
-    "serve_forever",
 ]

@@ -11,7 +11,7 @@ from wallbox2mqtt.simulator.charger import Access, SimulatedCharger
 from wallbox2mqtt.simulator.control import PREFIX, Control
 from wallbox2mqtt.simulator.faults import Fault, Faults, corrupt
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, ReceivedRequests, Seen
-from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, fleet
+from wallbox2mqtt.simulator.models import ChargerSpec, fleet
 from wallbox2mqtt.simulator.server import SimulatorServer
 from wallbox2mqtt.simulator.settings import Settings, changed
 
@@ -212,43 +212,3 @@ class Simulator:
         """Record that an answer is sent."""
         if number is not None:
             self._log.answered(number, answer)
-
-
-def serve_forever(  # noqa: PLR0913 - each is an option of the command line
-    *,
-    port: int,
-    chargers: int = 1,
-    models: Sequence[str] = tuple(MODELS),
-    speed: float = 1.0,
-    host: str = "127.0.0.1",
-    email: str = EMAIL,
-    password: str = PASSWORD,
-    settings: Settings | None = None,
-    ready: Callable[[Simulator], None] = lambda _: None,
-    stop: threading.Event,
-) -> None:
-    """Run a lively simulator until told to stop: the body of ``wallbox2mqtt simulator``.
-
-    Args:
-        port: to listen at; 0 for any free one.
-        chargers: how many.
-        models: names of ``MODELS``, taken in turn.
-        speed: how many times as fast as real ones cars charge.
-        host: to listen at.
-        email: of the account.
-        password: of the account.
-        settings: how the cloud behaves.
-        ready: called with the simulator when it listens.
-        stop: ends it.
-
-    Raises:
-        OSError: the port is in use.
-        ValueError: there is no such model.
-
-    """
-    specs = fleet(chargers, models, lively=True)
-    simulator = Simulator(chargers=specs, speed=speed, email=email, password=password, settings=settings)
-    simulator.start(port, host)
-    with simulator:
-        ready(simulator)
-        stop.wait()
