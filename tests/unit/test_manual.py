@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from wallbox2mqtt.cli import manual
+from scripts import manual_pages
 from wallbox2mqtt.cli.parsers import parsers
 from wallbox2mqtt.config.keys import KEYS
 
 COMMANDS = parsers()[1]
-PROGRAM, CONFIGURATION = manual.program(parsers()[1]), manual.configuration()
+PROGRAM, CONFIGURATION = manual_pages.program(parsers()[1]), manual_pages.configuration()
 REQUESTS = {"TH", "SH", "SS", "PP", "TP", "B", "I", "BR", "nf", "fi"}
 
 

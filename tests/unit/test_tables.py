@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from scripts import generated
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.cli import tables
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
+GENERATED = generated.files()
 SENDING = re.compile(r"`(PUT|POST) [a-z0-9/{}-]+` `\{.*\}`")
 
 
@@ -18,14 +19,9 @@ def cells(table: str) -> list[list[str]]:
     return [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in table.splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("mark", "table"),
-    [(tables.TOPICS_MARK, tables.topic_table(rare=False)), (tables.COMMANDS_MARK, tables.command_table())],
-    ids=["topics", "commands"],
-)
-def test_reference_is_current(mark: str, table: str) -> None:
-    text = REFERENCE.read_text(encoding="utf-8")
-    assert tables.marked(text, mark, table) == text, "stale: run scripts/docs"
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
+def test_generated_files_are_current(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == GENERATED[path], "stale: run scripts/docs"
 
 
 SHOWN = {key: row for key, row in FIELDS.items() if row.slot in {None, 0}}
@@ -81,9 +77,9 @@ def test_a_bar_does_not_end_a_cell() -> None:
 
 def test_marked_changes_only_what_is_between_the_marks() -> None:
     text = "before\n<!-- x: made by scripts/docs -->\nold\n<!-- end of x -->\nafter\n"
-    new = tables.marked(text, "x", "new")
+    new = generated.marked(text, "x", "new")
     assert new == "before\n<!-- x: made by scripts/docs -->\nnew\n<!-- end of x -->\nafter\n"
-    assert tables.marked(new, "x", "new") == new
+    assert generated.marked(new, "x", "new") == new
 
 
 @pytest.mark.parametrize(
@@ -92,7 +88,7 @@ def test_marked_changes_only_what_is_between_the_marks() -> None:
 )
 def test_missing_marks_are_said(text: str) -> None:
     with pytest.raises(ValueError, match="'x'"):
-        tables.marked(text, "x", "new")
+        generated.marked(text, "x", "new")
 
 
 def test_the_command_prints_the_tables() -> None:

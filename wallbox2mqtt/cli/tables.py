@@ -6,8 +6,6 @@ from wallbox2mqtt.catalogue import FIELDS, Field, parse, request_of
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.topics import payload, to_json
 
-TOPICS_MARK, COMMANDS_MARK = "topics", "commands"
-
 _SHOWN_ID = "{id}"
 
 
@@ -77,19 +75,3 @@ def _request(row: Field) -> str:
             return f"`{request.method} {request.path.format(id=_SHOWN_ID)}` `{to_json(body)}`"
     msg = f"row {row.key!r}: none of the examples is accepted"
     raise ValueError(msg)
-
-
-def marked(text: str, mark: str, table: str) -> str:
-    """Return a document with the part between two marks replaced by a table.
-
-    Raises:
-        ValueError: the marks are not there.
-
-    """
-    begin, end = f"<!-- {mark}: made by scripts/docs -->", f"<!-- end of {mark} -->"
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        msg = f"the marks of {mark!r} are not there"
-        raise ValueError(msg)
-    return f"{before}{begin}\n{table}\n{end}{after}"

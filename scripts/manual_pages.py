@@ -3,11 +3,14 @@
 import argparse
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli import help as help_texts
+from wallbox2mqtt.cli.parsers import parsers
 from wallbox2mqtt.config import schema
 from wallbox2mqtt.config.keys import KEYS
 
@@ -111,3 +114,8 @@ def _escaped(text: str) -> str:
     """Return a text as roff shows it: hyphens that can be copied, and no line that is a request."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{text}" if text[:1] in {".", "'"} else text
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1], "wallbox2mqtt.1").write_text(program(parsers()[1]), encoding="utf-8")
+    Path(sys.argv[1], "config.yaml.5").write_text(configuration(), encoding="utf-8")
