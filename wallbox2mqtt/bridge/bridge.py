@@ -13,7 +13,7 @@ from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.bridge.registry import Registry
-from wallbox2mqtt.bridge.results import Report, Result, Results
+from wallbox2mqtt.bridge.results import Result, Results
 from wallbox2mqtt.bridge.schedule_reads import ScheduleReads
 from wallbox2mqtt.bridge.schedules import Schedules
 from wallbox2mqtt.bridge.shared import Shared
@@ -26,7 +26,7 @@ from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.backoff import Backoff
-from wallbox2mqtt.config import Config, WallboxConfig
+from wallbox2mqtt.config import CommandsConfig, Config, WallboxConfig
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
@@ -66,9 +66,32 @@ class Bridge:
         self.reports = CommandReports(topics, self.states, publisher.publish_event, clock)
         registry = Registry(wallbox.chargers, clock, store)
         self.reasons = Reasons(self.states, registry, self.status, clock, store)
-        quarantine = Quarantine(registry, clock)
         self.command_times = CommandTimes()
-        self.shared = Shared(
+        results = Results(topics, publisher.publish_result, self._report, clock)
+        self.shared = self._new_shared(commands, account, registry, results, clock)
+        self.schedules = Schedules(self.states, registry, self.shared.schedules, clock)
+        self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
+        client = account.client()
+        self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
+        self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
+        self.write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
+        unlocks = commands.unlock_before_resume
+        self.writer = Writer(self.shared, account.client(), self.write_backoff, unlock_before_resume=unlocks)
+        self.command_handler = CommandHandler(
+            self.shared,
+            topics,
+            self.reader,
+            self.allowed,
+            max_age_s=commands.max_age_s,
+            accept_retained=commands.accept_retained,
+        )
+
+    def _new_shared(
+        self, commands: CommandsConfig, account: Account, registry: Registry, results: Results, clock: Clock
+    ) -> Shared:
+        quarantine = Quarantine(registry, clock)
+        debounce = Debounce(account.writes.slots, account.writes.window_s)
+        return Shared(
             clock=clock,
             tokens=account.tokens,
             reads=account.reads,
@@ -79,35 +102,10 @@ class Bridge:
             registry=registry,
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
-            queue=CommandQueue(clock, Debounce(account.writes.slots, account.writes.window_s)),
+            queue=CommandQueue(clock, debounce),
             history=HistoryReads(),
             schedules=ScheduleReads(clock, commands.settle_s),
-            results=Results(
-                topics,
-                publisher.publish_result,
-                _all(self.reports.tell, self.reasons.record, self.command_times.record),
-                clock,
-            ),
-        )
-        self.schedules = Schedules(self.states, registry, self.shared.schedules, clock)
-        self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
-        client = account.client()
-        self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
-        self.reader = Reader(self.shared, client, self.backoff, self.status, listener, self.status_reads)
-        self.write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
-        self.writer = Writer(
-            self.shared,
-            account.client(),
-            self.write_backoff,
-            unlock_before_resume=commands.unlock_before_resume,
-        )
-        self.command_handler = CommandHandler(
-            self.shared,
-            topics,
-            self.reader,
-            self.allowed,
-            max_age_s=commands.max_age_s,
-            accept_retained=commands.accept_retained,
+            results=results,
         )
 
     def set_budgets(self, config: WallboxConfig) -> None:
@@ -124,12 +122,7 @@ class Bridge:
     def _is_charging(self, charger_id: int) -> bool:
         return self.states.value(charger_id, "charging") is True
 
-
-def _all(*reports: Report) -> Report:
-    """Return one report that tells each of these of a result."""
-
-    def tell(command: QueuedCommand, result: Result) -> None:
-        for report in reports:
-            report(command, result)
-
-    return tell
+    def _report(self, command: QueuedCommand, result: Result) -> None:
+        self.reports.tell(command, result)
+        self.reasons.record(command, result)
+        self.command_times.record(command, result)

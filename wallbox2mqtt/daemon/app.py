@@ -97,8 +97,7 @@ class App:
             state_dir=state_dir,
             runtime_dir=runtime_dir,
             listener=self._new_listener(),
-            emit=self._events.put,
-            dropped_messages=self._events.dropped,
+            inbox=self._events,
             leadership=Leadership(succession or Succession(), self._events.put),
         )
         self._mqtt, self._bridge, self._shared = parts.mqtt, parts.bridge, parts.bridge.shared

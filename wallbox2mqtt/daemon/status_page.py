@@ -1,19 +1,14 @@
 """The status port put together. Imported only where the configuration has one: it costs nothing without."""
 
 import logging
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
+from typing import TYPE_CHECKING
 
-from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.zones import zone_of
-from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.config import Config
-from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.metrics_route import metrics_route
 from wallbox2mqtt.history.days import PastDays
 from wallbox2mqtt.log import RecentLines
-from wallbox2mqtt.mqtt import MqttConnection
-from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.web import routes
 from wallbox2mqtt.web.day_log import DayLog
 from wallbox2mqtt.web.document import Sources, StatusDocument
@@ -22,23 +17,14 @@ from wallbox2mqtt.web.history import History
 from wallbox2mqtt.web.http import Handler
 from wallbox2mqtt.web.port import StatusPort
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the port shows."""
-
-    config: Config
-    bridge: Bridge
-    mqtt: MqttConnection
-    health: Health
-    storage: Storage
-    clock: Clock
+if TYPE_CHECKING:
+    from wallbox2mqtt.daemon.wiring import Wiring
 
 
 class StatusPage:
     """The port, and what it needs each second. Main calls it."""
 
-    def __init__(self, parts: Parts, address: tuple[str, int]) -> None:
+    def __init__(self, parts: "Wiring", address: tuple[str, int]) -> None:
         """Do not listen yet."""
         self._parts, self._lines = parts, RecentLines()
         self._history = self._new_history()

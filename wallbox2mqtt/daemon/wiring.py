@@ -1,8 +1,7 @@
 """The daemon's parts, put together: the bridge's, both its ends, and what looks after them."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.readings import Listener
@@ -17,7 +16,8 @@ from wallbox2mqtt.daemon.reports import Reports
 from wallbox2mqtt.history import Prices, Recorder
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.homeassistant.ranges import Ranges
-from wallbox2mqtt.mqtt import Event, MqttConnection, OwnState, Prelude
+from wallbox2mqtt.mqtt import MqttConnection, OwnState, Prelude
+from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 from wallbox2mqtt.watchdog import Worker
@@ -37,29 +37,21 @@ class Wiring:
         state_dir: Path,
         runtime_dir: Path | None,
         listener: Listener,
-        emit: Callable[[Event], None],
-        dropped_messages: Callable[[], int],
+        inbox: Inbox[Any],
         leadership: Leadership,
     ) -> None:
         """Put the parts together; nothing is sent yet.
 
-        Args:
-            config: the configuration.
-            clock: of all times.
-            state_dir: for what outlives the process.
-            runtime_dir: for what does not outlive a boot; None: it goes to ``state_dir``, too.
-            listener: is told what the reader finds.
-            emit: takes what the broker's connection tells; called on paho's thread.
-            dropped_messages: returns how many messages were dropped since its last call.
-            leadership: the claim to be the active bridge.
+        ``runtime_dir``: for what does not outlive a boot; None: it goes to ``state_dir``, too. ``listener``: is told
+        what the reader finds. ``inbox``: takes what the broker's connection tells.
 
         Raises:
             ConfigError: a certificate file cannot be used.
 
         """
-        self._config, self._clock, self.leadership = config, clock, leadership
+        self.config, self.clock, self.leadership = config, clock, leadership
         self.topics = Topics(config.mqtt.base_topic, config.home_assistant.prefix)
-        self.mqtt = self._new_mqtt(emit)
+        self.mqtt = self._new_mqtt(inbox)
         self.storage = store = Storage(state_dir, config.wallbox.account, runtime_dir)
         ranges = Ranges(self.mqtt)
         account = Account(config.wallbox, clock, store)
@@ -75,30 +67,30 @@ class Wiring:
         self.health = self._new_health(store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account))
         self.broker_events = self._new_broker_events()
         self.reloader = Reloader(config, account, self.bridge, self.mqtt)
-        self.reports = Reports(config, self.bridge, self.topics, self.mqtt, dropped_messages, clock)
+        self.reports = Reports(config, self.bridge, self.topics, self.mqtt, inbox.dropped, clock)
         self.status_page = self._new_status_page()
 
-    def _new_mqtt(self, emit: Callable[[Event], None]) -> MqttConnection:
-        price = [] if self._config.tariff.topic is None else [self._config.tariff.topic]
+    def _new_mqtt(self, inbox: Inbox[Any]) -> MqttConnection:
+        price = [] if self.config.tariff.topic is None else [self.config.tariff.topic]
         return MqttConnection(
-            self._config.mqtt,
+            self.config.mqtt,
             state=OwnState(self.topics.state),
-            filters=[*self.topics.command_filters(), self._config.home_assistant.births, *price],
-            accept_retained=self._config.commands.accept_retained,
-            on_event=emit,
-            clock=self._clock,
+            filters=[*self.topics.command_filters(), self.config.home_assistant.births, *price],
+            accept_retained=self.config.commands.accept_retained,
+            on_event=inbox.put,
+            clock=self.clock,
             prelude=Prelude(self.topics.handover, self.leadership) if self.leadership.may_end else None,
         )
 
     def _new_announcer(self, ranges: Ranges) -> Announcer:
         return Announcer(
-            self._config.home_assistant,
+            self.config.home_assistant,
             topics=self.topics,
             mqtt=self.mqtt,
             states=self.bridge.states,
             registry=self.bridge.shared.registry,
             store=self.storage,
-            clock=self._clock,
+            clock=self.clock,
             allowed=self.bridge.allowed,
             ranges=ranges,
         )
@@ -114,7 +106,7 @@ class Wiring:
             shared.registry,
             shared.history,
             self.storage,
-            clock=self._clock,
+            clock=self.clock,
             publish=publish,
             prices=self.prices,
         )
@@ -122,8 +114,8 @@ class Wiring:
     def _new_workers(self) -> list[Worker]:
         reader, writer = self.bridge.reader, self.bridge.writer
         return [
-            Worker("reader", reader, reader.wait, self._clock),
-            Worker("writer", writer, self.bridge.shared.queue.wait, self._clock),
+            Worker("reader", reader, reader.wait, self.clock),
+            Worker("writer", writer, self.bridge.shared.queue.wait, self.clock),
         ]
 
     def _new_health(self, beats: Storage) -> Health:
@@ -138,32 +130,24 @@ class Wiring:
         )
 
     def _new_broker_events(self) -> BrokerEvents:
-        home_assistant = self._config.home_assistant
+        home_assistant = self.config.home_assistant
         return BrokerEvents(
             topics=self.topics,
             birth=(home_assistant.births, home_assistant.birth_payload),
-            client_id=self._config.mqtt.client_id,
+            client_id=self.config.mqtt.client_id,
             mqtt=self.mqtt,
             announcer=self.announcer,
             bridge=self.bridge.status,
             states=self.bridge.states,
             command_handler=self.bridge.command_handler,
             prices=self.prices,
-            clock=self._clock,
+            clock=self.clock,
         )
 
     def _new_status_page(self) -> "StatusPage | None":
-        if (address := self._config.web.address) is None:
+        if (address := self.config.web.address) is None:
             return None
         # not imported where nobody wants it: it would take memory
-        from wallbox2mqtt.daemon.status_page import Parts, StatusPage  # noqa: PLC0415
+        from wallbox2mqtt.daemon.status_page import StatusPage  # noqa: PLC0415
 
-        parts = Parts(
-            config=self._config,
-            bridge=self.bridge,
-            mqtt=self.mqtt,
-            health=self.health,
-            storage=self.storage,
-            clock=self._clock,
-        )
-        return StatusPage(parts, address)
+        return StatusPage(self, address)
