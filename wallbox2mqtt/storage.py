@@ -221,8 +221,8 @@ class Storage:
         except OSError as error:
             _LOG.warning("cannot keep state file=%s error=%s", path, error.strerror)
 
-    def lock(self) -> bool:
-        """Take the account's files for this process, until it ends; returns whether no other one has them.
+    def lock(self, name: str = "", *, wait: bool = False) -> bool:
+        """Take the account's files, or what has this name of it, for this process; returns whether no other one has it.
 
         Where no lock can be had (no such directory, a file system without locks) there is none.
         """
@@ -230,12 +230,12 @@ class Storage:
             try:
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                self._lock = os.open(self._directory / f"{self._prefix}.lock", flags, 0o600)
+                self._lock = os.open(self._directory / f"{self._prefix}{name}.lock", flags, 0o600)
                 _give_to_owner(self._lock, self._directory)
             except OSError:
                 return True
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         except OSError:
@@ -243,7 +243,7 @@ class Storage:
         return True
 
     def unlock(self) -> None:
-        """Release the account's files to the next process."""
+        """Release to the next process what was taken."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

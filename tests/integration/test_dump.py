@@ -83,6 +83,22 @@ def test_a_bridge_that_runs_takes_turns_with_it(tmp_path: Path) -> None:
         assert len(read) >= 3
 
 
+def test_two_at_once_hold_the_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FastClock(SPEED)
+    with Simulator(clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
+        both = [
+            threading.Thread(target=run, args=(config_of(cloud), tmp_path, clock, tmp_path / f"{number}.json"))
+            for number in range(2)
+        ]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+    assert [json.loads((tmp_path / f"{number}.json").read_text())["complete"] for number in range(2)] == [True, True]
+    assert not [one for one in cloud.requests if one.limited]
+    assert capsys.readouterr().err.count("another command asks of this account") == 1
+
+
 def test_only_the_chargers_of_the_configuration(tmp_path: Path) -> None:
     clock = FastClock(SPEED)
     with Simulator(chargers=3, clock=clock) as cloud:

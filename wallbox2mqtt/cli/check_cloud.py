@@ -7,6 +7,7 @@ from pathlib import Path
 from wallbox2mqtt.bridge.registry import NO_CHARGERS, Registry, kept_problems
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
 from wallbox2mqtt.cli.report import Finding
+from wallbox2mqtt.cli.turns import alone
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.documents import Listed, read_sweep
@@ -35,17 +36,25 @@ class AccountCheck:
 
     def __init__(self, config: WallboxConfig, state_dir: Path, clock: Clock, wait_note: Callable[[str], None]) -> None:
         """Restore token and budgets of the last run; ``wait_note`` is told when something has to be waited for."""
-        self._storage = store = Storage(state_dir, config.account)
+        self._storage = Storage(state_dir, config.account)
         self._config, self._clock, self._wait_note = config, clock, wait_note
-        account = Account(config, clock, store, beside=True)
-        self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
-        self._rate, self._clock_check = account.rate, account.clock_check
-        self._cloud = account.client()
+        self._restore()
         self.listed: list[Listed] = []
         self.is_refused = False
 
+    def _restore(self) -> None:
+        account = Account(self._config, self._clock, self._storage, beside=True)
+        self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
+        self._rate, self._clock_check = account.rate, account.clock_check
+        self._cloud = account.client()
+
     def try_out(self) -> Iterator[Finding]:
         """Sign in, and list the chargers."""
+        with alone(self._storage, self._wait_note):
+            self._restore()  # another command may have asked since
+            yield from self._try_out()
+
+    def _try_out(self) -> Iterator[Finding]:
         sign_in = self._sign_in()
         yield sign_in
         if sign_in.verdict == "ok":

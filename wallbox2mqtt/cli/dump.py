@@ -13,7 +13,7 @@ from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.cli.files import write_private
-from wallbox2mqtt.cli.turns import Turns
+from wallbox2mqtt.cli.turns import Turns, alone
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
@@ -178,7 +178,11 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
     if output is not None and (why := _why_not(output)):
         say(f"wallbox2mqtt: --output: {output}: {why}")
         return EXIT_FAILED
-    dump = Dump(config, directory, clock, say)
+    with alone(Storage(directory, config.wallbox.account), say):
+        return _run(Dump(config, directory, clock, say), output, say)
+
+
+def _run(dump: Dump, output: Path | None, say: Callable[[str], None]) -> int:
     say("the documents are read as slowly as the cloud wants it, in turn with the bridge where it runs")
     code = EXIT_OK
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wallbox2mqtt.bridge.history_reads import PAGE
 from wallbox2mqtt.cli.sessions_formats import FORMATS, Line, as_evcc
-from wallbox2mqtt.cli.turns import Turns
+from wallbox2mqtt.cli.turns import Turns, alone
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
@@ -75,7 +75,7 @@ class Sessions:
         else:
             found = {
                 number: tuple(_with_costs(entries, kept.get(number)))
-                for number, entries in self._read(span, wanted).items()
+                for number, entries in self._from_cloud(span, wanted).items()
             }
         lines = [
             Line(number, entry, None)
@@ -84,6 +84,10 @@ class Sessions:
             if span.start <= entry.start < span.end
         ]
         return sorted(lines, key=lambda line: (line.entry.start, line.charger))
+
+    def _from_cloud(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
+        with alone(self._storage, self._say):
+            return self._read(span, wanted)
 
     def _read(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
         account = Account(self._config, self._clock, self._storage, beside=True)

@@ -1,11 +1,28 @@
 """How a command asks the cloud: when the budget allows it, in turn with a bridge that runs."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.errors import BudgetSpentError
+from wallbox2mqtt.storage import Storage
+
+
+@contextmanager
+def alone(storage: Storage, say: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other command asks of the account, and keep others from it: all commands have one file of requests.
+
+    ``say`` is told when this has to wait.
+    """
+    if not storage.lock("-commands"):
+        say("another command asks of this account, waiting until it has ended")
+        storage.lock("-commands", wait=True)
+    try:
+        yield
+    finally:
+        storage.unlock()
 
 
 class Turns:
