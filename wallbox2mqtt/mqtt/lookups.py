@@ -1,5 +1,6 @@
 """Topics that are looked up once a connection, and left again: nothing depends on them that it is to be lost for."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 from paho.mqtt.client import topic_matches_sub
@@ -17,6 +18,7 @@ class Lookups:
         """Start with none; ``subscribe`` sends a packet and returns its number."""
         self._subscribe, self._unsubscribe = subscribe, unsubscribe
         self._is_allowed = True
+        self._lock = threading.Lock()  # an answer waits until it is known to what
         self.connected()
 
     def connected(self) -> None:
@@ -35,8 +37,9 @@ class Lookups:
             return
         self._filters |= set(filters)
         for names in _packets(filters):
-            if (mid := self._subscribe(names)) is not None:
-                self._asked[mid] = names[0]
+            with self._lock:
+                if (mid := self._subscribe(names)) is not None:
+                    self._asked[mid] = names[0]
 
     def leave(self, filters: Sequence[str]) -> None:
         """Unsubscribe from such topics."""
@@ -46,7 +49,8 @@ class Lookups:
 
     def answered(self, mid: int) -> None:
         """Record the broker's answer to a packet."""
-        self._asked.pop(mid, None)
+        with self._lock:
+            self._asked.pop(mid, None)
 
     def cover(self, topic: str) -> bool:
         """Return whether a topic is one of those that are looked up."""
