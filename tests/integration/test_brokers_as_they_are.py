@@ -1,6 +1,7 @@
 """Brokers that refuse, that take no retained messages or no QoS 1, and that answer by closing."""
 
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.broker_connection import STATE, Connection, Open, Protocol
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, eventually
 from tests.stub_broker import StubBroker, Temper
-from wallbox2mqtt.mqtt import Connected, Limited, Refused, Subscribed, Taken
+from wallbox2mqtt.mqtt import Connected, Disconnected, Limited, Refused, Subscribed, Taken, TellsStored
 
 pytestmark = pytest.mark.broker
 
@@ -113,6 +114,22 @@ class TestRefusedMessages:
             ends = [event for event in connection.ends if event.twin]
             assert ends == []
             assert broker.connects <= 4
+
+    def test_what_was_taken_before_is_not_why_it_ends(self, make: Open, protocol: Protocol) -> None:
+        """A twin pushes us out: the will is contradicted on the connection that ends, and nobody answers that."""
+        seen: Counter[int] = Counter()
+
+        def closes(name: str, _size: int) -> bool:
+            seen[broker.connects] += name == STATE
+            return seen[broker.connects] == 3  # published, subscribed to, published again
+
+        with StubBroker(Temper(closes=closes)) as broker:
+            connection = make(broker.port, protocol=protocol)
+            for _ in range(2):
+                connection.next(TellsStored)
+                connection.mqtt.show(STATE, "online")
+                connection.next(Disconnected)
+            assert connection.mqtt.unpublished == 0
 
 
 class TestSeveral:

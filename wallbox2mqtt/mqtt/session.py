@@ -93,6 +93,7 @@ class BrokerSession:
         self._unwatch_mid: int | None = None
         self._cut_reason: str | None = None
         self._was_accepted = self.has_answered = False
+        self._taken = ""
         self._diagnosed: str | None = None
         self._denied: Mapping[str, str] = {}
         self.connects = self.stalls = 0
@@ -168,7 +169,7 @@ class BrokerSession:
             part.connected()
         self.answers.begin()
         self._gaps.begin()
-        self.has_answered = False
+        self.has_answered, self._taken = False, ""
         if self._prelude is None:
             self._subscribe_to_all()
         else:
@@ -265,7 +266,8 @@ class BrokerSession:
     def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
         self.has_answered = True
         self._client.endpoints.serves()
-        if mid == self._probe_mid:
+        if mid == self._probe_mid and self._probe is not None:
+            self._taken = self._probe.topic
             self.guard.acknowledged()
         if (sent := self._client.outgoing(mid)) is None:
             return
@@ -308,7 +310,8 @@ class BrokerSession:
         """Return the filter or topic of what waits longest for its answer."""
         message = self._client.oldest
         filters = self._subscriptions.unanswered or self.lookups.unanswered
-        return filters or (None if message is None else message.topic)
+        # the state was taken before: where a twin pushes us out, the will comes first, and is contradicted to the end
+        return filters or (None if message is None or message.topic == self._taken else message.topic)
 
     def _take_back(self) -> Mapping[str, Outgoing]:
         """Return what the broker has not acknowledged by its topics; what nobody announces anew is sent again."""
