@@ -170,17 +170,16 @@ class StubBroker:
         self.heads[topic] = head
         if self.temper.closes(topic, len(body)):
             return False
-        if head & 0x06:
-            mid, rest = rest[:2], rest[2:]
-            refused = client.v5 and self.temper.refuses(topic)
-            if self.temper.acknowledges(topic):
-                client.send(_PUBACK << 4, mid + (b"\x87" if refused else b""))
-            if refused:
-                return True
+        is_acknowledged = bool(head & 0x06)
+        mid, rest = (rest[:2], rest[2:]) if is_acknowledged else (b"", rest)
+        refused = is_acknowledged and client.v5 and self.temper.refuses(topic)
         payload = rest[1 + rest[0] :] if client.v5 else rest
-        if head & 1 and self.temper.stores:
-            self.stored[topic] = payload
-        self.publish(topic, payload)
+        if head & 1 and self.temper.stores and not refused:
+            self.stored[topic] = payload  # before it is acknowledged: who has the answer may look
+        if is_acknowledged and self.temper.acknowledges(topic):
+            client.send(_PUBACK << 4, mid + (b"\x87" if refused else b""))
+        if not refused:
+            self.publish(topic, payload)
         return True
 
     def _subscribe(self, client: _Client, body: bytes) -> bool:
