@@ -14,6 +14,12 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
+PLACES = ("*", ".github/**/*", "charts/**/*", "debian/*", "docs/**/*", "examples/**/*", "homeassistant-app/**/*")
+ADDRESS = re.compile(
+    r"github\.com/[\w-]+/wallbox2mqtt|ghcr\.io/[\w-]+/(?:wallbox2mqtt|home-assistant-app)|[\w-]+\.github\.io/[\w-]+"
+)
+
+
 def steps(path: Path) -> list[dict[str, Any]]:
     jobs: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
     return [step for job in jobs.values() for step in job["steps"]]
@@ -33,6 +39,16 @@ def test_actions_are_pinned_by_version(path: Path) -> None:
     assert uses
     for action in uses:
         assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", action)
+
+
+def test_each_address_is_that_of_the_project() -> None:
+    homepage = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Homepage"]
+    owner, name = homepage.removeprefix("https://github.com/").split("/")
+    repository, site = f"github.com/{owner}/{name}", f"{owner}.github.io/{name}"
+    images = {f"ghcr.io/{owner}/{name}", f"ghcr.io/{owner}/home-assistant-app"}
+    files = {path for place in PLACES for path in ROOT.glob(place) if path.is_file()}
+    found = {address for path in files for address in ADDRESS.findall(path.read_bytes().decode(errors="replace"))}
+    assert found == {repository, site, *images}
 
 
 def test_every_python_that_is_promised_is_tried() -> None:
