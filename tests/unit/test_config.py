@@ -193,6 +193,7 @@ def test_accepted(tmp_path: Path, text: str, path: str, value: object) -> None:
         pytest.param("wallbox: {timeout: .inf}", ["wallbox.timeout: ", "('.inf')"], id="infinite"),
         pytest.param("wallbox: {timeout: .nan}", ["wallbox.timeout: ", "('.nan')"], id="nan"),
         pytest.param("commands: {settle_s: -1}", ["commands.settle_s: ", "a number from 0"], id="settle"),
+        pytest.param("tariff: {solar_price: x}", ["tariff.solar_price: ", "accepted is a number"], id="any-number"),
         pytest.param("wallbox: {chargers: 7}", ["wallbox.chargers: ", "a list in []"], id="chargers-no-list"),
         pytest.param("wallbox: {chargers: [7, x]}", ["wallbox.chargers: found text ('x') in the list"], id="charger"),
         pytest.param("wallbox: {chargers: [0]}", ["wallbox.chargers: ", "from 1"], id="charger-zero"),
@@ -241,6 +242,7 @@ def test_refused(tmp_path: Path, text: str, parts: list[str]) -> None:
     assert message.startswith(f"{tmp_path / 'config.yaml'}: ") or "both or neither" in message
     for part in parts:
         assert part in message
+    assert "None" not in message
     assert len(message) < 400, "a value is not shortened"
 
 
@@ -250,6 +252,19 @@ def test_all_wrong_keys_are_told_at_once(tmp_path: Path) -> None:
     assert len(message.splitlines()) == 3
     for key in ("mqtt.port", "log.levle", "WALLBOX2MQTT_LOG__MQTT"):
         assert f"{key}: " in message
+
+
+def test_what_is_missing_is_told_beside_what_is_wrong(tmp_path: Path) -> None:
+    text = """
+wallbox: {password_file: /nowhere}
+mqtt: {port: x, password: y, tls: {cert_file: /a}}
+home_assistant: {prefix: "#"}
+"""
+    message = complaint(tmp_path, text, {})
+    keys = ("wallbox.email", "wallbox.password_file", "mqtt.port", "mqtt.username", "mqtt.tls.key_file")
+    assert len(message.splitlines()) == len(keys) + 1
+    for key in (*keys, "home_assistant.prefix"):
+        assert message.count(f"{key}: ") == 1
 
 
 def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _in_words(type_: info.Type) -> str:
         case info.IntType(ge=least, le=most):
             return f"a whole number from {least}" + (f" to {most}" if most is not None else "")
         case info.FloatType(gt=None, ge=least):
-            return f"a number from {least}"
+            return "a number" + (f" from {least}" if least is not None else "")
         case info.FloatType(gt=below):
             return f"a number above {below}"
         case info.VarTupleType(item_type=item):

@@ -75,6 +75,7 @@ def load(path: Path | None, environ: Mapping[str, str], more: Mapping[str, Given
     given.update(_from_environment(environ, problems))
     given.update(more or {})
     values: dict[str, object] = {}
+    told: set[str] = set()
     for name, (source, value) in given.items():
         if value is None and KEYS[name].required:
             continue  # as if it were not there: password_file may stand in, else it is told as missing
@@ -82,11 +83,17 @@ def load(path: Path | None, environ: Mapping[str, str], more: Mapping[str, Given
             values[name] = KEYS[name].convert(value)
         except ValueError as error:
             problems.append(f"{source}: {error}")
-    _refuse(problems)
+            told.add(name)
     sources = {name: source for name, (source, _) in given.items()}
     for section in ("wallbox", "mqtt"):
-        _read_password_file(section, values, sources)
-    _refuse(list(_lacking(values, path)))
+        try:
+            _read_password_file(section, values, sources)
+        except ConfigError as error:
+            problems.append(str(error))
+            told.add(f"{section}.password")
+    problems += _lacking(values, told, path)
+    if problems:
+        raise ConfigError("\n".join(problems))
     return _build(Config, "", values)
 
 
@@ -122,11 +129,6 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
 
 def _is_service_address(name: str, text: str) -> bool:
     return name.endswith("_PORT") and _SERVICE_ADDRESS.match(text) is not None
-
-
-def _refuse(problems: Sequence[str]) -> None:
-    if problems:
-        raise ConfigError("\n".join(problems))
 
 
 def _why_absent(path: Path) -> str | None:
@@ -231,9 +233,10 @@ def _read_password_file(section: str, values: dict[str, object], sources: Mappin
         raise ConfigError(message) from None
 
 
-def _lacking(values: Mapping[str, object], file: Path | None) -> Iterator[str]:
-    """Return what is missing altogether, or beside something that was given."""
-    missing = [key for key in KEYS.values() if key.required and key.path not in values]
+def _lacking(values: Mapping[str, object], told: set[str], file: Path | None) -> Iterator[str]:
+    """Return what is missing altogether, or beside something that was given; ``told``: keys of which more is known."""
+    present = values.keys() | told
+    missing = [key for key in KEYS.values() if key.required and not present & {key.path, f"{key.path}_file"}]
     for key in missing:
         instead = f"; or {key.path}_file" if f"{key.path}_file" in KEYS else ""
         yield f"{key.path}: found nothing; accepted is {key.accepts}, here or in {key.variable}{instead}"
@@ -245,7 +248,7 @@ def _lacking(values: Mapping[str, object], file: Path | None) -> Iterator[str]:
         ("mqtt.tls.cert_file", "mqtt.tls.key_file"),
         ("mqtt.tls.key_file", "mqtt.tls.cert_file"),
     ):
-        if values.get(name) is not None and values.get(partner) is None:
+        if values.get(name) is not None and values.get(partner) is None and partner not in told:
             yield f"{partner}: found nothing, but {name} is given; accepted are both or neither"
 
 
