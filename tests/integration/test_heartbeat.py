@@ -20,8 +20,7 @@ from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import Parts
 from wallbox2mqtt.cli.health import run
 from wallbox2mqtt.cli.help import EPILOGS
-from wallbox2mqtt.config import MqttConfig, WallboxConfig
-from wallbox2mqtt.config.model import Secret
+from wallbox2mqtt.config import MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon import heartbeat
 from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults

@@ -7,7 +7,6 @@ from wallbox2mqtt.config.model import (
     HomeAssistantConfig,
     LogConfig,
     MqttConfig,
-    Secret,
     TariffConfig,
     TlsConfig,
     WallboxConfig,
@@ -15,6 +14,7 @@ from wallbox2mqtt.config.model import (
 )
 from wallbox2mqtt.config.password_file import PasswordFile
 from wallbox2mqtt.config.schema import schema
+from wallbox2mqtt.config.secret import Secret
 
 __all__ = [
     "PLACES",

@@ -11,7 +11,8 @@ import msgspec
 import msgspec.inspect as info
 from msgspec import Struct
 
-from wallbox2mqtt.config.model import Config, Secret
+from wallbox2mqtt.config.model import Config
+from wallbox2mqtt.config.secret import Secret
 from wallbox2mqtt.config.yaml import Quoted
 
 PREFIX = "WALLBOX2MQTT_"

@@ -5,135 +5,28 @@ out from these.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Never
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from wallbox2mqtt.config.address import LISTEN, checked_addresses, checked_listen, listen_address
-
-_MQTT_MAX_BYTES = _LARGEST_PORT = 65_535
-
-
-class Secret:
-    """A text that is not shown by accident: only ``reveal`` gives it away."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        """Hide a text."""
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the text itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        """Three stars, also for ``str()``."""
-        return "***"
-
-    def __format__(self, spec: str) -> str:
-        """Three stars, whatever width or precision is asked for."""
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        """Equal to a secret of the same text, and never to the text."""
-        return self._value == other._value if isinstance(other, Secret) else NotImplemented
-
-    def __hash__(self) -> int:
-        """Follows ``__eq__``."""
-        return hash((Secret, self._value))
-
-    def __reduce__(self) -> Never:
-        """Refuse to be pickled: the text would leave the process in clear."""
-        message = "a Secret cannot be pickled"
-        raise TypeError(message)
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname or parts.port == 0:  # .port itself raises ValueError above 65535
-        raise ValueError
-    return url.rstrip("/")
-
-
-def _fits_mqtt(text: str) -> str:
-    if len(text.encode()) > _MQTT_MAX_BYTES:
-        raise ValueError
-    return text
-
-
-def _with_ports(text: str) -> str:
-    if any(not 0 < port <= _LARGEST_PORT for _, port in (_broker(one.strip(), 1) for one in text.split(","))):
-        raise ValueError
-    return text
-
-
-def _broker(text: str, port: int) -> tuple[str, int]:
-    """Return host and port of ``a``, ``a:1884``, ``[::1]:1884`` or ``::1``."""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, int(rest[1:] or port)
-    host, colon, own = text.rpartition(":")
-    return (host, int(own)) if colon and ":" not in host else (text, port)
-
-
-def _without_repetitions(ids: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(ids))
-
-
-# ``extra`` is ours: "accepts" puts into words what a pattern says, "then" is what becomes of a value that fits,
-# with a ValueError for what a pattern cannot express. Bounds and choices are put into words by keys.py.
-Positive = Annotated[float, Meta(gt=0)]
-ChargerId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Port = Annotated[int, Meta(ge=1, le=65_535)]
-Email = Annotated[str, Meta(pattern=r"^[^:\s]+$", extra={"accepts": "an e-mail address"})]
-MqttText = Annotated[str, Meta(min_length=1, extra={"then": _fits_mqtt})]
-_NAME, _PORT, _ADDRESS = r"[^\s/@:,\[\]]+", r"(:\d{1,5})?", r"[^\s/@:,\[\]]*(:[^\s/@:,\[\]]*){2,}"
-_BROKER = rf"({_NAME}{_PORT}|{_ADDRESS}|\[{_ADDRESS}\]{_PORT})"
-Host = Annotated[str, Meta(pattern=rf"^({_NAME}|{_ADDRESS}|\[{_ADDRESS}\]{_PORT}|{_BROKER}(\s*,\s*{_BROKER})+)$")]
-Url = Annotated[
-    str,
-    Meta(
-        pattern=r"^https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?$",
-        extra={"then": _checked_url, "accepts": "an http:// or https:// address without user, query and fragment"},
-    ),
-]
-BaseTopic = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!\$)[^/+#]+(/[^/+#]+)*$",
-        extra={
-            "then": _fits_mqtt,
-            "accepts": "topic levels with / between them, none empty, without + # and leading $",
-        },
-    ),
-]
-PriceTopic = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!.*/set$)[^+#]+$",
-        extra={"then": _fits_mqtt, "accepts": "a topic without + and #, and none of commands (…/set)"},
-    ),
-]
-Alpn = Annotated[
-    str,
-    Meta(
-        pattern=r"^[!-+\--~]{1,255}(\s*,\s*[!-+\--~]{1,255})*$",
-        extra={"joins": ",", "accepts": "the name of a protocol, or a list of them"},
-    ),
-]
-Listen = Annotated[
-    str,
-    Meta(
-        pattern=LISTEN,
-        extra={
-            "then": checked_listen,
-            "accepts": "an address and a port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for all addresses",
-        },
-    ),
-]
-UrlPath = Annotated[str, Meta(pattern=r"^/\S*$", extra={"accepts": "a path that begins with /"})]
+from wallbox2mqtt.config.secret import Secret
+from wallbox2mqtt.config.texts import (
+    Addresses,
+    Alpn,
+    BaseTopic,
+    ChargerIds,
+    Email,
+    Hosts,
+    Listen,
+    MqttText,
+    Port,
+    Positive,
+    PriceTopic,
+    Url,
+    UrlPath,
+    broker_of,
+    listen_address,
+)
 
 
 class WallboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,11 +36,7 @@ class WallboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     password: Annotated[Secret, Meta(description="Password of the account; or use password_file.")]
     password_file: Annotated[Path | None, Meta(description="File that holds the password, instead of password.")] = None
     chargers: Annotated[
-        tuple[ChargerId, ...],
-        Meta(
-            description="Ids of the chargers to serve; empty for all of the account.",
-            extra={"then": _without_repetitions},
-        ),
+        ChargerIds, Meta(description="Ids of the chargers to serve; empty for all of the account.")
     ] = ()
     sign_in: Annotated[
         Literal["auto", "modern", "legacy"],
@@ -197,15 +86,8 @@ class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The broker, and how the bridge presents itself there."""
 
     host: Annotated[
-        Host,
-        Meta(
-            description="Name or address of the broker; several as a list, each with :port where it is another.",
-            extra={
-                "then": _with_ports,
-                "joins": ",",
-                "accepts": "a host name or an address, without scheme and port, or a list of them",
-            },
-        ),
+        Hosts,
+        Meta(description="Name or address of the broker; several as a list, each with :port where it is another."),
     ] = "localhost"
     port: Annotated[Port, Meta(description="Port of the broker.")] = 1883
     username: Annotated[MqttText | None, Meta(description="User name at the broker; null for none.")] = None
@@ -226,7 +108,7 @@ class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def brokers(self) -> tuple[tuple[str, int], ...]:
         """Host and port of each broker, in the order in which they are tried."""
-        return tuple(_broker(text.strip(), self.port) for text in str(self.host).split(","))
+        return tuple(broker_of(text.strip(), self.port) for text in str(self.host).split(","))
 
     @property
     def where(self) -> str:
@@ -293,13 +175,7 @@ class WebConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Listen | None,
         Meta(description="Address and port of the status page, the probes and the metrics; null for none."),
     ] = None
-    clients: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Addresses that may connect; empty for all.",
-            extra={"then": checked_addresses, "accepts": "a list in [], each item an IP address"},
-        ),
-    ] = ()
+    clients: Annotated[Addresses, Meta(description="Addresses that may connect; empty for all.")] = ()
 
     @property
     def address(self) -> tuple[str, int] | None:

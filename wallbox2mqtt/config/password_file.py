@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from wallbox2mqtt.config.model import Config, Secret
+from wallbox2mqtt.config.model import Config
+from wallbox2mqtt.config.secret import Secret
 
 
 def without_line_end(text: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from wallbox2mqtt.config.model import Config, Secret
+from wallbox2mqtt.config.model import Config
+from wallbox2mqtt.config.secret import Secret
 
 
 def schema() -> dict[str, Any]:
