@@ -12,11 +12,11 @@ from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
 from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.catalogue.slots import DAYS
-from wallbox2mqtt.catalogue.translations import translations
 from wallbox2mqtt.cloud.documents import read_basic, read_detail
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.homeassistant import Announcement, ChargerDevice, bridge, bridge_node, slug
 from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS, expected_keys
+from wallbox2mqtt.homeassistant.language import translations
 from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
 from wallbox2mqtt.topics import Topics, payload
 

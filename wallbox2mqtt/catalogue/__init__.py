@@ -2,20 +2,11 @@
 
 from wallbox2mqtt.catalogue.field import CONFIG, Button, Command, Field
 from wallbox2mqtt.catalogue.parsing import Intent, parse, request_of
-from wallbox2mqtt.catalogue.payloads import (
-    MAX_PAYLOAD_BYTES,
-    FirstValues,
-    Name,
-    NotReadYetError,
-    Range,
-    Values,
-    is_quasar,
-    range_of,
-    read_payload,
-)
+from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, Name, Range, range_of, read_payload
 from wallbox2mqtt.catalogue.quantities import Json, Quantity, Scalar, Shape
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS, LONGEST_PAYLOAD_BYTES
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
+from wallbox2mqtt.catalogue.values import FirstValues, NotReadYetError, Values, is_quasar
 
 __all__ = [
     "CONFIG",

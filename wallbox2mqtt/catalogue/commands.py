@@ -14,9 +14,7 @@ from wallbox2mqtt.catalogue.payloads import (
     JsonObject,
     Limit,
     Name,
-    NotReadYetError,
     PayloadFormat,
-    Values,
 )
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.slot_payloads import LONGEST_LIST_BYTES, Slots, TimeOfDay, WeekDays, spread
@@ -31,6 +29,7 @@ from wallbox2mqtt.catalogue.templates import (
     Placeholder,
     Template,
 )
+from wallbox2mqtt.catalogue.values import NotReadYetError, Values
 from wallbox2mqtt.errors import InvalidPayloadError
 
 ALLOW_FACTORY_RESET = "factory_reset"

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, PayloadFormat, Values
+from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, PayloadFormat
 from wallbox2mqtt.catalogue.quantities import Json, Quantity
 from wallbox2mqtt.catalogue.templates import RequestTemplate, Template
+from wallbox2mqtt.catalogue.values import Values
 
 CONFIG = "config_data."
 """Where the detail keeps the charger's settings; their topics leave this part out."""

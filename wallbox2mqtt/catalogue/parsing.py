@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.catalogue.field import Field
-from wallbox2mqtt.catalogue.payloads import FirstValues, NotReadYetError, Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import SHOWS_NO_PAUSE
 from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill
+from wallbox2mqtt.catalogue.values import FirstValues, NotReadYetError, Values
 from wallbox2mqtt.errors import InvalidPayloadError
 
 

@@ -8,16 +8,13 @@ are given a view of it: its fields as last known.
 import decimal
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from wallbox2mqtt.catalogue.quantities import Json, is_number
-from wallbox2mqtt.catalogue.statuses import DISCHARGING
+from wallbox2mqtt.catalogue.values import Values, is_quasar
 from wallbox2mqtt.errors import InvalidPayloadError
-
-Values = Mapping[str, Json]
-"""A charger's fields as last known, by key; a missing key is an unknown value."""
 
 MAX_PAYLOAD_BYTES = 1024
 _WHITE_SPACE = " \t\r\n\v\f"
@@ -27,24 +24,6 @@ _WHOLE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONGEST_DECIMAL = 40
 """Characters of a number; a float as programs print it has 24."""
-
-
-class NotReadYetError(Exception):
-    """Raised when something depends on a field of a charger that has not been read yet."""
-
-
-class FirstValues(dict[str, Json]):
-    """A charger's fields before its first detail: to ask for one that is not known raises NotReadYetError."""
-
-    def get(self, key: str, default: Json = None) -> Json:  # type: ignore[override]  # one of dict's forms is enough
-        """Return a field that is known."""
-        if key not in self:
-            raise NotReadYetError(key)
-        return super().get(key, default)
-
-    def updated(self, values: Mapping[str, Json]) -> "FirstValues":
-        """Return these fields with others in their place."""
-        return FirstValues({**self, **values})
 
 
 class PayloadFormat(Protocol):
@@ -60,17 +39,6 @@ class PayloadFormat(Protocol):
             InvalidPayloadError: the text is not of the language.
 
         """
-
-
-def is_quasar(view: Values) -> bool:
-    """Return whether a charger can discharge the car: its part number says so, or what only a Quasar can show."""
-    limit = view.get("max_charging_current")
-    return (
-        str(view.get("part_number")).startswith("QS")
-        or view.get("status_id") == DISCHARGING
-        or view.get("state_of_charge") is not None
-        or (isinstance(limit, int | float) and limit < 0)
-    )
 
 
 def read_payload(payload: bytes, longest: int = MAX_PAYLOAD_BYTES) -> str:

@@ -134,9 +134,8 @@ MONEY = Quantity(Shape.NUMBER, "{currency}", None, "total_increasing", 2)
 """Money that starts anew. Home Assistant's class ``monetary`` allows ``total`` only, which subtracts at each reset."""
 MONEY_OF_ONE = Quantity(Shape.NUMBER, "{currency}", None, None, 2)
 PRICE = Quantity(Shape.NUMBER, "{currency}/kWh", None, "measurement", 3)
-CHARGE_PERCENT = Quantity(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
-"""Without the class ``battery``: Home Assistant would show the car's as the charger's own."""
 PERCENT = Quantity(Shape.NUMBER, "%", None, "measurement", 0, least=0, most=100)
+"""Without the class ``battery``, even of a state of charge: Home Assistant would take the car's for the charger's."""
 COUNT = Quantity(Shape.NUMBER, None, None, "total_increasing", 0, least=0)
 COUNTER = Quantity(Shape.NUMBER, least=0)
 """One that nobody adds up."""

@@ -10,9 +10,9 @@ from datetime import datetime
 from types import MappingProxyType
 
 from wallbox2mqtt.catalogue.derived import control
-from wallbox2mqtt.catalogue.payloads import Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.statuses import AWAITS_OCPP, UNKNOWN, status_of
+from wallbox2mqtt.catalogue.values import Values
 from wallbox2mqtt.catalogue.zones import local_time
 
 LONGEST_TEXT = 255

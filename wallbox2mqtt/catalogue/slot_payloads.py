@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from wallbox2mqtt.catalogue.payloads import Integer, Values, refuse
+from wallbox2mqtt.catalogue.payloads import Integer, refuse
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.slots import (
     DAYS,
@@ -19,6 +19,7 @@ from wallbox2mqtt.catalogue.slots import (
     minutes_of,
     time_of,
 )
+from wallbox2mqtt.catalogue.values import Values
 from wallbox2mqtt.errors import InvalidPayloadError
 
 LONGEST_LIST_BYTES = 8192

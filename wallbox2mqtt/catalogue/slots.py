@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from wallbox2mqtt.catalogue.payloads import Values
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.templates import UnfilledError
+from wallbox2mqtt.catalogue.values import Values
 
 MOST_SLOTS = 10
 """Slots that have topics; the cloud numbers them from 0, and is not known to have so many."""

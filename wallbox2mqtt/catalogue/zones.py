@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from wallbox2mqtt.catalogue.payloads import Values
+from wallbox2mqtt.catalogue.values import Values
 
 
 def zone_of(view: Values) -> tzinfo:

@@ -1,10 +1,30 @@
-"""What is announced in the language of people: names, and the labels of options; ids and topics stay as they are."""
+"""What is announced in the language of people: names, and the labels of options; ids and topics stay as they are.
 
+The words stand in a table beside the catalogue's rows, in which the English text is the key.
+"""
+
+import csv
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
-from wallbox2mqtt.catalogue.translations import translations
+from wallbox2mqtt.catalogue.slots import MOST_SLOTS
 from wallbox2mqtt.homeassistant.messages import Component, Components
 from wallbox2mqtt.topics import to_json
+
+_TABLE = files("wallbox2mqtt.catalogue") / "translations.csv"
+
+
+@cache
+def translations(language: str) -> Mapping[str, str]:
+    """Return the texts of a language by the English ones."""
+    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    texts: dict[str, str] = {}
+    for line in csv.DictReader(lines):
+        # a name with the number of a schedule stands there once
+        numbers = range(MOST_SLOTS) if "{n}" in line["en"] else range(1)
+        texts |= {line["en"].replace("{n}", str(n)): line[language].replace("{n}", str(n)) for n in numbers}
+    return texts
 
 
 def in_language(components: Components, language: str) -> Components:
