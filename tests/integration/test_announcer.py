@@ -13,7 +13,7 @@ from tests.ha_rules import problems_of
 from tests.mosquitto import LIMIT_S, Broker, Heard, Watcher, eventually, free_port
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App
-from wallbox2mqtt.homeassistant import MIGRATE
+from wallbox2mqtt.homeassistant.messages import MIGRATE
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
 
 pytestmark = pytest.mark.broker

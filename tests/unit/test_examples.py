@@ -10,7 +10,8 @@ import yaml
 
 from tests.unit.test_messages import components, entities
 from wallbox2mqtt.catalogue import FIELDS, Json, parse
-from wallbox2mqtt.homeassistant import bridge, slug
+from wallbox2mqtt.homeassistant.bridge_device import bridge
+from wallbox2mqtt.homeassistant.messages import slug
 from wallbox2mqtt.topics import Topics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,9 +14,11 @@ from wallbox2mqtt.catalogue.commands import ALLOW_FACTORY_RESET
 from wallbox2mqtt.catalogue.slots import DAYS
 from wallbox2mqtt.cloud.documents import read_basic, read_detail
 from wallbox2mqtt.cloud.schedules import read_schedules
-from wallbox2mqtt.homeassistant import Announcement, ChargerDevice, bridge, bridge_node, slug
+from wallbox2mqtt.homeassistant.bridge_device import bridge
+from wallbox2mqtt.homeassistant.charger_device import ChargerDevice
 from wallbox2mqtt.homeassistant.entities import COMPONENT_IDS, ROWS, expected_keys
 from wallbox2mqtt.homeassistant.language import translations
+from wallbox2mqtt.homeassistant.messages import Announcement, bridge_node, charger_node, slug
 from wallbox2mqtt.simulator import MODELS, ChargerSpec, capture
 from wallbox2mqtt.topics import Topics, payload
 
@@ -47,7 +49,9 @@ def announced(
     language: str = "en",
 ) -> tuple[Announcement, dict[str, Json]]:
     view = {**view_of(ChargerSpec(id=ID, model=model, name="Garage")), **changes}
-    return ChargerDevice(TOPICS, ID, view, allowed=allowed, label=label, language=language).announcement(), view
+    return ChargerDevice(
+        TOPICS, ID, charger_node(ID), bridge_node(TOPICS.base), view, allowed=allowed, label=label, language=language
+    ).announcement(), view
 
 
 def components(model: str = "pulsar-plus", changes: Mapping[str, Json] = NOTHING) -> dict[str, Any]:
@@ -231,7 +235,9 @@ SLOT_PARTS = {
 @pytest.mark.parametrize("has_times", [True, False], ids=["time", "text"])
 def test_a_schedule_that_exists_is_announced(language: str, *, has_times: bool) -> None:
     view = {**view_of(ChargerSpec(id=ID)), **SLOT}
-    device = ChargerDevice(TOPICS, ID, view, language=language, has_times=has_times).announcement()
+    device = ChargerDevice(
+        TOPICS, ID, charger_node(ID), bridge_node(TOPICS.base), view, language=language, has_times=has_times
+    ).announcement()
     parts: dict[str, Any] = device.components
     expected = SLOT_PARTS if has_times else {name.replace("time_", "text_") for name in SLOT_PARTS}
     named = {name for name in parts if "schedule_" in name and parts[name].get("enabled_by_default", True)}

@@ -22,8 +22,6 @@ from wallbox2mqtt.homeassistant.messages import (
     ORIGIN,
     Announcement,
     Component,
-    bridge_node,
-    charger_node,
     common,
     object_id,
     only_set,
@@ -38,25 +36,21 @@ class ChargerDevice:
     ``view``: the fields that its newest documents have. ``expected``: keys of fields which it had before
     and which may come later after a start, ``model`` likewise. ``allowed``: the permissions of the
     configuration. ``label``: what ids of entities begin with, where Home Assistant's own would not do. ``node``,
-    ``bridge``: its own node and its bridge's, where they are not the usual ones. ``has_times``: whether Home Assistant
-    knows entities that are a time of day; else they are texts.
+    ``bridge``: its own node and its bridge's. ``has_times``: whether Home Assistant knows entities that are a time of
+    day; else they are texts.
     """
 
     topics: Topics
     id: int
+    node: str
+    bridge: str
     view: Values
     expected: frozenset[str] = frozenset()
     model: str = ""
     allowed: frozenset[str] = frozenset()
     label: str | None = None
     language: str = "en"
-    node: str | None = None
-    bridge: str | None = None
     has_times: bool = True
-
-    @property
-    def _node(self) -> str:
-        return self.node or charger_node(self.id, self.topics.base)
 
     @property
     def name(self) -> str:
@@ -87,7 +81,7 @@ class ChargerDevice:
             "availability_mode": "all",
             "availability": self._in_touch,
         }
-        return Announcement(self._node, shared, in_language(dict(parts), self.language))
+        return Announcement(self.node, shared, in_language(dict(parts), self.language))
 
     def _has(self, row: Field) -> bool:
         key = row.sources[0] if row.sources else row.key
@@ -129,7 +123,7 @@ class ChargerDevice:
     def _device(self) -> Component:
         told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
         facts: Component = {
-            "identifiers": [self._node],
+            "identifiers": [self.node],
             "name": self.name,
             "manufacturer": "Wallbox",
             "model": told or self.model or ("Quasar" if is_quasar(self.view) else None),
@@ -137,7 +131,7 @@ class ChargerDevice:
             "serial_number": str(self.id),
             "sw_version": self.view.get("software/currentVersion"),
             "configuration_url": "https://my.wallbox.com/",
-            "via_device": self.bridge or bridge_node(self.topics.base),
+            "via_device": self.bridge,
         }
         return {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items() if value}
 
@@ -166,7 +160,7 @@ class ChargerDevice:
     def _common(
         self, platform: str, unique: str, name: str, icon: str | None, category: str | None, *, enabled: bool
     ) -> Component:
-        return common(platform, self._node, unique, name, self.label) | only_set(
+        return common(platform, self.node, unique, name, self.label) | only_set(
             icon=icon, entity_category=category, enabled_by_default=None if enabled else False
         )
 
