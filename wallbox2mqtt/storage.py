@@ -57,13 +57,13 @@ class Disk:
             os.close(handle)
 
 
-_DISK = Disk()
+DISK = Disk()
 
 
 class Storage:
     """The files of one account. Writing never raises: a bridge without a state directory works, but forgets."""
 
-    def __init__(self, directory: Path, account: str, runtime: Path | None = None, disk: Disk = _DISK) -> None:
+    def __init__(self, directory: Path, account: str, runtime: Path | None = None, disk: Disk = DISK) -> None:
         """Name the files after the account, in a form that does not tell it.
 
         Args:
@@ -289,24 +289,6 @@ def trouble(error: OSError, directory: Path) -> str:
         case errno.EROFS:
             return f"{there} is on a read-only file system: mount it for writing, or set state_dir"
     return f"{error.strerror}: set state_dir to a directory that can be written, not {directory}"
-
-
-def why_not_kept(directory: Path) -> str | None:
-    """Try whether files can be kept in a directory; returns why not. Nothing is left behind."""
-    there = directory
-    while not os.path.lexists(there):
-        there = there.parent
-    probe = there / f".wallbox2mqtt-{secrets.token_hex(8)}.tmp"
-    try:
-        handle = _DISK.create(probe)
-        try:
-            _DISK.write(handle, b"\0" * 4096)
-        finally:
-            os.close(handle)
-            probe.unlink()
-    except OSError as error:
-        return trouble(error, directory)
-    return None
 
 
 def age_s(kept: dict[str, Json], wall: float) -> float:

@@ -12,8 +12,8 @@ from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 
 ONLINE, OFFLINE = "online", "offline"
 AVAILABILITY = "availability"
-LAST_PROBLEM = "last_problem"
 """The topic below a charger that says whether it is in touch with the cloud."""
+LAST_PROBLEM = "last_problem"
 
 UNKNOWN = "None"
 """The payload of an unknown value: an empty retained payload would delete the topic."""

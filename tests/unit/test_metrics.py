@@ -17,7 +17,6 @@ from wallbox2mqtt.bridge.command_times import BOUNDS_S, KINDS, CommandTimes
 from wallbox2mqtt.bridge.results import Result
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Reading
-from wallbox2mqtt.daemon.metrics_route import Fresh
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.web.metrics import PREFIX, Metrics, MetricSources
 
@@ -231,21 +230,6 @@ def test_names_keep_the_conventions(bench: Bench) -> None:
 def test_the_registry_of_the_process_stays_as_it_was(bench: Bench) -> None:
     bench.metrics.render()
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith(PREFIX)]  # noqa: SLF001 - nothing else tells
-
-
-def test_asking_without_a_pause_repeats_the_last_metrics(clock: FakeClock) -> None:
-    made: list[bytes] = []
-
-    def make() -> bytes:
-        made.append(str(len(made)).encode())
-        return made[-1]
-
-    text = Fresh(make, clock.monotonic)
-    assert [text(), text()] == [b"0", b"0"]
-    clock.advance(0.9)
-    assert text() == b"0"
-    clock.advance(0.1)
-    assert text() == b"1"
 
 
 @pytest.mark.parametrize(

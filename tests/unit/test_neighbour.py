@@ -5,23 +5,18 @@ import os
 
 import pytest
 
-from wallbox2mqtt.daemon.neighbour import TWICE, AccountName, warn_of_another
+from wallbox2mqtt.daemon.neighbour import TWICE, warn_of_another
 
 ACCOUNT = f"someone-{os.getpid()}@example.org https://api.example.org"
 
 
-def test_a_name_is_had_by_one_at_a_time() -> None:
-    first, second = AccountName(ACCOUNT), AccountName(ACCOUNT)
-    assert first.take()
-    assert not second.take()
-    other = AccountName(f"{ACCOUNT}/other")
-    assert other.take()
-    first.release()
-    second.release()
-    third = AccountName(ACCOUNT)
-    assert third.take()
+def test_a_name_is_had_by_one_at_a_time(caplog: pytest.LogCaptureFixture) -> None:
+    first, other = warn_of_another(ACCOUNT), warn_of_another(f"{ACCOUNT}/other")
+    first.close()
+    third = warn_of_another(ACCOUNT)
+    assert not caplog.records
     for name in (third, other):
-        name.release()
+        name.close()
 
 
 def test_it_is_said_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
@@ -32,4 +27,4 @@ def test_it_is_said_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records[0].levelno == logging.WARNING
     assert "example" not in caplog.text
     for name in (first, second):
-        name.release()
+        name.close()

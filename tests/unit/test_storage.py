@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.hostile import json_values
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.storage import Disk, Storage, trouble, why_not_kept
+from wallbox2mqtt.cli.check import why_not_kept
+from wallbox2mqtt.storage import Disk, Storage, trouble
 
 ACCOUNT = "someone@example.org"
 

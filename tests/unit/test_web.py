@@ -22,6 +22,7 @@ from wallbox2mqtt.web.document import SHOWN, Sources, StatusDocument
 from wallbox2mqtt.web.feed import Feed
 from wallbox2mqtt.web.history import History
 from wallbox2mqtt.web.http import Request, Response, parsed
+from wallbox2mqtt.web.routes import document
 from wallbox2mqtt.web.snapshot import StatusSnapshot
 
 ONE, TWO = 900001, 900002
@@ -250,10 +251,25 @@ class TestFeed:
         feed.begin()
         harness.parts.run(10)
         now[0] = 5.0
-        assert json.loads(feed.asked())["chargers"]
+        assert json.loads(harness.document.current())["chargers"]
         event = feed.change()
         assert event is not None
         assert b'"chargers"' in event
+
+
+def test_asking_without_a_pause_repeats_the_last_document() -> None:
+    made: list[bytes] = []
+    now = [0.0]
+
+    def make() -> bytes:
+        made.append(str(len(made)).encode())
+        return made[-1]
+
+    serve = document(make, now=lambda: now[0])
+    bodies = [serve(Request("GET", "/")).body, serve(Request("GET", "/")).body]
+    for now[0] in (0.9, 1.0):
+        bodies.append(serve(Request("GET", "/")).body)
+    assert bodies == [b"0", b"0", b"0", b"1"]
 
 
 class TestDayLog:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon import heartbeat
 from wallbox2mqtt.daemon.heartbeat import Beat
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
-from wallbox2mqtt.storage import Storage, why_not_kept
+from wallbox2mqtt.storage import DISK, Storage, trouble
 from wallbox2mqtt.topics import ONLINE, Topics
 
 _CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"
@@ -69,6 +70,24 @@ def _state(directory: Path) -> Finding:
         text = f"{directory} cannot be written: tokens and budget would be forgotten at each restart"
         return Finding(_STATE, "warning", text, why)
     return Finding(_STATE, "ok", str(directory))
+
+
+def why_not_kept(directory: Path) -> str | None:
+    """Try whether files can be kept in a directory; returns why not. Nothing is left behind."""
+    there = directory
+    while not os.path.lexists(there):
+        there = there.parent
+    probe = there / f".wallbox2mqtt-{secrets.token_hex(8)}.tmp"
+    try:
+        handle = DISK.create(probe)
+        try:
+            DISK.write(handle, b"\0" * 4096)
+        finally:
+            os.close(handle)
+            probe.unlink()
+    except OSError as error:
+        return trouble(error, directory)
+    return None
 
 
 def _running(config: Config, directory: Path) -> Beat | None:

@@ -129,8 +129,7 @@ def forget(args: argparse.Namespace) -> int:
 
     setup("error", os.environ)
     config = load(find(args.config, os.environ), os.environ)
-    choice = forget.Selection(tuple(args.chargers), everything=args.all, unasked=args.yes)
-    return forget.run(config, choice)
+    return forget.run(config, args.chargers, everything=args.all, unasked=args.yes)
 
 
 def topics(_args: argparse.Namespace) -> int:

@@ -4,8 +4,7 @@ import queue
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from wallbox2mqtt.cli.check_broker import as_guest
 from wallbox2mqtt.clock import SystemClock
@@ -21,23 +20,14 @@ _LONGEST_S = 60.0
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is to be forgotten. ``everything``: the bridge, too. ``unasked``: no question is asked."""
-
-    chargers: tuple[str, ...] = ()
-    everything: bool = False
-    unasked: bool = False
-
-
-def run(config: Config, choice: Selection) -> int:
-    """List the topics, ask, and clear them; return the exit code.
+def run(config: Config, chargers: Sequence[str], *, everything: bool, unasked: bool) -> int:
+    """List the topics of chargers, or of the whole bridge, ask, and clear them; return the exit code.
 
     Raises:
         ConfigError: it is not said what to forget, or a certificate file cannot be used.
 
     """
-    if choice.everything == bool(choice.chargers):
+    if everything == bool(chargers):
         msg = "forget: name chargers by their ids, or --all for everything that the bridge has published"
         raise ConfigError(msg)
     broker = _Broker(config)
@@ -45,14 +35,14 @@ def run(config: Config, choice: Selection) -> int:
         if (problem := broker.connect()) is not None:
             return _end(problem)
         kept = broker.kept()
-        topics = _Ours(config, choice).of(kept)
+        topics = _ours(config, () if everything else chargers, kept)
         if not topics:
             print("the broker keeps nothing of it")
             return EXIT_OK
         _show(topics)
         if kept.get(Topics(config.mqtt.base_topic).state) == ONLINE.encode():
             return _end("the bridge runs and would publish it all again: end it first")
-        if not choice.unasked and not _yes(f"Clear these {len(topics)} topics?"):
+        if not unasked and not _yes(f"Clear these {len(topics)} topics?"):
             return _end("nothing was cleared")
         return EXIT_OK if broker.clear(topics) else _end("the broker did not take it all in time")
     finally:
@@ -78,27 +68,22 @@ def _show(topics: list[str]) -> None:
         print(f"… and {len(topics) - _SHOWN} more")
 
 
-class _Ours:
-    """Tells which of the kept messages are this bridge's."""
+def _ours(config: Config, chargers: Sequence[str], kept: Mapping[str, bytes]) -> list[str]:
+    """Return which of the kept topics are of these chargers, without any: of this bridge; in order."""
+    base, prefix = config.mqtt.base_topic, config.home_assistant.prefix
+    parts = tuple(f"{base}/{charger}/" for charger in chargers) or (f"{base}/",)
+    nodes = "|".join(map(re.escape, chargers))
+    node = re.compile(rf"_({nodes})/(.*/)?config$" if nodes else r"/wallbox2mqtt_.*/config")
+    # an announcement names the topics of its device in full
+    names = re.compile("|".join(f'"{re.escape(part)}' for part in parts).encode())
 
-    def __init__(self, config: Config, choice: Selection) -> None:
-        base, prefix = config.mqtt.base_topic, config.home_assistant.prefix
-        parts = [f"{base}/"] if choice.everything else [f"{base}/{charger}/" for charger in choice.chargers]
-        self._begins, self._prefix = tuple(parts), f"{prefix}/"
-        nodes = "|".join(map(re.escape, choice.chargers))
-        # an announcement names the topics of its device in full
-        self._names = re.compile("|".join(f'"{re.escape(part)}' for part in parts).encode())
-        self._node = re.compile(r"/wallbox2mqtt_.*/config" if choice.everything else rf"_({nodes})/(.*/)?config$")
-
-    def of(self, kept: Mapping[str, bytes]) -> list[str]:
-        """Return their topics, in order."""
-        return sorted(topic for topic, payload in kept.items() if self._is_ours(topic, payload))
-
-    def _is_ours(self, topic: str, payload: bytes) -> bool:
-        if topic.startswith(self._begins):
+    def is_ours(topic: str, payload: bytes) -> bool:
+        if topic.startswith(parts):
             return True
-        is_device = topic.startswith(self._prefix) and self._node.search(topic) is not None
-        return is_device and self._names.search(payload) is not None
+        is_device = topic.startswith(f"{prefix}/") and node.search(topic) is not None
+        return is_device and names.search(payload) is not None
+
+    return sorted(topic for topic, payload in kept.items() if is_ours(topic, payload))
 
 
 class _Broker:

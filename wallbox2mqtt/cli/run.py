@@ -68,7 +68,7 @@ def _run(config_file: Path | None, *, home_assistant_app: bool) -> int:
     finally:
         storage.unlock()
         if name is not None:
-            name.release()
+            name.close()
         for number in _ENDS:
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
             signal.signal(number, signal.SIG_IGN)

@@ -17,33 +17,12 @@ TWICE = (
 )
 
 
-class AccountName:
-    """The account's name on this machine."""
-
-    def __init__(self, account: str) -> None:
-        """Work out the name, which does not tell the account."""
-        self._name = f"\0wallbox2mqtt-{hashlib.sha256(account.encode()).hexdigest()[:12]}"
-        self._socket: socket.socket | None = None
-
-    def take(self) -> bool:
-        """Take the name until the process ends; return whether nobody else has it. Where there are no names: True."""
-        try:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.bind(self._name)
-        except OSError as error:
-            return error.errno != EADDRINUSE
-        return True
-
-    def release(self) -> None:
-        """Release the name to the next process."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-
-def warn_of_another(account: str) -> AccountName:
-    """Take the account's name and say where another process has it; return the name, to keep it."""
-    name = AccountName(account)
-    if not name.take():
-        _LOG.warning("%s", TWICE)
-    return name
+def warn_of_another(account: str) -> socket.socket:
+    """Take the account's name until what is returned is closed, and say where another process has it."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.bind(f"\0wallbox2mqtt-{hashlib.sha256(account.encode()).hexdigest()[:12]}")
+    except OSError as error:  # where there are no such names nothing can be told
+        if error.errno == EADDRINUSE:
+            _LOG.warning("%s", TWICE)
+    return sock

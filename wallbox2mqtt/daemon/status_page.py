@@ -28,9 +28,9 @@ class StatusPage:
         """Do not listen yet."""
         self._parts, self._lines = parts, RecentLines()
         self._history = self._new_history()
-        feed = Feed(StatusDocument(self._sources(), parts.clock))
-        clients = parts.config.web.clients
-        self._port = StatusPort(address, routes.router(self._routes(feed)), feed, parts.clock, clients=clients)
+        document = StatusDocument(self._sources(), parts.clock)
+        route, clients = routes.router(self._routes(document)), parts.config.web.clients
+        self._port = StatusPort(address, route, Feed(document), parts.clock, clients=clients)
 
     def _sources(self) -> Sources:
         parts = self._parts
@@ -53,11 +53,11 @@ class StatusPage:
 
         return History(states, self._parts.bridge.shared.registry, clock, past, DayLog())
 
-    def _routes(self, feed: Feed) -> dict[str, Handler]:
+    def _routes(self, document: StatusDocument) -> dict[str, Handler]:
         parts = self._parts
         return {
             **routes.files(),
-            "/api/status": routes.document(feed.asked),
+            "/api/status": routes.document(document.current),
             "/api/history": self._history.serve,
             "/events": routes.stream,
             "/livez": routes.verdict(parts.health.live),

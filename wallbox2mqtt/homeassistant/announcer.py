@@ -46,7 +46,7 @@ class Announcer:
         ranges: Ranges,
     ) -> None:
         """Restore what was announced before; ``allowed``: the permissions that the configuration gives."""
-        self._form, self._prefix, self._topics = config.discovery, config.prefix, topics
+        self._form, self._topics = config.discovery, topics
         self._language, self._has_times = config.language, config.times_as == "time"
         self._mqtt, self._states, self._registry = mqtt, states, registry
         self._clock, self._allowed = clock, allowed

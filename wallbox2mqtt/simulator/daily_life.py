@@ -13,10 +13,10 @@ _WANTS_KWH, _SUN_KW = (3.0, 18.0), (0.0, 9.0)
 class DailyLife:
     """Plugs cars in and out at the chargers of a simulator, each in its own time. Not thread-safe."""
 
-    def __init__(self, cloud: Simulator, speed: float, seed: int = 1) -> None:
+    def __init__(self, cloud: Simulator, speed: float) -> None:
         """Start with everything as it is. ``speed``: how many times as fast as in truth it goes."""
         self._cloud, self._speed = cloud, speed
-        self._chance = random.Random(seed)  # noqa: S311 - variety for the eye, no secret
+        self._chance = random.Random(1)  # noqa: S311 - variety for the eye, no secret
         self._due: dict[int, float] = {}
         self._sun_due = 0.0
 

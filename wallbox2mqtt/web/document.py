@@ -72,6 +72,10 @@ class StatusDocument:
         """Return the whole document of a moment."""
         return snapshot.encoded(self._head)
 
+    def current(self) -> bytes:
+        """Return the whole document of now."""
+        return self.whole(self.snapshot())
+
     def snapshot(self) -> StatusSnapshot:
         """Return how things are now."""
         self._follow_the_wall_clock()

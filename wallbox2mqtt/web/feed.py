@@ -9,7 +9,6 @@ from wallbox2mqtt.web.snapshot import StatusSnapshot
 
 LEAST_S = 1.0
 """Between two events."""
-_JUST_NOW_S = 1.0
 
 
 class Feed:
@@ -22,7 +21,6 @@ class Feed:
         self._looked = now()
         self._number = 0
         self._whole: bytes | None = None
-        self._asked, self._asked_at = b"", float("-inf")
 
     def begin(self) -> None:
         """Look anew: nobody has followed so far."""
@@ -56,9 +54,3 @@ class Feed:
 
     def _event(self, name: str, data: bytes) -> bytes:
         return b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, name.encode(), data)
-
-    def asked(self) -> bytes:
-        """Return the whole document for who asks for it once: made anew each second at most."""
-        if self._now() - self._asked_at >= _JUST_NOW_S:
-            self._asked, self._asked_at = self._document.whole(self._document.snapshot()), self._now()
-        return self._asked

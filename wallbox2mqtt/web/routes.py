@@ -1,11 +1,12 @@
 """Which path is answered by what."""
 
+import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.web.http import EVENTS, Handler, Request, Response, json_response, refusal
+from wallbox2mqtt.web.http import EVENTS, JSON, Handler, Request, Response, json_response, refusal
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {
@@ -21,6 +22,7 @@ TYPES = {
 }
 """The types of the page's files by the ends of their names; no other file is served."""
 _INDEX = "index.html"
+_JUST_NOW_S = 1.0
 
 Verdict = Callable[[], tuple[list[str], str]]
 """Returns what is wrong, in words, and how things stand."""
@@ -79,10 +81,17 @@ def stream(_: Request) -> Response:
     return Response(b"retry: 3000\n\n", EVENTS, headers={"X-Accel-Buffering": "no"}, streams=True)
 
 
-def document(make: Callable[[], bytes]) -> Handler:
-    """Return the handler of a JSON document that is made when it is asked for."""
+def document(make: Callable[[], bytes], content_type: str = JSON, now: Callable[[], float] = time.monotonic) -> Handler:
+    """Return the handler of a document that is made when it is asked for, but not more than once a second.
+
+    Who asks without a pause costs no more than who asks each second. ``now``: real seconds.
+    """
+    made, at = b"", float("-inf")
 
     def serve(_: Request) -> Response:
-        return Response(make(), "application/json")
+        nonlocal made, at
+        if now() - at >= _JUST_NOW_S:
+            made, at = make(), now()
+        return Response(made, content_type)
 
     return serve
