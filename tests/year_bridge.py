@@ -112,6 +112,7 @@ class PlayedYear:
                 self.kills += 1
                 self._start()
         self.be_well()
+        self._mortal.lives = MortalStorage.lives
         for _ in range(3 * 24):
             self.clock.advance(HOUR)
             self.turn()

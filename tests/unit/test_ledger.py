@@ -88,6 +88,14 @@ CASES = {
         11,
         "started charging finished unplugged started charging",
     ),
+    "the figures of one without energy are shown for a while": (
+        [
+            *[IDLE, reading(60, WAITING, 0, 30), reading(930, READY, 0, 900)],
+            *[reading(3000, CHARGING, 0, 900), reading(3200, CHARGING, 0.1, 240), reading(3400, CHARGING, 0.3, 440)],
+        ],
+        0.3,
+        "started finished unplugged started charging",
+    ),
     "the next one has more already": (
         [IDLE, reading(60, CHARGING, 5, 30), reading(120, READY, 5, 90), reading(9000, CHARGING, 7, 5000)],
         12,
@@ -611,6 +619,28 @@ def test_a_session_whose_entry_comes_late_is_told_once() -> None:
         assert settled.events == ()
     assert past.shown["energy"] == 6 * KWH
     assert past.finished == ()
+
+
+def test_what_was_given_back_waits_for_the_entry_that_has_it() -> None:
+    """Two sessions nobody saw begin, of which the readings show the second, and the history first has the first."""
+    seen = Session(1000, 9000, "finished", {"energy": 0, "discharged_energy": 223_000}, unseen=True)
+    ledger = Ledger(at=10_000, reached=10_000, last=seen, counters={"discharged_energy": Counter(total=223_000)})
+    past = Past(seeded=0.0, finished=(seen,))
+    entries = [
+        Entry("1", 2000, 2400, {"energy": 0, "discharged_energy": 156_000}),
+        Entry("2", 8000, 8400, {"energy": 0, "discharged_energy": 223_000}),
+    ]
+    for known in (entries[:1], entries):
+        past = follow(settle(past, known, ledger, 0, 10_000).past, ledger, ())
+    assert past.shown["discharged_energy"] == 156_000 + 223_000
+
+
+def test_an_entry_with_less_than_was_seen_waits() -> None:
+    seen, later = Session(1000, 2000, "finished", {"energy": 5 * KWH}), Entry("2", 9000, 9500, {"energy": KWH})
+    ledger = Ledger(at=10_000, reached=10_000, last=seen, counters={"energy": Counter(total=5 * KWH)})
+    entries = [Entry("1", 1000, 2000, {"energy": KWH}), later]
+    past = settle(Past(seeded=0.0, finished=(seen,)), entries, ledger, 0, 10_000).past
+    assert (set(past.settled), past.finished) == ({"2"}, (seen,))
 
 
 def test_the_counter_of_a_later_session_that_looked_like_the_one_that_ran(bench: Bench) -> None:

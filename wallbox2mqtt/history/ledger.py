@@ -8,10 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, status_of
-from wallbox2mqtt.history.records import Counter, Event, Ledger, MeterReading, Session
-
-_IN_AND_OUT = ("energy", "discharged_energy")
-"""The counters of which one tells of a session by itself: some only give back."""
+from wallbox2mqtt.history.records import IN_AND_OUT, Counter, Event, Ledger, MeterReading, Session
 
 _COMPLETED, _ERRORS = 4, frozenset({14, 15})
 CONFIRM_S = 60.0
@@ -68,7 +65,7 @@ def _fell(ledger: Ledger, reading: MeterReading) -> bool:
     if energy is not None and energy.before is not None:
         return False  # the session began with the figures of the one before
     return _time_fell(ledger, reading) or any(
-        _counter_fell(ledger.counters.get(name), reading.counters.get(name)) for name in _IN_AND_OUT
+        _counter_fell(ledger.counters.get(name), reading.counters.get(name)) for name in IN_AND_OUT
     )
 
 
@@ -133,7 +130,7 @@ class _Book:
     def _grew_unseen(self) -> bool:
         """Return whether energy came while no car was seen, and too late to be the last report of the last session."""
         known, counters = self.ledger.counters, self._reading.counters
-        grew = any(name in known and counters.get(name, 0) > known[name].shown for name in _IN_AND_OUT)
+        grew = any(name in known and counters.get(name, 0) > known[name].shown for name in IN_AND_OUT)
         if not grew or self._connected is True or self.ledger.session is not None:
             return False
         last = self.ledger.last
@@ -151,7 +148,7 @@ class _Book:
         """
         if is_new:
             self._begin_counters()
-        if any(self._reading.counters.get(name) for name in _IN_AND_OUT):
+        if any(self._reading.counters.get(name) for name in IN_AND_OUT):
             start = self.ledger.heard or self._reading.at
             session = replace(self._new_session(start), unseen=True)
             self.ledger = replace(self.ledger, session=session, plugged=True)

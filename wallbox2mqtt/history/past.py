@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.ledger import LATE_S
-from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, Session
+from wallbox2mqtt.history.records import COUNTERS, IN_AND_OUT, Event, Ledger, Session
 
 _KEPT_S = 7 * 86_400.0
 """So long a session waits for its entry."""
@@ -153,8 +153,8 @@ def _groups(
             # one that was seen held two, and its end was not seen: what began when it seemed to end is its
             ends = max(session.end or now for session in seen)
             # or its counter was the one of a later session, after a time in which nothing was read
-            same = [one.start for one in waiting if abs(_sum([one], "energy") - _sum(seen, "energy")) <= _ROUNDING_MWH]
-            group += [one for one in waiting if one.start <= max(ends + _TOLERANCE_S, *same[:1])]
+            same = [one.start for one in waiting if _has_as_much(one, seen)]
+            group += [one for one in waiting if one.start <= max([ends + _TOLERANCE_S, *same[:1]])]
             waiting = [one for one in waiting if one not in group]
         yield group, seen
 
@@ -176,7 +176,13 @@ def _matched(group: list[Entry], sessions: list[Session], now: float) -> tuple[l
 
 
 def _is_short(group: list[Entry], sessions: list[Session]) -> bool:
-    return _sum(group, "energy") - _sum(sessions, "energy") < -_ROUNDING_MWH
+    """Return whether entries have less than was seen, of what they tell at all."""
+    told = [name for name in IN_AND_OUT if any(name in entry.energy for entry in group)]
+    return any(_sum(group, name) - _sum(sessions, name) < -_ROUNDING_MWH for name in told)
+
+
+def _has_as_much(entry: Entry, sessions: list[Session]) -> bool:
+    return all(abs(_sum([entry], name) - _sum(sessions, name)) <= _ROUNDING_MWH for name in IN_AND_OUT)
 
 
 def _events(entry: Entry) -> list[Event]:

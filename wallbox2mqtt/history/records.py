@@ -9,6 +9,8 @@ COUNTERS: Mapping[str, str] = {
     "discharged_energy": "added_discharged_energy",
 }
 """The counters, and the fields that show them."""
+IN_AND_OUT = ("energy", "discharged_energy")
+"""The counters of which one tells of a session by itself: some only give back."""
 
 EVENT_TYPES = ("started", "charging", "paused", "finished", "unplugged", "error")
 
@@ -49,8 +51,8 @@ class Counter:
         return Counter(self.total + value, value)
 
     def begin(self) -> "Counter":
-        """Start with another session."""
-        return Counter(self.total, 0, self.shown or self.before)
+        """Start with another session; also that the one before had nothing may be shown yet."""
+        return Counter(self.total, 0, self.shown if self.shown or self.before is None else self.before)
 
 
 @dataclass(frozen=True, slots=True)
