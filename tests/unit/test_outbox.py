@@ -76,14 +76,24 @@ def test_states_and_answers_take_turns(broker: Broker) -> None:
     assert sorted(broker.takes(5)) == ["answer 2", "state 2"]
 
 
-def test_at_the_end_answers_and_ends_of_topics_go_out_room_or_not(broker: Broker) -> None:
+def test_at_the_end_answers_and_ends_of_topics_go_out(broker: Broker) -> None:
     broker.outbox.result(result("answer"))
     broker.outbox.state(end("gone"), each=False)
     broker.outbox.state(state("state"), each=False)
-    assert broker.outbox.close()
-    assert broker.taken == ["answer", "gone"]
+    broker.room = 10
+    assert broker.outbox.close(60)
+    assert sorted(broker.taken) == ["answer", "gone"]
+    broker.outbox.result(result("later"))
     broker.outbox.connected()
     assert not broker.outbox.online, "nothing follows the last words"
+
+
+def test_at_the_end_the_broker_gets_no_more_than_it_takes(broker: Broker) -> None:
+    for number in range(100):
+        broker.outbox.result(result(f"answer {number}"))
+    broker.room = 10
+    assert broker.outbox.close(0.1)
+    assert len(broker.taken) == 10
 
 
 def test_answers_are_bounded_whatever_their_topics() -> None:

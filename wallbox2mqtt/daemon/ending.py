@@ -4,6 +4,7 @@ import contextlib
 import logging
 import queue
 import time
+from collections.abc import Callable
 from typing import Any
 
 from wallbox2mqtt.daemon.wiring import Wiring
@@ -13,23 +14,25 @@ from wallbox2mqtt.topics import OFFLINE
 
 _LOG = logging.getLogger(__name__)
 
-_END_S, _LAST_WORDS_S, _LEAST_LAST_WORDS_S = 3.0, 2.0, 0.5
-"""What came in a flood has to leave time for the last words."""
-_LAST_STEP_S, _LAST_ANSWERS_S = 0.1, 1.0
+_ARRIVED_BY_S, _ANSWERED_BY_S, _END_BY_S = 1.2, 1.8, 3.5
+"""By when, counted from the beginning of the end, each part is over: a flood, or a slow machine, delays no other."""
+_LAST_WORDS_S, _LEAST_LAST_WORDS_S = 2.0, 0.5
+"""For the last words alone, where main is stuck, and where all else has taken the time that there is."""
+_LAST_STEP_S = 0.1
 
 
 class Ending:
     """Ends one part after the other. Threads under way are daemons: they are abandoned."""
 
-    def __init__(self, parts: Wiring, inbox: Inbox[Any]) -> None:
-        """End nothing yet."""
-        self._parts, self._inbox = parts, inbox
+    def __init__(self, parts: Wiring, inbox: Inbox[Any], now: Callable[[], float] = time.monotonic) -> None:
+        """End nothing yet; ``now``: real seconds."""
+        self._parts, self._inbox, self._now = parts, inbox, now
         self._shared = parts.bridge.shared
         self._begun: float | None = None
 
     def run(self, reason: str) -> None:
         """Answer whoever waits, say ``offline``, and leave."""
-        self._begun = time.monotonic()
+        self._begun = self._now()
         if self._parts.leadership.displaced_by is None:  # else the process goes on
             self._parts.health.end(reason)
         if self._parts.status_page is not None:
@@ -46,11 +49,21 @@ class Ending:
         self._take_what_has_arrived()
         waiting, in_flight = self._shared.queue.drain()
         why = "stopping" if self._parts.leadership.displaced_by is None else "stepping down"
-        for command in waiting:
-            self._shared.results.failed(command, why)
         for command in in_flight:
             self._shared.results.failed(command, f"{why}: it was under way, its effect is unknown")
+        answered = 0
+        for command in waiting:
+            if self._left_s(_ANSWERED_BY_S) <= 0:
+                break
+            self._shared.results.failed(command, why)
+            answered += 1
+        if left := len(self._inbox) + len(waiting) - answered:
+            _LOG.warning("no time to answer what came in a flood messages=%d", left)
         self._parts.reports.close()
+
+    def _left_s(self, by_s: float) -> float:
+        """Return the seconds until a part of the end is to be over, counted from its beginning, or else from now."""
+        return by_s if self._begun is None else self._begun + by_s - self._now()
 
     def _stop_workers(self) -> None:
         for worker in self._parts.workers:
@@ -65,22 +78,17 @@ class Ending:
         """Take the commands that wait for main, as many as there is time for."""
         self._parts.mqtt.release()
         self._inbox.close()
-        ends = time.monotonic() + _LAST_ANSWERS_S
         with contextlib.suppress(queue.Empty):
-            while time.monotonic() < ends:
+            while self._left_s(_ARRIVED_BY_S) > 0:
                 if isinstance(event := self._inbox.get(), Message):
                     self._parts.broker_events.handle(event)
-        if left := len(self._inbox):
-            _LOG.warning("no time to answer what came in a flood messages=%d", left)
 
     def say_offline(self) -> None:
         """Tell the broker, or let its will do so; also where main is stuck, on the watchdog's thread."""
-        leadership, timeout_s = self._parts.leadership, _LAST_WORDS_S
-        if self._begun is not None:
-            left_s = self._begun + _END_S - time.monotonic()
-            timeout_s = min(_LAST_WORDS_S, max(_LEAST_LAST_WORDS_S, left_s))
+        leadership = self._parts.leadership
+        timeout_s = _LAST_WORDS_S if self._begun is None else max(_LEAST_LAST_WORDS_S, self._left_s(_END_BY_S))
         if leadership.displaced_by is not None:
-            self._parts.mqtt.withdraw(timeout_s=timeout_s / 2)  # the other one is online
+            self._parts.mqtt.withdraw(timeout_s=timeout_s)  # the other one is online
             return
         leadership.close()
         self._parts.mqtt.stop(last=(self._parts.topics.state, OFFLINE), timeout_s=timeout_s)

@@ -27,6 +27,8 @@ LARGEST_PACKET = 4 * 1024 * 1024
 """What we let an MQTT 5 broker send us at once. A larger one, stored by anybody who may publish, would come at each
 start; commands have a kilobyte, and one that is too long still gets its answer up to this size."""
 _LOOK_S = 0.02
+_SHARES = 4
+"""Of the time for the end: two for the answers that wait, one for the last words, one for paho's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,35 +210,37 @@ class MqttConnection:
 
     def withdraw(self, *, timeout_s: float) -> None:
         """End the connection without last words, and without the will; the answers that wait are sent first."""
+        ends, share_s = time.monotonic() + timeout_s, timeout_s / _SHARES
         if self._client.is_connected():
             self._outbox.connected()
-        self._outbox.close()
-        ends = time.monotonic() + timeout_s
-        while self._client.is_connected() and self._client.unacknowledged and time.monotonic() < ends:
+        self._outbox.close(2 * share_s)
+        while self._client.is_connected() and self._client.unacknowledged and time.monotonic() < ends - share_s:
             time.sleep(_LOOK_S)
-        self._client.disconnect()
-        if (thread := self._client.thread) is not None:
-            thread.join(timeout_s)
+        self._leave(ends)
 
     def stop(self, *, last: tuple[str, str] | None = None, timeout_s: float) -> None:
         """Publish a last state (topic, payload), wait until the broker has it, and end the connection.
 
         Where the broker does not take it in time, the connection is cut, so that the will is published instead.
         """
-        was_online = self._outbox.close()  # nothing follows the last words
-        if last is not None and not (was_online and self._say(*last, timeout_s)):
+        ends, share_s = time.monotonic() + timeout_s, timeout_s / _SHARES
+        was_online = self._outbox.close(2 * share_s)  # nothing follows the last words
+        if last is not None and not (was_online and self._say(*last, ends - share_s)):
             self._client.cut()
+        self._leave(ends)
+
+    def _leave(self, ends: float) -> None:
         self._client.disconnect()
         if (thread := self._client.thread) is not None:
             # it may be in the middle of a connect that nobody answers; it is a daemon and dies with the process
-            thread.join(timeout_s / 2)
+            thread.join(max(0.0, ends - time.monotonic()))
 
-    def _say(self, topic: str, payload: str, timeout_s: float) -> bool:
-        """Publish, and tell whether the broker has it."""
+    def _say(self, topic: str, payload: str, until: float) -> bool:
+        """Publish, and tell whether the broker has it by then."""
         if not self.is_alive():
             return False  # nobody reads the acknowledgements; with a full window it would not even be sent
         info = self._client.publish(topic, payload, qos=QOS, retain=True)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
-        info.wait_for_publish(timeout_s)
+        info.wait_for_publish(max(0.0, until - time.monotonic()))
         return info.is_published()

@@ -1,6 +1,5 @@
 """What is on its way to the broker: so much at once, and the rest waits here, where it takes little room."""
 
-import itertools
 import threading
 import time
 from collections import OrderedDict, deque
@@ -11,14 +10,11 @@ MOST_OPEN = 500
 """Messages that paho may have of us. It keeps an object and a packet of each until the broker has acknowledged it."""
 MAX_KEPT_RESULTS = 1000
 """Answers that are kept while the broker is away."""
-MAX_LAST_RESULTS = 10_000
-"""Answers that are handed over at the end."""
-LAST_RESULTS_S = 1.0
-"""For how long they are: a machine that is busy with what still arrives is slow."""
 MAX_WAITING_RESULTS = 25_000
 """Answers that may wait for a broker that is there, but slower than those who command."""
 MAX_RESULT_BYTES = 8 * 1024 * 1024
 """Bytes of answers that wait: whoever commands chooses how long their topics are."""
+_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class Outbox:
         While the broker is away there are none, but for the ends of topics.
         """
         with self._lock:
-            if not self._online and not message.takes_back:
+            if self._closed or (not self._online and not message.takes_back):
                 return
             key = object() if each else message.topic
             self._states[key] = message
@@ -88,6 +84,8 @@ class Outbox:
     def result(self, message: Outgoing) -> None:
         """Send an answer; the newest are kept while they cannot be sent."""
         with self._lock:
+            if self._closed:
+                return
             self._results.append(message)
             self._result_bytes += message.size
             self._answers = self._answers or self._online  # behind those that were kept
@@ -120,8 +118,7 @@ class Outbox:
         """Record that there is none; tells whether there was. All state will be announced anew."""
         with self._lock:
             was_online, self._online = self._online, False
-            for key in [key for key, message in self._states.items() if not message.takes_back]:
-                del self._states[key]
+            self._drop_states()
             self._trim()
             return was_online
 
@@ -138,22 +135,21 @@ class Outbox:
             self._result_bytes += sum(message.size for message in results)
             self._trim()
 
-    def close(self) -> bool:
-        """Send the answers that wait, room or not, as far as there is time; return whether there is a broker.
+    def close(self, within_s: float) -> bool:
+        """Send the answers that wait, as far as there is time; return whether there is a broker.
 
-        Nothing is sent that comes later.
+        Nothing is sent that comes later. ``within_s``: a broker, or a machine that is flooded, may be slow.
         """
         with self._lock:
-            was_online, self._online, self._closed = self._online, False, True
-            left = [message for message in self._states.values() if message.takes_back]
-            if was_online:
-                ends = time.monotonic() + LAST_RESULTS_S
-                for message in itertools.islice(self._results, MAX_LAST_RESULTS):
-                    if time.monotonic() > ends:
-                        break
-                    self._send(message)
-                for message in left:
-                    self._send(message)
+            self._closed = self._answers = True
+            self._drop_states()
+        ends = time.monotonic() + within_s
+        # as there is room, and not all at once: what paho has takes several times the memory
+        while self._online and (self._states or self._results) and time.monotonic() < ends:
+            self.go_on()
+            time.sleep(_LOOK_S)
+        with self._lock:
+            was_online, self._online = self._online, False
             return was_online
 
     def dropped_results(self) -> int:
@@ -161,6 +157,11 @@ class Outbox:
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped
+
+    def _drop_states(self) -> None:
+        """Drop what is announced anew by whoever connects next; the ends of topics are kept."""
+        for key in [key for key, message in self._states.items() if not message.takes_back]:
+            del self._states[key]
 
     def _trim(self) -> None:
         most = MAX_WAITING_RESULTS if self._online else MAX_KEPT_RESULTS
