@@ -95,10 +95,10 @@ def harness(broker: Broker, tmp_path: Path) -> Iterator[Harness]:
 
 
 def is_whole(heard: list[Heard]) -> bool:
-    """Whether both chargers are announced, with what only their basic documents tell."""
+    """Whether both chargers are announced, with what only their basic documents and their histories tell."""
     last = {one.topic: one.payload for one in heard}
-    nodes = [f"wallbox2mqtt_{number}" for number in (ONE, TWO)]
-    return all(any(node in topic and "wifi" in topic + text for topic, text in last.items()) for node in nodes)
+    parts = [(f"wallbox2mqtt_{number}", word) for number in (ONE, TWO) for word in ("wifi", "history")]
+    return all(any(node in topic and word in topic + text for topic, text in last.items()) for node, word in parts)
 
 
 def components(watcher: Watcher, topic: str = CHARGER) -> dict[str, Any]:
@@ -120,8 +120,8 @@ def test_the_bridge_is_announced_first_and_each_charger_once(harness: Harness) -
         watcher.wait_for(is_whole, "both chargers are announced")
         assert watcher.heard[0].topic == BRIDGE
         assert len(watcher.of(BRIDGE)) == 1
-        # from the list, with the first detail, and when the first basic document has told more
-        assert 1 <= len(watcher.of(CHARGER)) <= 3
+        # from the list, with the first detail, and when the first basic document and the history have told more
+        assert 1 <= len(watcher.of(CHARGER)) <= 4
         for heard in watcher.heard:
             assert not problems_of(heard.topic, heard.payload)
         assert standing(harness) == watcher.last()

@@ -1,6 +1,5 @@
 """Schedules: slots and their times, what is accepted, when they are read, and how they are shown and changed."""
 
-import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -491,12 +490,26 @@ class TestReads:
     def test_within_the_budget_and_after_what_others_wait_for(self, make: Make) -> None:
         numbers = tuple(range(ONE, ONE + 6))
         parts = make(NIGHT, ids=numbers, api=Settings(reads_per_minute=2), reads_per_minute=2)
-        run(parts, 3600)
+        run(parts, 7200)
         assert not [one for one in parts.cloud.requests if one.limited]
         read = [one.path for one in parts.sent_reads if one.path.endswith("/schedules")]
         assert sorted(read) == [f"chargers/{number}/schedules" for number in numbers]
         paths = [one.path for one in parts.sent_reads]
-        assert not [one for one, other in itertools.pairwise(paths) if one in read and other in read]
+        begins, ends = paths.index(read[0]), len(paths) - paths[::-1].index(read[-1])
+        between = paths[begins:ends]
+        assert between.count("v3/chargers/groups") >= 0.8 * (len(between) - 1), "they take turns with the details"
+
+    def test_a_charger_just_commanded_comes_before_them(self, make: Make) -> None:
+        numbers = (ONE, ONE + 1, ONE + 2)
+        parts = make(NIGHT, ids=numbers)
+        run(parts, 400)
+        before = len(parts.sent_reads)
+        assert not [one for one in parts.sent_reads if one.path.endswith("/schedules")]
+        parts.send(f"{ONE + 1}/max_charging_current", "9")
+        run(parts, 700)
+        others = [one.path for one in parts.sent_reads[before:] if one.path != "v3/chargers/groups"]
+        assert others[0] == f"chargers/status/{ONE + 1}"
+        assert others[1].endswith("/schedules")
 
     @pytest.mark.parametrize(("status", "tries"), [(404, 2), (403, 2), (500, 4), (302, 4)])
     def test_a_cloud_without_them_is_asked_rarely(self, make: Make, status: int, tries: int) -> None:

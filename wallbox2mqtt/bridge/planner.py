@@ -117,6 +117,12 @@ class Planner:
                 return LIST
             return self._most_overdue([one for one in _documents(chargers) if one.document in kinds], len(chargers))
 
+    def record_extra(self) -> None:
+        """Record a read that is not planned here: it takes the place of a detail."""
+        with self._lock:
+            self._sweeps_in_a_row = 0
+            self._others_in_a_row += 1
+
     def _share(self, chargers: list[int]) -> int:
         return _FIRST_SHARE if self._unread(chargers) else SWEEP_SHARE
 
@@ -134,7 +140,7 @@ class Planner:
 
     def _most_overdue(self, candidates: list[Target], chargers: int) -> Target:
         readable = [target for target in candidates if not self._quarantine.holds(target)]
-        if not self._last_was_commanded and (commanded := [one for one in readable if self._is_unsettled(one)]):
+        if not self._last_was_commanded and (commanded := [one for one in readable if self.is_unsettled(one)]):
             readable = commanded
         scores = {target: self._overdue(target, chargers) for target in readable}
         best = max(scores, key=lambda target: scores[target]) if scores else LIST
@@ -142,7 +148,7 @@ class Planner:
         with_list = chargers == 1 and best in self._asked and not self._quarantine.holds(LIST)
         return LIST if with_list and self._age(LIST) >= HOUR_S else best
 
-    def _is_unsettled(self, target: Target) -> bool:
+    def is_unsettled(self, target: Target) -> bool:
         """Return whether this is the detail of a charger of which nobody knows yet what a command has done."""
         at = self._commanded.get(target.charger_id)
         if at is None or target.document is not Document.DETAIL:
@@ -172,7 +178,7 @@ class Planner:
         with self._lock:
             if target != LIST:
                 # every second time, or commands without end to one charger would keep the others from being read
-                self._last_was_commanded = not self._last_was_commanded and self._is_unsettled(target)
+                self._last_was_commanded = not self._last_was_commanded and self.is_unsettled(target)
             self._asked[target] = self._clock.monotonic()
             self._details += int(target.document is Document.DETAIL)
             self._others_in_a_row = 0 if target == LIST else self._others_in_a_row + 1

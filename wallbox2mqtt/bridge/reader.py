@@ -48,7 +48,7 @@ class Reader:
         self._cloud, self._backoff, self._status, self._listener = cloud, backoff, status, listener
         self._status_reads, self.readings = status_reads, Readings(shared, listener)
         self._extra = ExtraReads(shared, cloud, self.readings.show)
-        self._last_was_extra = False
+        self._last_was_extra = self._turn_was_extra = False
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
@@ -109,8 +109,9 @@ class Reader:
         """Read one document if one is due; return the seconds after which to look again at the latest."""
         wait = self._wait_s()
         if wait <= 0:
-            if not self._read_extra():
-                self._read(self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0))
+            planned = self._again or self._planner.next(with_basics=self._cloud.basic_ready_in_s() <= 0)
+            if not self._read_extra(planned):
+                self._read(planned)
         elif self._may_pass_backoff():
             self._passed_backoff = self._clock.monotonic()
             self._read(LIST)
@@ -125,13 +126,14 @@ class Reader:
             return IDLE_S
         return self._status_reads.step(self._last_begun, self._backoff.interval_s)
 
-    def _read_extra(self) -> bool:
-        """Read what is read rarely, if any of it is due: every second read at most, and when nobody waits for another.
+    def _read_extra(self, planned: Target) -> bool:
+        """Read what is read rarely, if any of it is due: in the place of every second planned read but the list's.
 
-        That it is refused says nothing of the cloud or of the charger, unless it is for the pace.
+        Only what a command waits for may take any place. That it is refused says nothing of the cloud or of the
+        charger, unless it is for the pace.
         """
-        waits = self._again is not None or self._planner.is_wanted or self._quarantine.asks_for_list
-        waits = waits or bool(self._planner.complete_after())
+        waits = self._again is not None or self._planner.is_wanted or bool(self._planner.complete_after())
+        waits = waits or planned == LIST or self._planner.is_unsettled(planned) or self._turn_was_extra
         extra = None if self._last_was_extra else self._extra.next(waits=waits)
         if extra is None:
             return False
@@ -145,7 +147,8 @@ class Reader:
             extra.failed(error)
             if isinstance(error, RateLimitedError):
                 self._refused(Target(Document.DETAIL, extra.charger_id), error)
-        self._last_begun, self._last_was_extra = begun, True
+        self._planner.record_extra()
+        self._last_begun, self._last_was_extra, self._turn_was_extra = begun, True, True
         with self._condition:
             self._due = False
         return True
@@ -212,6 +215,7 @@ class Reader:
 
     def _began(self, target: Target, begun: float) -> None:
         self._last_begun, self._last_was_extra = begun, False
+        self._turn_was_extra = self._turn_was_extra and target == LIST
         with self._condition:
             self._due = False
             self._list_asked = self._list_asked and target != LIST
