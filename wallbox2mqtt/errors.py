@@ -47,7 +47,6 @@ class BudgetSpentError(Wallbox2MqttError):
     """Raised when a request may not start yet; nothing was sent. ``ready_in_s``: seconds until it may."""
 
     def __init__(self, ready_in_s: float) -> None:
-        """Keep the wait."""
         super().__init__(f"the budget allows no request for {ready_in_s:.1f} s")
         self.ready_in_s = ready_in_s
 
@@ -56,7 +55,6 @@ class TooLateError(BudgetSpentError):
     """Raised when what was asked for has become too old before it was sent; nothing was sent."""
 
     def __init__(self) -> None:
-        """Know that no wait makes it younger."""
         super().__init__(math.inf)
 
 
@@ -72,7 +70,6 @@ class CloudError(Wallbox2MqttError):
     sent = True
 
     def __init__(self, message: str, http_status: int | None = None) -> None:
-        """Keep the status beside the message."""
         super().__init__(message)
         self.http_status = http_status
 
@@ -87,7 +84,6 @@ class SignInError(CloudError):
     """Raised when signing in failed for another reason than the credentials, or while the wait after that lasts."""
 
     def __init__(self, message: str, reason: str, http_status: int | None = None) -> None:
-        """Keep the reason of what went wrong."""
         super().__init__(message, http_status)
         self.reason = reason
 
@@ -104,7 +100,6 @@ class RateLimitedError(CloudError):
     reason = "rate_limited"
 
     def __init__(self, message: str, http_status: int | None = 429, retry_after_s: float | None = None) -> None:
-        """Keep what the cloud asked for."""
         super().__init__(message, http_status)
         self.retry_after_s = retry_after_s
 

@@ -39,7 +39,6 @@ class Hidden:
     """Texts that no line may show. The second defence: the first is that nothing logs a secret."""
 
     def __init__(self) -> None:
-        """Start with nothing to hide."""
         self._lock = threading.Lock()
         self._kept: set[str] = set()
         self._passing: dict[str, None] = {}
@@ -244,7 +243,6 @@ class RecentLines(logging.Handler):
     """Keeps the last lines, for people who look."""
 
     def __init__(self) -> None:
-        """Start with none."""
         super().__init__()
         self._kept: deque[LoggedLine] = deque(maxlen=MOST_RECENT)
         self._reading = threading.Lock()

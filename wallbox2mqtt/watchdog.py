@@ -33,7 +33,6 @@ class Pulse:
     """A thread's sign of life; real seconds."""
 
     def __init__(self) -> None:
-        """Start alive, with the usual allow_blocking."""
         self.beats, self.allowed_s = 0, SILENCE_S
         self._at = time.monotonic()
 
@@ -72,7 +71,6 @@ class WatchedLock:
     """
 
     def __init__(self) -> None:
-        """Start free."""
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:

@@ -16,7 +16,6 @@ class Clamps:
     """Remembers, by charger and field, the value that was asked for last and the one that came of it."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start without any."""
         self._clock = clock
         self._known: dict[tuple[int, str], tuple[Json, Json, float]] = {}
 

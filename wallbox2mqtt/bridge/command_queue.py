@@ -82,7 +82,6 @@ class CommandQueue:
     """Knows every command that has no result yet, by stage and charger."""
 
     def __init__(self, clock: Clock, debounce: Debounce) -> None:
-        """Start empty."""
         self._clock, self._debounce = clock, debounce
         self._condition = threading.Condition()
         self._stages: dict[Stage, dict[int, list[QueuedCommand]]] = {stage: {} for stage in Stage}

@@ -24,7 +24,6 @@ class CommandTimes:
     """Counts results. Any thread may call."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self._lock = threading.Lock()
         self._counts = {kind: [0] * (len(BOUNDS_S) + 1) for kind in KINDS}
         self._sums = dict.fromkeys(KINDS, 0.0)

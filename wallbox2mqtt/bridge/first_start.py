@@ -16,7 +16,6 @@ class FirstStart:
     """Tells which chargers were found and when each will be complete. Only the reader's thread uses it."""
 
     def __init__(self) -> None:
-        """Start with no charger known."""
         self._found: set[int] = set()
         self._complete: set[int] = set()
 

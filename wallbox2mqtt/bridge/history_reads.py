@@ -37,7 +37,6 @@ class HistoryReads:
     """The pages that are wanted, and those that were read. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self._lock = threading.Lock()
         self._wanted: list[Page] = []
         self._read: list[PageRead] = []

@@ -27,7 +27,6 @@ class Quarantine:
     """Records what becomes of reads, and tells which documents are better not asked for."""
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
-        """Start with nothing set aside."""
         self._registry, self._clock = registry, clock
         self._quarantined_until: dict[Target, float] = {}
         self._all_forbidden = False

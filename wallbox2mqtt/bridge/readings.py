@@ -34,7 +34,6 @@ class Readings:
     """Takes answers, and knows from them when a charger reports next."""
 
     def __init__(self, shared: Shared, listener: Listener) -> None:
-        """Start with none."""
         self._registry, self._planner, self._queue = shared.registry, shared.planner, shared.queue
         self._states, self._results, self._clock = shared.states, shared.results, shared.clock
         self._reads, self._listener = shared.reads, listener

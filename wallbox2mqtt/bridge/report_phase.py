@@ -42,7 +42,6 @@ class ReportPhase:
     """Tells how long to put a read off so that it comes just after a report. Only the reader's thread uses it."""
 
     def __init__(self) -> None:
-        """Start with nothing observed."""
         self._reports: dict[int, _Reports] = {}
         self._earliest: deque[float] = deque(maxlen=_OFFSETS)
         self._latest: deque[float] = deque(maxlen=_OFFSETS)

@@ -29,7 +29,6 @@ class Schedules:
     """Follows the schedules of all chargers. One thread calls ``look``."""
 
     def __init__(self, states: ChargerStates, registry: Registry, reads: ScheduleReads, clock: Clock) -> None:
-        """Start with none."""
         self._states, self._registry, self._reads, self._clock = states, registry, reads, clock
         self._shown: dict[int, _Shown] = {}
 

@@ -16,7 +16,6 @@ class BridgeStatus:
     """What the bridge says of itself. Published when changed, and anew after each connect."""
 
     def __init__(self, topics: Topics, publish: Publish, clock: Clock) -> None:
-        """Start without knowing whether the cloud is there."""
         self._topics, self._publish, self._clock = topics, publish, clock
         self._lock = threading.RLock()
         self._shown: dict[str, str] = {}

@@ -29,7 +29,6 @@ class Turns:
     """The reads of one command, one after the other."""
 
     def __init__(self, account: Account, clock: Clock) -> None:
-        """Take the budgets of the account."""
         self._account, self._clock = account, clock
         self._condition = threading.Condition()
 

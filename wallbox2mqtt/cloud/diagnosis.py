@@ -56,7 +56,6 @@ class ClockCheck:
     """Compares this machine's clock with the cloud's, by the ``Date`` of its responses. Any thread may call."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start without a response."""
         self._clock = clock
         self._fault = RepeatedFault(_LOG, "this machine's clock is wrong", "this machine's clock is right", clock)
         self.error: str | None = None

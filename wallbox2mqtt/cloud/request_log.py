@@ -32,7 +32,6 @@ class RequestLog:
     """The requests of an account. Any thread may call."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start with none."""
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: deque[LoggedRequest] = deque(maxlen=MOST_KEPT)

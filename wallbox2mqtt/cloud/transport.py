@@ -214,7 +214,6 @@ class Transport:
     """One keep-alive connection to each host, for one thread."""
 
     def __init__(self) -> None:
-        """Start without a connection."""
         self._adapter = _Adapter(lambda: self._deadline)
         self._deadline = _Deadline(0.0, lambda: None)
 

@@ -9,7 +9,6 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        """Hide a text."""
         self._value = value
 
     def reveal(self) -> str:

@@ -14,7 +14,6 @@ class ReadPhase:
     """Stretches the first intervals. Main calls it."""
 
     def __init__(self, account: str) -> None:
-        """Start before the first interval."""
         digest = hashlib.sha256(account.encode()).digest()
         self._share = int.from_bytes(digest[:4]) / 2**32
         self._left = STEPS

@@ -22,7 +22,6 @@ class Scheduler:
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Start without jobs."""
         self._clock = clock
         self._scheduler = schedule.Scheduler()
         self._offset = 0.0

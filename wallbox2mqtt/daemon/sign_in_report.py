@@ -15,7 +15,6 @@ class SignInReport:
     """Tells once, when the first reading shows that the cloud serves us."""
 
     def __init__(self, email: str, shared: Shared) -> None:
-        """Start untold."""
         self._email, self._shared = email, shared
         self._is_told = False
 

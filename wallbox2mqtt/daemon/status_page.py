@@ -25,7 +25,6 @@ class StatusPage:
     """The port, and what it needs each second. Main calls it."""
 
     def __init__(self, parts: "Wiring", address: tuple[str, int]) -> None:
-        """Do not listen yet."""
         self._parts, self._lines = parts, RecentLines()
         self._history = self._new_history()
         document = StatusDocument(self._sources(), parts.clock)

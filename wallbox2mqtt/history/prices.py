@@ -46,7 +46,6 @@ class Prices:
     """The prices of a topic. One thread calls all of this; times are seconds since 1970."""
 
     def __init__(self, config: TariffConfig, clock: Clock) -> None:
-        """Start without a price."""
         self.topic, self._solar = config.topic, config.solar_price
         self._spans: deque[Span] = deque(maxlen=_MOST)
         bad = "a price on tariff.topic is no number, the last one is kept"

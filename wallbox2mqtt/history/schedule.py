@@ -47,7 +47,6 @@ class HistorySchedule:
     """Asks for pages when they are due, and puts them together. One thread calls it; times are wall-clock seconds."""
 
     def __init__(self, reads: HistoryReads) -> None:
-        """Start with nothing due."""
         self._reads = reads
         self._chargers: dict[int, _HistoryState] = {}
 

@@ -13,7 +13,6 @@ class Ranges:
     """Holds a number back until a range that allows it was announced. Any thread shows, main announces."""
 
     def __init__(self, mqtt: MqttConnection) -> None:
-        """Start without a range."""
         self._mqtt = mqtt
         self._lock = threading.Lock()
         self._ranges: dict[str, Range] = {}

@@ -26,7 +26,6 @@ class ConnectionEnds:
     """Judges each end by the ones before it."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Start without a connection."""
         self._now = now
         self._since: float | None = None
         self._is_connected = False

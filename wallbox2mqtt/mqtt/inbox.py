@@ -17,7 +17,6 @@ class Inbox(Generic[_EventT]):
     """A queue that nobody can flood. ``put`` may be called from any thread, returns at once and never raises."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._queue: queue.SimpleQueue[_EventT] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._messages = self._bytes = self._dropped = 0

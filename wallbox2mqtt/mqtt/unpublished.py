@@ -28,7 +28,6 @@ class Unpublished:
     """The topics that the broker refuses. Any thread may ask ``holds``; the rest is for paho's."""
 
     def __init__(self, base_topic: str, now: Callable[[], float] = time.monotonic) -> None:
-        """Start with none."""
         self._base, self._now = f"{base_topic}/", now
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}

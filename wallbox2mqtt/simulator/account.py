@@ -27,7 +27,6 @@ class SimulatedAccount:
     """One account with its tokens. Thread-safe."""
 
     def __init__(self, email: str, password: str, clock: Clock, settings: Callable[[], Settings]) -> None:
-        """Start without a token."""
         self.email = email
         self._password = password
         self._clock = clock

@@ -37,7 +37,6 @@ class Api:
         clock: Clock,
         settings: Callable[[], Settings],
     ) -> None:
-        """Take the parts that answer."""
         self._account = account
         self._chargers = chargers
         self._clock = clock

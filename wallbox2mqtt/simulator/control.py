@@ -25,7 +25,6 @@ class Control:
     """Controls a simulator by HTTP."""
 
     def __init__(self, simulator: "Simulator") -> None:
-        """Take the simulator to control."""
         self._simulator = simulator
         self._posts: Mapping[str, Callable[[dict[str, Json]], None]] = {
             "account": self._account,

@@ -95,7 +95,6 @@ class Faults:
     """The faults that wait for their requests. Thread-safe."""
 
     def __init__(self) -> None:
-        """Start without any."""
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 

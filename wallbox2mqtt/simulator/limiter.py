@@ -16,7 +16,6 @@ class Limiter:
     """Counts the requests that were let through; refused ones do not count. [?] Whether they do is not public."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start with nothing counted."""
         self._clock = clock
         self._lock = threading.Lock()
         self._times: dict[bool, deque[float]] = {True: deque(), False: deque()}

@@ -113,7 +113,6 @@ class ReceivedRequests:
     """The newest requests, in the order of their arrival. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start empty."""
         self._clock = clock
         self._changed = threading.Condition()
         self._numbers = itertools.count()

@@ -36,7 +36,6 @@ class DayLog:
     """Power in kW and energy of the session in kWh. Main records, the port's thread reads."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
         self._lock = threading.Lock()
         self._days: dict[int, _Day] = {}
         self._first: int | None = None

@@ -54,7 +54,6 @@ class StatusDocument:
     """Makes the document. One thread calls it."""
 
     def __init__(self, sources: Sources, clock: Clock) -> None:
-        """Look at nothing yet."""
         self._sources, self._clock = sources, clock
         self._bridge, self._shared = sources.bridge, sources.bridge.shared
         self._offset = clock.wall() - clock.monotonic()
