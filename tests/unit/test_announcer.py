@@ -17,9 +17,8 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import read_detail, read_sweep
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.config import HomeAssistantConfig
-from wallbox2mqtt.homeassistant.announcer import Announcer
+from wallbox2mqtt.homeassistant.announcer import Announcer, Inventory
 from wallbox2mqtt.homeassistant.holders import Holder, Holders
-from wallbox2mqtt.homeassistant.inventory import Inventory
 from wallbox2mqtt.homeassistant.messages import MIGRATE
 from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import MqttConnection

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from wallbox2mqtt.daemon.phase import STEPS, ReadPhase
+from wallbox2mqtt.daemon.scheduler import STEPS, ReadPhase
 
 INTERVAL_S = 60.0
 

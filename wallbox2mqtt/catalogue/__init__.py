@@ -2,7 +2,7 @@
 
 from wallbox2mqtt.catalogue.field import CONFIG, Button, Command, Field
 from wallbox2mqtt.catalogue.parsing import Intent, parse, request_of
-from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, Name, Range, range_of, read_payload
+from wallbox2mqtt.catalogue.payloads import MAX_PAYLOAD_BYTES, Name, range_of, read_payload
 from wallbox2mqtt.catalogue.quantities import Json, Quantity, Scalar, Shape
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS, LONGEST_PAYLOAD_BYTES
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH, STATUS_TEXTS, STATUSES, status_of
@@ -26,7 +26,6 @@ __all__ = [
     "Name",
     "NotReadYetError",
     "Quantity",
-    "Range",
     "Scalar",
     "Shape",
     "Values",

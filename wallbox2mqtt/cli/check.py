@@ -1,6 +1,5 @@
 """``check``: each part of the set-up tried, and said whether it is as it should be, or what to do."""
 
-import json
 import os
 import secrets
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from wallbox2mqtt.cli.check_broker import BrokerCheck
 from wallbox2mqtt.cli.check_cloud import AccountCheck
-from wallbox2mqtt.cli.report import Finding, has_fault, show, show_json
+from wallbox2mqtt.cli.report import Finding, has_fault, json_object, show, show_json
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, state_dir
 from wallbox2mqtt.config.warnings import precautions
@@ -109,7 +108,7 @@ def _told_by_the_bridge(
     else:
         yield Finding("sign-in", "ok", f"the running bridge is signed in ({account.kept()}), cloud: {beat.reason}")
     topics = Topics(config.mqtt.base_topic)
-    info = _object(shown.get(topics.bridge("info"), ""))
+    info = json_object(shown.get(topics.bridge("info"), ""))
     numbers = info.get("chargers")
     chargers = [one for one in numbers if isinstance(one, int)] if isinstance(numbers, list) else []
     chargers = chargers or account.known_chargers()
@@ -128,11 +127,3 @@ def _told_by_the_bridge(
         model, firmware = value("basic/chargerType"), value("software/currentVersion")
         text = f"{charger} {value('name')!r} {model}, firmware {firmware}, {online} (as the running bridge shows it)"
         yield Finding(_CHARGERS, "ok" if online == ONLINE else "warning", text)
-
-
-def _object(text: str) -> dict[str, object]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

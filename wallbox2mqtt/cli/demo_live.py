@@ -1,6 +1,5 @@
 """The demo's view in a terminal: chargers, commands and budget in their places, as the broker delivers them."""
 
-import json
 import logging
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.demo_lines import printable
+from wallbox2mqtt.cli.report import json_object
 from wallbox2mqtt.mqtt import Message
 from wallbox2mqtt.topics import UNKNOWN
 
@@ -77,7 +77,7 @@ class Heard:
         if key.endswith("/set"):
             self.commands.append(SentCommand(time.strftime("%H:%M:%S"), level, key.removesuffix("/set"), text))
         elif key.endswith("/result"):
-            self._answer(level, key.removesuffix("/result"), document(text))
+            self._answer(level, key.removesuffix("/result"), json_object(text))
         elif level == "bridge":
             self.bridge[key] = text
             if key == "last_poll":
@@ -96,15 +96,6 @@ class Heard:
     def name(self, charger: str) -> str:
         """Return what a charger is called."""
         return self.chargers.get(charger, {}).get("name", charger)
-
-
-def document(text: str) -> dict[str, Json]:
-    """Return a JSON object, empty where the text is none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 class LiveView(logging.Handler):
@@ -245,7 +236,7 @@ def _commands(heard: Heard, room: int, columns: Mapping[str, int]) -> Renderable
 
 
 def _budget(heard: Heard, seconds: int) -> RenderableType:
-    info, health = document(heard.bridge.get("info", "")), document(heard.bridge.get("health", ""))
+    info, health = json_object(heard.bridge.get("info", "")), json_object(heard.bridge.get("health", ""))
 
     def line(budget: str, times: Sequence[float]) -> Text:
         allowed, used = (

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 Verdict = Literal["ok", "warning", "fault"]
 
@@ -64,3 +64,12 @@ def show_json(findings: Iterable[Finding]) -> None:
 def _plain(text: str) -> str:
     """Names come from elsewhere: they must not move the cursor or begin a line."""
     return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return what a broker delivered as a JSON object, empty where it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

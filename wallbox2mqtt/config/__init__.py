@@ -1,6 +1,6 @@
 """The configuration: a YAML file and the environment, made into frozen structs. The only home of PyYAML and msgspec."""
 
-from wallbox2mqtt.config.load import PLACES, Given, find, load, runtime_dir, service_links, state_dir
+from wallbox2mqtt.config.load import Given, find, load, runtime_dir, service_links, state_dir
 from wallbox2mqtt.config.model import (
     CommandsConfig,
     Config,
@@ -17,7 +17,6 @@ from wallbox2mqtt.config.schema import schema
 from wallbox2mqtt.config.secret import Secret
 
 __all__ = [
-    "PLACES",
     "CommandsConfig",
     "Config",
     "Given",

@@ -17,8 +17,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.ending import Ending
 from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Displaced, Leadership, Rival, Succession
-from wallbox2mqtt.daemon.phase import ReadPhase
-from wallbox2mqtt.daemon.scheduler import Scheduler
+from wallbox2mqtt.daemon.scheduler import ReadPhase, Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.daemon.wiring import Wiring
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError

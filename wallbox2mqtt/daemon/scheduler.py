@@ -1,5 +1,6 @@
 """What is done again and again, by ``schedule``, and what that lacks: a wall clock that jumps must not stop it."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -11,6 +12,8 @@ from wallbox2mqtt.clock import Clock
 
 _JUMP_S = 2.0
 _SHORTEST_S = 0.01
+STEPS = 10
+"""So many intervals are stretched, each by a tenth at most."""
 
 Job = Callable[[], None]
 
@@ -61,3 +64,24 @@ class Scheduler:
     def idle_s(self) -> float:
         """Real seconds until something is due."""
         return max(self._scheduler.idle_seconds or 0.0, 0.0)
+
+
+class ReadPhase:
+    """When in its interval a process reads: many that were started together must not ask the cloud in step.
+
+    The first read comes at once. Each of the next ones comes a little later than the interval says, until the phase is
+    that of the account: between nothing and a whole interval, by its hash. Main calls it.
+    """
+
+    def __init__(self, account: str) -> None:
+        digest = hashlib.sha256(account.encode()).digest()
+        self._share = int.from_bytes(digest[:4]) / 2**32
+        self._left = STEPS
+
+    def stretched(self, interval_s: float) -> float:
+        """Return the seconds from the last tick to the next one."""
+        return interval_s * (1 + self._share / STEPS) if self._left else interval_s
+
+    def record_tick(self) -> None:
+        """Record that an interval has passed."""
+        self._left = max(0, self._left - 1)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
+from wallbox2mqtt.catalogue import Json, Values
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant.announced import AnnouncedDevices
@@ -17,7 +18,6 @@ from wallbox2mqtt.homeassistant.charger_device import ChargerDevice
 from wallbox2mqtt.homeassistant.delivery import Delivery
 from wallbox2mqtt.homeassistant.entities import expected_keys
 from wallbox2mqtt.homeassistant.holders import Holder, Holders
-from wallbox2mqtt.homeassistant.inventory import Inventory
 from wallbox2mqtt.homeassistant.messages import label_of, slug
 from wallbox2mqtt.homeassistant.nodes import Nodes
 from wallbox2mqtt.homeassistant.ranges import Ranges
@@ -27,6 +27,45 @@ from wallbox2mqtt.topics import Topics
 
 _LONGEST_LOOK_S = 2.0
 """So long are chargers announced in one go: a file is written before each, and commands wait meanwhile."""
+_DETAILS = 3
+_LEAST_S, _LEAST_BASIC_S = 3600.0, 3 * 3600.0
+"""Between the first and the last of these details; the basic document is read once an hour."""
+
+
+class Inventory:
+    """The fields of one charger. One that is missing counts as it was, until three details in a row lacked it."""
+
+    def __init__(self) -> None:
+        """Start with nothing: the first detail decides at once."""
+        self._known: dict[str, Json] = {}
+        self._missing: dict[str, tuple[int, float]] = {}
+
+    def record(self, values: Values, now: float) -> bool:
+        """Record what a charger shows after a detail; return whether something was given up.
+
+        Args:
+            values: the fields of its newest documents.
+            now: monotonic seconds.
+
+        """
+        present = {key: value for key, value in values.items() if value is not None}
+        lost = [key for key in self._known.keys() - present.keys() if self._is_lost(key, now)]
+        for key in lost:
+            del self._known[key]
+        for key in [*lost, *present]:
+            self._missing.pop(key, None)
+        self._known |= present
+        return bool(lost)
+
+    def _is_lost(self, key: str, now: float) -> bool:
+        details, since = self._missing.get(key, (0, now))
+        self._missing[key] = (details + 1, since)
+        least_s = _LEAST_BASIC_S if key.startswith("basic/") else _LEAST_S
+        return details + 1 >= _DETAILS and now - since >= least_s
+
+    def fill(self, values: Values) -> dict[str, Json]:
+        """Return fields with those that are missing and do not count as lost."""
+        return {**values, **{key: value for key, value in self._known.items() if values.get(key) is None}}
 
 
 class Announcer:

@@ -1,6 +1,6 @@
 """A simulated Wallbox cloud for this bridge's tests and demo, and for anybody else's client (docs/simulator.md)."""
 
-from wallbox2mqtt.simulator.charger import Access, SimulatedCharger, Truth
+from wallbox2mqtt.simulator.charger import SimulatedCharger
 from wallbox2mqtt.simulator.daily_life import DailyLife
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import Seen
@@ -14,7 +14,6 @@ __all__ = [
     "MODELS",
     "MOVES",
     "PASSWORD",
-    "Access",
     "ChargerSpec",
     "DailyLife",
     "Fault",
@@ -22,7 +21,6 @@ __all__ = [
     "Settings",
     "SimulatedCharger",
     "Simulator",
-    "Truth",
     "capture",
     "fleet",
 ]

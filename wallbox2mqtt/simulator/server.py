@@ -8,28 +8,18 @@ import threading
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest
+
+if TYPE_CHECKING:
+    from wallbox2mqtt.simulator.simulator import Simulator
 
 _LOGGER = logging.getLogger(__name__)
 _LARGEST_BODY = 1024 * 1024
 _STOP_S = 2.0
-
-
-class Backend(Protocol):
-    """What the server asks of the cloud behind it."""
-
-    clock: Clock
-
-    def exchange(self, request: ApiRequest) -> tuple[ApiAnswer, Fault | None, int | None]:
-        """Return the answer, the fault of its delivery, and its number in the log."""
-
-    def answered(self, number: int | None, answer: ApiAnswer) -> None:
-        """Record that an answer was sent."""
 
 
 class SimulatorServer(ThreadingHTTPServer):
@@ -38,7 +28,7 @@ class SimulatorServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], cloud: Backend) -> None:
+    def __init__(self, address: tuple[str, int], cloud: "Simulator") -> None:
         """Bind the port.
 
         Raises:
