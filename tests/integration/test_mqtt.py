@@ -36,6 +36,12 @@ from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT
 pytestmark = pytest.mark.broker
 
 
+def test_no_wait_between_the_brokers_of_a_list(broker: Broker, make: Open) -> None:
+    """With 1, 2, 4, 8, 10 and 10 s it would take longer than any test waits."""
+    gone = [f"127.0.0.1:{free_port()}" for _ in range(6)]
+    make(broker.port, host=",".join([*gone, "127.0.0.1"])).connect()
+
+
 class TestPublishing:
     def test_state_is_retained_and_results_are_not(self, broker: Broker, make: Open, protocol: Protocol) -> None:
         connection = make(broker.port, protocol=protocol)

@@ -69,6 +69,11 @@ class PahoClient(Client):
         """Let so many messages be under way; paho does not heed what the broker says of it."""
         self._max_inflight_messages = min(most, MAX_INFLIGHT)
 
+    def _reconnect_wait(self) -> None:
+        """Wait before the next connection, but not while another address of the round is untried."""
+        if self.endpoints.is_round_over:
+            super()._reconnect_wait()
+
     def reconnect(self) -> MQTTErrorCode:
         """Connect again; paho's loop calls it and waits for names, connections and handshakes."""
         self.pulse.beat(SILENCE_S + LOOK_UP_S)
