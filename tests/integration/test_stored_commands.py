@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.broker_connection import Open, Protocol
+from tests.broker_connection import STATE, Open, Protocol
 from tests.mosquitto import Broker, Watcher, eventually
 from tests.stub_broker import StubBroker, Temper
 from wallbox2mqtt.mqtt import Message, QuietOver, QuietWait, TellsStored
@@ -28,6 +28,21 @@ def test_mosquitto_marks_them_and_live_ones_count_at_once(broker: Broker, make: 
         live = connection.next(Message)
         assert (live.payload, live.retained, live.stored) == (b"1", False, False)
         assert watcher.of("w/bridge/state") == ["online"], "once a connection"
+
+
+def test_what_commands_wait_for_is_asked_first(make: Open) -> None:
+    with StubBroker() as broker:
+
+        def looked_up_meanwhile(topic: str) -> bool:
+            if topic == STATE:
+                connection.mqtt.listen(["homeassistant/#"])
+            return True
+
+        broker.temper.acknowledges = looked_up_meanwhile
+        connection = make(broker.port)
+        connection.connect()
+        eventually(lambda: "homeassistant/#" in broker.subscribed, "it is looked up")
+        assert broker.subscribed.index(STATE) < broker.subscribed.index("homeassistant/#")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Topics that are looked up once a connection, and left again: nothing depends on them that it is to be lost for."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from paho.mqtt.client import topic_matches_sub
@@ -13,10 +14,20 @@ class Lookups:
     """The filters that are looked up, and the packets that ask for them."""
 
     def __init__(
-        self, subscribe: Callable[[Sequence[str]], int | None], unsubscribe: Callable[[Sequence[str]], object]
+        self,
+        subscribe: Callable[[Sequence[str]], int | None],
+        unsubscribe: Callable[[Sequence[str]], object],
+        may_ask: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Start with none; ``subscribe`` sends a packet and returns its number."""
-        self._subscribe, self._unsubscribe = subscribe, unsubscribe
+        """Start with none.
+
+        Args:
+            subscribe: sends a packet and returns its number.
+            unsubscribe: sends a packet.
+            may_ask: returns whether to ask now; the rest waits for ``go_on``.
+
+        """
+        self._subscribe, self._unsubscribe, self._may_ask = subscribe, unsubscribe, may_ask
         self._is_allowed = True
         self._lock = threading.Lock()  # an answer waits until it is known to what
         self.connected()
@@ -25,6 +36,7 @@ class Lookups:
         """Start anew with a new connection."""
         self._filters: frozenset[str] = frozenset()
         self._asked: dict[int, str] = {}
+        self._waiting: deque[Sequence[str]] = deque()
 
     @property
     def unanswered(self) -> str | None:
@@ -36,8 +48,15 @@ class Lookups:
         if not self._is_allowed:
             return
         self._filters |= set(filters)
-        for names in _packets(filters):
-            with self._lock:
+        with self._lock:
+            self._waiting += _packets(filters)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Ask for what waits, if that is due now."""
+        with self._lock:
+            while self._waiting and self._may_ask():
+                names = self._waiting.popleft()
                 if (mid := self._subscribe(names)) is not None:
                     self._asked[mid] = names[0]
 

@@ -80,6 +80,11 @@ class ReplayGuard:
         """Start anew: commands may arrive before the broker confirms the subscriptions."""
         self._begin()
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether nothing is left to ask the broker before commands count."""
+        return self._has_asked or self._phase is not _Phase.ASKING
+
     def subscribed(self) -> Step | None:
         """Return what to do once the broker has confirmed all subscriptions, and the state is on its way."""
         self._since = self._now()

@@ -74,8 +74,9 @@ class BrokerSession:
         self._speaks_plainly = config.transport == "tcp" and not config.tls.enabled
         self.outbox = Outbox(self.send, lambda: client.unacknowledged)
         self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic)
-        self.lookups = Lookups(self._subscribe, lambda names: client.unsubscribe(list(names)))
-        self.guard = ReplayGuard(emit, probes=probe is not None, always=accept_retained)
+        self.guard = guard = ReplayGuard(emit, probes=probe is not None, always=accept_retained)
+        # a cluster that lost a node takes seconds for each filter: those that commands wait for come first
+        self.lookups = Lookups(self._subscribe, lambda names: client.unsubscribe(list(names)), lambda: guard.has_asked)
         self._subscriptions, self._ends = Subscriptions(self._subscribe), ConnectionEnds()
         self.answers, self._gaps = AnswerWatch(self._owed), GapMeter(client.has_unread)
         self._receiver = Receiver(
@@ -237,6 +238,7 @@ class BrokerSession:
             for message in self.unpublished.due():
                 self._publish(message)
             self._do(self.guard.turn())
+            self.lookups.go_on()
 
     def _owed(self) -> object | None:
         if not self._client.is_connected():
