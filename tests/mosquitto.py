@@ -239,6 +239,12 @@ class Watcher:
         with contextlib.suppress(AttributeError):  # paho's thread may end between its look at it and its join
             self.client.loop_stop()
 
+    def subscribe_again(self) -> None:
+        """Ask once more where the broker has refused: a cluster that lost a node does so for a while."""
+        if self.is_refused:
+            self.is_refused = False
+            self.client.subscribe(self._topic, qos=1)
+
     def publish(
         self,
         topic: str,

@@ -28,7 +28,7 @@ from wallbox2mqtt.simulator import Settings, Simulator
 CHARGERS, ROUNDS, LONGEST_ROUNDS = 3, 6, 100
 BACK_S, START_S, SAME_S, ANSWER_S = 30.0, 60.0, 60.0, 30.0
 COMMAND_EACH_S, AFTER_S, BEFORE_S = 0.25, 5.0, 3.0
-VOLATILE = {"health", "last_poll", "reads_last_hour", "writes_last_hour", "cloud", "info", "last_sync"}
+VOLATILE = {"health", "last_poll", "reads_last_hour", "writes_last_hour", "cloud", "info", "last_sync", "handover"}
 """What changes while it is compared."""
 
 
@@ -127,9 +127,12 @@ class Tally:
 class Commander:
     """Gives chargers new names through a node, one after the other, and hears the answers there."""
 
-    def __init__(self, cloud: Simulator, tally: Tally, watcher: Watcher) -> None:
-        """Take a watcher of the answers."""
-        self._chargers, self._tally, self._watcher = list(cloud.chargers), tally, watcher
+    def __init__(self, cloud: Simulator, tally: Tally, sender: Watcher, watcher: Watcher) -> None:
+        """Take a client that publishes, and one that hears the answers.
+
+        NATS ends the connection of a client whose message it cannot store in time: it would miss answers meanwhile.
+        """
+        self._chargers, self._tally, self._sender, self._watcher = list(cloud.chargers), tally, sender, watcher
         self._waiting: dict[str, tuple[str, float]] = {}
         self._heard = 0
 
@@ -150,7 +153,7 @@ class Commander:
         self._tally.sent += 1
         if topic not in self._waiting:
             self._waiting[topic] = (f"Box {self._tally.sent}", time.monotonic())
-            self._watcher.publish(f"{topic}/set", f"Box {self._tally.sent}")
+            self._sender.publish(f"{topic}/set", f"Box {self._tally.sent}")
 
     def hear_out(self) -> None:
         """Wait for the answers to all that was sent, as long as they may take."""
@@ -160,6 +163,7 @@ class Commander:
 
     def collect(self, since: float = 0.0) -> bool:
         """Take the answers that came; return whether a command that was sent since then is carried out."""
+        self._watcher.subscribe_again()
         heard, is_carried_out = self._watcher.heard, False
         for one in heard[self._heard :]:
             answer = json.loads(one.payload)
@@ -227,13 +231,14 @@ def play(nodes: Sequence[Process], pid: int, cloud: Simulator, tally: Tally) -> 
     """Kill the node in use while commands go on, wait until one is carried out, and start the node."""
     eventually(lambda: node_of(pid, nodes), "the bridge is connected", START_S)
     used = next(node for node in nodes if node is node_of(pid, nodes))
-    with listening(next(node for node in nodes if node is not used), "wallbox/+/name/result") as watcher:
-        commander = Commander(cloud, tally, watcher)
+    other = next(node for node in nodes if node is not used)
+    with listening(other, "none") as sender, listening(other, "wallbox/+/name/result") as watcher:
+        commander = Commander(cloud, tally, sender, watcher)
         commander.go_on(START_S, until_ok=True)
         commander.go_on(BEFORE_S)
         used.kill()
         with ThreadPoolExecutor() as pool:
-            served = pool.submit(served_after, next(node for node in nodes if node is not used))
+            served = pool.submit(served_after, other)
             tally.back.append(commander.go_on(START_S, until_ok=True))
             tally.served.append(served.result())
         commander.go_on(AFTER_S)
