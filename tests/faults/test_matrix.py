@@ -126,6 +126,25 @@ def wrong_types(harness: Harness) -> None:
     harness.cloud.fault(Fault(kind="wrong_types", path="chargers/status/*", count=None, fields=fields))
 
 
+def status_reads(status: int, whose: str) -> Row:
+    """The cloud refuses a PUT without a body: the bridge does without, and nothing else suffers."""
+
+    def start(harness: Harness) -> None:
+        harness.cloud.configure(read_by_put=status)
+        harness.start()
+        harness.heals()
+
+    return Row(
+        name=f"cloud: {status} on status reads by PUT",
+        begins=start,
+        reason="ok",
+        cloud="online",
+        says=f"no extra status reads of {whose}",
+        answers=OK,
+        options=Options(fresh=True, starts=False, settings=(("WALLBOX__STATUS_WRITES_PER_MINUTE", "3"),)),
+    )
+
+
 def redirect(harness: Harness) -> None:
     """To another host, which must never see the token, or anything."""
     server = StubCloud()
@@ -190,6 +209,9 @@ CLOUD = [
         cloud="online",
         answers=FAILED,
     ),
+    status_reads(403, "charger"),
+    status_reads(405, "all chargers"),
+    status_reads(429, "all chargers"),
     Row(
         name="cloud: 409 on commands",
         begins=conflict,
