@@ -37,6 +37,7 @@ class Connection:
             MqttConfig(**{"host": "127.0.0.1", "keepalive": 2, "base_topic": "w", **config}),
             state=OwnState(STATE),
             filters=filters,
+            receipts="/kept",
             on_event=self._take,
             clock=clock,
             accept_retained=accept_retained,

@@ -21,6 +21,9 @@ from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
 ONE = 900001
+EVENTS = f"w/{ONE}/event/session"
+_REPEATED = 20
+"""Of the newest events one may come again, word by word, where the bridge ended just after it had told it."""
 CONFIG = Config(wallbox=WallboxConfig(email="year@example.org", password=Secret("year")))
 
 
@@ -37,21 +40,20 @@ class PlayedYear:
         self.sums: list[float] = []
         self.months: dict[tuple[int, int], tuple[float, int]] = {}
         self.events: list[dict[str, Any]] = []
-        self.kills = 0
+        self.kills = self.repeated = 0
         self.reads: list[int] = []
         self._paged = 0
         self._chance = random.Random(seed)  # noqa: S311 - a play
         self._no_cloud = outages(seed, 25, 6 * HOUR)
         self._off = [*outages(seed, 12, 3 * HOUR), *outages(seed, 3, 20 * DAY)]
-        # what waits for the broker is lost when the bridge ends, as results are
-        away = outages(seed, 24, 10 * HOUR)
-        self._no_broker = [one for one in away if not any(one[0] < end and one[1] > begin for begin, end in self._off)]
+        self._no_broker = outages(seed, 24, 10 * HOUR)
         self._is_online = False
         self._start()
 
     def _start(self) -> None:
         self.storage = self.new_storage()
         self._outbox = Outbox(self._deliver, lambda: 0)
+        self._receipts: list[tuple[str, str]] = []
         topics = Topics("w")
         self._states = ChargerStates(topics, self._show, 45.0)
         registry = Registry([ONE], self.clock, Storage(self.directory, "other"))
@@ -61,8 +63,9 @@ class PlayedYear:
             registry,
             self._history,
             self.storage,
+            topics=topics,
             clock=self.clock,
-            publish=lambda _, text: self._outbox.result(Outgoing("event", text.encode(), retain=False)),
+            publish=lambda topic, text: self._outbox.result(Outgoing(topic, text.encode(), retain=False)),
             prices=Prices(TariffConfig(), self.clock),
         )
         self._is_online = False
@@ -80,8 +83,12 @@ class PlayedYear:
 
     def _deliver(self, message: Outgoing) -> bool:
         text = message.payload.decode()
-        if message.topic == "event":
-            self.events.append(json.loads(text))
+        if message.topic == EVENTS:
+            self._receipts.append((message.topic, text))
+            if (event := json.loads(text)) in self.events[-_REPEATED:]:
+                self.repeated += 1
+            else:
+                self.events.append(event)
         else:
             self.heard[message.topic.removeprefix(f"w/{ONE}/")] = text
             if message.topic == f"w/{ONE}/energy_total":
@@ -100,11 +107,10 @@ class PlayedYear:
             if within(self.now, self._off):
                 was_off = True
                 continue
-            may_end = not within(self.now, self._no_broker) and self._is_online
-            if was_off or (may_end and self._chance.random() < 0.005):
+            if was_off or self._chance.random() < 0.005:
                 self._start()
             was_off = False
-            if may_end and self._chance.random() < 0.02:
+            if self._chance.random() < 0.02:
                 self._mortal.lives = 0
             try:
                 self.turn()
@@ -128,7 +134,7 @@ class PlayedYear:
         if not within(self.now, self._no_cloud) and self._chance.random() < 0.95:
             self.reads.append(self.now)
             self._states.read(ONE, read_detail(self.year.document(self.now)), self.clock.monotonic())
-        self._recorder.look()
+        self._look()
         while (page := self._history.next()) is not None:
             if within(self.now, self._no_cloud):
                 self._history.record(PageRead(page, error=ServerError("the cloud answered 502", 502)))
@@ -137,8 +143,13 @@ class PlayedYear:
                 body: Json = {"data": entries[page.offset : page.offset + 1000], "links": {}}
                 self._history.record(PageRead(page, body))
                 self._paged = self.now
-            self._recorder.look()
+            self._look()
         self._note_month()
+
+    def _look(self) -> None:
+        self._recorder.look()
+        while self._receipts:
+            self._recorder.acknowledged(*self._receipts.pop(0))
 
     def _note_month(self) -> None:
         """Note what is shown of the last month, ten days after it."""

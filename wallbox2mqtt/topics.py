@@ -14,6 +14,8 @@ ONLINE, OFFLINE = "online", "offline"
 AVAILABILITY = "availability"
 """The topic below a charger that says whether it is in touch with the cloud."""
 LAST_PROBLEM = "last_problem"
+SESSION_EVENT = "event/session"
+"""The topic below a charger that tells what happens to its sessions."""
 
 UNKNOWN = "None"
 """The payload of an unknown value: an empty retained payload would delete the topic."""

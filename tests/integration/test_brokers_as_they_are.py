@@ -11,7 +11,7 @@ from tests.broker_connection import STATE, Connection, Open, Protocol
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, eventually
 from tests.stub_broker import StubBroker, Temper
-from wallbox2mqtt.mqtt import Connected, Disconnected, Limited, Refused, Subscribed, Taken, TellsStored
+from wallbox2mqtt.mqtt import Acknowledged, Connected, Disconnected, Limited, Refused, Subscribed, Taken, TellsStored
 
 pytestmark = pytest.mark.broker
 
@@ -60,6 +60,9 @@ class TestLimits:
                 assert [bool(flags & WILL_QOS) for flags in broker.flags][:2] == [True, False]
             connection.mqtt.show("w/1/locked", "1")
             eventually(lambda: broker.heads.get("w/1/locked") == 0x31, "it is published at QoS 0")
+            connection.mqtt.flush_results()
+            connection.mqtt.publish_result("w/1/kept", "1")
+            assert connection.next(Acknowledged) == Acknowledged("w/1/kept", "1"), "nothing better will come"
             assert connection.mqtt.answers
 
 

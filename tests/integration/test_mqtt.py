@@ -22,6 +22,7 @@ from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.mqtt import (
     MAX_KEPT_RESULTS,
     MAX_WAITING_RESULTS,
+    Acknowledged,
     Connected,
     Disconnected,
     Message,
@@ -95,6 +96,16 @@ class TestPublishing:
         with Watcher(broker.port) as watcher:
             connection.mqtt.publish_result("answers", "{}", b"\x00\xff")
             assert watcher.wait("answers").correlation == (b"\x00\xff" if protocol == "5" else None)
+
+    def test_who_keeps_a_message_learns_that_it_arrived(self, broker: Broker, make: Open, protocol: Protocol) -> None:
+        connection = make(broker.port, protocol=protocol)
+        connection.mqtt.publish_result("w/1/kept", "before")
+        connection.connect()
+        connection.mqtt.publish_result("w/1/other", "1")
+        connection.mqtt.publish_result("w/1/kept", "after")
+        connection.mqtt.flush_results()
+        assert connection.next(Acknowledged) == Acknowledged("w/1/kept", "before")
+        assert connection.next(Acknowledged) == Acknowledged("w/1/kept", "after")
 
     def test_thousands_at_once_arrive_in_order(self, broker: Broker, make: Open) -> None:
         connection = make(broker.port)

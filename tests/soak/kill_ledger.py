@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.year import BEGIN, HOUR, Stay, Year, a_year
-from tests.year_bridge import CONFIG, PlayedYear
+from tests.year_bridge import CONFIG, EVENTS, PlayedYear
 from tests.year_checks import by_stay
 from wallbox2mqtt.mqtt.outbox import Outgoing
 from wallbox2mqtt.storage import Storage
@@ -46,7 +46,7 @@ class Life(PlayedYear):
         return Storage(self.directory, CONFIG.wallbox.account)
 
     def _deliver(self, message: Outgoing) -> bool:
-        if message.topic == "event" or message.topic.endswith("/energy_total"):
+        if message.topic == EVENTS or message.topic.endswith("/energy_total"):
             line = {"at": self.now, "topic": message.topic, "payload": json.loads(message.payload)}
             os.write(self._out, json.dumps(line).encode() + b"\n")
         return super()._deliver(message)
@@ -54,18 +54,20 @@ class Life(PlayedYear):
 
 @dataclass
 class Report:
-    """What was published in all lives."""
+    """What was published in all lives; ``repeated``: events that came again, word by word."""
 
     sums: list[tuple[int, float]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    repeated: int = 0
 
 
 def _report(out: Path) -> Report:
     report = Report()
     for line in out.read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
-        if one["topic"] == "event":
-            report.events.append(one["payload"])
+        if one["topic"] == EVENTS:
+            report.repeated += one["payload"] in report.events
+            report.events += [one["payload"]] if one["payload"] not in report.events else []
         else:
             report.sums.append((one["at"], one["payload"]))
     return report
@@ -119,12 +121,13 @@ def _problems(year: Year, report: Report) -> Iterator[str]:
     if round(sums[-1] * 1000) != year.total(end):
         yield f"at the end {sums[-1]} kWh, of {year.total(end)} Wh"
     for word in ("started", "finished"):
-        _, strangers = by_stay(year, report.events, word)
+        told, strangers = by_stay(year, report.events, word)
         yield from (f"{word}: invented or twice: {event}" for event in strangers)
+        yield from (f"{word}: never told: {stay}" for stay in year.stays if stay.number not in told)
 
 
 def main() -> int:
-    """Kill as often as the command line asks for; return 1 where a Wh is lost or doubled, or an event is told twice."""
+    """Kill as often as the command line asks for; return 1 where a Wh or an event is lost or doubled."""
     parser = argparse.ArgumentParser(prog="kill_ledger", description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
@@ -143,8 +146,8 @@ def main() -> int:
             life.clock.advance(HOUR)
         report = _report(path)
     found = list(_problems(year, report))
-    told = {word: len(by_stay(year, report.events, word)[0]) for word in ("started", "finished")}
-    sys.stdout.write(f"{args.kills} kills, {len(year.stays)} sessions, {report.sums[-1][1]} kWh, told {told}\n")
+    figures = f"{len(year.stays)} sessions, {report.sums[-1][1]} kWh, {report.repeated} events repeated"
+    sys.stdout.write(f"{args.kills} kills, {figures}, {len(found)} problems\n")
     sys.stdout.writelines(f"  {problem:.400}\n" for problem in found[:10])
     return 1 if found else 0
 

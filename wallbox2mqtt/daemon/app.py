@@ -21,7 +21,7 @@ from wallbox2mqtt.daemon.scheduler import ReadPhase, Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.daemon.wiring import Wiring
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, AuthError
-from wallbox2mqtt.mqtt import Connected, Event
+from wallbox2mqtt.mqtt import Acknowledged, Connected, Event
 from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.watchdog import Watchdog
 from wallbox2mqtt.web import THREAD as STATUS_PORT
@@ -232,6 +232,8 @@ class App:
             case _Reload():
                 if self.parts.reloader.reload(event.load):
                     self.parts.reports.info(self._interval_s)
+            case Acknowledged():
+                self.parts.recorder.acknowledged(event.topic, event.payload)
             case _Exit():
                 pass  # it was recorded when it was said
             case _:

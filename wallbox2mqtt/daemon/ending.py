@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wallbox2mqtt.daemon.wiring import Wiring
-from wallbox2mqtt.mqtt import Message
+from wallbox2mqtt.mqtt import Acknowledged, Message
 from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.topics import OFFLINE
 
@@ -39,6 +39,7 @@ class Ending:
             self._parts.status_page.stop()
         self._answer_all()
         self.say_offline()
+        self._take_receipts()
         for budget in (self._shared.reads, self._shared.writes):
             budget.close()
         self._shared.rate.close()
@@ -80,8 +81,18 @@ class Ending:
         self._inbox.close()
         with contextlib.suppress(queue.Empty):
             while self._left_s(_ARRIVED_BY_S) > 0:
-                if isinstance(event := self._inbox.get(), Message):
-                    self._parts.broker_events.handle(event)
+                match event := self._inbox.get():
+                    case Message():
+                        self._parts.broker_events.handle(event)
+                    case Acknowledged():
+                        self._parts.recorder.acknowledged(event.topic, event.payload)
+
+    def _take_receipts(self) -> None:
+        """Record what the broker has taken before the last words, so that it is not told again."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if isinstance(event := self._inbox.get(), Acknowledged):
+                    self._parts.recorder.acknowledged(event.topic, event.payload)
 
     def say_offline(self) -> None:
         """Tell the broker, or let its will do so; also where main is stuck, on the watchdog's thread."""

@@ -19,7 +19,7 @@ from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import MqttConnection, OwnState, Prelude
 from wallbox2mqtt.mqtt.inbox import Inbox
 from wallbox2mqtt.storage import Storage
-from wallbox2mqtt.topics import Topics
+from wallbox2mqtt.topics import SESSION_EVENT, Topics
 from wallbox2mqtt.watchdog import Worker
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Wiring:
             state=OwnState(self.topics.state),
             filters=[*self.topics.command_filters(), self.config.home_assistant.births, *price],
             accept_retained=self.config.commands.accept_retained,
+            receipts=f"/{SESSION_EVENT}",
             on_event=inbox.put,
             clock=self.clock,
             prelude=Prelude(self.topics.handover, self.leadership) if self.leadership.may_end else None,
@@ -96,18 +97,15 @@ class Wiring:
         )
 
     def _new_recorder(self) -> Recorder:
-        def publish(charger_id: int, text: str) -> None:
-            # kept while the broker is away, as results are
-            self.mqtt.publish_result(self.topics.field(charger_id, "event/session"), text)
-
         shared = self.bridge.shared
         return Recorder(
             self.bridge.states,
             shared.registry,
             shared.history,
             self.storage,
+            topics=self.topics,
             clock=self.clock,
-            publish=publish,
+            publish=self.mqtt.publish_result,
             prices=self.prices,
         )
 

@@ -1,4 +1,7 @@
-"""Keeps the ledgers of all chargers: takes what was read, keeps it, and only then publishes it."""
+"""Keeps the ledgers of all chargers: takes what was read, keeps it, and only then publishes it.
+
+An event is kept until the broker has it, and published again by the next start: see ``docs/adr/0105``.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +25,7 @@ from wallbox2mqtt.history.schedule import CompleteHistory, Failure, HistorySched
 from wallbox2mqtt.history.sums_file import SumsFile
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.topics import SESSION_EVENT, Topics
 from wallbox2mqtt.topics import to_json as to_text
 
 _LOG = logging.getLogger(__name__)
@@ -29,7 +33,10 @@ _LOG = logging.getLogger(__name__)
 _MARGIN_S = 7 * 86_400.0
 """A session that began so long before may end now."""
 
-PublishEvent = Callable[[int, str], None]
+_MOST_UNTOLD = 1000
+"""Events that are kept for the broker: as many as results are."""
+
+Publish = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +57,22 @@ class Recorder:
         history: HistoryReads,
         storage: Storage,
         *,
+        topics: Topics,
         clock: Clock,
-        publish: PublishEvent,
+        publish: Publish,
         prices: Prices,
     ) -> None:
-        """Restore what the last run kept. ``publish`` takes a charger and the payload of an event."""
+        """Restore what the last run kept, and publish the events that the broker may not have.
+
+        ``publish`` takes the topic and the payload of an event; ``acknowledged`` is told when the broker has it.
+        """
         self._states, self._registry, self._clock = states, registry, clock
-        self._publish = publish
+        self._topics, self._publish = topics, publish
         self._file = SumsFile(storage, clock)
         kept = self._file.read()
         self._accounts = dict(_restored(kept.get("chargers")))
+        self._untold = dict.fromkeys(_restored_events(kept.get("untold")))
+        self._is_outdated = False
         self._prices, self._cost = prices, prices.cost if prices.topic is not None else None
         prices.restore(kept.get("prices"))
         self._schedule, self._archive = HistorySchedule(history), Archive(storage)
@@ -67,28 +80,57 @@ class Recorder:
         self._months: dict[int, float] = {}
         what = "the history of sessions cannot be read, sums go on from the readings"
         self._trouble = RepeatedFault(_LOG, what, "the history of sessions is read again", clock)
+        for charger_id, text in self._untold:
+            self._publish(self._topic(charger_id), text)
 
     def look(self) -> None:
         """Take what was read of the chargers since the last look. What is published has been kept before.
 
-        Killed between the two, the bridge shows the same sums after the next start: nothing is counted twice.
+        Killed between the two, the bridge shows the same sums and tells the same events after the next start.
         """
         before = dict(self._accounts)
         happened = self._look_at_readings()
         months = self._look_at_history(happened) or self._look_at_calendar()
         changed = [number for number, account in self._accounts.items() if before.get(number) != account]
-        if changed:
-            self._write(before, happened=any(happened.values()))
+        new = self._tell_later(happened)
+        if changed or self._is_outdated:
+            pairs = [(before.get(number, _Account()), self._accounts[number]) for number in changed]
+            self._write(
+                grew=self._is_outdated or any(_figures(earlier) != _figures(account) for earlier, account in pairs),
+                happened=bool(new) or any(_events(earlier) != _events(account) for earlier, account in pairs),
+            )
         now = self._clock.wall()
         for charger_id in {*changed, *months}:
             account = self._accounts[charger_id]
             fields = fields_of(account.ledger, account.past, now) | months.get(charger_id, {})
             for key, value in fields.items():
                 self._states.show(charger_id, key, value)
-            for event in happened.get(charger_id, ()):
-                _LOG.info("session charger=%d event=%s reason=%r", charger_id, event.type, event.reason)
-                self._publish(charger_id, to_text(described(event)))
+        for charger_id, text in new:
+            self._publish(self._topic(charger_id), text)
         self._ask()
+
+    def _tell_later(self, happened: Mapping[int, Iterable[Event]]) -> list[tuple[int, str]]:
+        """Take events to those that the broker does not have; return them by charger, as they are published."""
+        new = []
+        for charger_id, events in happened.items():
+            for event in events:
+                _LOG.info("session charger=%d event=%s reason=%r", charger_id, event.type, event.reason)
+                new.append((charger_id, to_text(described(event))))
+        newest = [*self._untold, *new][-_MOST_UNTOLD:]
+        self._untold = dict.fromkeys(newest)
+        return new
+
+    def _topic(self, charger_id: int) -> str:
+        return self._topics.field(charger_id, SESSION_EVENT)
+
+    def acknowledged(self, topic: str, text: str) -> None:
+        """Forget an event that the broker has; with the last of several this is kept at once, else at the next look."""
+        told = [one for one in self._untold if one[1] == text and self._topic(one[0]) == topic]
+        for one in told:
+            del self._untold[one]
+            self._is_outdated = True
+        if told and not self._untold:
+            self._write(grew=True, happened=False)
 
     def _look_at_readings(self) -> dict[int, list[Event]]:
         happened: dict[int, list[Event]] = {}
@@ -154,21 +196,20 @@ class Recorder:
                 last = month_start(now, zone, 1) if past.read is None else min(month_start(now, zone, 1), past.read)
                 self._schedule.ask(charger_id, 0 if past.seeded is None else max(0, last - _MARGIN_S), now)
 
-    def _write(self, before: Mapping[int, _Account], *, happened: bool) -> None:
+    def _write(self, *, grew: bool, happened: bool) -> None:
         chargers: dict[str, Json] = {
             str(number): {"ledger": to_json(account.ledger), "past": to_json(account.past)}
             for number, account in self._accounts.items()
         }
         prices = self._prices.kept(self._clock.wall())
-        pairs = [(before.get(number, _Account()), account) for number, account in self._accounts.items()]
-        self._file.write(
-            {"chargers": chargers, "prices": prices},
-            grew=any(_figures(earlier) != _figures(account) for earlier, account in pairs),
-            happened=happened or any(_events(earlier) != _events(account) for earlier, account in pairs),
-        )
+        untold: list[Json] = [[charger_id, text] for charger_id, text in self._untold]
+        self._file.write({"chargers": chargers, "prices": prices, "untold": untold}, grew=grew, happened=happened)
+        self._is_outdated = False
 
     def close(self) -> None:
         """Keep everything on the disk: the program ends in order."""
+        if self._is_outdated:
+            self._write(grew=True, happened=True)
         self._file.close()
 
 
@@ -180,6 +221,13 @@ def _figures(account: _Account) -> tuple[Ledger, Past]:
 def _events(account: _Account) -> Past:
     """Return what is known of the history without the sums, which grow with each reading."""
     return replace(account.past, shown={})
+
+
+def _restored_events(kept: Json) -> Iterable[tuple[int, str]]:
+    for one in kept if isinstance(kept, list) else ():
+        match one:
+            case [int(charger_id), str(text)]:
+                yield charger_id, text
 
 
 def _restored(kept: Json) -> Iterable[tuple[int, _Account]]:

@@ -26,7 +26,7 @@ from wallbox2mqtt.homeassistant.messages import (
     object_id,
     only_set,
 )
-from wallbox2mqtt.topics import Topics
+from wallbox2mqtt.topics import SESSION_EVENT, Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class ChargerDevice:
 
         Also late, of one that ended while the charger was away.
         """
-        topic = self.topics.field(self.id, "event/session")
+        topic = self.topics.field(self.id, SESSION_EVENT)
         event = self._common("event", "event_session", "Session", "mdi:ev-plug-type2", None, enabled=True)
         event |= {"state_topic": topic, "event_types": list(SESSION_EVENTS)}
         event |= {"availability": self._running}

@@ -2,6 +2,7 @@
 
 from wallbox2mqtt.mqtt.connection import MqttConnection, OwnState
 from wallbox2mqtt.mqtt.events import (
+    Acknowledged,
     Connected,
     Disconnected,
     Event,
@@ -22,6 +23,7 @@ from wallbox2mqtt.mqtt.prelude import Prelude
 __all__ = [
     "MAX_KEPT_RESULTS",
     "MAX_WAITING_RESULTS",
+    "Acknowledged",
     "Connected",
     "Disconnected",
     "Event",

@@ -50,6 +50,7 @@ class MqttConnection:
         state: OwnState | None = None,
         filters: Sequence[str],
         accept_retained: bool = False,
+        receipts: str | None = None,
         on_event: Callable[[Event], None],
         clock: Clock,
         prelude: Prelude | None = None,
@@ -61,6 +62,7 @@ class MqttConnection:
             state: what is said on each connection, by which the broker is tried; None: nothing.
             filters: what else to subscribe to, anew on each connection.
             accept_retained: whether commands with the retain flag count, too.
+            receipts: how topics end of which each message is reported when the broker has it; None: none do.
             on_event: called on paho's thread; it must return at once and never raise.
             clock: for arrival times.
             prelude: what is asked before all else on each connection; None: nothing.
@@ -81,6 +83,7 @@ class MqttConnection:
             has_will=state is not None and state.has_will,
             filters=filters,
             accept_retained=accept_retained,
+            receipts=receipts,
             emit=on_event,
             clock=clock,
             prelude=prelude,

@@ -67,6 +67,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The broker has a message that its sender keeps until then, or refuses it for good."""
+
+    topic: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class TellsStored:
     """The broker marks what it has stored: commands count."""
 
@@ -119,6 +127,7 @@ Event = (
     | Limited
     | Refused
     | Taken
+    | Acknowledged
     | TellsStored
     | QuietWait
     | QuietOver

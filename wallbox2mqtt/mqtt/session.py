@@ -17,7 +17,17 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.diagnosis import CANDIDATES, diagnose
 from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
-from wallbox2mqtt.mqtt.events import Connected, Disconnected, Event, Limited, Refused, Stable, Subscribed, Taken
+from wallbox2mqtt.mqtt.events import (
+    Acknowledged,
+    Connected,
+    Disconnected,
+    Event,
+    Limited,
+    Refused,
+    Stable,
+    Subscribed,
+    Taken,
+)
 from wallbox2mqtt.mqtt.limits import PACKET_OVERHEAD, QOS, BrokerLimits
 from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.lookups import Lookups
@@ -48,6 +58,7 @@ class BrokerSession:
         has_will: bool,
         filters: Sequence[str],
         accept_retained: bool,
+        receipts: str | None,
         emit: Callable[[Event], None],
         clock: Clock,
         prelude: Prelude | None = None,
@@ -61,6 +72,7 @@ class BrokerSession:
             has_will: whether the broker says ``offline`` there when we vanish.
             filters: what to subscribe to on each connection.
             accept_retained: whether commands with the retain flag count, too.
+            receipts: how topics end of which each message is reported when the broker has it; None: none do.
             emit: takes what happens; it must return at once and never raise.
             clock: for arrival times.
             prelude: what is asked before all else on each connection; None: nothing.
@@ -68,7 +80,7 @@ class BrokerSession:
         """
         self._prelude = prelude
         self._client, self._probe, self._has_will, self._emit = client, probe, has_will, emit
-        self._filters, self._accept_retained = list(filters), accept_retained
+        self._filters, self._accept_retained, self._receipts = list(filters), accept_retained, receipts
         self._everything = f"{config.base_topic}/#"
         self._v5 = config.protocol == "5"
         self._speaks_plainly = config.transport == "tcp" and not config.tls.enabled
@@ -151,7 +163,14 @@ class BrokerSession:
         )
         if message is self._probe:
             self._probe_mid = info.mid
+        if self.limits.qos == 0:  # nothing will be acknowledged
+            self._report_receipt(message.topic, message.payload)
         return info
+
+    def _report_receipt(self, topic: str, payload: bytes) -> None:
+        """Report that the broker has a message, where its sender wants to know."""
+        if self._receipts is not None and topic.endswith(self._receipts):
+            self._emit(Acknowledged(topic, payload.decode()))
 
     # From here on: on paho's thread.
 
@@ -273,6 +292,7 @@ class BrokerSession:
             self.guard.acknowledged()
         if (sent := self._client.outgoing(mid)) is None:
             return
+        self._report_receipt(sent.topic, bytes(sent.payload))
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
         if reason.is_failure:
             self.unpublished.refused(Outgoing(sent.topic, bytes(sent.payload), sent.retain))
