@@ -96,13 +96,30 @@ CASES = {
         0.3,
         "started finished unplugged started charging",
     ),
+    "one that came and went unheard is shown for a while": (
+        [
+            *[IDLE, reading(60, WAITING, 0, 30), reading(930, READY, 0, 900)],
+            *[reading(9000, WAITING, 5, 980), reading(9030, WAITING, 5, 980), reading(9120, CHARGING, 1, 121)],
+        ],
+        1,
+        "started finished unplugged started charging",
+    ),
     "the next one has more already": (
-        [IDLE, reading(60, CHARGING, 5, 30), reading(120, READY, 5, 90), reading(9000, CHARGING, 7, 5000)],
+        [
+            *[IDLE, reading(60, CHARGING, 5, 30), reading(120, READY, 5, 90)],
+            *[reading(9000, CHARGING, 7, 5000), reading(9060, CHARGING, 7, 5060)],
+        ],
         12,
         "started charging finished unplugged started charging",
     ),
     "between two readings another one began": (
-        [IDLE, reading(60, CHARGING, 5, 30), reading(9000, CHARGING, 7, 5000)],
+        [
+            IDLE,
+            *(
+                reading(at, CHARGING, kwh, time_s)
+                for at, kwh, time_s in [(60, 5, 30), (9000, 7, 5000), (9060, 7, 5060)]
+            ),
+        ],
         12,
         "started charging finished started charging",
     ),

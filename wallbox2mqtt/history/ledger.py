@@ -29,11 +29,11 @@ def step(ledger: Ledger, reading: MeterReading, cost: Cost | None = None) -> tup
     is_new = _began_since(ledger, reading)
     fell = _fell(ledger, reading)
     follows_a_gap = ledger.session is None and _connected(reading) is True
-    if fell and not is_new and not follows_a_gap:
+    if (fell and not is_new and not follows_a_gap) or _may_be_of_a_missed_one(ledger, reading, is_new=is_new):
         since = ledger.doubted if ledger.doubted is not None else reading.at
         if reading.at - since < CONFIRM_S:
             return replace(ledger, doubted=since), ()
-        is_new = _time_fell(ledger, reading) or ledger.session is None
+        is_new = is_new or _time_fell(ledger, reading) or ledger.session is None
     book = _Book(replace(ledger, doubted=None), reading, cost)
     book.record(is_new=is_new)
     return book.ledger, tuple(book.events)
@@ -54,6 +54,14 @@ def _began_since(ledger: Ledger, reading: MeterReading) -> bool:
     if since is None or ledger.time_s is None or reading.time_s is None or _connected(reading) is not True:
         return False
     return reading.time_s != ledger.time_s and reading.time_s + _SLACK_S < reading.at - since
+
+
+def _may_be_of_a_missed_one(ledger: Ledger, reading: MeterReading, *, is_new: bool) -> bool:
+    """Return whether a session that seems to have begun may show the figures of one that came and went unheard."""
+    if ledger.heard is None or reading.at - ledger.heard <= _REPORT_S or _connected(reading) is not True:
+        return False
+    begins = is_new or (ledger.session is None and not ledger.plugged)
+    return begins and reading.time_s not in {None, ledger.time_s}
 
 
 def _time_fell(ledger: Ledger, reading: MeterReading) -> bool:
