@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ CONFIG = Config(wallbox=WallboxConfig(email="year@example.org", password=Secret(
 
 
 class PlayedYear:
-    """A year with a bridge. ``heard``: what a consumer at the broker has; ``events``: the session's, in order."""
+    """A year with a bridge. ``heard``: what a consumer at the broker has; ``events``: the session's, in order.
+
+    ``sums``: what was shown when, by key; ``repeated``: events that came once more.
+    """
 
     def __init__(
         self, year: Year, directory: Path, seed: int, *, poll_s: int, idle_s: int, begin: float = BEGIN
@@ -37,7 +41,7 @@ class PlayedYear:
         self._poll_s, self._idle_s = poll_s, idle_s
         self.clock = FakeClock(monotonic=begin, wall=begin)
         self.heard: dict[str, str] = {}
-        self.sums: list[float] = []
+        self.sums: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self.months: dict[tuple[int, int], tuple[float, int]] = {}
         self.events: list[dict[str, Any]] = []
         self.kills = self.repeated = 0
@@ -90,9 +94,10 @@ class PlayedYear:
             else:
                 self.events.append(event)
         else:
-            self.heard[message.topic.removeprefix(f"w/{ONE}/")] = text
-            if message.topic == f"w/{ONE}/energy_total":
-                self.sums.append(float(text))
+            key = message.topic.removeprefix(f"w/{ONE}/")
+            self.heard[key] = text
+            if key.startswith("energy_"):
+                self.sums[key].append((self.now, float(text)))
         return True
 
     @property

@@ -1,6 +1,7 @@
 """What is wrong with what a bridge has told of a year that was played."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -22,12 +23,21 @@ def problems_of(played: PlayedYear) -> list[str]:
 
 
 def _of_sums(played: PlayedYear) -> Iterator[str]:
-    if played.sums != sorted(played.sums):
-        yield "energy_total falls"
     for key, what in SUMS.items():
+        yield from of_course(key, played.sums[key], partial(played.year.total, what=what))
         shown, true = round(float(played.heard[key]) * 1000), played.year.total(END, what)
         if shown != true:
             yield f"{key}: {shown} Wh, of {true}"
+
+
+def of_course(key: str, shown: list[tuple[int, float]], true: Callable[[int], int]) -> Iterator[str]:
+    """A counter for life neither falls nor has more than has flowed, not even for a while."""
+    sums = [kwh for _, kwh in shown]
+    if sums != sorted(sums):
+        yield f"{key} falls"
+    high = ((at, round(kwh * 1000) - true(at)) for at, kwh in shown)
+    if first := next((f"{key} has {wh} Wh more than has flowed at {at}" for at, wh in high if wh > 0), None):
+        yield first
 
 
 def _of_months(played: PlayedYear) -> Iterator[str]:

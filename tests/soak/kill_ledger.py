@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.year import BEGIN, HOUR, Stay, Year, a_year
 from tests.year_bridge import CONFIG, EVENTS, PlayedYear
-from tests.year_checks import by_stay
+from tests.year_checks import by_stay, of_course
 from wallbox2mqtt.mqtt.outbox import Outgoing
 from wallbox2mqtt.storage import Storage
 
@@ -110,16 +110,10 @@ def _kill_many(year: Year, directory: Path, kills: int, out: int, chance: random
 
 
 def _problems(year: Year, report: Report) -> Iterator[str]:
-    sums = [kwh for _, kwh in report.sums]
-    if sums != sorted(sums):
-        yield "energy_total falls"
-    for at, kwh in report.sums:
-        if round(kwh * 1000) > year.total(at):
-            yield f"{kwh} kWh are shown, of {year.total(at)} Wh"
-            break
-    end = report.sums[-1][0]
-    if round(sums[-1] * 1000) != year.total(end):
-        yield f"at the end {sums[-1]} kWh, of {year.total(end)} Wh"
+    yield from of_course("energy_total", report.sums, year.total)
+    end, kwh = report.sums[-1]
+    if round(kwh * 1000) != year.total(end):
+        yield f"at the end {kwh} kWh, of {year.total(end)} Wh"
     for word in ("started", "finished"):
         told, strangers = by_stay(year, report.events, word)
         yield from (f"{word}: invented or twice: {event}" for event in strangers)

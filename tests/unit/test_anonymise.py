@@ -180,6 +180,17 @@ def test_the_list_and_the_basic_document_too() -> None:
     assert data["data"]["users"] != DOCUMENTS["basic"][1]["data"]["users"]
 
 
+def test_a_schedule_stays_what_it_is() -> None:
+    slot: dict[str, Any] = {
+        "id": 0, "enable": 1, "start": "0530", "stop": "2100", "days": {"monday": True, "sunday": False},
+        "max_current": 16, "max_energy": 0,
+    }  # fmt: skip
+    whose = {"chargerId": 900001234, "uid": "wsUnanQQ", "name": "Stephanie", "user_uid": "01GZXM2K3R9V8W7T6S5Q4P3N2M"}
+    left: Any = copied("schedules", {"schedules": [slot | whose]})
+    assert {key: left["schedules"][0][key] for key in slot} == slot
+    assert not [secret for secret in whose.values() if survives(secret, left)]
+
+
 def test_an_id_is_the_same_everywhere() -> None:
     bodies: list[tuple[Document, Json]] = [
         ("list", {"result": {"groups": [{"id": 257061, "chargers": [{"id": 900001}, {"id": 900002}]}]}}),

@@ -11,15 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from wallbox2mqtt.catalogue import FIELDS, Field, Json, Scalar
+from wallbox2mqtt.catalogue.slots import key_of
 
-Document = Literal["list", "detail", "basic"]
+Document = Literal["list", "detail", "basic", "schedules"]
 
 _ITEM: Final = "[]"
 _PREFIXES: dict[Document, str] = {
     "list": f"result.groups.{_ITEM}.chargers.{_ITEM}.",
     "detail": "",
     "basic": "data.chargerData.",
+    "schedules": f"schedules.{_ITEM}.",
 }
+_SLOT = {"enable": "enabled", "start": "start", "stop": "stop", "max_current": "current", "max_energy": "energy"}
+"""A schedule's keys at the cloud, and the parts whose rows say what they are."""
 _DEEPEST = 30
 _LONGEST_TEXT = 40
 _PRECISE_BELOW = 10_000
@@ -31,6 +35,7 @@ _KEPT_SIGNS = frozenset(" -_.:@/,+")
 _API_NAME = re.compile(r"[a-z][A-Za-z_]{0,39}")
 _FORMS = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.0+)?(\+00:00)?"  # a time
+    r"|([01]\d|2[0-3])[0-5]\d"  # a time of day
     r"|\d{1,2}\.\d{1,3}\.\d{1,3}"  # a version; an address has one number more
     r"|[a-z]{2,4}\d(_\d{1,2}\.\d{1,3}\.\d{1,3})?\.tar"  # the file of a version
     r"|ocpp_\d\.\dj?"
@@ -54,6 +59,8 @@ _WORDS = frozenset(
 
 
 def _rows(document: Document) -> dict[str, Field]:
+    if document == "schedules":
+        return {_PREFIXES[document] + key: FIELDS[key_of(0, part)] for key, part in _SLOT.items()}
     rows = {}
     for row in FIELDS.values():
         path = {"list": row.sweep, "detail": row.detail, "basic": row.basic}[document]

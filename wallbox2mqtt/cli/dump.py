@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wallbox2mqtt import __version__
@@ -107,14 +108,19 @@ class Dump:
                 chargers = [charger.charger_id for charger in read_sweep(listed.answer.body)]
             except BadAnswerError as error:
                 self._say(str(error))
-        self._total = 1 + 2 * len(chargers)
-        minutes = 2 * len(chargers) * self._turns.interval_s / 60
-        self._say(f"{len(chargers)} chargers, two documents each: about {minutes:.0f} minutes within the budget")
+        reads: dict[Document, Callable[[int], CloudResponse]] = {
+            "detail": self._cloud.detail,
+            "basic": self._cloud.basic,
+            "schedules": self._cloud.schedules,
+        }
+        each = len(reads) * len(chargers)
+        self._total, minutes = 1 + each, each * self._turns.interval_s / 60
+        self._say(f"{len(chargers)} chargers, {len(reads)} documents each: about {minutes:.0f} minutes in the budget")
         yield listed
         for number, charger in enumerate(chargers, 1):
             self._say(f"charger {number} of {len(chargers)}")
-            yield self._ask("detail", charger, lambda charger=charger: self._cloud.detail(charger))  # type: ignore[misc]
-            yield self._ask("basic", charger, lambda charger=charger: self._cloud.basic(charger))  # type: ignore[misc]
+            for document, read in reads.items():
+                yield self._ask(document, charger, partial(read, charger))
 
     def _ask(self, document: Document, charger: int | None, read: Callable[[], CloudResponse]) -> _Fetched:
         """Read a document; a refusal that says «later» is waited for, any other error is part of the copy."""
