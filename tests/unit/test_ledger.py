@@ -96,6 +96,14 @@ CASES = {
         0.3,
         "started finished unplugged started charging",
     ),
+    "the last of a short one is shown for a while": (
+        [
+            *[IDLE, reading(60, CHARGING, 0.005, 30), reading(300, CHARGING, 0.011, 50)],
+            *[reading(330, CHARGING, 0.001, 40), reading(361, CHARGING, 0.002, 71)],
+        ],
+        0.007,
+        "started charging finished started charging",
+    ),
     "one that came and went unheard is shown for a while": (
         [
             *[IDLE, reading(60, WAITING, 0, 30), reading(930, READY, 0, 900)],

@@ -57,11 +57,13 @@ def _began_since(ledger: Ledger, reading: MeterReading) -> bool:
 
 
 def _may_be_of_a_missed_one(ledger: Ledger, reading: MeterReading, *, is_new: bool) -> bool:
-    """Return whether a session that seems to have begun may show the figures of one that came and went unheard."""
-    if ledger.heard is None or reading.at - ledger.heard <= _REPORT_S or _connected(reading) is not True:
+    """Return whether a session that seems to have begun may show the figures of one that ended unheard."""
+    if ledger.heard is None or _connected(reading) is not True or reading.time_s in {None, ledger.time_s}:
         return False
+    if is_new and ledger.session is not None and not _time_fell(ledger, reading):
+        return True  # the one that runs may have ended with these
     begins = is_new or (ledger.session is None and not ledger.plugged)
-    return begins and reading.time_s not in {None, ledger.time_s}
+    return begins and reading.at - ledger.heard > _REPORT_S
 
 
 def _time_fell(ledger: Ledger, reading: MeterReading) -> bool:
