@@ -13,7 +13,7 @@ from tests.end_to_end.conftest import OpenCloud, Run
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import most_in_a_minute, reads_of, writes_of
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.simulator import ChargerSpec, Fault, Seen, Simulator, capture
+from wallbox2mqtt.simulator import ChargerSpec, Fault, Seen, Simulator, capture, fleet
 
 pytestmark = pytest.mark.broker
 
@@ -31,6 +31,12 @@ DERIVED = {
     "firmware": '{"installed_version":"5.17.59","latest_version":"5.17.59","in_progress":false}',
 }
 """Of the API document's status."""
+
+WORKED_OUT = (
+    "schedules", "schedule/0/start", "schedule/next", "schedule/ends", "energy_total", "session/energy",
+    "last_session/energy", "history/this_month/energy", "why", "why/code", "control", "evcc/status", "last_problem",
+    "event/session",
+)  # fmt: skip
 
 
 @pytest.fixture(params=["5", "3.1.1"])
@@ -100,6 +106,16 @@ def test_every_value_of_the_api_document(
     with Watcher(broker.port) as later:
         wanted = {STATE, *(f"wallbox/{ONE}/{key}" for key in expected)}
         later.wait_for(lambda heard: {one.topic for one in heard if one.retained} >= wanted, "all is retained")
+
+
+def test_what_is_worked_out_comes_by_itself(broker: Broker, cloud: OpenCloud, run: Run) -> None:
+    (spec,) = fleet(1, lively=True)
+    simulator = cloud([spec])
+    with Watcher(broker.port) as watcher:
+        program = run(simulator.url, broker.port)
+        for key in WORKED_OUT:
+            watcher.wait(f"wallbox/{spec.id}/{key}")
+        assert program.stop() == 0
 
 
 def golden_specs() -> list[tuple[ChargerSpec, dict[str, Any], str]]:

@@ -188,6 +188,7 @@ class App:
         self._bridge.command_handler.look_again()
         self.parts.reloader.look()
         self.parts.recorder.look()
+        self._bridge.schedules.look()
         self._bridge.reasons.look()
         self.parts.announcer.look()
         self.parts.leadership.look()
