@@ -118,6 +118,17 @@ def test_what_is_worked_out_comes_by_itself(broker: Broker, cloud: OpenCloud, ru
         assert program.stop() == 0
 
 
+def test_a_start_tells_that_it_waits_for_the_budget(broker: Broker, cloud: OpenCloud, run: Run) -> None:
+    simulator = cloud()
+    with Watcher(broker.port) as watcher:
+        program = run(simulator.url, broker.port, wallbox={"reads_per_minute": 1})
+        watcher.wait("wallbox/bridge/cloud_reason", "ok")
+        assert program.stop() == 0
+        assert "the first read waits" not in program.log
+        program.start()
+        eventually(lambda: "the first read waits" in program.log, "it says why nothing happens")
+
+
 def golden_specs() -> list[tuple[ChargerSpec, dict[str, Any], str]]:
     """A charger for each line and payload of the table of requests, in the state that the line asks for."""
     before: dict[str, Json] = {

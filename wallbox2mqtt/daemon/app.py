@@ -148,6 +148,8 @@ class App:
         if only := self._config.wallbox.chargers:
             self._forget(self._bridge.states.left_out(only), "the configuration leaves the charger out")
         self._set_schedule()
+        if (wait_s := self._shared.reads.ready_in_s()) > 0:
+            _LOG.info("the first read waits: the last minute's budget is spent wait_s=%.0f", wait_s)
         self._mqtt.start()
         for worker in self.parts.workers:
             worker.start()
