@@ -60,6 +60,10 @@ def one_by_one(*acts: Act) -> Act:
     return act
 
 
+FLOOD_S = 0.005
+"""Between two parts of a flood: as fast as it can, it would only take the processor from others."""
+
+
 def flood(head: bytes, part: bytes, most: int) -> Act:
     """A head, and then a part over and over, until so many bytes are sent or the other side has had enough."""
 
@@ -67,7 +71,7 @@ def flood(head: bytes, part: bytes, most: int) -> Act:
         sock.sendall(head)
         for _ in range(most // len(part)):
             sock.sendall(part)
-            if stop.is_set():
+            if stop.wait(FLOOD_S):
                 break
         return False
 

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
+from tests.parts import GENEROUS_S
 from tests.stub_cloud import (
     CERTIFICATE,
     Act,
@@ -72,8 +73,10 @@ HERE = Path(__file__).parents[1]
 GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
 BASIC = json.loads((HERE / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
 EMAIL, PASSWORD = "jörg@example.org", "pä:ss:wörd€"
-TIMEOUT_S = 0.5
-SLACK_S = 3.0
+TIMEOUT_S = 1.0
+"""The timeout where nothing comes."""
+SLACK_S = 10.0
+"""How much later than it must be a busy machine may be."""
 TWO_MIB = 2 * 1024 * 1024
 VIEW = {row.key: row.example for row in FIELDS.values() if row.has_state} | {"software/updateAvailable": True}
 
@@ -100,7 +103,7 @@ class Setup:
     """A door to a wire, with its budgets and tokens."""
 
     def __init__(
-        self, url: str, directory: Path, *, timeout: float = TIMEOUT_S, reads: float = 100, writes: float = 100
+        self, url: str, directory: Path, *, timeout: float = GENEROUS_S, reads: float = 100, writes: float = 100
     ) -> None:
         self.clock = FakeClock()
         self.config = WallboxConfig(
@@ -159,7 +162,7 @@ def fails(ask: Callable[[], object]) -> CloudError:
     begun = time.monotonic()
     with pytest.raises(CloudError) as caught:
         ask()
-    assert time.monotonic() - begun < TIMEOUT_S + SLACK_S
+    assert time.monotonic() - begun < TIMEOUT_S + SLACK_S < GENEROUS_S
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return caught.value
@@ -202,7 +205,10 @@ def test_reads(make: Make, ask: Callable[[CloudClient], CloudResponse], method: 
     assert (setup.reads.total, setup.writes.total) == (1, 0)
 
 
-@pytest.mark.parametrize("row", GOLDEN, ids=[f"{row['topic']} {row['payloads'][0]}" for row in GOLDEN])
+WRITES = {f"{row['method']} {row['path']}": row for row in GOLDEN}
+
+
+@pytest.mark.parametrize("row", WRITES.values(), ids=WRITES)
 def test_writes(make: Make, row: dict[str, Any]) -> None:
     wire, setup = make()
     view = VIEW | row.get("state", {})
@@ -448,7 +454,7 @@ def test_any_date_is_read_or_not(text: str) -> None:
 
 # --- answers that are none
 
-BOMB = gzip.compress(b" " * 100_000_000)
+BOMB = gzip.compress(b" " * 100_000_000, 1)
 BAD_BODIES: dict[str, Act] = {
     "html": reply(200, b"<html>maintenance</html>", Content_Type="text/html"),
     "empty": reply(200, b""),
@@ -520,7 +526,7 @@ def test_a_write_is_accepted_whatever_the_document_is(make: Make, name: str) -> 
     ids=["cut-headers", "cut", "cut-chunk", "no-chunk", "drip"],
 )
 def test_a_write_is_accepted_though_its_answer_breaks_off(make: Make, act: Act) -> None:
-    _, setup = make(act, act)
+    _, setup = make(act, act, timeout=2 * TIMEOUT_S)
     assert setup.write() == CloudResponse(None, 200, setup.clock.monotonic(), None)
     assert isinstance(fails(setup.read), AnswerLostError)
 
@@ -566,7 +572,7 @@ def test_a_wrong_answer_ends_the_use_of_its_connection(make: Make, status: int, 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_interim_answers_count_in_the_deadline(make: Make, kind: str) -> None:
-    wire, setup = make(drip(HINTS * 100, 0.001))
+    wire, setup = make(drip(HINTS * 100, 0.001), timeout=TIMEOUT_S)
     assert type(fails(getattr(setup, kind))) is CloudTimeoutError
     assert getattr(setup, kind)().body == {}
     assert [seen.connection for seen in wire.seen] == [1, 2]
@@ -600,7 +606,7 @@ ENDLESS = {
 @pytest.mark.parametrize(("head", "part"), ENDLESS.values(), ids=ENDLESS)
 def test_what_has_no_end_is_not_read_on(make: Make, head: bytes, part: bytes, kind: str) -> None:
     """Not beyond the deadline, and not into the memory."""
-    _, setup = make(flood(head, part, 3_000_000_000), timeout=3)
+    _, setup = make(flood(head, part, 3_000_000_000), timeout=2)
     begun = time.monotonic()
     tracemalloc.start()
     try:
@@ -612,7 +618,7 @@ def test_what_has_no_end_is_not_read_on(make: Make, head: bytes, part: bytes, ki
     finally:
         tracemalloc.stop()
     assert peak < 8 * TWO_MIB
-    assert time.monotonic() - begun < 3 + 4 * SLACK_S
+    assert time.monotonic() - begun < 2 + SLACK_S
     assert setup.read().body == {}, "on a connection of its own"
 
 
@@ -717,7 +723,7 @@ SLOW = {
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_a_read_ends_at_the_deadline(make: Make, monkeypatch: pytest.MonkeyPatch, name: str, tls: bool) -> None:  # noqa: FBT001
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
-    _, setup = make(SLOW[name], tls=tls)
+    _, setup = make(SLOW[name], tls=tls, timeout=TIMEOUT_S)
     begun = time.monotonic()
     caught = fails(setup.read)
     assert time.monotonic() - begun > TIMEOUT_S - 0.05
@@ -745,7 +751,7 @@ def test_the_deadline_is_of_all_addresses_together(tmp_path: Path, monkeypatch: 
                 filler.connect(address)
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 12
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        caught = fails(Setup("http://cloud.invalid", tmp_path).write)
+        caught = fails(Setup("http://cloud.invalid", tmp_path, timeout=TIMEOUT_S).write)
     assert type(caught) is ConnectTimeoutError
 
 
@@ -875,7 +881,7 @@ def test_a_certificate_of_another_name(make: Make, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_trusting")
 def test_tls_that_breaks_after_the_request_may_have_had_its_effect(make: Make) -> None:
-    _, setup = make(tls=True, otherwise=lambda sock, _: bool(sock.detach()) and False)
+    _, setup = make(tls=True, otherwise=lambda sock, _: bool(sock.detach()) and False, timeout=2 * TIMEOUT_S)
     assert isinstance(fails(setup.write), AnswerLostError)
 
 
@@ -887,7 +893,7 @@ def test_no_tls_at_all(make: Make, tmp_path: Path) -> None:
 
 def test_a_handshake_that_hangs(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        setup = Setup(f"https://127.0.0.1:{server.getsockname()[1]}", tmp_path)
+        setup = Setup(f"https://127.0.0.1:{server.getsockname()[1]}", tmp_path, timeout=TIMEOUT_S)
         caught = fails(setup.write)
     assert type(caught) is ConnectTimeoutError
     assert caught.reason == "timeout"

@@ -69,35 +69,35 @@ def places(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
             yield from places(inner, (*path, index))
 
 
-def put(document: Json, path: tuple[str | int, ...], value: Json) -> Json:
-    changed: Any = copy.deepcopy(document)
+def put(document: Any, path: tuple[str | int, ...], value: Json) -> Json:  # noqa: ANN401 - any JSON with such a place
+    """A document with this value in a place; all else is shared with the given one."""
     if not path:
         return value
-    node = changed
-    for part in path[:-1]:
-        node = node[part]
-    node[path[-1]] = value
+    changed = copy.copy(document)
+    changed[path[0]] = put(document[path[0]], path[1:], value)
     return changed  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("document", "body"), DOCUMENTS.values(), ids=DOCUMENTS)
-@pytest.mark.parametrize("secret", SECRETS, ids=lambda value: f"{type(value).__name__} {value}"[:24].replace("!", ""))
-def test_a_secret_survives_nowhere(document: Document, body: Json, secret: str | float) -> None:
+def test_a_secret_survives_nowhere() -> None:
     """In the place of anything that is recorded, known or not, harmless or not."""
-    for path in places(body):
-        left = copied(document, put(body, path, secret))
-        assert not survives(secret, left), path
+    tried = set[tuple[Document, tuple[str | int, ...]]]()
+    for document, body in DOCUMENTS.values():
+        for path in {(document, path) for path in places(body)} - tried:
+            for secret in SECRETS:
+                left = copied(document, put(body, path[1], secret))
+                assert not survives(secret, left), (path, secret)
+            tried.add(path)
 
 
-@pytest.mark.parametrize("secret", [one for one in SECRETS if isinstance(one, str)], ids=lambda one: one[:16])
-def test_nor_in_keys_that_nobody_knew(secret: str) -> None:
-    cases: dict[str, dict[str, Json]] = {
-        "top": {"newThing": secret}, "list": {"newThings": [1, [secret]]}, "object": {"a": {"b": {"c": secret}}},
-        "key": {secret: 1, "owner": secret},
-    }  # fmt: skip
-    for path, unknown in cases.items():
-        left = copied("detail", {**DOCUMENTS["2026"][1], **unknown, "user_name": secret})
-        assert not survives(secret, left), path
+def test_nor_in_keys_that_nobody_knew() -> None:
+    for secret in SECRETS:
+        cases: dict[str, dict[str, Json]] = {
+            "top": {"newThing": secret}, "list": {"newThings": [1, [secret]]}, "object": {"a": {"b": {"c": secret}}},
+            "key": {str(secret): 1, "owner": secret},
+        }  # fmt: skip
+        for path, unknown in cases.items() if isinstance(secret, str) else ():
+            left = copied("detail", {**DOCUMENTS["2026"][1], **unknown, "user_name": secret})
+            assert not survives(secret, left), (path, secret)
 
 
 _secrets = st.sampled_from(SECRETS)

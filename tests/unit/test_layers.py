@@ -53,33 +53,32 @@ def imports(source: str, package: list[str]) -> Iterator[str]:
             yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_module_stays_in_its_layer(path: Path) -> None:
-    own = layer(path)
+def imports_of(folder: str) -> Iterator[tuple[Path, str]]:
+    """Yield each module of a folder, or of that name, with the full names of what it imports."""
+    for path in MODULES:
+        if layer(path) == folder:
+            package = ["wallbox2mqtt", *path.relative_to(PACKAGE).parts[:-1]]
+            yield from ((path, name) for name in imports(path.read_text(encoding="utf-8"), package))
+
+
+@pytest.mark.parametrize("own", sorted({layer(path) for path in MODULES}))
+def test_modules_stay_in_their_layer(own: str) -> None:
     assert own in LEVEL_OF, f"{own} has no place in LEVELS"
-    package = ["wallbox2mqtt", *path.relative_to(PACKAGE).parts[:-1]]
-    for name in imports(path.read_text(encoding="utf-8"), package):
+    for path, name in imports_of(own):
         top, _, rest = name.partition(".")
         if top != "wallbox2mqtt":
-            assert own in HOMES.get(top, {own}), f"{top} is imported by {own}, its home is {HOMES[top]}"
+            assert own in HOMES.get(top, {own}), f"{path} imports {top}, whose home is {HOMES[top]}"
             continue
         other = rest.split(".")[0]
         if other not in {own, "__version__"}:
-            assert other in LEVEL_OF, f"{name} has no place in LEVELS"
-            assert LEVEL_OF[other] < LEVEL_OF[own], f"{own} imports {other}, which does not stand below it"
-            assert other != "simulator" or own == "cli", f"{own} imports the simulator"
+            assert other in LEVEL_OF, f"{path}: {name} has no place in LEVELS"
+            assert LEVEL_OF[other] < LEVEL_OF[own], f"{path} imports {other}, which does not stand below it"
+            assert other != "simulator" or own == "cli", f"{path} imports the simulator"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_the_simulator_shares_no_table_with_the_program(path: Path) -> None:
-    package = ["wallbox2mqtt", *path.relative_to(PACKAGE).parts[:-1]]
-    names = {
-        name.split(".")[1] for name in imports(path.read_text(encoding="utf-8"), package) if "wallbox2mqtt." in name
-    }
-    if layer(path) == "simulator":
-        assert names <= {"simulator", "errors", "clock", "log"}
-    elif layer(path) != "cli":
-        assert "simulator" not in names
+def test_the_simulator_shares_no_table_with_the_program() -> None:
+    ours = [name.split(".")[1] for _, name in imports_of("simulator") if name.startswith("wallbox2mqtt.")]
+    assert set(ours) <= {"simulator", "errors", "clock", "log"}
 
 
 def test_the_root_imports_nothing() -> None:
