@@ -204,6 +204,7 @@ class Watcher:
         self._port, self._topic = port, topic
         self._condition = threading.Condition()
         self._heard: list[Heard] = []
+        self._last: dict[str, str] = {}
         self._subscribed = threading.Event()
         self.client.on_connect = self._connected
         self.client.on_subscribe = self._answered
@@ -226,6 +227,7 @@ class Watcher:
         )
         with self._condition:
             self._heard.append(heard)
+            self._last[heard.topic] = heard.payload
             self._condition.notify_all()
 
     def __enter__(self) -> Self:
@@ -274,6 +276,7 @@ class Watcher:
     def forget(self) -> None:
         with self._condition:
             self._heard.clear()
+            self._last.clear()
 
     def of(self, topic: str) -> list[str]:
         """The payloads of a topic, in order."""
@@ -281,7 +284,8 @@ class Watcher:
 
     def last(self) -> dict[str, str]:
         """The last payload of each topic."""
-        return {heard.topic: heard.payload for heard in self.heard}
+        with self._condition:
+            return dict(self._last)
 
     def wait_for(self, holds: Callable[[list[Heard]], object], what: str, limit_s: float = LIMIT_S) -> None:
         with self._condition:
@@ -291,9 +295,13 @@ class Watcher:
 
     def wait(self, topic: str, payload: str | None = None, limit_s: float = LIMIT_S) -> Heard:
         """Wait for a message on a topic, with this payload if one is given; return the newest of them."""
+        looked, found = 0, list[Heard]()
 
-        def found(heard: list[Heard]) -> list[Heard]:
-            return [one for one in heard if one.topic == topic and payload in {None, one.payload}]
+        def search(heard: list[Heard]) -> list[Heard]:
+            nonlocal looked
+            found.extend(one for one in heard[looked:] if one.topic == topic and payload in {None, one.payload})
+            looked = len(heard)
+            return found
 
-        self.wait_for(found, f"{topic} {payload}", limit_s)
-        return found(self.heard)[-1]
+        self.wait_for(search, f"{topic} {payload}", limit_s)
+        return found[-1]
