@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import Harness, Options
-from tests.faults.test_matrix import ANY
+from tests.faults.test_matrix import ANY, through_proxy
 from tests.mosquitto import LIMIT_S, eventually, free_port
 from wallbox2mqtt.simulator import Fault
 from wallbox2mqtt.watchdog import SILENCE_S
@@ -197,6 +197,33 @@ def test_kill_at_random_moments(open_harness: Make) -> None:
     assert "damaged" not in harness.text()
     assert sum(1 for seen in harness.cloud.requests if seen.path == "users/signin") == 1, "the token was kept"
     assert not litter.exists(), "what a kill left behind is tidied up"
+
+
+def test_events_without_a_broker_outlive_a_kill(open_harness: Make) -> None:
+    harness = open_harness(IDLE)
+    through_proxy(harness)
+    topic, charger = f"wallbox/{harness.charger}/event/session", harness.cloud.charger(harness.charger)
+
+    def told() -> list[str]:
+        return [json.loads(text)["event_type"] for text in harness.watcher.of(topic)]
+
+    for word in ("unlock", "unplug"):
+        charger.do(word)
+    harness.heals()
+    before = told()
+    harness.proxy.answer = lambda _: b""
+    harness.proxy.cut()
+    harness.says("not connected to the broker")
+    charger.do("plug", 20)
+    harness.says("event=charging")
+    harness.kill()
+    assert told() == before
+    harness.proxy.answer = None
+    for _ in range(2):
+        harness.start()
+        harness.heals()
+        eventually(lambda: told() == [*before, "started", "charging"], "each is told, and once")
+        harness.kill()
 
 
 # state_dir

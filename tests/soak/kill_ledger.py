@@ -125,10 +125,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="kill_ledger", description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rough", action="store_true", help="with counters that begin anew, and silences")
     args = parser.parse_args()
     logging.disable()
     year, chance = a_year(args.seed, stays=900), random.Random(args.seed)  # noqa: S311 - moments
-    year.silences, year.stays = [], _calm(year.stays)
+    if not args.rough:
+        year.silences, year.stays = [], _calm(year.stays)
     with tempfile.TemporaryDirectory() as name:
         directory, path = Path(name, "state"), Path(name, "published")
         out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

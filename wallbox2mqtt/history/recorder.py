@@ -105,19 +105,15 @@ class Recorder:
             fields = fields_of(account.ledger, account.past, now) | months.get(charger_id, {})
             for key, value in fields.items():
                 self._states.show(charger_id, key, value)
-        for charger_id, text in new:
+        for (charger_id, text), event in new.items():
+            _LOG.info("session charger=%d event=%s reason=%r", charger_id, event.type, event.reason)
             self._publish(self._topic(charger_id), text)
         self._ask()
 
-    def _tell_later(self, happened: Mapping[int, Iterable[Event]]) -> list[tuple[int, str]]:
-        """Take events to those that the broker does not have; return them by charger, as they are published."""
-        new = []
-        for charger_id, events in happened.items():
-            for event in events:
-                _LOG.info("session charger=%d event=%s reason=%r", charger_id, event.type, event.reason)
-                new.append((charger_id, to_text(described(event))))
-        newest = [*self._untold, *new][-_MOST_UNTOLD:]
-        self._untold = dict.fromkeys(newest)
+    def _tell_later(self, happened: Mapping[int, Iterable[Event]]) -> Mapping[tuple[int, str], Event]:
+        """Take events to those that the broker does not have; return them by charger and payload."""
+        new = {(number, to_text(described(event))): event for number, events in happened.items() for event in events}
+        self._untold = dict.fromkeys([*self._untold, *new][-_MOST_UNTOLD:])
         return new
 
     def _topic(self, charger_id: int) -> str:
