@@ -33,11 +33,10 @@ _SHARES = 4
 
 @dataclass(frozen=True, slots=True)
 class OwnState:
-    """What is published, retained, on each connection. ``has_will``: when we vanish, the broker says ``offline``."""
+    """What is published, retained, on each connection; when we vanish, the broker says ``offline`` there."""
 
     topic: str
     payload: str = ONLINE
-    has_will: bool = True
 
 
 class MqttConnection:
@@ -80,7 +79,6 @@ class MqttConnection:
             self._client,
             config,
             probe=probe,
-            has_will=state is not None and state.has_will,
             filters=filters,
             accept_retained=accept_retained,
             receipts=receipts,

@@ -59,14 +59,11 @@ class ConnectionEnds:
         return True
 
     def ended(self, *, unexplained: bool, oldest: str | None) -> End:
-        """Judge an end.
+        """Judge an end; that of an attempt to connect says nothing of what would be sent.
 
         Args:
             unexplained: the broker, or the network, gave no reason.
             oldest: topic or filter of what waits longest for its answer.
-
-        An attempt to connect that fails says nothing of what would be sent.
-
 
         """
         was_unstable, self._since = self._since is not None, None

@@ -55,7 +55,6 @@ class BrokerSession:
         config: MqttConfig,
         *,
         probe: Outgoing | None,
-        has_will: bool,
         filters: Sequence[str],
         accept_retained: bool,
         receipts: str | None,
@@ -65,21 +64,10 @@ class BrokerSession:
     ) -> None:
         """Prepare the first connection.
 
-        Args:
-            client: paho's client, whose callbacks are set.
-            config: the broker and how to reach it.
-            probe: what is published first on each connection, and by which the broker is tried; None: nothing.
-            has_will: whether the broker says ``offline`` there when we vanish.
-            filters: what to subscribe to on each connection.
-            accept_retained: whether commands with the retain flag count, too.
-            receipts: how topics end of which each message is reported when the broker has it; None: none do.
-            emit: takes what happens; it must return at once and never raise.
-            clock: for arrival times.
-            prelude: what is asked before all else on each connection; None: nothing.
-
+        ``probe``: what is published first on each, and tells how the broker is. ``receipts``: how topics end of which
+        each message is reported when the broker has it.
         """
-        self._prelude = prelude
-        self._client, self._probe, self._has_will, self._emit = client, probe, has_will, emit
+        self._client, self._probe, self._prelude, self._emit = client, probe, prelude, emit
         self._filters, self._accept_retained, self._receipts = list(filters), accept_retained, receipts
         self._everything = f"{config.base_topic}/#"
         self._v5 = config.protocol == "5"
@@ -127,7 +115,7 @@ class BrokerSession:
 
     def set_will(self) -> None:
         """Leave with the broker, from the next connection on, what it says when we vanish."""
-        if self._probe is not None and self._has_will:
+        if self._probe is not None:
             self._client.will_set(self._probe.topic, OFFLINE, qos=self.limits.qos, retain=self.limits.stores)
 
     def send(self, message: Outgoing) -> bool:
