@@ -66,12 +66,7 @@ class Storage:
     def __init__(self, directory: Path, account: str, runtime: Path | None = None, disk: Disk = DISK) -> None:
         """Name the files after the account, in a form that does not tell it.
 
-        Args:
-            directory: where they are.
-            account: whose they are.
-            runtime: a directory in memory, for what changes often and need not outlive a boot; None: there is none.
-            disk: what writes them.
-
+        ``runtime``: a directory in memory, for what changes often and need not outlive a boot; None: there is none.
         """
         self.runtime = runtime
         self._directory, self._account, self._disk = directory, account, disk

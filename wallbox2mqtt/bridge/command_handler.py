@@ -38,14 +38,8 @@ class CommandHandler:
     ) -> None:
         """Start without a message.
 
-        Args:
-            shared: what the threads share.
-            topics: of the commands.
-            reader: reads what commands ask for.
-            allowed: the permissions that the configuration gives.
-            max_age_s: how old a command may become before it is given up.
-            accept_retained: whether commands with the retain flag count, too.
-
+        ``allowed``: the permissions that the configuration gives. ``max_age_s``: how old a command may become.
+        ``accept_retained``: whether commands with the retain flag count, too.
         """
         self._topics, self._reader, self._allowed = topics, reader, allowed
         self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue

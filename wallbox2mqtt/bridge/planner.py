@@ -42,16 +42,7 @@ class Planner:
         is_charging: Callable[[int], bool] = lambda _: False,
         settle_s: float = 0.0,
     ) -> None:
-        """Start with nothing asked for yet.
-
-        Args:
-            registry: which chargers there are.
-            quarantine: which documents are set aside.
-            clock: for ages.
-            is_charging: tells whether a charger charges at present.
-            settle_s: how long after a command the cloud may not know of it yet.
-
-        """
+        """Start with nothing asked for yet; ``settle_s``: how long after a command the cloud may not know of it yet."""
         self._registry, self._quarantine, self._clock = registry, quarantine, clock
         self._is_charging, self._settle_s = is_charging, settle_s
         self._lock = threading.Lock()

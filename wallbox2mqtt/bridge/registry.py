@@ -30,14 +30,7 @@ class Registry:
     """The chargers of the account. One lock; the reader records what it finds, all others only ask."""
 
     def __init__(self, only: Iterable[int], clock: Clock, store: Storage) -> None:
-        """Restore the chargers of the last listing.
-
-        Args:
-            only: the ids that the configuration names; empty is all of the account.
-            clock: for how long a charger has been missing.
-            store: where the chargers are kept.
-
-        """
+        """Restore the chargers of the last listing; ``only``: the configured ids, empty is all of the account."""
         self._only = tuple(dict.fromkeys(only))
         self._clock, self._storage = clock, store
         self._lock = threading.Lock()

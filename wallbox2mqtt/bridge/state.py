@@ -25,12 +25,8 @@ class ChargerStates:
     def __init__(self, topics: Topics, publish: Publish, settle_s: float, store: Storage | None = None) -> None:
         """Start with nothing but the keys that the last run has published.
 
-        Args:
-            topics: of the bridge.
-            publish: takes a topic and a payload and must not block.
-            settle_s: how long after a command the cloud may still show the old value.
-            store: where the keys are kept; None: nowhere.
-
+        ``publish`` takes a topic and a payload, and must not block. ``settle_s``: how long after a command the cloud
+        may still show the old value. ``store``: None: nothing is kept.
         """
         self._kept = KeptKeys(store)
         self._topics, self._publish, self._settle_s = topics, publish, settle_s

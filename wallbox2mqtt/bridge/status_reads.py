@@ -37,15 +37,7 @@ class StatusReads:
     """Sends extra status reads, each in the middle between two reads. The reader's thread; others may look."""
 
     def __init__(self, per_minute: int, shared: Shared, cloud: CloudClient, store: Storage) -> None:
-        """Restore what was refused within the last day.
-
-        Args:
-            per_minute: as configured, 0 to 3.
-            shared: what the threads share.
-            cloud: of the reader's thread.
-            store: where refusals are kept.
-
-        """
+        """Restore what was refused within the last day; ``per_minute``: as configured, 0 to 3."""
         self._states, self._results, self._queue = shared.states, shared.results, shared.queue
         self._registry, self._planner = shared.registry, shared.planner
         self._tokens, self._writes, self._clock = shared.tokens, shared.writes, shared.clock

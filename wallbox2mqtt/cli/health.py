@@ -18,12 +18,8 @@ _NOT_HERE = "the bridge does not run, or with another state directory: no heartb
 def run(config: Path | None, state_dir: Path | None, *, live: bool = False, as_json: bool = False) -> int:
     """Print how the bridge is, in a line; return the exit code.
 
-    Args:
-        config: its configuration, if one is named.
-        state_dir: its state directory, if one is named.
-        live: only threads and main loop count, whatever cloud and broker do.
-        as_json: for programs.
-
+    ``config``, ``state_dir``: where they are named. ``live``: only threads and main loop count, whatever cloud and
+    broker do. ``as_json``: for programs.
     """
     state = ""
     try:

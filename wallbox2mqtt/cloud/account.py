@@ -30,14 +30,8 @@ class Account:
     ) -> None:
         """Restore token and budgets of the last run.
 
-        Args:
-            config: of the account.
-            clock: of budgets and tokens.
-            store: of what outlives the process.
-            token_source: instead of the cloud's own sign-in.
-            new_sender: makes the way to the cloud of one client.
-            beside: whether this is a command, which asks beside a bridge that may run.
-
+        ``token_source``: instead of the cloud's own sign-in. ``new_sender``: makes the way to the cloud of one client.
+        ``beside``: whether this is a command, which asks beside a bridge that may run.
         """
         self._config, self._clock, self._new_sender = config, clock, new_sender
         self._admit: Callable[[], None] = lambda: None

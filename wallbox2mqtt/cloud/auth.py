@@ -76,15 +76,8 @@ class TokenManager:
     ) -> None:
         """Restore the token of the last run.
 
-        Args:
-            source: makes the requests.
-            clock: for ages.
-            storage: where the token is kept.
-            sign_in: as configured.
-            password: of the account.
-            spread: 0 to 1, what spreads the waits of many bridges.
-            newest_password: what the password's file holds now; None where there is none that can be read.
-
+        ``spread``: 0 to 1, what spreads the waits of many bridges. ``newest_password``: returns what the password's
+        file holds now; None where there is none that can be read.
         """
         self._source, self._clock, self._storage = source, clock, storage
         self._newest_password = newest_password

@@ -42,14 +42,8 @@ class Budget:
     ) -> None:
         """Restore the requests of the last minute before this start.
 
-        Args:
-            name: of the file.
-            per_minute: requests.
-            clock: for the times.
-            store: where they are kept.
-            most: what it may be set to later.
-            beside: whether this is a command, which asks beside a bridge that may run.
-
+        ``name``: of the file. ``most``: what ``per_minute`` may be set to later. ``beside``: whether this is a command,
+        which asks beside a bridge that may run.
         """
         own, other = f"{name}-beside", name
         if beside and store.is_new:

@@ -75,14 +75,7 @@ class Connection:
     ) -> None:
         """Start without a connection.
 
-        Args:
-            config: of the account.
-            clock: of times.
-            clock_check: compares it with the cloud's.
-            sender: carries the requests.
-            check: makes errors of statuses.
-            admit: raises BudgetSpentError where nothing may be sent now; asked when a request is about to leave.
-
+        ``admit`` raises BudgetSpentError where nothing may be sent now, and is asked when a request is about to leave.
         """
         self._clock_check, self._check, self._admit = clock_check, check, admit
         self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock

@@ -35,13 +35,7 @@ class ReadRate:
     ) -> None:
         """Restore what was found out; begin at one read a minute.
 
-        Args:
-            per_minute: as configured.
-            wish_s: the configured interval between reads; a rate that it does not use is not tried.
-            budget: of the reads.
-            clock: for ages.
-            store: where it is kept.
-
+        ``wish_s``: the configured interval between reads; a rate that it does not use is not tried.
         """
         self._wish_s, self._budget, self._clock, self._storage = wish_s, budget, clock, store
         self._lock = threading.Lock()

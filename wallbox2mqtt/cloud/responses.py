@@ -40,14 +40,7 @@ _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
 
 
 def translated(error: TransportError, url: str, wall: float) -> CloudError:
-    """Return our error for one of the libraries'.
-
-    Args:
-        error: as it was raised.
-        url: of the request.
-        wall: what this machine's clock says, seconds since 1970.
-
-    """
+    """Return our error for one of the libraries'. ``wall``: what this machine's clock says, seconds since 1970."""
     if error.sent:
         return CloudTimeoutError("no whole answer within the deadline") if error.late else unreadable(error.cause)
     found = list(causes(error.cause))

@@ -18,12 +18,8 @@ _CONTAINER_SECRETS = Path("/run/secrets")
 def precautions(config: Config, file: Path | None, state_dir: Path, environ: Mapping[str, str]) -> list[str]:
     """Return a warning for each thing that is not safe.
 
-    Args:
-        config: the configuration.
-        file: where it was read from; None: from the environment alone.
-        state_dir: where tokens are kept.
-        environ: the environment, which may hold the passwords instead of the file.
-
+    ``file``: where the configuration was read from; None: from the environment alone. The environment may hold the
+    passwords instead of it.
     """
     about_files = [*_files(config, file, environ), *_directory(state_dir)]
     return [*_standby(config), *_connections(config), *about_files, *_environment(environ)]

@@ -54,10 +54,7 @@ class GapMeter:
     ) -> None:
         """Start without a gap.
 
-        Args:
-            has_unread: whether something waits in the socket.
-            clocks: that one counts which has gone furthest.
-
+        ``has_unread``: whether something waits in the socket. ``clocks``: that one counts which has gone furthest.
         """
         self._has_unread, self._clocks = has_unread, clocks
         self.begin()

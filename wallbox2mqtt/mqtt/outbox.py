@@ -46,10 +46,7 @@ class Outbox:
     def __init__(self, send: Callable[[Outgoing], bool], open_now: Callable[[], int]) -> None:
         """Start empty, and without a broker.
 
-        Args:
-            send: hands a message to paho; tells whether paho took it.
-            open_now: how many messages the broker has not acknowledged.
-
+        ``send`` tells whether paho took a message, ``open_now`` how many the broker has not acknowledged.
         """
         self._send, self._open_now = send, open_now
         self._lock = threading.Lock()

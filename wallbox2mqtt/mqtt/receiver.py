@@ -36,17 +36,9 @@ class Receiver:
     ) -> None:
         """Prepare to receive.
 
-        Args:
-            base_topic: commands are below it.
-            state: the topic of the bridge's own state, by which the broker is tried; None: it is not tried.
-            listened: filters of what else is to be handed on.
-            lookups: what is looked up at present.
-            guard: takes the commands.
-            gaps: how old what arrives may be.
-            clock: for arrival times.
-            emit: takes all but commands.
-            prelude: takes what comes on its topic.
-
+        ``state``: the topic of the bridge's own state, by which the broker is tried; None: it is not tried.
+        ``listened``: filters of what else is to be handed on. ``guard`` takes the commands, ``prelude`` what comes on
+        its topic, ``emit`` all else.
         """
         self._prelude = prelude
         self._below, self._state, self._listened = f"{base_topic}/", state, listened

@@ -52,12 +52,8 @@ class ReplayGuard:
     ) -> None:
         """Prepare for the first connection.
 
-        Args:
-            emit: takes the commands, and what is to be told.
-            probes: whether the broker is asked; otherwise it is believed.
-            always: whether to wait for quiet at every broker.
-            now: seconds that never jump.
-
+        ``emit`` takes the commands, and what is to be told. ``probes``: whether the broker is asked; otherwise it is
+        believed. ``always``: whether to wait for quiet at every broker.
         """
         self._emit, self._probes, self._always, self._now = emit, probes, always, now
         self._lock = threading.Lock()

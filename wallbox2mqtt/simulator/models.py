@@ -182,11 +182,8 @@ _NIGHTS: dict[str, Json] = {
 def fleet(count: int, models: Sequence[str] = tuple(MODELS), *, lively: bool = False) -> tuple[ChargerSpec, ...]:
     """Return so many chargers, the models in turn, all ready, each with its own phase of reports.
 
-    Args:
-        count: how many.
-        models: names of ``MODELS``.
-        lively: the first charges and the others do this or that, always the same, with past sessions: a demo.
-
+    ``lively``: the first charges and the others do this or that, always the same, with sessions in the past, for a
+    demo.
     """
     chance = random.Random(1)  # noqa: S311 - variety for the eye, no secret
     return tuple(

@@ -31,14 +31,8 @@ class StatusPort:
     ) -> None:
         """Do not listen yet.
 
-        Args:
-            address: host (empty: all addresses) and port.
-            route: makes the response to each request.
-            events: for those who follow them.
-            clock: of the log.
-            again_s: real seconds until an address that could not be had is tried again.
-            clients: addresses that may connect; none: all may.
-
+        ``address``: an empty host is all addresses. ``again_s``: real seconds until an address that could not be had is
+        tried again. ``clients``: addresses that may connect; none: all may.
         """
         self._address, self._route, self._events, self._again_s = address, route, events, again_s
         self._clients = clients
