@@ -294,4 +294,4 @@ def age_s(kept: dict[str, Json], wall: float) -> float:
 def number(kept: dict[str, Json], name: str, default: float = 0.0) -> float:
     """Return a number that was kept; the default where it is missing or none."""
     value = kept.get(name)
-    return float(value) if isinstance(value, int | float) and is_number(value) else default
+    return float(value) if is_number(value) else default

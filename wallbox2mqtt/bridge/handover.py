@@ -178,7 +178,7 @@ def _object(content: dict[str, Json], name: str) -> dict[str, Json]:
 
 def _amount(content: dict[str, Json], name: str) -> float:
     amount = content.get(name)
-    if not isinstance(amount, int | float) or not is_number(amount) or not 0 <= amount <= HIGHEST_TERM:
+    if not is_number(amount) or not 0 <= amount <= HIGHEST_TERM:
         msg = f"{name} is missing, or no amount"
         raise HandoverError(msg)
     return float(amount)

@@ -64,6 +64,4 @@ class Hold:
 
 def is_less(one: Json, other: Json) -> bool:
     """Return whether both are numbers and the one is nearer to 0."""
-    if not isinstance(one, int | float) or not isinstance(other, int | float):
-        return False
     return is_number(one) and is_number(other) and abs(one) < abs(other)

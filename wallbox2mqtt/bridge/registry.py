@@ -253,4 +253,4 @@ def _limits(kept: Json) -> list[tuple[str, dict[str, Json]]]:
 
 def _items(kept: Json) -> list[tuple[str, float]]:
     items = kept.items() if isinstance(kept, dict) else ()
-    return [(key, float(value)) for key, value in items if isinstance(value, int | float) and is_number(value)]
+    return [(key, float(value)) for key, value in items if is_number(value)]

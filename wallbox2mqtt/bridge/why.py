@@ -142,5 +142,5 @@ def _word(intent: Intent) -> str | None:
 
 def _restored(kept: Json) -> Iterator[tuple[int, float]]:
     for charger, at in kept.items() if isinstance(kept, dict) else ():
-        if charger.isascii() and charger.isdigit() and is_number(at) and isinstance(at, int | float):
+        if charger.isascii() and charger.isdigit() and is_number(at):
             yield int(charger), min(max(0.0, float(at)), _LATEST)

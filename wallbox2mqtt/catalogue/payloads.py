@@ -104,7 +104,7 @@ class Limit:
         """Return the limit of a charger."""
         for key in self.fields:
             value = view.get(key)
-            if isinstance(value, int | float) and is_number(value) and value > 0:
+            if is_number(value) and value > 0:
                 return int(value)
         return self.default
 

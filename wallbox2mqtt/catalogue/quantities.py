@@ -73,7 +73,7 @@ class Quantity:
         if value is None:
             return None
         match self.shape:
-            case Shape.NUMBER if isinstance(value, int | float) and is_number(value):
+            case Shape.NUMBER if is_number(value):
                 if not self.least <= value <= self.most:
                     msg = f"found {value}, expected {self.least:g} to {self.most:g}"
                     raise ImpossibleValueError(msg)
@@ -104,10 +104,15 @@ def _number_in(text: str) -> Json:
     return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether this is a JSON number that a float can hold (a boolean is none, though Python calls it an int)."""
     # JSON's whole numbers have no end: math.isfinite raises on one of 400 digits
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def as_number(value: object) -> float | None:
+    """Return a value that is a number; None for any other."""
+    return value if is_number(value) else None
 
 
 LARGEST_ID = 2**63 - 1

@@ -108,7 +108,7 @@ def _life_s(token: str, ttl: Json, server: float) -> float:
 
 def _until_s(end: Json, server: float) -> float | None:
     """Return the seconds until an absolute time; None where it is no time that lies ahead."""
-    if not isinstance(end, int | float) or not is_number(end):
+    if not is_number(end):
         return None
     left = (end / 1000 if end > _MILLISECONDS else end) - server
     return max(0.0, left) if left > -2.0 else None  # noqa: PLR2004 - the second added above, and rounding

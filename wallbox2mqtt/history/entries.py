@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.history_reads import PAGE
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.quantities import is_number
+from wallbox2mqtt.catalogue.quantities import as_number
 
 _MWH_IN = {"kwh": 1_000_000, "wh": 1_000}
 """Units in which the cloud tells energies: another endpoint has Wh where this one has kWh."""
@@ -91,4 +91,4 @@ def _number(value: Json) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    return value if isinstance(value, int | float) and is_number(value) else None
+    return as_number(value)

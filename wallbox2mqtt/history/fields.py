@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 
 from wallbox2mqtt.catalogue import Json, Values
-from wallbox2mqtt.catalogue.quantities import is_number
+from wallbox2mqtt.catalogue.quantities import as_number
 from wallbox2mqtt.clock import iso_utc
 from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.past import Past
@@ -23,21 +23,17 @@ TOTALS: Mapping[str, str] = {
 
 def reading_of(view: Values, at: float) -> MeterReading:
     """Return what a charger's fields tell of its session."""
-    status_id, user = _number(view.get("status_id")), _number(view.get("user_id"))
-    counted = {name: _number(view.get(key)) for name, key in COUNTERS.items()}
+    status_id, user = as_number(view.get("status_id")), as_number(view.get("user_id"))
+    counted = {name: as_number(view.get(key)) for name, key in COUNTERS.items()}
     return MeterReading(
         at=at,
         status_id=None if status_id is None else int(status_id),
         counters={name: round(value * _MWH) for name, value in counted.items() if value is not None and value >= 0},
-        time_s=_number(view.get("charging_time")),
-        power_kw=_number(view.get("charging_power")),
-        cost=_number(view.get("cost")),
+        time_s=as_number(view.get("charging_time")),
+        power_kw=as_number(view.get("charging_power")),
+        cost=as_number(view.get("cost")),
         user=None if user is None or user < 0 else int(user),
     )
-
-
-def _number(value: Json) -> float | None:
-    return value if isinstance(value, int | float) and is_number(value) else None
 
 
 def fields_of(ledger: Ledger, past: Past, now: float) -> dict[str, Json]:

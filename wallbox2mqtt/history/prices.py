@@ -117,6 +117,6 @@ class Prices:
 def _spans(kept: Json) -> Iterator[Span]:
     for one in kept if isinstance(kept, list) else ():
         values = [one.get(name) for name in ("since", "until", "price")] if isinstance(one, dict) else []
-        numbers = [value for value in values if isinstance(value, int | float) and is_number(value)]
+        numbers = [value for value in values if is_number(value)]
         if len(numbers) == len(Span.__slots__):
             yield Span(*numbers)

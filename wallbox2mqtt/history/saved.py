@@ -67,7 +67,7 @@ def _number(kept: Mapping[str, Json], name: str) -> float | None:
     value = kept.get(name)
     if value is None:
         return None
-    if not isinstance(value, int | float) or not is_number(value):
+    if not is_number(value):
         msg = f"{name}: found {type(value).__name__}, expected a number"
         raise ValueError(msg)
     return value

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from wallbox2mqtt.bridge.registry import Registry
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.quantities import is_charger_id, is_number
+from wallbox2mqtt.catalogue.quantities import as_number, is_charger_id
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.topics import ONLINE
 from wallbox2mqtt.web.day_log import STEP_S, DayLog
@@ -40,7 +40,7 @@ class History:
         # what a charger out of touch did since is not known
         if shown is None or shown.availability != ONLINE:
             return None, None
-        return _number(shown.values.get("charging_power")), _number(shown.values.get("added_energy"))
+        return as_number(shown.values.get("charging_power")), as_number(shown.values.get("added_energy"))
 
     def serve(self, request: Request) -> Response:
         """Answer with the document of the charger that is asked for."""
@@ -66,7 +66,3 @@ class History:
             "days": days,
             "sessions": sessions,
         }
-
-
-def _number(value: Json) -> float | None:
-    return value if isinstance(value, int | float) and is_number(value) else None

@@ -244,7 +244,7 @@ def _number(value: Json, factor: float) -> float | None:
     """Return a value in the metric's unit; booleans are 1 and 0."""
     if isinstance(value, bool):
         return float(value)
-    if not isinstance(value, int | float) or not is_number(value):
+    if not is_number(value):
         return None
     # no more digits than the cloud gives: 0.1 kW are 100 W
     return round(value * factor, 3)
