@@ -24,35 +24,36 @@ Body = Callable[[Mapping[str, Json], Values], Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What a ``…/set`` topic accepts, and the request that it makes.
-
-    ``request`` None: a read of the charger. ``body`` None: put together from the ``config`` of each field set;
-    with ``as_given`` only of the keys that the command names. ``make_body``: the function that makes it where no
-    template can. ``spread``: tells the fields that a value sets, where it is no object of settings.
-    ``longest``: bytes of a payload.
-    ``effects``: what a word sets, where that is other fields than its own. ``claims``: the field for which a
-    word competes, where that is another than its own. ``permissions``: what the configuration must allow for a
-    word: ``commands.allow_…``. ``needless``: the statuses in which a value has nothing
-    to do. ``urgent``: passes the others.
-    ``blocked_by_ocpp``: without effect while an OCPP back end runs the charger.
-    ``shows``: after acceptance the fields that it sets are shown as wished, until the cloud shows them.
-    """
+    """What a ``…/set`` topic accepts, and the request that it makes."""
 
     language: PayloadFormat
     request: RequestTemplate | None
+    """None: a read of the charger."""
     body: Template = None
+    """None: put together from the ``config`` of each field set."""
     effects: tuple[tuple[Json, tuple[tuple[str, Json], ...]], ...] = ()
+    """What a word sets, where that is other fields than its own."""
     claims: tuple[tuple[Json, str], ...] = ()
+    """The field for which a word competes, where that is another than its own."""
     guard: Guard | None = None
     permissions: tuple[tuple[Json, str], ...] = ()
+    """What the configuration must allow for a word: ``commands.allow_…``."""
     needless: tuple[tuple[Json, frozenset[int]], ...] = ()
+    """The statuses in which a value has nothing to do."""
     urgent: bool = False
+    """Whether it passes the others."""
     blocked_by_ocpp: bool = False
+    """Whether it has no effect while an OCPP back end runs the charger."""
     shows: bool = True
+    """Whether the fields that it sets are shown as wished after acceptance, until the cloud shows them."""
     as_given: bool = False
+    """Whether the body has only the keys that the command names."""
     make_body: Body | None = None
+    """Makes the body where no template can."""
     spread: Spread | None = None
+    """Tells the fields that a value sets, where it is no object of settings."""
     longest: int = MAX_PAYLOAD_BYTES
+    """Bytes of a payload."""
 
     @property
     def always_sent(self) -> bool:
@@ -79,55 +80,62 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One row. ``key`` is the topic below the charger's, and follows from the path in the detail or in basic.
-
-    Paths are dotted: ``detail`` from the top of the status document, ``sweep`` from a charger of the list,
-    ``basic`` and ``v2`` from ``data.chargerData`` (of the basic document, of the answer of a PUT).
-    ``convert``: named function from the cloud's value to the field's. ``negative_at``: the field and its value with
-    which the number is negative, whatever sign the cloud gives it. ``sources`` and ``derive``: keys of the
-    fields from which a derived one is worked out, and the function. ``recorded``: the bridge works it out over time, of
-    what the readings of a session show. ``slot``: the number of the schedule that it is a part of.
-    ``words``: all that a text can be.
-    ``config``: the part of a POST config's body that sets the field, ``config_key`` its name there.
-    The rest is for people: ``name``, ``meaning``, ``icon``, ``category`` (None: everyday), ``enabled`` in Home
-    Assistant from the start, ``hidden``: announced to nobody, ``example``, ``buttons``.
-    ``private``: tells who, where or which one, so it is replaced in a copy for a bug report.
-    ``on_off``: the numbers that mean yes and no. ``feature``: what the account's plan must have. ``unused``: the
-    value of a charger that does not use it. ``quasar``: other chargers do not know it. What a charger does not use or
-    know is disabled in Home Assistant at first. ``essential``: a list that shows it of no charger is not worth reading.
-    """
+    """One row. Paths are dotted."""
 
     name: str
+    """For people, in English; ``translations.csv`` has the other languages."""
     quantity: Quantity
     meaning: str
     example: Json
     key: str = ""
+    """The topic below the charger's; it follows from the path in the detail or in basic."""
     detail: str | None = None
+    """The place in the status document."""
     sweep: str | None = None
+    """The place in a charger of the list."""
     basic: str | None = None
+    """The place in ``data.chargerData`` of the basic document."""
     v2: str | None = None
+    """The place in ``data.chargerData`` of the answer of a PUT."""
     convert: Callable[[Json], Json] | None = None
+    """From the cloud's value to the field's."""
     negative_at: tuple[str, Json] | None = None
+    """The field and its value with which the number is negative, whatever sign the cloud gives it."""
     sources: tuple[str, ...] = ()
+    """Keys of the fields from which ``derive`` works this one out."""
     derive: Callable[..., Json] | None = None
     recorded: bool = False
+    """Whether the bridge works it out over time, of what the readings of a session show."""
     told: bool = False
+    """Whether the bridge works it out of all that it knows."""
     slot: int | None = None
+    """The number of the schedule that it is a part of."""
     words: tuple[str, ...] = ()
+    """All that a text can be."""
     config_key: str | None = None
+    """Its name in the body of a POST config, of which ``config`` is the part that sets it."""
     config: Mapping[str, Template] | None = None
     command: Command | None = None
     category: str | None = None
+    """None: everyday; else ``config`` or ``diagnostic``."""
     enabled: bool = True
+    """Whether it is there in Home Assistant from the start."""
     hidden: bool = False
+    """Whether it is announced to nobody."""
     private: bool = False
+    """Whether it tells who, where or which one, so that it is replaced in a copy for a bug report."""
     icon: str | None = None
     buttons: tuple[Button, ...] = ()
     on_off: tuple[Json, Json] | None = None
+    """The numbers that mean yes and no."""
     feature: str | None = None
+    """What the account's plan must have."""
     unused: Json = None
+    """The value of a charger that does not use it: then it is disabled in Home Assistant at first."""
     quasar: bool = False
+    """Whether other chargers do not know it: then it is disabled for them at first."""
     essential: bool = False
+    """Whether a list that shows it of no charger is not worth reading."""
 
     def __post_init__(self) -> None:
         """Work out the key, and refuse a row that contradicts itself."""
