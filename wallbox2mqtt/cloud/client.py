@@ -22,7 +22,7 @@ from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.cloud.request_log import RequestLog
 from wallbox2mqtt.cloud.responses import Check, decoded, http_time, translated
-from wallbox2mqtt.cloud.transport import Sender, TransportError
+from wallbox2mqtt.cloud.transport import RawResponse, Sender, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -112,18 +112,7 @@ class Connection:
             self._transport.close()
         begun = self._clock.monotonic()
         headers = {**_HEADERS, **(headers or {}), "Authorization": authorization}
-        status: int | None = None
-        try:
-            with allow_blocking(self._timeout_s + LOOK_UP_S):
-                response = self._transport.send(method, url, headers, _encoded(body), self._timeout_s, admit)
-            status = response.status
-        except TransportError as error:
-            raise translated(error, url, self._clock.wall()) from None
-        finally:
-            self._used = self._clock.monotonic()
-            took_ms = (self._used - begun) * 1000
-            # the path alone: a query, a header or a body may hold what is nobody's business
-            _LOG.debug("request method=%s path=%s http_status=%s ms=%.0f", method, urlsplit(url).path, status, took_ms)
+        response = self._exchange(method, url, headers, _encoded(body), admit)
         server_time = http_time(response.headers.get("Date"))
         self._clock_check.compare(server_time)
         try:
@@ -133,6 +122,24 @@ class Connection:
             self._transport.close()
             raise
         return CloudResponse(_document(response.body, keep=expires is None), response.status, begun, server_time)
+
+    def _exchange(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, admit: Callable[[], None]
+    ) -> RawResponse:
+        status: int | None = None
+        begun = self._clock.monotonic()
+        try:
+            with allow_blocking(self._timeout_s + LOOK_UP_S):
+                response = self._transport.send(method, url, headers, body, self._timeout_s, admit)
+            status = response.status
+        except TransportError as error:
+            raise translated(error, url, self._clock.wall()) from None
+        finally:
+            self._used = self._clock.monotonic()
+            took_ms = (self._used - begun) * 1000
+            # the path alone: a query, a header or a body may hold what is nobody's business
+            _LOG.debug("request method=%s path=%s http_status=%s ms=%.0f", method, urlsplit(url).path, status, took_ms)
+        return response
 
 
 def _encoded(body: Json) -> bytes | None:
