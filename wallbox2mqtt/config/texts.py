@@ -30,24 +30,12 @@ def listen_address(text: str) -> tuple[str, int]:
 
 
 def _checked_listen(text: str) -> str:
-    """Return the text if it is an address and a port.
-
-    Raises:
-        ValueError: it is not.
-
-    """
     listen_address(text)
     return text
 
 
 def _checked_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return IP addresses as a socket tells them.
-
-    Raises:
-        ValueError: one is none.
-
-    """
-    return tuple(str(ip_address(text)) for text in texts)
+    return tuple(str(ip_address(text)) for text in texts)  # as a socket tells them
 
 
 def _checked_url(url: str) -> str:
