@@ -1,4 +1,7 @@
-"""What is done again and again, by ``schedule``, and what that lacks: a wall clock that jumps must not stop it."""
+"""When main does what it does again and again, and when in its interval the bridge reads.
+
+``schedule`` does it; what that lacks is here: a wall clock that jumps must not stop it.
+"""
 
 import hashlib
 import time

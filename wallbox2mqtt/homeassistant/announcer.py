@@ -1,4 +1,4 @@
-"""When devices are announced to Home Assistant, and what becomes of those that change, go, or move.
+"""When devices are announced to Home Assistant, and with what.
 
 The main thread calls all of this.
 """
@@ -28,8 +28,9 @@ from wallbox2mqtt.topics import Topics
 _LONGEST_LOOK_S = 2.0
 """So long are chargers announced in one go: a file is written before each, and commands wait meanwhile."""
 _DETAILS = 3
+"""A field that so many details in a row lacked is lost."""
 _LEAST_S, _LEAST_BASIC_S = 3600.0, 3 * 3600.0
-"""Between the first and the last of these details; the basic document is read once an hour."""
+"""At least between the first and the last of these; the basic document is read once an hour."""
 
 
 class Inventory:
