@@ -16,6 +16,7 @@ from tests.broker_connection import STATE, Open, Protocol
 from tests.fakes import FakeClock
 from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually, free_port
+from tests.stub_broker import StubBroker
 from wallbox2mqtt.catalogue import LONGEST_PAYLOAD_BYTES
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig
 from wallbox2mqtt.errors import ConfigError
@@ -41,6 +42,18 @@ def test_no_wait_between_the_brokers_of_a_list(broker: Broker, make: Open) -> No
     """With 1, 2, 4, 8, 10 and 10 s it would take longer than any test waits."""
     gone = [f"127.0.0.1:{free_port()}" for _ in range(6)]
     make(broker.port, host=",".join([*gone, "127.0.0.1"])).connect()
+
+
+@pytest.mark.parametrize(("others", "waits"), [([], False), (["127.0.0.1:9"], True)], ids=["one-broker", "a-list"])
+def test_what_can_wait_waits_after_a_loss(make: Open, others: list[str], *, waits: bool) -> None:
+    with StubBroker() as broker:
+        connection = make(broker.port, host=",".join(["127.0.0.1", *others]))
+        connection.connect()
+        assert connection.mqtt.is_settled
+        broker.drop()
+        connection.next(Disconnected)
+        connection.next(Connected)
+        assert connection.mqtt.is_settled != waits
 
 
 class TestPublishing:

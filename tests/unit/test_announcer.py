@@ -42,7 +42,7 @@ class Broker:
     ``ends_at``: the program ends with the first message whose topic has this in it, and that says something.
     """
 
-    online = True
+    online = is_settled = True
 
     def __init__(self, retained: Mapping[str, str] | None = None, *, ends_at: str | None = None) -> None:
         self.retained, self.ends_at = dict(retained or {}), ends_at
@@ -515,6 +515,19 @@ def test_bases_of_the_same_letters_have_two_bridges(tmp_path: Path, clock: FakeC
     devices = [json.loads(text)["device"] for text in broker.retained.values()]
     assert len({device["identifiers"][0] for device in devices}) == 4
     assert len({device["via_device"] for device in devices if "via_device" in device}) == 2
+
+
+def test_nothing_is_looked_up_or_announced_at_a_busy_cluster(bridge: Bridge, broker: Broker) -> None:
+    bridge.read_list(SPEC)
+    broker.is_settled = False
+    announced = len(broker.of(CHARGER))
+    broker.filters.clear()
+    bridge.connect()
+    assert not broker.filters
+    assert len(broker.of(CHARGER)) == announced
+    broker.is_settled = True
+    bridge.settle()
+    assert len(broker.of(CHARGER)) > announced
 
 
 def test_a_broker_that_forgot_gets_what_the_list_has(tmp_path: Path, clock: FakeClock) -> None:

@@ -41,6 +41,17 @@ def test_also_after_a_connection_that_was_stable() -> None:
     assert rig.connection(message).cause == message
 
 
+def test_stable_after_half_a_minute_and_not_after_its_end() -> None:
+    rig = Rig()
+    rig.ends.connected()
+    assert not rig.ends.is_stable
+    rig.now += STABLE_S
+    rig.ends.turn()
+    assert rig.ends.is_stable
+    rig.ends.ended(unexplained=True, oldest=None)
+    assert not rig.ends.is_stable
+
+
 @pytest.mark.parametrize("between", ["explained", "not connected"])
 def test_what_the_broker_or_the_network_explains_has_no_cause(between: str) -> None:
     rig = Rig()

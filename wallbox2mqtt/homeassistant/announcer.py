@@ -105,7 +105,6 @@ class Announcer:
     def connected(self) -> None:
         """Announce everything anew at a broker of which it is not known what it keeps."""
         self._holders.forget()
-        self._holders.ask(self._devices)
         self.announce()
 
     def announce(self) -> None:
@@ -132,13 +131,15 @@ class Announcer:
         """Announce what has changed since; called each second, and when the list was read."""
         if not self._mqtt.online:
             return
-        self._announce_changes()
-        self._ranges.release()
+        if self._mqtt.is_settled:
+            self._announce_changes()
+            self._ranges.release()
         for topic in self._delivery.due_repeats():
             charger, _, key = topic.removeprefix(f"{self._topics.base}/").partition("/")
             self._states.republish(int(charger), [key])
 
     def _announce_changes(self) -> None:
+        self._holders.ask(self._devices)
         self._holders.leave()
         if self._form == "off":
             for node in self._devices:

@@ -72,7 +72,7 @@ class MqttConnection:
         """
         probe = None if state is None else Outgoing(state.topic, state.payload.encode(), retain=True)
         self._has_probe = probe is not None
-        self._keepalive = config.keepalive
+        self._keepalive, self._is_list = config.keepalive, len(config.brokers) > 1
         self._v5 = config.protocol == "5"
         self._client = new_client(config)
         self._session = BrokerSession(
@@ -128,6 +128,11 @@ class MqttConnection:
     def keeps_up(self) -> bool:
         """Whether the broker takes state nearly as fast as it comes; else what can be left out should be."""
         return self._outbox.keeps_up
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what can wait may be asked: the next broker of a list may be busy with the loss of the last one."""
+        return not self._is_list or self.connects <= 1 or self._session.is_stable
 
     @property
     def pulse(self) -> Pulse:

@@ -45,6 +45,11 @@ class ConnectionEnds:
         """Whether the last connection was none to rely on, and the present one has not proven better yet."""
         return self._unstable > 0
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the present connection has lasted long enough to be relied on."""
+        return self._is_connected and self._since is None
+
     def connected(self) -> None:
         """Record a connection."""
         self._since, self._is_connected = self._now(), True

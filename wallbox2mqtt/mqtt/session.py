@@ -113,6 +113,11 @@ class BrokerSession:
         # not ``on_publish``: there paho holds a lock that others need to publish
         client.on_turn = self._turn
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether the connection is one to rely on."""
+        return self._ends.is_stable
+
     def set_will(self) -> None:
         """Leave with the broker, from the next connection on, what it says when we vanish."""
         if self._probe is not None:
