@@ -27,6 +27,10 @@ ROOT = Path(__file__).parents[1]
 STATE, HANDOVER = "wallbox/bridge/state", "wallbox/bridge/handover"
 
 
+class NoResultError(AssertionError):
+    """Raised when a command has no result in time."""
+
+
 class Bridge:
     """One of the two. ``port``: of the broker, or of what stands before it."""
 
@@ -126,7 +130,10 @@ class Pair:
         key = f"wallbox/{ONE}/max_charging_current"
         before = len(self.watcher.of(f"{key}/result"))
         self.watcher.publish(f"{key}/set", str(6 + self._commands % 20))
-        eventually(lambda: len(self.watcher.of(f"{key}/result")) > before, "the command has a result")
+        try:
+            eventually(lambda: len(self.watcher.of(f"{key}/result")) > before, "the command has a result")
+        except AssertionError as error:
+            raise NoResultError(*error.args) from None
         results = [json.loads(text) for text in self.watcher.of(f"{key}/result")[before:]]
         assert len(results) == 1, results
         return dict(results[0])
