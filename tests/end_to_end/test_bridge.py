@@ -129,6 +129,17 @@ def test_a_start_tells_that_it_waits_for_the_budget(broker: Broker, cloud: OpenC
         eventually(lambda: "the first read waits" in program.log, "it says why nothing happens")
 
 
+def test_a_command_of_before_the_list_waits_for_no_detail(broker: Broker, cloud: OpenCloud, run: Run) -> None:
+    simulator = cloud([ChargerSpec(id=ONE)])
+    simulator.fault(Fault(kind="delay", path="v3/chargers/groups", seconds=2))
+    with Watcher(broker.port) as watcher:
+        run(simulator.url, broker.port, wallbox={"reads_per_minute": 1})
+        watcher.wait(STATE, "online")
+        watcher.publish(f"wallbox/{ONE}/locked/set", "0")
+        assert json.loads(watcher.wait(f"wallbox/{ONE}/locked/result").payload)["status"] == "ok"
+        assert not [one for one in simulator.requests if one.path.startswith("chargers/status")]
+
+
 def golden_specs() -> list[tuple[ChargerSpec, dict[str, Any], str]]:
     """A charger for each line and payload of the table of requests, in the state that the line asks for."""
     before: dict[str, Json] = {

@@ -200,7 +200,7 @@ class CommandHandler:
         self._results.rejected(command, reason)
 
     def look_again(self, charger_ids: Iterable[int] = ()) -> None:
-        """Sort what waits once more: these chargers' details have been read, or the chargers were listed."""
+        """Sort what waits once more; ``charger_ids``: chargers that were listed or read just now."""
         ready = set(charger_ids)
         for charger_id in ready:
             self._states.introduce(charger_id)

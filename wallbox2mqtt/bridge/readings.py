@@ -61,11 +61,11 @@ class Readings:
         listing = read_sweep(answer.body)
         gone = self._planner.record_list(listing)
         self._first_start.tell_found(listing, self._complete_in_s(interval_s))
-        self._listener.listed(listing, gone)
         ours = set(self._registry.chargers)
         for listed in listing:
             if listed.charger_id in ours:
                 self.show(listed.charger_id, listed.reading, answer)
+        self._listener.listed(listing, gone)
 
     def _complete_in_s(self, interval_s: float) -> dict[int, float]:
         first_s = self._reads.ready_in_s()

@@ -231,7 +231,7 @@ class App:
                 self.parts.reports.info(self._interval_s)
                 self.parts.announcer.look()
                 self._forget(event.gone, "the charger is gone from the account")
-                self._bridge.command_handler.look_again()
+                self._bridge.command_handler.look_again(self._bridge.shared.registry.chargers)
             case _Reload():
                 if self.parts.reloader.reload(event.load):
                     self.parts.reports.info(self._interval_s)
