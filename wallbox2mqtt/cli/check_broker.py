@@ -4,7 +4,7 @@ import contextlib
 import queue
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from wallbox2mqtt.cli.report import Finding, Verdict
 from wallbox2mqtt.clock import Clock
@@ -117,6 +117,13 @@ class BrokerCheck:
             self._take(event)
         return None
 
+    def _wait(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Take what comes until something holds, for so many seconds at most."""
+        ends = time.monotonic() + seconds
+        with contextlib.suppress(queue.Empty):
+            while not holds() and (left := ends - time.monotonic()) > 0:
+                self._take(self._events.get(timeout=left))
+
     def _take(self, event: Event) -> None:
         if isinstance(event, Refused):
             self._refused = event.reason
@@ -142,12 +149,7 @@ class BrokerCheck:
             # below the device topics, but not with the last level that announces something
             self._mqtt.publish(self._announcement, "", retain=False)
         wanted = {*self._own.values(), *([self._announcement] if self._discovery != "off" else [])}
-        ends = time.monotonic() + BACK_S
-        while wanted - self._seen and (left := ends - time.monotonic()) > 0:
-            try:
-                self._take(self._events.get(timeout=left))
-            except queue.Empty:
-                break
+        self._wait(lambda: wanted <= self._seen, BACK_S)
         for topic in self._own.values():
             yield self._right(topic, f"{self._topics.base}/#", must_come_back=True)
         if self._discovery != "off":
@@ -170,10 +172,7 @@ class BrokerCheck:
     def _stored(self) -> Finding:
         """Judge whether the broker tells stored commands from live ones."""
         what = "stored commands"
-        ends = time.monotonic() + ACKNOWLEDGE_S + ECHO_S
-        while self._tells_stored is None and (left := ends - time.monotonic()) > 0:
-            with contextlib.suppress(queue.Empty):
-                self._take(self._events.get(timeout=left))
+        self._wait(lambda: self._tells_stored is not None, ACKNOWLEDGE_S + ECHO_S)
         if self._accepts_retained:
             return Finding(what, "ok", "commands.accept_retained: they count when the broker was quiet for 5 s")
         if self._tells_stored:
@@ -186,10 +185,7 @@ class BrokerCheck:
         """Judge whether who subscribes with a wildcard gets what is stored."""
         what, before = "stored values", self._given_back
         self._mqtt.listen([f"{self._topics.base}/+/check"])
-        ends = time.monotonic() + BACK_S
-        while self._given_back == before and (left := ends - time.monotonic()) > 0:
-            with contextlib.suppress(queue.Empty):
-                self._take(self._events.get(timeout=left))
+        self._wait(lambda: self._given_back > before, BACK_S)
         if self._given_back > before:
             return Finding(what, "ok", "given back to who subscribes later, by topic and by wildcard")
         text = "not given back to who subscribes with a wildcard"

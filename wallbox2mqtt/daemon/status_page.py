@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.zones import zone_of
-from wallbox2mqtt.daemon.metrics_route import metrics_route
+from wallbox2mqtt.daemon.reports import resident_bytes
 from wallbox2mqtt.history.days import PastDays
 from wallbox2mqtt.log import RecentLines
 from wallbox2mqtt.web import routes
@@ -61,8 +61,31 @@ class StatusPage:
             "/events": routes.stream,
             "/livez": routes.verdict(parts.health.live),
             "/readyz": routes.verdict(parts.health.ready),
-            "/metrics": metrics_route(parts.bridge, parts.mqtt, parts.health, parts.clock),
+            "/metrics": self._metrics(),
         }
+
+    def _metrics(self) -> Handler:
+        """Return the handler of the metrics; without prometheus-client it says how to get them."""
+        try:
+            from wallbox2mqtt.web.metrics import CONTENT_TYPE, Metrics, MetricSources  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            if error.name != "prometheus_client":
+                raise
+            return lambda _: routes.NO_METRICS
+        bridge, mqtt, health = self._parts.bridge, self._parts.mqtt, self._parts.health
+        sources = MetricSources(
+            bridge=bridge,
+            clock=self._parts.clock,
+            requests=bridge.shared.requests.totals,
+            is_online=lambda: mqtt.answers,
+            reconnects=lambda: max(0, mqtt.connects - 1),
+            stalls=lambda: mqtt.stalls,
+            unpublished=lambda: mqtt.unpublished,
+            threads=health.threads,
+            is_healthy=lambda: not health.told().problems,
+            memory_bytes=resident_bytes,
+        )
+        return routes.document(Metrics(sources).render, CONTENT_TYPE)
 
     def start(self) -> None:
         """Listen, and keep the log's lines from now on."""
