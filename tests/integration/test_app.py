@@ -15,6 +15,7 @@ from tests.faults.proxy import Proxy
 from tests.mosquitto import LIMIT_S, Broker, DenyingBroker, Watcher, eventually
 from tests.parts import reads_of, writes_of
 from tests.stub_broker import StubBroker, Temper
+from tests.unit.test_schedules import NIGHT
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon.app import App, _ChargersListed
@@ -95,6 +96,14 @@ def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
     yield make_harness
     for harness in harnesses:
         harness.end()
+
+
+def test_schedules_are_read_and_changed(make: Make, watcher: Watcher) -> None:
+    make()
+    watcher.wait(f"wallbox/{ONE}/schedules", "[]")
+    watcher.publish(f"wallbox/{ONE}/schedules/set", json.dumps([NIGHT]))
+    watcher.wait(f"wallbox/{ONE}/schedule/0/current", "16")
+    watcher.wait(f"wallbox/{ONE}/schedule/next")
 
 
 class TestEnd:
