@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 import zlib
@@ -22,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
+from tests.mosquitto import eventually
 from tests.parts import GENEROUS_S
 from tests.stub_cloud import (
     CERTIFICATE,
@@ -77,6 +79,8 @@ TIMEOUT_S = 1.0
 """The timeout where nothing comes."""
 SLACK_S = 10.0
 """How much later than it must be a busy machine may be."""
+_CLOSED = 7
+"""Of the kernel's states of a connection; one that was closed in order waits for us to close it, too."""
 TWO_MIB = 2 * 1024 * 1024
 VIEW = {row.key: row.example for row in FIELDS.values() if row.has_state} | {"software/updateAvailable": True}
 
@@ -717,6 +721,23 @@ SLOW = {
     "drip-of-chunks": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 200, 0.005),
     "headers-then-nothing": then_hang(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"),
 }
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"], ids=["none", "half"])
+def test_what_was_given_up_is_not_delivered_later(make: Make, answer: bytes) -> None:
+    """The connection is reset: what was not acknowledged is dropped, and not tried again by the kernel."""
+    states: list[int] = []
+
+    def look(sock: socket.socket, stop: threading.Event) -> bool:
+        sock.sendall(answer)
+        sock.recv(1)
+        while _CLOSED not in states and not stop.wait(0.01):
+            states.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0])
+        return False
+
+    _, setup = make(look, timeout=TIMEOUT_S)
+    assert isinstance(fails(setup.read), CloudTimeoutError)
+    eventually(lambda: _CLOSED in states, "the connection is reset")
 
 
 @pytest.mark.parametrize("name", SLOW)

@@ -9,6 +9,7 @@ import http.client
 import logging
 import os
 import socket
+import struct
 import threading
 import time
 import zlib
@@ -29,6 +30,8 @@ LARGEST_RESPONSE = 2 * 1024 * 1024
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that name the certificate authorities to trust; the first that is set counts."""
 _CHUNK = 64 * 1024
+_DROP = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: on, and for no time."""
 _INTERIM = frozenset(range(100, 200)) - {101}
 """Statuses after which the response is still to come. 101 is the last one: of HTTP, that is."""
 
@@ -78,6 +81,13 @@ class _Deadline:
             self.has_passed = True
             msg = "the deadline has passed"
             raise TimeoutError(msg)
+
+    def drop(self) -> None:
+        """Let the end of this drop what the kernel could not deliver; else an unlock may arrive minutes late."""
+        with self._lock:
+            for sock in self._watched:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
 
     def leaves(self) -> None:
         """Record that the request leaves now, once it is made sure that it still may."""
@@ -247,6 +257,7 @@ class Transport:
                     proxies=requests.utils.get_environ_proxies(url),
                 )
             except _FAULTS as error:
+                deadline.drop()
                 self.close()
                 raise TransportError(error, sent=deadline.is_sent, late=deadline.has_passed) from None
             return RawResponse(response.status_code, response.headers, self._body(response, deadline))
@@ -257,6 +268,7 @@ class Transport:
                 body = _read(response)
                 deadline.check()  # a socket that was shut looks like the end of a body without a length
             except _FAULTS as error:
+                deadline.drop()
                 self.close()
                 # without its traceback, which would keep what was read for as long as somebody keeps the error
                 return TimeoutError() if deadline.has_passed else error.with_traceback(None)
