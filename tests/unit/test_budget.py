@@ -452,20 +452,21 @@ class UnreliableDisk(Disk):
         st.tuples(st.sampled_from([0.0, 1.0, 30.0, 61.0]), st.sampled_from([0.1, 5.0])), min_size=1, max_size=6
     ),
     cut_after=st.integers(0, 60),
-    off_s=st.sampled_from([0.0, 5.0, 59.0]),
-    clock_jump_s=st.sampled_from([0.0, -3600.0]),
+    off=st.tuples(st.sampled_from([0.0, 5.0, 59.0]), st.sampled_from([0.0, -3600.0])),
     in_memory=st.booleans(),
+    in_order=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 def test_never_more_in_a_minute_whenever_the_power_fails(
     *,
     steps: list[tuple[float, float]],
     cut_after: int,
-    off_s: float,
-    clock_jump_s: float,
+    off: tuple[float, float],
     in_memory: bool,
+    in_order: bool,
     seed: int,
 ) -> None:
+    """In a life after another one, at any step of it: at its start, around each request, at its end."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     clock, sent = FakeClock(), list[tuple[float, float]]()
 
@@ -480,15 +481,22 @@ def test_never_more_in_a_minute_whenever_the_power_fails(
     with tempfile.TemporaryDirectory() as name:
         runtime = Path(name) / "run" if in_memory else None
         disk = UnreliableDisk()
-        first = Budget("reads", 1, clock, Storage(Path(name) / "state", "x", runtime, disk))
+
+        def run(*, is_stopped: bool) -> None:
+            budget = Budget("reads", 1, clock, Storage(Path(name) / "state", "x", runtime, disk))
+            live(budget)
+            if is_stopped:
+                budget.close()
+
+        run(is_stopped=in_order)
         disk.steps_left = cut_after
         with contextlib.suppress(PowerCutError):
-            live(first)
+            run(is_stopped=True)
         disk.cut(chance)
         if runtime is not None:
             shutil.rmtree(runtime)
-        clock.advance(off_s)
-        clock.jump(clock_jump_s)
+        for passes, seconds in zip((clock.advance, clock.jump), off, strict=True):
+            passes(seconds)
         live(Budget("reads", 1, clock, Storage(Path(name) / "state", "x", runtime)))
     assert all(later - ended >= 60 - 1e-6 for (_, ended), (later, _) in pairwise(sent))
 
