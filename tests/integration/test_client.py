@@ -311,7 +311,7 @@ TEXTS: dict[str, Callable[[int], Act]] = {
     "html": lambda status: reply(status, b"<html><body>no</body></html>", Content_Type="text/html"),
     "empty": lambda status: reply(status, b""),
     "cut": lambda status: send(f"HTTP/1.1 {status} No\r\nContent-Length: 100\r\n\r\n{{".encode(), then_close=True),
-    "drip": lambda status: drip(f"HTTP/1.1 {status} No\r\nContent-Length: 1000\r\n\r\n".encode() + b"x" * 1000, 0.002),
+    "drip": lambda status: drip(f"HTTP/1.1 {status} No\r\nContent-Length: 2000\r\n\r\n".encode() + b"x" * 1000, 0.002),
     "large": lambda status: reply(status, b"x" * (TWO_MIB + 1)),
     "no-gzip": lambda status: reply(status, b"{}", Content_Encoding="gzip"),
 }
