@@ -126,7 +126,7 @@ class Recorder:
             del self._untold[one]
             self._is_outdated = True
         if told and not self._untold:
-            self._write(grew=True, happened=False)
+            self._write(grew=True, happened=True)
 
     def _look_at_readings(self) -> dict[int, list[Event]]:
         happened: dict[int, list[Event]] = {}
