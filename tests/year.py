@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from wallbox2mqtt.catalogue import Json
 
@@ -62,6 +63,11 @@ class Stay:
             return sum(phase.ws(at) * phase.sun // 100 for phase in self.phases if phase.watts > 0) // HOUR
         return sum(phase.ws(at) for phase in self.phases if (phase.watts > 0) == (what == "in")) // HOUR
 
+    @cached_property
+    def whole(self) -> dict[str, int]:
+        """All that has flowed in it."""
+        return {what: self.wh(self.unplug, what) for what in ("in", "sun", "out")}
+
     def shown(self, at: int, what: str) -> int:
         """What the counter shows: since it began anew."""
         since = max((reset for reset in self.resets if reset <= at), default=self.plug)
@@ -85,7 +91,8 @@ class Year:
 
     def total(self, at: int, what: str = "in") -> int:
         """All Wh that have flowed by a time."""
-        return sum(stay.wh(min(at, stay.unplug), what) for stay in self.stays)
+        begun = (stay for stay in self.stays if stay.plug < at)
+        return sum(stay.whole[what] if stay.unplug <= at else stay.wh(at, what) for stay in begun)
 
     def stay(self, at: int) -> Stay | None:
         return next((stay for stay in self.stays if stay.plug <= at < stay.unplug), None)
