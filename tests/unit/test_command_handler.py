@@ -51,6 +51,7 @@ class TestRefused:
         [
             ("charging_power", "charging_power is read-only; fields that take commands: charging_enabled locked"),
             ("nonsense", "nonsense is unknown; fields that take commands:"),
+            ("schedule/10/start", "schedule/10/start is unknown"),
             ("a/b/c/d/e", "a/b/c/d/e is unknown"),
             ("availability", "availability is unknown"),
             ("status", "status is read-only"),
@@ -62,6 +63,7 @@ class TestRefused:
         ((status, value, why),) = parts.results_of(key)
         assert (status, value) == ("rejected", None)
         assert str(why).startswith(reason)
+        assert str(why).count("/start") <= 1 + key.count("/start"), "the fields of a schedule are told once"
         assert len(parts.queue) == 0
 
     @pytest.mark.parametrize(

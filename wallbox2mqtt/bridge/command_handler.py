@@ -142,7 +142,8 @@ class CommandHandler:
         """Return the row and the text of a command; None where it is rejected, whatever the charger shows."""
         row = FIELDS.get(command.key)
         if row is None or row.command is None:
-            accepted = " ".join(field.key for field in FIELDS.values() if field.command is not None)
+            keys = dict.fromkeys(field.shown_key for field in FIELDS.values() if field.command is not None)
+            accepted = " ".join(keys)
             problem = "unknown" if row is None else "read-only"
             self._reject(command, f"{command.key[:100]} is {problem}; fields that take commands: {accepted}")
             return None

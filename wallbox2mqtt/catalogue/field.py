@@ -145,6 +145,11 @@ class Field:
             msg = f"row {self.key!r}: {problem}"
             raise ValueError(msg)
 
+    @property
+    def shown_key(self) -> str:
+        """The key for people: ``<n>`` stands for the number of a schedule."""
+        return self.key if self.slot is None else self.key.replace(str(self.slot), "<n>")
+
     def _key(self) -> str:
         if self.detail is not None:
             return self.detail.removeprefix(CONFIG).replace(".", "/")

@@ -17,7 +17,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def topic_table(*, rare: bool = True) -> str:
     """Return the table of fields in Markdown; without ``rare``, only those that people look at every day."""
     rows = [
-        (f"`{_name(row)}`", row.meaning, _unit(row), f"`{payload(row.example)}`", _sources(row))
+        (f"`{row.shown_key}`", row.meaning, _unit(row), f"`{payload(row.example)}`", _sources(row))
         for row in FIELDS.values()
         if row.has_state and (rare or row.enabled) and _is_shown(row)
     ]
@@ -27,10 +27,6 @@ def topic_table(*, rare: bool = True) -> str:
 def _is_shown(row: Field) -> bool:
     """Return whether a row stands in the tables: all schedules have the same."""
     return row.slot in {None, 0}
-
-
-def _name(row: Field) -> str:
-    return row.key if row.slot is None else row.key.replace(str(row.slot), "<n>")
 
 
 def _unit(row: Field) -> str:
@@ -53,7 +49,7 @@ def _sources(row: Field) -> str:
 def command_table() -> str:
     """Return the table of commands in Markdown."""
     rows = [
-        (f"`{_name(row)}/set`", row.meaning, row.command.language.accepts({}), _request(row))
+        (f"`{row.shown_key}/set`", row.meaning, row.command.language.accepts({}), _request(row))
         for row in FIELDS.values()
         if row.command is not None and _is_shown(row)
     ]
