@@ -388,6 +388,14 @@ class TestShown:
         assert parts.last(f"{ONE}/schedules") == "[]"
         assert parts.last(f"{ONE}/schedule/next") == parts.last(f"{ONE}/schedule/ends") == "None"
 
+    def test_a_refused_token_is_renewed_once(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+        parts = make(NIGHT)
+        parts.cloud.fault(Fault(kind="status", status=401, path=PATH))
+        run(parts, 400)
+        assert parts.last(f"{ONE}/schedule/0/start") == "22:30"
+        assert len(asked(parts)) == 2
+        assert "cannot be read" not in caplog.text
+
     def test_one_that_goes_is_unknown(self, make: Make) -> None:
         parts = make(NIGHT, NOON)
         run(parts, 400)

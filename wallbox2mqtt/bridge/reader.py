@@ -48,7 +48,7 @@ class Reader:
         self._cloud, self._backoff, self._status, self._listener = cloud, backoff, status, listener
         self._status_reads, self.readings = status_reads, Readings(shared, listener)
         self._extra = ExtraReads(shared, cloud, self.readings.show)
-        self._last_was_extra = self._turn_was_extra = False
+        self._last_was_extra = self._turn_was_extra = self._extra_renews = False
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
@@ -144,9 +144,13 @@ class Reader:
             self._not_before = self._clock.monotonic() + error.ready_in_s
             return True
         except CloudError as error:
-            extra.failed(error)
+            self._extra_renews = isinstance(error, UnauthorizedError) and not self._extra_renews
+            if not self._extra_renews:  # else it stays due, for once more with a new token
+                extra.failed(error)
             if isinstance(error, RateLimitedError):
                 self._refused(Target(Document.DETAIL, extra.charger_id), error)
+        else:
+            self._extra_renews = False
         self._planner.record_extra()
         self._last_begun, self._last_was_extra, self._turn_was_extra = begun, True, True
         with self._condition:
