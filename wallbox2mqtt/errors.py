@@ -2,6 +2,7 @@
 
 Wallbox2MqttError
 ├── ConfigError                the user must act: exit code 78
+├── UsageError                 the command line means nothing: exit code 1
 ├── InvalidPayloadError        a command that is refused; nothing was sent
 ├── BrokerError                the demo has no broker: the user must act
 ├── BudgetSpentError           a request to the cloud that was not sent: wait until the budget allows it
@@ -33,6 +34,10 @@ class Wallbox2MqttError(Exception):
 
 class ConfigError(Wallbox2MqttError):
     """Raised when the configuration is wrong; the text names the key, what was found and what is accepted."""
+
+
+class UsageError(Wallbox2MqttError):
+    """Raised when the arguments of a command mean nothing; the text says what is accepted."""
 
 
 class InvalidPayloadError(Wallbox2MqttError):

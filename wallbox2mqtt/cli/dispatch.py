@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK, ConfigError
+from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from wallbox2mqtt.config import Config
@@ -78,7 +78,7 @@ def simulator(args: argparse.Namespace) -> int:
     models = args.model or tuple(MODELS)
     if unknown := set(models) - set(MODELS):
         msg = f"--model: unknown {' '.join(sorted(unknown))}; known: {' '.join(MODELS)}"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     cloud = Simulator(chargers=fleet(args.chargers, models, lively=True), speed=args.speed)
     try:
         cloud.start(args.port)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from wallbox2mqtt.cli.check_broker import as_guest
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config
-from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, ConfigError
+from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, UsageError
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection
 from wallbox2mqtt.topics import ONLINE, Topics
 
@@ -24,12 +24,13 @@ def run(config: Config, chargers: Sequence[str], *, everything: bool, unasked: b
     """List the topics of chargers, or of the whole bridge, ask, and clear them; return the exit code.
 
     Raises:
-        ConfigError: it is not said what to forget, or a certificate file cannot be used.
+        UsageError: it is not said what to forget.
+        ConfigError: a certificate file cannot be used.
 
     """
     if everything == bool(chargers):
         msg = "forget: name chargers by their ids, or --all for everything that the bridge has published"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     broker = _Broker(config)
     try:
         if (problem := broker.connect()) is not None:

@@ -14,7 +14,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
-from wallbox2mqtt.errors import EXIT_OK, BadAnswerError, ConfigError, UnauthorizedError
+from wallbox2mqtt.errors import EXIT_OK, BadAnswerError, UnauthorizedError, UsageError
 from wallbox2mqtt.history.archive import Archive, Kept
 from wallbox2mqtt.history.entries import Entry, read_page
 from wallbox2mqtt.storage import Storage
@@ -37,12 +37,12 @@ def span_of(first: str | None, last: str | None, month: str | None, now: float) 
     """Return the time that is asked for, in local time: whole days, a month, or the present month.
 
     Raises:
-        ConfigError: it is no date, or both are given.
+        UsageError: it is no date, or both are given.
 
     """
     if month and (first or last):
         msg = "give either --month, or --from and --to"
-        raise ConfigError(msg)
+        raise UsageError(msg)
     try:
         if first or last:
             begins = datetime.strptime(first, "%Y-%m-%d") if first else datetime(1970, 1, 2)  # noqa: DTZ001, DTZ007 - local time
@@ -52,7 +52,7 @@ def span_of(first: str | None, last: str | None, month: str | None, now: float) 
         return Period(begins.timestamp(), (begins + timedelta(days=32)).replace(day=1).timestamp())
     except (ValueError, OverflowError) as error:
         msg = f"no date like 2026-10-31, or month like 2026-10: {error}"
-        raise ConfigError(msg) from None
+        raise UsageError(msg) from None
 
 
 class Sessions:
@@ -71,7 +71,8 @@ class Sessions:
         known = [number for number, one in kept.items() if one.start <= span.start and one.read >= until - _FRESH_S]
         if known and set(wanted or kept) <= set(known):
             found = {number: kept[number].entries for number in wanted or known}
-            self._say(f"as the bridge has read it until {datetime.fromtimestamp(min(kept[n].read for n in found))}")  # noqa: DTZ006
+            read = datetime.fromtimestamp(min(kept[number].read for number in found))  # noqa: DTZ006 - as people here read it
+            self._say(f"as the bridge has read it until {read:%Y-%m-%d %H:%M}")
         else:
             found = {
                 number: tuple(_with_costs(entries, kept.get(number)))
