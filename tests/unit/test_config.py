@@ -295,6 +295,8 @@ def test_what_is_missing_is_told_with_the_least_needed() -> None:
     ("name", "text", "value"),
     [
         pytest.param("MQTT__HOST", "broker", "broker", id="text"),
+        pytest.param("MQTT__HOST", '[a, "b:1884"]', "a,b:1884", id="brokers"),
+        pytest.param("MQTT__HOST", "[::1]:1884", "[::1]:1884", id="ipv6-port"),
         pytest.param("MQTT__PORT", "8883", 8883, id="number"),
         pytest.param("MQTT__TLS__ENABLED", "true", True, id="third-level"),
         pytest.param("MQTT__PROTOCOL", "5", "5", id="protocol"),

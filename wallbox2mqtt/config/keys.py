@@ -58,6 +58,11 @@ class Key(NamedTuple):
         return isinstance(self.types[0], info.VarTupleType)
 
     @property
+    def takes_list(self) -> bool:
+        """Whether a list stands for a text that joins its items."""
+        return "joins" in self.extra
+
+    @property
     def is_secret(self) -> bool:
         """Whether the value must not be shown."""
         return isinstance(self.types[0], info.CustomType) and self.types[0].cls is Secret
@@ -83,7 +88,7 @@ class Key(NamedTuple):
         raise ValueError(problem)
 
     def _convert(self, value: object) -> object:
-        if "joins" in self.extra and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        if self.takes_list and isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = self.extra["joins"].join(value)
         converted = msgspec.convert(self._typed(value), self.annotation, dec_hook=_from_text)
         if isinstance(converted, str) and not _is_plain(converted):

@@ -207,7 +207,7 @@ def _from_variable(key: Key, text: str) -> object:
     if not text or (key.nullable and text in {"null", "~"}):
         return None
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    if key.is_text and not is_quoted:
+    if key.is_text and not is_quoted and not (key.takes_list and text[0] == "["):
         return text
     if key.is_list and text[0] != "[":
         text = f"[{text}]"
@@ -215,7 +215,7 @@ def _from_variable(key: Key, text: str) -> object:
         value = parse(text)
     except YamlError:
         return text
-    return text if key.is_text and not isinstance(value, str) else value
+    return value if isinstance(value, str | list) or not key.is_text else text
 
 
 def _read_password_file(section: str, values: dict[str, object], sources: Mapping[str, str]) -> None:
