@@ -121,6 +121,16 @@ class TestWithoutTerminal:
         assert not (tmp_path / "config.yaml").exists()
         assert len(cloud.requests) == 1
 
+    def test_a_kept_token_hides_no_wrong_password(
+        self, environ: dict[str, str], flags: list[str], cloud: Simulator
+    ) -> None:
+        assert run({**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD}, *flags).code == 0
+        cloud.forget_requests()
+        done = run({**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": "wrong-one"}, *flags, "--force")
+        assert done.code == 78
+        assert "nothing was written" in done.out
+        assert len(cloud.requests) == 1
+
     def test_an_absent_broker_writes_nothing(self, environ: dict[str, str], flags: list[str], tmp_path: Path) -> None:
         given = {**environ, "WALLBOX2MQTT_WALLBOX__PASSWORD": PASSWORD}
         assert run(given, *flags, "--mqtt-port", str(free_port())).code == 69

@@ -34,8 +34,26 @@ _NEXT = {
 class AccountCheck:
     """An account to try. Spends one read, and a write for the old sign-in; what it spends, the bridge will know."""
 
-    def __init__(self, config: WallboxConfig, state_dir: Path, clock: Clock, wait_note: Callable[[str], None]) -> None:
-        """Restore token and budgets of the last run; ``wait_note`` is told when something has to be waited for."""
+    def __init__(
+        self,
+        config: WallboxConfig,
+        state_dir: Path,
+        clock: Clock,
+        wait_note: Callable[[str], None],
+        *,
+        tries_password: bool = False,
+    ) -> None:
+        """Restore token and budgets of the last run.
+
+        Args:
+            config: of the account.
+            state_dir: of the bridge.
+            clock: tells and waits.
+            wait_note: is told when something has to be waited for.
+            tries_password: whether to sign in, even with a token of the last run.
+
+        """
+        self._tries_password = tries_password
         self._storage = Storage(state_dir, config.account)
         self._config, self._clock, self._wait_note = config, clock, wait_note
         self._restore()
@@ -45,6 +63,8 @@ class AccountCheck:
     def _restore(self) -> None:
         account = Account(self._config, self._clock, self._storage, beside=True)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
+        if self._tries_password:
+            self._tokens.drop()
         self._rate, self._clock_check = account.rate, account.clock_check
         self._cloud = account.client()
 

@@ -240,7 +240,8 @@ def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str
 
 def _try_out(config: Config, environ: Mapping[str, str], *, with_account: bool) -> Outcome:
     clock = SystemClock()
-    account = AccountCheck(config.wallbox, state_dir(config, environ), clock, lambda note: print(note, flush=True))
+    directory = state_dir(config, environ)
+    account = AccountCheck(config.wallbox, directory, clock, lambda note: print(note, flush=True), tries_password=True)
     broker = BrokerCheck(config, clock)
     findings = []
     for probe in (account, broker) if with_account else (broker,):

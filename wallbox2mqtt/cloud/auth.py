@@ -117,6 +117,11 @@ class TokenManager:
                 grant = self._renewed(grant)
             return grant.token
 
+    def drop(self) -> None:
+        """Drop the token, so that the next one tells whether the password is right."""
+        with self._lock:
+            self._grant = None
+
     def set_password(self, password: Secret) -> None:
         """Sign in with this password from now on; refusals of the one before do not count."""
         with self._lock:
