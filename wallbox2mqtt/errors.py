@@ -88,8 +88,8 @@ class AuthError(CloudError):
 class SignInError(CloudError):
     """Raised when signing in failed for another reason than the credentials, or while the wait after that lasts."""
 
-    def __init__(self, message: str, reason: str, http_status: int | None = None) -> None:
-        super().__init__(message, http_status)
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
         self.reason = reason
 
 

@@ -39,8 +39,8 @@ class Planner:
         registry: Registry,
         quarantine: Quarantine,
         clock: Clock,
-        is_charging: Callable[[int], bool] = lambda _: False,
-        settle_s: float = 0.0,
+        is_charging: Callable[[int], bool],
+        settle_s: float,
     ) -> None:
         """Start with nothing asked for yet; ``settle_s``: how long after a command the cloud may not know of it yet."""
         self._registry, self._quarantine, self._clock = registry, quarantine, clock

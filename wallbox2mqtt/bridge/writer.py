@@ -33,9 +33,7 @@ _IDLE_S = 5.0
 class Writer:
     """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
 
-    def __init__(
-        self, shared: Shared, cloud: CloudClient, backoff: Backoff, *, unlock_before_resume: bool = False
-    ) -> None:
+    def __init__(self, shared: Shared, cloud: CloudClient, backoff: Backoff, *, unlock_before_resume: bool) -> None:
         """Start with nothing in flight; the cloud is this thread's own line, ``backoff`` of its own, too."""
         self._unlock_before_resume = unlock_before_resume
         self._cloud, self._clock = cloud, shared.clock

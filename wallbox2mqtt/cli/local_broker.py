@@ -26,7 +26,7 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto", path=places)
 
 
-def check_port(port: int, option: str) -> None:
+def check_port(port: int) -> None:
     """Make sure that a port is free.
 
     Raises:
@@ -38,7 +38,7 @@ def check_port(port: int, option: str) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            msg = f"port {port} cannot be used ({error.strerror}); choose another with {option}"
+            msg = f"port {port} cannot be used ({error.strerror}); choose another with --port"
             raise BrokerError(msg) from None
 
 
@@ -60,7 +60,7 @@ class LocalBroker:
             BrokerError: the port is in use.
 
         """
-        check_port(port, "--port")
+        check_port(port)
         self.port = port
         mosquitto = find_mosquitto()
         self.name = "amqtt" if mosquitto is None else "mosquitto"

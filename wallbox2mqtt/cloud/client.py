@@ -71,7 +71,7 @@ class Connection:
         clock_check: ClockCheck,
         sender: Sender,
         check: Check,
-        admit: Callable[[], None] = lambda: None,
+        admit: Callable[[], None],
     ) -> None:
         """Start without a connection.
 

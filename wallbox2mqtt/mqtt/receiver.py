@@ -32,7 +32,7 @@ class Receiver:
         gaps: GapMeter,
         clock: Clock,
         emit: Callable[[Event], None],
-        prelude: Prelude | None = None,
+        prelude: Prelude | None,
     ) -> None:
         """Prepare to receive.
 

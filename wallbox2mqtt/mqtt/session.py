@@ -60,17 +60,12 @@ class BrokerSession:
         receipts: str | None,
         emit: Callable[[Event], None],
         clock: Clock,
-        prelude: Prelude | None = None,
+        prelude: Prelude | None,
     ) -> None:
-        """Prepare the first connection.
-
-        ``probe``: what is published first on each, and tells how the broker is. ``receipts``: how topics end of which
-        each message is reported when the broker has it.
-        """
+        """Prepare the first connection; ``probe``: what is published first on each, and tells how the broker is."""
         self._client, self._probe, self._prelude, self._emit = client, probe, prelude, emit
         self._filters, self._accept_retained, self._receipts = list(filters), accept_retained, receipts
-        self._everything = f"{config.base_topic}/#"
-        self._v5 = config.protocol == "5"
+        self._everything, self._v5 = f"{config.base_topic}/#", config.protocol == "5"
         self._speaks_plainly = config.transport == "tcp" and not config.tls.enabled
         self.outbox = Outbox(self.send, lambda: client.unacknowledged)
         self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic)

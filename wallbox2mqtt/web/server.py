@@ -8,7 +8,6 @@ import logging
 import selectors
 import socket
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
@@ -50,16 +49,15 @@ class Server:
         route: Handler,
         events: Events,
         limits: Limits | None = None,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Serve on a socket that listens; ``now``: real seconds."""
+        """Serve on a socket that listens."""
         self._listener, self._route, self._events = listener, route, events
-        self._limits, self._now = limits or Limits(), now
+        self._limits = limits or Limits()
         self._selector = selectors.DefaultSelector()
         self._clients: set[Client] = set()
         self._stopping, self._accepts = False, True
         self._woken, self._waker = socket.socketpair()
-        self._told = self._looked = now()
+        self._told = self._looked = time.monotonic()
 
     @property
     def connections(self) -> int:
@@ -79,8 +77,8 @@ class Server:
             while not self._stopping:
                 for key, mask in self._selector.select(_LOOK_S):
                     self._happened(key, mask)
-                if self._now() - self._looked >= _LOOK_S:
-                    self._looked = self._now()
+                if time.monotonic() - self._looked >= _LOOK_S:
+                    self._looked = time.monotonic()
                     self._look()
         finally:
             self._close()
@@ -115,7 +113,7 @@ class Server:
                 return
             if len(self._clients) >= self._limits.connections:
                 self._make_room()
-            client = Client(sock, self._now())
+            client = Client(sock, time.monotonic())
             self._clients.add(client)
             self._selector.register(sock, selectors.EVENT_READ, client)
             self._read(client)
@@ -158,7 +156,7 @@ class Server:
         return _FULL if response.streams and len(self._viewers()) >= self._limits.viewers else response
 
     def _answer(self, client: Client, request: Request, response: Response) -> None:
-        with_body, now = request.method != "HEAD", self._now()
+        with_body, now = request.method != "HEAD", time.monotonic()
         views = response.streams and with_body
         if views and not self._viewers():
             self._events.begin()
@@ -169,7 +167,7 @@ class Server:
         self._write(client)
 
     def _write(self, client: Client) -> None:
-        now = self._now()
+        now = time.monotonic()
         if client.is_behind and not client.has_waiting:
             client.is_behind = False
             client.put(self._events.whole(), now)
@@ -185,7 +183,7 @@ class Server:
 
     def _look(self) -> None:
         """End who is late, and tell the viewers what has changed."""
-        now = self._now()
+        now = time.monotonic()
         if not self._accepts:
             self._selector.register(self._listener, selectors.EVENT_READ)
             self._accepts = True
