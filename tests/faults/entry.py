@@ -37,10 +37,14 @@ class Control:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: tuple[int, dict[str, Any]] = (-1, {})
         self._killed = False
 
     def __call__(self, name: str) -> Any:  # noqa: ANN401 - any JSON
-        return json.loads(self._path.read_text(encoding="utf-8")).get(name)
+        changed = self._path.stat().st_mtime_ns
+        if changed != self._read[0]:
+            self._read = changed, json.loads(self._path.read_text(encoding="utf-8"))
+        return self._read[1].get(name)
 
     def befall(self) -> None:
         own = threading.current_thread().name

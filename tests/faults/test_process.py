@@ -9,7 +9,8 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,8 @@ ACTIONS = 9, 1  # resume_schedule and resume, which the simulator refuses: that 
 STUCK_S = 30.0
 IDLE = Options(fresh=True, starts=False)
 MEDDLED = replace(IDLE, meddled=True)
+SLOW = replace(MEDDLED, settings=(("WALLBOX__POLL_INTERVAL", "0.3"),))
+"""For minutes in which nothing but a thread's silence counts."""
 
 
 @pytest.fixture
@@ -326,74 +329,38 @@ def test_a_thread_that_dies(thread: str, open_harness: Make) -> None:
     harness.watcher.wait("wallbox/bridge/state", "offline")
 
 
-@dataclass(frozen=True)
-class Silent:
-    """Bridges with a thread that is silent, for whatever reason. ``paused_at``: when one was, as a whole."""
-
-    harnesses: dict[str, Harness]
-    paused_at: float
-
-
-@pytest.fixture(scope="module")
-def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Silent]:
-    """All of them at once: each takes its half minute."""
-    harnesses = {
-        thread: Harness(tmp_path_factory.mktemp("stuck"), MEDDLED) for thread in [*THREADS, "slow names", "well"]
-    }
-    try:
+@pytest.mark.slow
+def test_only_a_stuck_thread_ends_the_bridge(tmp_path: Path) -> None:
+    """All bridges at once, as each takes its half minute: with a stuck thread, a slow resolver, and a pause."""
+    with ExitStack() as stack:
+        names = [*THREADS, "slow names", "paused"]
+        harnesses = {name: stack.enter_context(Harness(tmp_path / name, SLOW)) for name in names}
         for harness in harnesses.values():
-            harness.__enter__()
             harness.start()
         for harness in harnesses.values():
             harness.heals()
         for thread in THREADS:
             disturb(harnesses[thread], stick=thread)
-        slow = harnesses["slow names"]
+        slow, paused = harnesses["slow names"], harnesses["paused"]
         slow.kill()
         slow.meddle(names="slow")
         url = f"http://cloud.test:{slow.cloud.port}"
         slow.settings |= {"WALLBOX__API_URL": url, "WALLBOX__USER_API_URL": url}
         slow.start()
-        # a machine that is paused, and wakes up: nobody was silent
-        harnesses["well"].process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
-        yield Silent(harnesses, time.monotonic())
-    finally:
-        for harness in harnesses.values():
-            harness.__exit__()
-
-
-together = pytest.mark.xdist_group("silent")
-"""One process runs them, so that there is one set of bridges."""
-
-
-@together
-@pytest.mark.slow
-@pytest.mark.parametrize("thread", THREADS)
-def test_a_thread_that_is_stuck(thread: str, silent: Silent) -> None:
-    harness = silent.harnesses[thread]
-    assert harness.ends(STUCK_S + 1) == 1
-    harness.watcher.wait("wallbox/bridge/state", "offline")
-    assert "stuck" in harness.text()
-
-
-@together
-@pytest.mark.slow
-def test_a_reader_that_looks_up_a_name_is_no_stuck_one(silent: Silent) -> None:
-    harness = silent.harnesses["slow names"]
-    harness.says("read failed.*no connection to cloud.test", 50)
-    assert harness.lives()
-
-
-@together
-@pytest.mark.slow
-def test_a_process_that_was_paused_is_no_stuck_one(silent: Silent) -> None:
-    """For longer than any thread may be silent."""
-    ends = silent.paused_at + SILENCE_S + 5
-    eventually(lambda: time.monotonic() > ends, "a pause", SILENCE_S + 10)
-    harness = silent.harnesses["well"]
-    harness.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-    harness.heals()
-    assert harness.lives()
+        # as of a machine that sleeps, and wakes up: nobody was silent
+        os.kill(paused.pid, signal.SIGSTOP)
+        wakes = time.monotonic() + SILENCE_S + 5
+        for thread in THREADS:
+            harness = harnesses[thread]
+            assert harness.ends(STUCK_S + 1) == 1, thread
+            harness.watcher.wait("wallbox/bridge/state", "offline")
+            assert "stuck" in harness.text()
+        slow.says("read failed.*no connection to cloud.test", 50)
+        assert slow.lives()
+        eventually(lambda: time.monotonic() > wakes, "a pause", SILENCE_S + 10)
+        os.kill(paused.pid, signal.SIGCONT)
+        paused.heals()
+        assert paused.lives()
 
 
 def test_a_port_where_nobody_is(open_harness: Make) -> None:

@@ -331,7 +331,7 @@ class TestAnnouncing:
         """1,300 topics, of which some 200 a second get through: what is commanded meanwhile must not wait for them."""
         chargers = range(ONE, ONE + 12)
         with Proxy(broker.port) as proxy:
-            harness = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=0.5, reads_per_minute=600)
+            harness = make(mqtt={"port": proxy.port}, chargers=len(chargers), poll_interval=20, reads_per_minute=600)
             watcher.publish("wallbox/bridge/refresh/set", "1")
             eventually(lambda: all(map(harness.app.parts.bridge.states.has_detail, chargers)), "all is known")
             watcher.wait(f"wallbox/{ONE}/locked", "1")
