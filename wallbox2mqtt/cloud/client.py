@@ -107,7 +107,6 @@ class Connection:
             if expires is not None and self._clock.monotonic() >= expires:
                 raise TooLateError
 
-        admit()  # a connection for nothing is none
         if self._clock.monotonic() - self._used > FRESH_S:
             self._transport.close()
         begun = self._clock.monotonic()

@@ -91,8 +91,8 @@ class _Deadline:
 
     def leaves(self) -> None:
         """Record that the request leaves now, once it is made sure that it still may."""
-        self.check()
         self._admit()
+        self.check()
         self.is_sent = True
 
     def _shut(self) -> None:
