@@ -26,7 +26,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 HOMES = {
     "yaml": {"config"},
     "msgspec": {"config"},
-    "requests": {"cloud"},
+    "certifi": {"cloud"},
     "urllib3": {"cloud"},
     "paho": {"mqtt"},
     "prometheus_client": {"web"},

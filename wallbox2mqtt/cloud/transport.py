@@ -1,25 +1,26 @@
-"""How bytes travel to the cloud: requests' HTTPAdapter, with one deadline for a whole request.
+"""How bytes travel to the cloud: urllib3's connection pools, with one deadline for a whole request.
 
-The adapter alone follows no redirect, keeps no cookie and reads no ``.netrc``. Its time-out is per read: a server that
-drips a byte a second would hold a thread for ever. Here a timer shuts the socket at the deadline.
+They follow no redirect, keep no cookie and read no ``.netrc``. Their time-out is per read: a server that drips a byte a
+second would hold a thread for ever. Here each read is given what is left of the request's time.
 """
 
-import contextlib
 import http.client
+import io
 import logging
 import os
 import socket
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
+import certifi
 import urllib3
-from requests.adapters import HTTPAdapter
 
 # urllib3 warns of each odd header anew, with a traceback and with what it was sent. Where that matters our own error
 # says it, once. It has no line above a warning.
@@ -41,66 +42,36 @@ class UnfitResponseError(Exception):
 
 
 class _Deadline:
-    """The end of one request. What it watches is shut then, whatever the request waits for."""
+    """The end of one request. Before each step its socket is told how much time is left, whatever came so far."""
 
     def __init__(self, seconds: float, admit: Callable[[], None]) -> None:
-        self._admit = admit
-        self._ends = time.monotonic() + seconds
-        self._lock = threading.Lock()
-        self._watched: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._shut)
-        self._timer.daemon = True
-        self.has_passed = False
+        self._ends, self._admit = time.monotonic() + seconds, admit
         self.is_sent = False
         """Whether the request may have left: what fails before cannot have reached the cloud."""
 
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
+    @property
+    def has_passed(self) -> bool:
+        """Whether there is no time left."""
+        return time.monotonic() >= self._ends
 
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for sock in self._watched:
-                sock.close()
-            self._watched.clear()
-
-    def watch(self, sock: socket.socket) -> None:
-        """Shut this socket at the deadline. A duplicate, because TLS takes the first one over."""
-        with self._lock:
-            self._watched.append(socket.socket(fileno=os.dup(sock.fileno())))
-
-    def check(self) -> None:
-        """Make sure that there is time left.
+    def left_s(self) -> float:
+        """Return the seconds that are left.
 
         Raises:
-            TimeoutError: there is none.
+            TimeoutError: there are none.
 
         """
-        if self.has_passed or time.monotonic() >= self._ends:
-            self.has_passed = True
+        left = self._ends - time.monotonic()
+        if left <= 0:
             msg = "the deadline has passed"
             raise TimeoutError(msg)
-
-    def drop(self) -> None:
-        """Let the end of this drop what the kernel could not deliver; else an unlock may arrive minutes late."""
-        with self._lock:
-            for sock in self._watched:
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
+        return left
 
     def leaves(self) -> None:
         """Record that the request leaves now, once it is made sure that it still may."""
         self._admit()
-        self.check()
+        self.left_s()
         self.is_sent = True
-
-    def _shut(self) -> None:
-        with self._lock:
-            self.has_passed = True
-            for sock in self._watched:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
 
 
 class _UntilDeadline(list[Any]):
@@ -111,8 +82,30 @@ class _UntilDeadline(list[Any]):
         self._deadline = deadline
 
     def __iter__(self) -> Iterator[Any]:
-        self._deadline().check()
+        self._deadline().left_s()
         return super().__iter__()
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes of a response, each read of them with what is left of the time. ``makefile``: as sockets have it."""
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
+        self._file = sock.makefile("rb", buffering=0)
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - as the base has it
+        self._sock.settimeout(self._deadline.left_s())
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Response(http.client.HTTPResponse):
@@ -132,50 +125,36 @@ class _Response(http.client.HTTPResponse):
         return read
 
 
-def _watched(connection: Any, deadline: Callable[[], _Deadline]) -> Any:  # noqa: ANN401 - two unrelated classes
-    """Return the class of a connection whose sockets the present deadline watches."""
+def _bounded(connection: Any, deadline: Callable[[], _Deadline]) -> Any:  # noqa: ANN401 - two unrelated classes
+    """Return the class of a connection that keeps to the present deadline."""
 
     class Connection(connection):  # type: ignore[misc] # a class made of its argument
-        response_class = _Response
         socket_options: Any
+        timeout: float
+
+        def response_class(self, sock: socket.socket, **kwargs: Any) -> _Response:  # noqa: ANN401 - as the base has it
+            return _Response(_Bytes(sock, deadline()), **kwargs)  # type: ignore[arg-type] # all that it needs of one
 
         def _new_conn(self) -> Any:  # noqa: ANN401 - as the base has it
             self.socket_options = _UntilDeadline(self.socket_options or (), deadline)
             sock = super()._new_conn()
-            deadline().watch(sock)
+            sock.settimeout(deadline().left_s())  # for what TLS and a proxy say
+            # its end drops what the kernel could not deliver; else an unlock may arrive minutes late
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
             return sock
 
         def connect(self) -> None:
+            self.timeout = deadline().left_s()
             super().connect()
-            deadline().leaves()  # TLS that begins on a socket that was shut makes no handshake, and no error
+            deadline().leaves()
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+            self.timeout = deadline().left_s()
             if self.sock is not None:  # a connection that is kept alive is not connected anew
-                deadline().watch(self.sock)
                 deadline().leaves()
             super().request(*args, **kwargs)
 
     return Connection
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter over connections that know the deadline."""
-
-    def __init__(self, deadline: Callable[[], _Deadline]) -> None:
-        self._pools = {
-            scheme: type(pool.__name__, (pool,), {"ConnectionCls": _watched(pool.ConnectionCls, deadline)})
-            for scheme, pool in (("http", urllib3.HTTPConnectionPool), ("https", urllib3.HTTPSConnectionPool))
-        }
-        super().__init__(pool_connections=2, pool_maxsize=1)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base has it
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,19 +196,36 @@ class TransportError(Exception):
         self.cause, self.sent, self.late = cause, sent, late
 
 
-_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitResponseError, OSError, ValueError)
+_FAULTS = (urllib3.exceptions.HTTPError, UnfitResponseError, OSError, ValueError)
+
+
+def proxy_of(url: str) -> str | None:
+    """Return the URL of the proxy that the environment names for this one; None: there is none."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 class Transport:
     """One keep-alive connection to each host, for one thread."""
 
     def __init__(self) -> None:
-        self._adapter = _Adapter(lambda: self._deadline)
         self._deadline = _Deadline(0.0, lambda: None)
+        self._classes = {
+            scheme: type(
+                pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls, lambda: self._deadline)}
+            )
+            for scheme, pool in (("http", urllib3.HTTPConnectionPool), ("https", urllib3.HTTPSConnectionPool))
+        }
+        self._way: tuple[str | None, str] | None = None
+        self._pools = urllib3.PoolManager()
 
     def close(self) -> None:
         """Let go of the connections; the next request makes new ones."""
-        self._adapter.close()
+        self._pools.clear()
 
     def send(
         self,
@@ -246,36 +242,55 @@ class Transport:
             TransportError: there is no response.
 
         """
-        self._deadline = _Deadline(timeout_s, admit)
-        with self._deadline as deadline:
-            try:
-                response = self._adapter.send(
-                    requests.Request(method, url, headers, data=body).prepare(),
-                    stream=True,
-                    timeout=timeout_s,
-                    verify=next(filter(None, map(os.environ.get, CA_VARIABLES)), True),
-                    proxies=requests.utils.get_environ_proxies(url),
-                )
-            except _FAULTS as error:
-                deadline.drop()
-                self.close()
-                raise TransportError(error, sent=deadline.is_sent, late=deadline.has_passed) from None
-            return RawResponse(response.status_code, response.headers, self._body(response, deadline))
+        self._deadline = deadline = _Deadline(timeout_s, admit)
+        try:
+            response = self._pools_for(url).urlopen(
+                method,
+                url,
+                headers=headers,
+                body=body,
+                timeout=timeout_s,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+            )
+        except _FAULTS as error:
+            self.close()
+            raise TransportError(error, sent=deadline.is_sent, late=deadline.has_passed) from None
+        return RawResponse(response.status, response.headers, self._body(response))
 
-    def _body(self, response: requests.Response, deadline: _Deadline) -> bytes | Exception:
-        with response:
-            try:
-                body = _read(response)
-                deadline.check()  # a socket that was shut looks like the end of a body without a length
-            except _FAULTS as error:
-                deadline.drop()
-                self.close()
-                # without its traceback, which would keep what was read for as long as somebody keeps the error
-                return TimeoutError() if deadline.has_passed else error.with_traceback(None)
-            return body
+    def _pools_for(self, url: str) -> urllib3.PoolManager:
+        """Return the connections by the way that the environment names: its proxy and whom it trusts."""
+        authorities = next(filter(None, map(os.environ.get, CA_VARIABLES)), None) or certifi.where()
+        way = (proxy_of(url), authorities)
+        if way != self._way:
+            self.close()
+            self._pools, self._way = _new_pools(*way), way
+            self._pools.pool_classes_by_scheme = self._classes
+        return self._pools
+
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes | Exception:
+        try:
+            return _read(response)
+        except _FAULTS as error:
+            self.close()
+            # without its traceback, which would keep what was read for as long as somebody keeps the error
+            return TimeoutError() if self._deadline.has_passed else error.with_traceback(None)
+        finally:
+            response.close()
 
 
-def _read(response: requests.Response) -> bytes:
+def _new_pools(proxy: str | None, authorities: str) -> urllib3.PoolManager:
+    trust = "ca_cert_dir" if Path(authorities).is_dir() else "ca_certs"
+    settings: dict[str, Any] = {"num_pools": 2, "maxsize": 1, "cert_reqs": "CERT_REQUIRED", trust: authorities}
+    if proxy is None:
+        return urllib3.PoolManager(**settings)
+    parts = urlsplit(proxy)
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    return urllib3.proxy_from_url(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=credentials), **settings)
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
     """Read the body, decompressed by ourselves: older urllib3s have no limit for what a chunk may grow to."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
@@ -283,7 +298,7 @@ def _read(response: requests.Response) -> bytes:
         raise UnfitResponseError(msg)
     inflate = zlib.decompressobj(zlib.MAX_WBITS + 16) if encoding == "gzip" else None
     body, travelled = bytearray(), 0
-    while chunk := response.raw.read(_CHUNK, decode_content=False):
+    while chunk := response.read(_CHUNK, decode_content=False):
         travelled += len(chunk)
         body += chunk if inflate is None else _inflated(inflate, chunk, LARGEST_RESPONSE + 1 - len(body))
         if max(travelled, len(body)) > LARGEST_RESPONSE:
