@@ -22,7 +22,7 @@ _Version = tuple[int, int] | None
 
 
 class OtherProcess:
-    """What the other process wrote last; read again when it has changed."""
+    """What the other process wrote last, as of the last look."""
 
     def __init__(self, name: str, storage: Storage) -> None:
         """Name its file."""
@@ -31,20 +31,20 @@ class OtherProcess:
         self._seen: tuple[_Version, _Version] = (None, None)
         self._kept: dict[str, Json] = {}
 
-    def kept(self, now: float) -> dict[str, Json]:
-        """Return what it wrote; empty where there is none, or where it is damaged: its request then counts as now.
-
-        ``now``: seconds since 1970.
-        """
-        seen = (_version(self._home.path(self._name)), _version(self._place.path(self._name)))
+    def look(self, now: float) -> None:
+        """Read what it wrote since; where that is damaged, its request counts as now. ``now``: seconds since 1970."""
+        seen = self._versions()
         if seen != self._seen:
             self._kept = self._load(now)
-            self._seen = (seen[0], _version(self._place.path(self._name)))
-        return self._kept
+            self._seen = (seen[0], self._versions()[1])
+
+    def _versions(self) -> tuple[_Version, _Version]:
+        home = _version(self._home.path(self._name))
+        return home, home if self._place is self._home else _version(self._place.path(self._name))
 
     def ends(self, now: float, most: int) -> list[float]:
         """Return when its requests ended, since 1970; those that are under way end now. ``most``: counted of a time."""
-        kept = self.kept(now)
+        kept = self._kept
         entries = kept.get("ends")
         found = [end for entry in entries for end in times_of(entry, most)] if isinstance(entries, list) else []
         if (running := int(number(kept, "running"))) > 0:
@@ -53,7 +53,7 @@ class OtherProcess:
 
     def is_near(self, now: float, window_s: float) -> bool:
         """Return whether it asked within the last three windows: it is at work."""
-        return 0 <= now - number(self.kept(now), ASKED) < 3 * window_s
+        return 0 <= now - number(self._kept, ASKED) < 3 * window_s
 
     def _load(self, now: float) -> dict[str, Json]:
         try:

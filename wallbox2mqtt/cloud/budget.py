@@ -87,7 +87,8 @@ class Budget:
     @property
     def has_company(self) -> bool:
         """Whether another process of this machine asks of the same account."""
-        return self._other.is_near(self._clock.wall(), self.window_s)
+        self._other.look(now := self._clock.wall())
+        return self._other.is_near(now, self.window_s)
 
     def _ready_in_s(self, spare: int) -> float:
         free = self.slots - self._running - min(spare, self.slots - 1)
