@@ -1,6 +1,8 @@
 """Each folder imports only what stands below it, and each library has one home. Imports inside functions count too."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +81,14 @@ def test_modules_stay_in_their_layer(own: str) -> None:
 def test_the_simulator_shares_no_table_with_the_program() -> None:
     ours = [name.split(".")[1] for _, name in imports_of("simulator") if name.startswith("wallbox2mqtt.")]
     assert set(ours) <= {"simulator", "errors", "clock", "log"}
+
+
+def test_run_imports_nothing_that_is_off() -> None:
+    code = "import sys, wallbox2mqtt.cli.run; print(*sys.modules)"
+    names = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - our own
+    off = ("requests", "wallbox2mqtt.daemon.standby", "wallbox2mqtt.web.", "wallbox2mqtt.cli.home_assistant_app")
+    assert "wallbox2mqtt.daemon.app" in names
+    assert [name for name in names if name.startswith(off)] == []
 
 
 def test_the_root_imports_nothing() -> None:

@@ -8,19 +8,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wallbox2mqtt.cli.home_assistant_app import load as app_config
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, runtime_dir, state_dir
 from wallbox2mqtt.config.credentials import as_operators_know_it, reloaded
 from wallbox2mqtt.config.warnings import precautions
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.daemon.neighbour import warn_of_another
-from wallbox2mqtt.daemon.standby import Standby
 from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.errors import ConfigError
 from wallbox2mqtt.log import HIDDEN, setup
 from wallbox2mqtt.storage import Storage
+
+if TYPE_CHECKING:
+    from wallbox2mqtt.daemon.standby import Standby
 
 _LOG = logging.getLogger(__name__)
 LOCK_WAIT_S = 15.0
@@ -49,7 +51,7 @@ def run(config_file: Path | None, *, home_assistant_app: bool = False) -> int:
 
 
 def _run(config_file: Path | None, *, home_assistant_app: bool) -> int:
-    read = app_config if home_assistant_app else load
+    read = _reader(home_assistant_app=home_assistant_app)
     config = _load(read, config_file, os.environ)
     file = find(config_file, os.environ)
     setup(config.log.level, os.environ)
@@ -62,9 +64,7 @@ def _run(config_file: Path | None, *, home_assistant_app: bool) -> int:
     _take_lock(storage)
     name = None if config.standby else warn_of_another(config.wallbox.account)
     try:
-        new = Standby if config.standby else App
-        app = new(config, directory, SystemClock(), runtime_dir(os.environ))
-        return serve(app, lambda: _load_again(read, config_file))
+        return serve(_new_app(config, directory), lambda: _load_again(read, config_file))
     finally:
         storage.unlock()
         if name is not None:
@@ -72,6 +72,25 @@ def _run(config_file: Path | None, *, home_assistant_app: bool) -> int:
         for number in _ENDS:
             # Python ends with the default handlers, and a second signal would make a failure of an orderly end
             signal.signal(number, signal.SIG_IGN)
+
+
+# What the configuration does not ask for is not imported: it would take memory for as long as the bridge runs.
+
+
+def _reader(*, home_assistant_app: bool) -> _Read:
+    if not home_assistant_app:
+        return load
+    from wallbox2mqtt.cli import home_assistant_app as app  # noqa: PLC0415
+
+    return app.load
+
+
+def _new_app(config: Config, directory: Path) -> "App | Standby":
+    if not config.standby:
+        return App(config, directory, SystemClock(), runtime_dir(os.environ))
+    from wallbox2mqtt.daemon.standby import Standby  # noqa: PLC0415
+
+    return Standby(config, directory, SystemClock(), runtime_dir(os.environ))
 
 
 def _load(read: _Read, config_file: Path | None, environ: Mapping[str, str]) -> Config:
@@ -118,7 +137,7 @@ def _take_lock(storage: Storage) -> None:
         time.sleep(_LOCK_LOOK_S)
 
 
-def serve(app: App | Standby, load_again: Callable[[], Config]) -> int:
+def serve(app: "App | Standby", load_again: Callable[[], Config]) -> int:
     """Run the bridge with the whole process to itself: its time zone, its signals, the ends of its threads.
 
     ``load_again``: reads the configuration anew, for SIGHUP.
