@@ -42,7 +42,7 @@ class Broker:
     ``ends_at``: the program ends with the first message whose topic has this in it, and that says something.
     """
 
-    online = is_settled = True
+    online = is_settled = keeps_up = True
 
     def __init__(self, retained: Mapping[str, str] | None = None, *, ends_at: str | None = None) -> None:
         self.retained, self.ends_at = dict(retained or {}), ends_at
@@ -210,6 +210,21 @@ def test_many_chargers_are_announced_in_parts(tmp_path: Path, clock: FakeClock) 
         announced.append(count())
     assert announced[0] < 31
     assert all(1 <= after - before <= 4 for before, after in pairwise(announced))
+
+
+def test_a_broker_with_much_to_take_is_not_given_a_fleet(bridge: Bridge, broker: Broker) -> None:
+    def count() -> int:
+        return sum(topic.endswith("/config") for topic in broker.retained)
+
+    broker.keeps_up = False
+    bridge.connect()
+    bridge.read_list(*(ChargerSpec(id=ONE + number) for number in range(30)))
+    assert count() == 1, "the bridge alone"
+    broker.keeps_up = True
+    bridge.announcer.look()
+    assert count() == 26
+    bridge.announcer.look()
+    assert count() == 31
 
 
 def test_the_list_takes_nothing_from_a_charger_that_is_known(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:

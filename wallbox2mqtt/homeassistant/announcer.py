@@ -25,8 +25,8 @@ from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
-_LONGEST_LOOK_S = 2.0
-"""So long are chargers announced in one go: a file is written before each, and commands wait meanwhile."""
+_LONGEST_LOOK_S, _MOST_A_LOOK = 2.0, 25
+"""So many chargers are announced in one go: a file is written before each, and commands wait meanwhile."""
 _DETAILS = 3
 """A field that so many details in a row lacked is lost."""
 _LEAST_S, _LEAST_BASIC_S = 3600.0, 3 * 3600.0
@@ -174,8 +174,9 @@ class Announcer:
         names = {charger_id: label_of(self._name(charger_id)) for charger_id in chargers}
         often = Counter([*names.values(), slug(bridge_name(self._topics.base))])
         begun = self._clock.monotonic()
-        for charger_id in changed:
-            if self._clock.monotonic() - begun > _LONGEST_LOOK_S:
+        for charger_id in changed[:_MOST_A_LOOK]:
+            # each takes 30 kB until the broker has it: a whole fleet's would be most of the program's memory
+            if not self._mqtt.keeps_up or self._clock.monotonic() - begun > _LONGEST_LOOK_S:
                 return  # the others with the next look
             if (node := self._nodes.of_charger(charger_id)) is not None:
                 self._revisions[charger_id] = revisions[charger_id]
