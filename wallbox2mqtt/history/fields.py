@@ -19,6 +19,10 @@ TOTALS: Mapping[str, str] = {
     "discharged_energy": "energy_discharged_total",
 }
 """The fields of the sums, by counter."""
+_ENERGIES = ("energy", "green_energy", "grid_energy", "discharged_energy")
+_OF_A_SESSION = ("start", "end", *_ENERGIES, "cost", "cost_real", "duration", "peak_power")
+_FIELDS = {level: {name: f"{level}/{name}" for name in _OF_A_SESSION} for level in ("session", "last_session")}
+"""The fields of sessions, made once: a fleet has them for each charger."""
 
 
 def reading_of(view: Values, at: float) -> MeterReading:
@@ -44,9 +48,10 @@ def fields_of(ledger: Ledger, past: Past, now: float) -> dict[str, Json]:
     complete = past.seeded is not None
     shown: dict[str, Json] = {TOTALS[name]: kwh(sum_) for name, sum_ in past.shown.items() if complete}
     running = _described_session(ledger.session, now)
-    shown |= {f"session/{name}": value for name, value in running.items() if name != "end"}
+    shown |= {_FIELDS["session"][name]: value for name, value in running.items() if name != "end"}
     shown["session/state"] = None if ledger.session is None else ledger.session.state
-    return shown | {f"last_session/{name}": value for name, value in _described_session(ledger.last, now).items()}
+    ended = _described_session(ledger.last, now)
+    return shown | {_FIELDS["last_session"][name]: value for name, value in ended.items()}
 
 
 def kwh(mwh: int | None) -> Json:
@@ -55,9 +60,8 @@ def kwh(mwh: int | None) -> Json:
 
 
 def _described_session(session: Session | None, now: float) -> dict[str, Json]:
-    names = ("start", "end", "energy", "green_energy", "grid_energy", "discharged_energy")
     if session is None:
-        return dict.fromkeys((*names, "cost", "cost_real", "duration", "peak_power"))
+        return dict.fromkeys(_OF_A_SESSION)
     energy, green = session.energy.get("energy", 0), session.energy.get("green_energy")
     return {
         "start": iso_utc(session.start),

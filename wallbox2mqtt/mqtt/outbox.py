@@ -180,4 +180,5 @@ class Outbox:
                     return
                 del self._states[key]
             else:
+                self._states.clear()  # it would keep the room of the most that ever waited
                 return
