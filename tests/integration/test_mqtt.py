@@ -410,12 +410,15 @@ class TestConnection:
         self, broker: Broker, make: Open, protocol: Protocol
     ) -> None:
         """Nobody reads the acknowledgements any more, so that the window stays full."""
+        before = threading.enumerate()
         connection = make(broker.port, protocol=protocol)
         connection.connect()
         connection.broken = True
+        (thread,) = (one for one in threading.enumerate() if one not in before)
         with Watcher(broker.port) as watcher:
             watcher.publish("w/1/set", "1")
-            eventually(lambda: not connection.mqtt.is_alive(), "the thread dies")
+            thread.join(LIMIT_S)  # and no earlier: its exception would be told in the next test
+            assert not connection.mqtt.is_alive()
             for number in range(3 * MAX_INFLIGHT):
                 connection.mqtt.publish("w/1/status", str(number))
             connection.mqtt.stop(last=(STATE, "offline"), timeout_s=0.5)
