@@ -77,7 +77,7 @@ def by_stay(year: Year, told: list[Event], word: str) -> tuple[dict[int, Event],
     strangers = []
     for event in left:
         # nobody saw it begin: it was since the last look
-        first, last = seconds(event["start"]), seconds(event["at"])
+        first, last = seconds(event["start"]), seconds(event["end"] or event["at"])
         fits = (one for one in reversed(year.stays) if first <= one.plug <= last)
         own = next((one for one in fits if one.number not in found), None)
         if own is None:

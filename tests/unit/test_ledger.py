@@ -240,6 +240,14 @@ def test_a_session_out_of_touch_was_since_the_charger_was_last_heard() -> None:
     assert (ledger.last.start, ledger.last.end) == (120, 6000)
 
 
+def test_a_session_out_of_touch_ends_after_it_was_last_read() -> None:
+    silent = [reading(at, OFFLINE, 5, 1200) for at in (9000, 9061)]
+    _, events = play([reading(120, READY, 0, 0), *silent, *(reading(at, READY, 3, 600) for at in (20_000, 20_061))])
+    assert types(events) == "started finished started finished unplugged"
+    assert events[1].session is not None
+    assert (events[1].session.start, events[1].session.end) == (120, 9061), "as its entry, or it counts twice"
+
+
 def test_what_is_given_back_may_begin_anew_by_itself() -> None:
     def given(at: float, mwh: int, time_s: float) -> MeterReading:
         return MeterReading(at, READY, {"energy": 0, "discharged_energy": mwh}, time_s)
@@ -701,6 +709,15 @@ def test_what_was_given_back_waits_for_the_entry_that_has_it() -> None:
     for known in (entries[:1], entries):
         past = follow(settle(past, known, ledger, 0, 10_000).past, ledger, ())
     assert past.shown["discharged_energy"] == 156_000 + 223_000
+
+
+def test_what_looked_like_one_session_until_its_end_was_read_may_be_two() -> None:
+    """The last reading of the first and the only one of the second, whose counter began anew meanwhile."""
+    seen = Session(1000, 9000, "finished", {"energy": 8 * KWH}, read=50_000)
+    ledger = Ledger(at=60_000, reached=60_000, last=seen, counters={"energy": Counter(total=8 * KWH)})
+    entries = [Entry("1", 1000, 5000, {"energy": 2 * KWH}), Entry("2", 20_000, 40_000, {"energy": 10 * KWH})]
+    past = follow(settle(Past(seeded=0.0, finished=(seen,)), entries, ledger, 0, 60_000).past, ledger, ())
+    assert past.shown["energy"] == 12 * KWH
 
 
 def test_an_entry_with_less_than_was_seen_waits() -> None:

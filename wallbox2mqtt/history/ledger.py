@@ -48,9 +48,7 @@ def _connected(reading: MeterReading) -> bool | None:
 
 def _began_since(ledger: Ledger, reading: MeterReading) -> bool:
     """Return whether the session's own time tells that it began after the last reading."""
-    # of a session that began out of touch something has been read since
-    began_unheard = ledger.session is not None and ledger.session.start >= (ledger.heard or 0.0)
-    since = ledger.at if began_unheard else ledger.heard
+    since = ledger.seen
     if since is None or ledger.time_s is None or reading.time_s is None or _connected(reading) is not True:
         return False
     return reading.time_s != ledger.time_s and reading.time_s + _SLACK_S < reading.at - since
@@ -97,7 +95,7 @@ class _Book:
     def record(self, *, is_new: bool) -> None:
         """Record what the reading tells; ``is_new``: of another session than the last one did."""
         if is_new and self.ledger.session is not None:
-            self._finish(_NEXT_BEGAN, self.ledger.heard or self._reading.at)
+            self._finish(_NEXT_BEGAN, self.ledger.seen or self._reading.at)
         if self._begins(is_new=is_new):
             self._begin(is_new=is_new)
         elif is_new or self._grew_unseen():
@@ -244,7 +242,7 @@ class _Book:
 
     def _finish(self, reason: str, end: float) -> None:
         if (session := self.ledger.session) is not None:
-            ended = replace(session, end=max(end, session.start), state="finished")
+            ended = replace(session, end=max(end, session.start), state="finished", read=self._reading.at)
             self.ledger = replace(self.ledger, session=None, last=ended)
             self.events.append(Event("finished", self._reading.at, ended, reason))
 

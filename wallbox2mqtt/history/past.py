@@ -150,8 +150,8 @@ def _groups(
             waiting = [one for one in waiting if one not in others]
             grew = bool(more)
         if _is_short(group, seen):
-            # one that was seen held two, and its end was not seen: what began when it seemed to end is its
-            ends = max(session.end or now for session in seen)
+            # one that was seen held two, and its end was not seen: what began before that was read is its
+            ends = max(session.read or session.end or now for session in seen)
             # or its counter was the one of a later session, after a time in which nothing was read
             same = [one.start for one in waiting if _has_as_much(one, seen)]
             group += [one for one in waiting if one.start <= max([ends + _TOLERANCE_S, *same[:1]])]

@@ -60,7 +60,7 @@ class Session:
     """A session. Times are seconds since 1970, ``energy`` in mWh by counter, ``state`` the last event.
 
     ``cost``: as the cloud works it out. ``cost_real``: by the prices of their time; None where one was not known.
-    ``unseen``: nobody saw it begin, it was some time after ``start``.
+    ``unseen``: nobody saw it begin, it was some time after ``start``. ``read``: when its end was.
     """
 
     start: float
@@ -72,6 +72,7 @@ class Session:
     user: int | None = None
     cost_real: float | None = None
     unseen: bool = False
+    read: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,12 @@ class Ledger:
     def heard(self) -> float | None:
         """When the charger was last heard of; None before that."""
         return self.at if self.reached is None else self.reached
+
+    @property
+    def seen(self) -> float | None:
+        """When the session that runs was last read: of one that began out of touch, also while it was."""
+        began_unheard = self.session is not None and self.session.start >= (self.heard or 0.0)
+        return self.at if began_unheard else self.heard
 
     def total(self, name: str) -> int | None:
         """Return a counter's sum in mWh; None where it was never read."""

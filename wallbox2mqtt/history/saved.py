@@ -122,4 +122,5 @@ def _session(kept: Json) -> Session | None:
         user=None if user is None else _whole(user),
         cost_real=_number(kept, "cost_real"),
         unseen=kept.get("unseen") is True,
+        read=_number(kept, "read"),
     )
