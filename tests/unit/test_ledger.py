@@ -720,6 +720,20 @@ def test_what_looked_like_one_session_until_its_end_was_read_may_be_two() -> Non
     assert past.shown["energy"] == 12 * KWH
 
 
+def test_less_from_the_sun_than_was_seen_tells_of_another_session() -> None:
+    """The bridge was off from within the first to after the second, and the first one has more energy."""
+    seen = Session(1000, 9000, "finished", {"energy": 8 * KWH, "green_energy": 2 * KWH}, read=50_000)
+    counters = {"energy": Counter(total=8 * KWH), "green_energy": Counter(total=2 * KWH)}
+    ledger = Ledger(at=60_000, reached=60_000, last=seen, counters=counters)
+    entries = [
+        Entry("1", 1000, 12_000, {"energy": 9 * KWH, "green_energy": KWH}),
+        Entry("2", 20_000, 40_000, {"energy": 8 * KWH, "green_energy": 2 * KWH}),
+    ]
+    settled = settle(Past(seeded=0.0, finished=(seen,)), entries, ledger, 0, 60_000)
+    assert follow(settled.past, ledger, ()).shown == {"energy": 17 * KWH, "green_energy": 3 * KWH}
+    assert [event.session.start for event in settled.events if event.session is not None] == [20_000, 20_000]
+
+
 def test_an_entry_with_less_than_was_seen_waits() -> None:
     seen, later = Session(1000, 2000, "finished", {"energy": 5 * KWH}), Entry("2", 9000, 9500, {"energy": KWH})
     ledger = Ledger(at=10_000, reached=10_000, last=seen, counters={"energy": Counter(total=5 * KWH)})

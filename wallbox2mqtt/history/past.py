@@ -149,7 +149,7 @@ def _groups(
             group += others
             waiting = [one for one in waiting if one not in others]
             grew = bool(more)
-        if _is_short(group, seen):
+        if _is_short(group, seen, COUNTERS):
             # one that was seen held two, and its end was not seen: what began before that was read is its
             ends = max(session.read or session.end or now for session in seen)
             # or its counter was the one of a later session, after a time in which nothing was read
@@ -175,9 +175,9 @@ def _matched(group: list[Entry], sessions: list[Session], now: float) -> tuple[l
     return unseen, spare
 
 
-def _is_short(group: list[Entry], sessions: list[Session]) -> bool:
+def _is_short(group: list[Entry], sessions: list[Session], names: Iterable[str] = IN_AND_OUT) -> bool:
     """Return whether entries have less than was seen, of what they tell at all."""
-    told = [name for name in IN_AND_OUT if any(name in entry.energy for entry in group)]
+    told = [name for name in names if any(name in entry.energy for entry in group)]
     return any(_sum(group, name) - _sum(sessions, name) < -_ROUNDING_MWH for name in told)
 
 
