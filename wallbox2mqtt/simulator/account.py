@@ -1,4 +1,4 @@
-"""The account: both sign-ins, refresh, tokens and their ends (cloud-api.md 1.1 to 1.3)."""
+"""The account: both sign-ins, refresh, tokens and their ends as public clients use them."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Remote actions: when each is refused, and what it does (cloud-api.md 1.9 and 4.1)."""
+"""Remote actions: when each is refused, and what it does, as public clients report it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What the cloud answers at its endpoints, and to whom (cloud-api.md 1 and 4.1)."""
+"""What the cloud answers at its endpoints, and to whom, as public clients see it."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""The endpoints of the cloud: method, path, body and effect, as public sources tell them (cloud-api.md 1).
+"""The endpoints of the cloud: method, path, body and effect, as public sources tell them.
 
 The simulator shares no table with the program, so that an error of one cannot hide in the other.
 """

@@ -1,4 +1,4 @@
-"""The account's rate limit: so many requests in any 60 s, reads and writes apart (cloud-api.md 4.2)."""
+"""The account's rate limit: so many requests in any 60 s, reads and writes apart, as users saw it."""
 
 import math
 import threading
@@ -37,7 +37,7 @@ class Limiter:
 def _refused(settings: Settings, wait_s: float, wall: float) -> ApiAnswer:
     headers: dict[str, str] = {}
     match settings.refusal:
-        case "403":  # since 2026, without a known body (cloud-api.md 4.1)
+        case "403":  # since 2026, without a known body, as users report
             status = 403
         case "429 seconds":
             status, headers["Retry-After"] = 429, str(math.ceil(wait_s))

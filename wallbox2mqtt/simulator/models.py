@@ -48,7 +48,7 @@ class Model:
         return document
 
 
-OLD = Model(  # cloud-api.md 3.1, last paragraph: captures of 2022 (firmware 5.5.10)
+OLD = Model(  # captures of 2022 (firmware 5.5.10)
     capture="pulsar-plus",
     charger_type="PulsarPlus",
     changes={
@@ -74,7 +74,7 @@ OLD = Model(  # cloud-api.md 3.1, last paragraph: captures of 2022 (firmware 5.5
         "config_data.energyCost",
     ),
 )
-QUASAR = Model(  # cloud-api.md 5; no capture is public: [?] all but the prefix, the fields and the 32 A
+QUASAR = Model(  # no capture is public: [?] all but the prefix, the fields and the 32 A
     capture="pulsar-plus-2026",
     charger_type="Quasar",
     changes={

@@ -1,4 +1,4 @@
-"""Charging schedules, in UTC as the cloud keeps them (cloud-api.md 1.11)."""
+"""Charging schedules, in UTC as the cloud keeps them for public clients."""
 
 import math
 from collections.abc import Mapping, Sequence

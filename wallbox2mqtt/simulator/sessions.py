@@ -1,4 +1,4 @@
-"""Charging sessions as the cloud records them: its history, and the month's totals (cloud-api.md 1.12, 3.4)."""
+"""Charging sessions as the cloud records them: its history, and the month's totals, as public clients read them."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from wallbox2mqtt.simulator.state import ChargerState, RecordedSession, RunningS
 
 DAY_S = 86400.0
 _MONTH_START: Document = {"totalSessions": 0, "chargingTime": None, "totalEnergy": 0, "totalMidEnergy": 0}
-"""cloud-api.md 3.4: on the first of a month the totals are no text."""
+"""As public clients saw: on the first of a month the totals are no text."""
 
 
 def begin(state: ChargerState) -> ChargerState:

@@ -1,6 +1,6 @@
 """A charger at one moment: what it is told and what is around it, and the status and power that follow.
 
-The order of the states is the reconstruction of cloud-api.md section 2; no public trace of a real charger exists.
+The order of the states is reconstructed from the texts of public clients; no public trace of a real charger exists.
 """
 
 import math
@@ -24,7 +24,7 @@ RESERVE_KWH = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningSession:
-    """What the present or the last session added up to; it stays after the car has left (cloud-api.md 3.2).
+    """What the present or the last session added up to; it stays after the car has left, as public clients know it.
 
     ``start``: seconds since 1970 (UTC). ``time_s`` goes on while the car waits, ``charging_s`` does not.
     """

@@ -1,4 +1,4 @@
-"""The numbers of a charger's states (cloud-api.md 2), with the texts of the API document."""
+"""The numbers of a charger's states as public clients know them, with the texts of the API document."""
 
 from collections.abc import Mapping
 

@@ -66,7 +66,7 @@ def apply(state: ChargerState, write: Write) -> ChargerState:
     document = wished(state.document, write)
     document = _clamped(document, state.most_a)
     unlocks = write.values.get("locked") == 0
-    if unlocks and runs_ocpp(state):  # accepted without effect (cloud-api.md 0, point 10)
+    if unlocks and runs_ocpp(state):  # accepted without effect, as users of public clients report
         document = paths.put(document, "config_data.locked", paths.get(state.document, "config_data.locked"))
     return apply_due(replace(state, document=document, idle_since=state.at if unlocks else state.idle_since))
 
