@@ -299,7 +299,7 @@ def test_clocks(start: float, then: float | None, open_harness: Make) -> None:
         harness.says("the wall clock jumped")
     ends = time.monotonic() + 3
     while time.monotonic() < ends:
-        assert harness.heals() < 5, "polling goes on"
+        assert harness.heals() < 20, "polling goes on"
     since = len(harness.watcher.heard)
     harness.answered(harness.ask(), since, ANY)
     assert harness.lives()
@@ -325,7 +325,7 @@ def test_a_thread_that_dies(thread: str, open_harness: Make) -> None:
     begun = time.monotonic()
     disturb(harness, kill=thread)
     assert harness.ends(STUCK_S) == 1
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < SILENCE_S, "as a stuck one"
     harness.watcher.wait("wallbox/bridge/state", "offline")
 
 

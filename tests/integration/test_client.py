@@ -486,7 +486,7 @@ BAD_BODIES: dict[str, Act] = {
 
 @pytest.mark.parametrize("name", BAD_BODIES)
 def test_a_read_without_a_proper_document(make: Make, name: str) -> None:
-    _, setup = make(BAD_BODIES[name], timeout=5)
+    _, setup = make(BAD_BODIES[name])
     caught = fails(setup.read)
     assert type(caught) is BadAnswerError
     assert setup.read().body == {}, "the next one is answered"
@@ -498,7 +498,7 @@ def test_a_read_without_a_proper_document(make: Make, name: str) -> None:
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_a_bomb_takes_no_memory(make: Make, body: bytes, encoding: str, kind: str) -> None:
     """Whatever urllib3 makes of it: the response is decompressed by ourselves, one layer deep."""
-    _, setup = make(reply(200, body, Content_Encoding=encoding), timeout=5)
+    _, setup = make(reply(200, body, Content_Encoding=encoding))
     tracemalloc.start()
     try:
         with contextlib.suppress(BadAnswerError):
@@ -511,7 +511,7 @@ def test_a_bomb_takes_no_memory(make: Make, body: bytes, encoding: str, kind: st
 
 @pytest.mark.parametrize("name", BAD_BODIES)
 def test_a_write_is_accepted_whatever_the_document_is(make: Make, name: str) -> None:
-    _, setup = make(BAD_BODIES[name], timeout=5)
+    _, setup = make(BAD_BODIES[name])
     answer = setup.write()
     assert answer.body is None
     assert answer.http_status in {200, 204}
@@ -755,8 +755,8 @@ def test_a_read_ends_at_the_deadline(make: Make, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_deadline_is_of_each_request(make: Make) -> None:
-    late = drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", 0.01)
-    _, setup = make(late, late, late, timeout=1.5)
+    late = drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", 0.02)
+    _, setup = make(late, late, late, timeout=3)
     for _ in range(3):
         assert setup.read().body == {}
 
@@ -876,7 +876,7 @@ def test_a_certificate_that_nobody_vouches_for(make: Make, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("_trusting")
 def test_a_trusted_certificate(make: Make) -> None:
-    _, setup = make(tls=True, timeout=5)
+    _, setup = make(tls=True)
     assert setup.read().body == {}
 
 
@@ -884,7 +884,7 @@ def test_a_trusted_certificate(make: Make) -> None:
 def test_a_command_too_old_once_connected_is_not_sent(make: Make) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
-    wire, setup = make(tls=context, timeout=5)
+    wire, setup = make(tls=context)
     context.sni_callback = lambda *_: setup.clock.advance(60)
     expires = setup.clock.monotonic() + 60
     with pytest.raises(TooLateError):
@@ -902,7 +902,7 @@ def test_a_certificate_of_another_name(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_trusting")
-def test_tls_that_breaks_after_the_request_may_have_had_its_effect(make: Make) -> None:
+def test_tls_that_breaks_after_the_request_may_have_worked(make: Make) -> None:
     _, setup = make(tls=True, otherwise=lambda sock, _: bool(sock.detach()) and False, timeout=2 * TIMEOUT_S)
     assert isinstance(fails(setup.write), AnswerLostError)
 
@@ -1111,7 +1111,7 @@ def test_an_odd_header_is_no_line_of_the_log(make: Make, caplog: pytest.LogCaptu
 def test_a_real_clock_does(tmp_path: Path) -> None:
     """The parts fit together over the real clock."""
     with StubCloud(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as wire:
-        setup = Setup(wire.url, tmp_path, timeout=5)
+        setup = Setup(wire.url, tmp_path)
         cloud = Account(setup.config, SystemClock(), Storage(tmp_path / "real", EMAIL)).client()
         assert cloud.chargers().body == {}
         assert cloud.detail(1).body == {}
