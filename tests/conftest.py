@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests: at the end, the other processes would wait for one that has such a test left."""
+    """Put the slow tests first: at the end, the other processes would wait for one that has such a test left."""
     items.sort(key=_rank)
 
 

@@ -128,7 +128,7 @@ class TestEnd:
         assert make(password="wrong").wait(10) == EXIT_CONFIG  # noqa: S106
         assert watcher.last().get("wallbox/bridge/state", "offline") == "offline"
 
-    def test_a_refusal_that_is_forgotten_is_waited_for_before_the_end(self, make: Make, tmp_path: Path) -> None:
+    def test_a_refusal_that_is_forgotten_is_waited_for_at_the_end(self, make: Make, tmp_path: Path) -> None:
         """Docker starts it again whatever the exit code is: ten starts would be ten sign-ins."""
         (tmp_path / "state").touch()
         clock = FastClock(SPEED)
@@ -392,9 +392,7 @@ def test_stored_messages_are_no_commands_after_a_reconnect(make: Make, temper: T
     assert writes_of(harness.cloud.requests) == []
 
 
-def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
-    broker: Broker, make: Make, watcher: Watcher
-) -> None:
+def test_a_charger_gone_while_the_broker_is_away_leaves_nothing(broker: Broker, make: Make, watcher: Watcher) -> None:
     with Proxy(broker.port) as proxy:
         harness = make(mqtt={"port": proxy.port}, poll_interval=3600)
         topics = {
@@ -414,7 +412,7 @@ def test_a_charger_that_goes_while_the_broker_is_away_leaves_nothing(
             watcher.wait(topic, "")
 
 
-def test_a_charger_that_the_configuration_leaves_out_loses_its_topics(make: Make, watcher: Watcher) -> None:
+def test_a_charger_left_out_of_the_configuration_has_no_topics(make: Make, watcher: Watcher) -> None:
     other = ONE + 1
     topics = {
         f"wallbox/{other}/{name}" for name in ("availability", "locked", "ecosmart/percentage", "why", "why/code")

@@ -184,9 +184,7 @@ def test_ctrl_c_keeps_what_was_read_and_the_last_dump(tmp_path: Path, *, was_the
     assert {path.name for path in tmp_path.iterdir()} == {"state", output.name, part.name}
 
 
-def test_credentials_that_are_refused_half_way_leave_what_was_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_credentials_refused_half_way_leave_what_was_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The token of the last run lists the chargers; then it is refused, and the password is another one by now."""
     clock, output = FastClock(SPEED), tmp_path / "dump.json"
     with Simulator(clock=clock) as cloud:

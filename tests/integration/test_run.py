@@ -70,7 +70,7 @@ def cloud() -> Iterator[Simulator]:
         yield cloud
 
 
-def test_sighup_takes_a_new_password_and_says_what_needs_a_restart(cloud: Simulator, tmp_path: Path) -> None:
+def test_sighup_takes_a_password_and_says_what_needs_a_restart(cloud: Simulator, tmp_path: Path) -> None:
     file, log = tmp_path / "config.yaml", tmp_path / "log"
 
     def configure(password: str, more: str = "") -> None:

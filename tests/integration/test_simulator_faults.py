@@ -272,7 +272,7 @@ class TestControl:
 
 
 class TestWire:
-    def test_stop_ends_kept_alive_connections_and_start_brings_all_back(self, cloud: Simulator, caller: Caller) -> None:
+    def test_stop_ends_connections_and_start_brings_all_back(self, cloud: Simulator, caller: Caller) -> None:
         port = cloud.port
         caller.call("PUT", LOCK, {"locked": 1})
         cloud.stop()

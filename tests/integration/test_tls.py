@@ -121,7 +121,7 @@ def test_messages_go_both_ways(tmp_path: Path, transport: Transport, protocol: s
 @pytest.mark.broker
 @pytest.mark.parametrize("transport", ["tcp", "websockets"])
 @pytest.mark.parametrize("tls", [GOOD, TlsConfig()], ids=["TLS", "plain"])
-def test_a_connection_that_is_cut_leaves_the_last_words_to_the_will(
+def test_a_cut_connection_leaves_the_last_words_to_the_will(
     tmp_path: Path, transport: Transport, tls: TlsConfig
 ) -> None:
     went_on = threading.Event()

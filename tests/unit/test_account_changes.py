@@ -52,7 +52,7 @@ def documents(parts: Parts) -> list[str]:
 
 class TestGone:
     @pytest.mark.parametrize("status", [403, 404])
-    def test_the_only_charger_is_offline_after_its_refusal_and_the_list(
+    def test_the_only_charger_is_offline_after_refusal_and_list(
         self, make: Make, status: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         parts = make(ONE)
@@ -99,7 +99,7 @@ class TestGone:
         assert parts.last(f"{ONE}/availability") == "online"
         assert parts.last("bridge/cloud_reason") == "ok"
 
-    def test_one_list_that_lacks_it_is_not_enough_where_it_can_be_read(self, make: Make) -> None:
+    def test_one_list_without_it_is_not_enough_if_it_can_be_read(self, make: Make) -> None:
         parts = make(ONE)
         parts.run(85)
         parts.cloud.set_access(ONE, listed=False)
@@ -132,7 +132,7 @@ class TestGone:
 
 
 class TestReplaced:
-    def test_the_new_charger_is_known_within_two_reads_after_the_refusal(self, make: Make) -> None:
+    def test_the_new_charger_is_known_two_reads_after_the_refusal(self, make: Make) -> None:
         parts = make(ONE)
         parts.run(85)
         parts.cloud.remove(ONE)
@@ -265,9 +265,7 @@ class TestSaidInWords:
         parts.settle()
         assert parts.registry.problems == []
 
-    def test_rejected_commands_are_logged_with_the_reason_of_the_result(
-        self, make: Make, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_rejected_commands_are_logged_with_their_reason(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
         parts = make(ONE)
         parts.run(61)
         with caplog.at_level(logging.INFO):

@@ -478,7 +478,7 @@ def test_origin_and_device_tell_who_has_announced_it(tmp_path: Path, clock: Fake
 
 
 @pytest.mark.parametrize(("form", "prefix"), [("off", "homeassistant"), ("device", "homeassistant"), ("device", "ha2")])
-def test_what_another_bridge_has_announced_meanwhile_is_not_cleared(
+def test_what_another_bridge_has_announced_is_not_cleared(
     tmp_path: Path, clock: FakeClock, others: dict[str, str], form: Discovery, prefix: str
 ) -> None:
     """Two earlier versions that see the same charger both wrote there; the other one was the last."""
@@ -492,7 +492,7 @@ def test_what_another_bridge_has_announced_meanwhile_is_not_cleared(
     assert broker.retained[CHARGER] == others[CHARGER]
 
 
-def test_the_base_topic_stands_in_ids_where_it_is_not_the_default(tmp_path: Path, clock: FakeClock) -> None:
+def test_a_base_topic_that_is_not_the_default_stands_in_ids(tmp_path: Path, clock: FakeClock) -> None:
     broker = Broker()
     bridge = Bridge(tmp_path, clock, broker, base="Home/Wallbox")
     bridge.connect()

@@ -636,7 +636,7 @@ def test_a_new_password_is_tried_at_once(start: Start, sender: FakeSender) -> No
         pytest.param(None, 1, 1, [], id="none that can be read"),
     ],
 )
-def test_the_passwords_file_is_read_again_before_a_refusal_counts(  # noqa: PLR0913, PLR0917 - fixtures, and a table
+def test_the_password_is_read_again_before_a_refusal_counts(  # noqa: PLR0913, PLR0917 - fixtures, and a table
     clock: FakeClock,
     sender: FakeSender,
     store: Storage,

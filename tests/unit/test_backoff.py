@@ -34,7 +34,7 @@ def test_back_off_doubles_from_two_intervals_to_15_minutes(clock: FakeClock) -> 
     assert pace.refused_total == 8
 
 
-def test_a_success_begins_the_back_off_anew_and_leaves_the_pace_slow(clock: FakeClock) -> None:
+def test_a_success_resets_the_back_off_and_keeps_the_pace_slow(clock: FakeClock) -> None:
     pace = Backoff(20, 20, clock)
     pace.refused(None)
     pace.refused(None)

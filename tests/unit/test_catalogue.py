@@ -1102,7 +1102,7 @@ WORDS_WHILE_UPDATING = [
 
 
 @pytest.mark.parametrize(("key", "payload", "allowed"), WORDS_WHILE_UPDATING)
-def test_what_may_break_a_charger_waits_for_the_end_of_its_update(key: str, payload: str, *, allowed: bool) -> None:
+def test_what_may_break_a_charger_waits_until_its_update_ends(key: str, payload: str, *, allowed: bool) -> None:
     view = VIEW | {"status_id": 166, "software/updateAvailable": True}
     assert accepts(key, payload, view) == allowed
     assert accepts(key, payload, view | {"status_id": 161})

@@ -81,7 +81,7 @@ def test_a_stream_is_spread_over_the_minute(every: float) -> None:
     assert len(sent) >= 300 / 20
 
 
-def test_a_slow_stream_does_not_spend_the_minute_at_its_beginning() -> None:
+def test_a_slow_stream_does_not_spend_the_minute_at_once() -> None:
     sent = times([100 + 10.0 * number for number in range(30)])
     assert max(gaps_of(sent)) <= 31
 

@@ -231,7 +231,7 @@ def test_what_becomes_of_readings(readings: list[MeterReading], kwh: float, even
     assert types(happened) == events.strip()
 
 
-def test_a_session_out_of_touch_was_since_the_charger_was_last_heard() -> None:
+def test_a_session_out_of_touch_began_when_last_heard() -> None:
     """The history has it with its own times: the two have to overlap, or it counts twice."""
     silent = [reading(at, OFFLINE, 0, 0) for at in range(180, 6000, 60)]
     ledger, events = play([reading(120, READY, 0, 0), *silent, reading(6000, READY, 5, 1200)])
@@ -664,7 +664,7 @@ def test_the_history_does_not_count_what_the_next_reading_shows(bench: Bench) ->
     assert bench.told == "started finished unplugged"
 
 
-def test_of_several_sessions_the_last_one_is_known_by_its_counter(bench: Bench) -> None:
+def test_the_last_of_several_sessions_is_known_by_its_counter(bench: Bench) -> None:
     """The bridge was off: it sees the last one's counter, the history has the others, and each is told once."""
     charger = played(1)
     bench.read(charger)
@@ -742,7 +742,7 @@ def test_an_entry_with_less_than_was_seen_waits() -> None:
     assert (set(past.settled), past.finished) == ({"2"}, (seen,))
 
 
-def test_the_counter_of_a_later_session_that_looked_like_the_one_that_ran(bench: Bench) -> None:
+def test_the_counter_of_a_session_that_looked_like_the_last(bench: Bench) -> None:
     """The bridge was off from within a session to after another one with more."""
     charger = played(1)
     bench.read(charger)

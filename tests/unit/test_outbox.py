@@ -57,7 +57,7 @@ def test_a_lost_broker_drops_waiting_state_but_no_removal(broker: Broker, *, eac
     assert broker.takes(5) == ["gone"]
 
 
-def test_answers_wait_for_each_new_broker_to_be_told_how_things_are(broker: Broker) -> None:
+def test_answers_wait_until_a_new_broker_knows_the_state(broker: Broker) -> None:
     broker.outbox.disconnected()
     broker.outbox.result(result("answer"))
     broker.outbox.connected()

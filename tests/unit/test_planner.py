@@ -127,7 +127,7 @@ class TestSeveral:
         assert harness.read() == [detail(2)]
         assert detail(2) in self.others(harness, 2)
 
-    def test_commands_without_end_do_not_keep_the_others_from_being_read(self, harness: ReadingHarness) -> None:
+    def test_commands_without_end_keep_no_other_from_being_read(self, harness: ReadingHarness) -> None:
         harness.read(6)
         counts = Counter[Target]()
         for _ in range(100):

@@ -94,7 +94,7 @@ def test_the_sun_has_a_price_of_its_own_and_needs_no_other() -> None:
     assert prices().cost(0, KWH, 0, 60) == pytest.approx(0.08)
 
 
-def test_a_price_outlives_a_short_time_without_broker_and_no_long_one() -> None:
+def test_a_price_outlives_only_a_short_time_without_broker() -> None:
     found = prices((0, "0.2"))
     found.disconnected(100)
     assert found.cost(KWH, 0, 800, 900) == 0.2
@@ -109,12 +109,12 @@ def test_a_price_outlives_a_short_time_without_broker_and_no_long_one() -> None:
     assert found.cost(KWH, 0, 10_000, 20_160) is None, "it may have been another one meanwhile"
 
 
-def test_a_clock_that_goes_back_makes_no_price_of_less_than_no_time() -> None:
+def test_a_clock_that_goes_back_makes_no_negative_time() -> None:
     found = prices((1000, "0.2"), (500, "0.4"))
     assert found.cost(KWH, 0, 1000, 1060) == pytest.approx(0.4)
 
 
-def test_a_charger_out_of_touch_counts_from_when_it_was_last_heard() -> None:
+def test_a_charger_out_of_touch_counts_from_the_last_report() -> None:
     """Three hours in one step, at two prices: nobody knows what of it flowed when."""
     found, ledger = prices((0, "0.2"), (2 * HOUR, "0.4")), Ledger()
     offline = [reading(60 * minute, 5, 0, 60) for minute in range(2, 180)]

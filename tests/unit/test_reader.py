@@ -483,7 +483,7 @@ class TestFirstStart:
         assert caplog.text.count("the charger is complete") == 10
         assert most_in_a_minute(parts.sent_reads) == 1
 
-    def test_a_single_charger_is_complete_at_once_where_the_budget_allows(self, make: Make) -> None:
+    def test_one_charger_is_complete_at_once_if_the_budget_allows(self, make: Make) -> None:
         parts = make(reads_per_minute=2, poll_interval=20)
         parts.run(10)
         assert parts.details == [ONE]

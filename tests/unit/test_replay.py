@@ -122,7 +122,7 @@ def test_the_flag_may_come_late() -> None:
     assert rig.send("1") is False
 
 
-def test_where_retained_commands_are_accepted_the_flag_ends_no_quiet() -> None:
+def test_where_retained_counts_the_flag_ends_no_quiet() -> None:
     rig = Rig(always=True)
     assert rig.guard.subscribed() is Step.WATCH
     rig.guard.watching()
@@ -189,7 +189,7 @@ def test_a_message_that_comes_by_both_subscriptions_is_one() -> None:
     assert [rig.send("reboot") for _ in range(2)] == [False, False]
 
 
-def test_a_broker_that_does_not_confirm_the_end_of_the_subscription() -> None:
+def test_a_broker_that_confirms_no_end_of_the_subscription() -> None:
     rig = Rig()
     rig.mark_uncertain()
     assert rig.pass_time(QUIET_S) is Step.LEAVE

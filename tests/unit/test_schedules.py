@@ -94,7 +94,7 @@ def test_days_follow_the_start_over_midnight(start: str, days: list[str], offset
 
 
 @given(st.lists(slots, max_size=4), st.integers(0, 14 * 1440))
-def test_the_next_and_the_running_slot_are_those_of_the_simulator(several: list[Slot], minute: int) -> None:
+def test_next_and_running_slot_are_those_of_the_simulator(several: list[Slot], minute: int) -> None:
     """The simulator looks whether a window is open; the next ten days are tried minute by minute at the edges."""
     now = MIDSUMMER + minute * 60.0
     known = [Schedule.of({**slot.document, "chargerId": ONE}) for slot in several if slot.enabled]
@@ -573,7 +573,7 @@ class TestCommands:
         assert [answer["status"] for _, answer, _ in parts.answers] == ["ok", "ok"]
         assert posted(parts) == []
 
-    def test_before_the_schedules_were_read_a_command_reads_them_first(self, make: Make) -> None:
+    def test_a_command_reads_schedules_that_were_never_read(self, make: Make) -> None:
         parts = make(NIGHT)
         parts.run(5)
         parts.send(f"{ONE}/schedule/0/current", "20")

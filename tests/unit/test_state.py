@@ -524,7 +524,7 @@ class TestDisagreement:
         harness.sweep(5, charging_power=0)
         assert harness.of("charging_power") == ["0"]
 
-    def test_the_documents_of_a_charger_itself_count_as_they_are_read(self, harness: Harness) -> None:
+    def test_a_chargers_own_documents_count_as_they_are_read(self, harness: Harness) -> None:
         harness.detail(0, status_id=161)
         harness.write(1, "locked", 1, answer=v2(status=194))
         harness.detail(2, status_id=161)
@@ -570,7 +570,7 @@ class TestDisagreement:
         assert harness.of("status") == ["Ready", "Charging"]
         assert harness.of("charging_enabled") == ["true"]
 
-    def test_a_list_that_lags_behind_the_detail_which_confirms_a_command(self, harness: Harness) -> None:
+    def test_a_list_that_lags_behind_the_confirming_detail(self, harness: Harness) -> None:
         harness.sweep(0, max_charging_current=32)
         harness.write(1, LIMIT, 13)
         harness.detail(2, config_data={LIMIT: 13})
@@ -948,7 +948,7 @@ class TestAnswers:
         harness.write(10, "locked", 1, begun=5, answer=v2(locked=1, status=161))
         assert harness.of("status_id") == ["161", "194"]
 
-    def test_do_not_take_back_a_pause_that_the_status_does_not_show_yet(self, harness: Harness) -> None:
+    def test_no_pause_is_taken_back_before_the_status_shows_it(self, harness: Harness) -> None:
         harness.detail(0, status_id=194)
         harness.write(10, "charging_enabled", value=False)
         harness.write(12, "locked", 1, answer=v2(locked=1, status=194))

@@ -185,7 +185,7 @@ class TestRefused:
 
 
 class TestInStep:
-    def test_details_of_a_charging_charger_come_just_after_its_reports(self, make: Make, clock: FakeClock) -> None:
+    def test_details_of_one_that_charges_come_after_its_reports(self, make: Make, clock: FakeClock) -> None:
         parts = make(report_s=30.0, status_writes_per_minute=0)
         ages: list[float] = []
 
