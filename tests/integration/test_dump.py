@@ -229,7 +229,7 @@ def test_a_full_disk_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_the_program(tmp_path: Path) -> None:
     """As people run it, into a file that only they can read."""
-    with Simulator() as cloud:
+    with Simulator(settings=Settings(reads_per_minute=None)) as cloud:
         output = tmp_path / "dump.json"
         command, environ = program(cloud, tmp_path, output, 100)
         done = subprocess.run(  # noqa: S603 - our own program
