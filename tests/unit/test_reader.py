@@ -1,5 +1,6 @@
 """The reader against the simulated cloud by HTTP; time is a fake."""
 
+import itertools
 import json
 import logging
 import re
@@ -487,6 +488,13 @@ class TestFirstStart:
         parts = make(reads_per_minute=2, poll_interval=20)
         parts.run(10)
         assert parts.details == [ONE]
+
+    def test_two_reads_at_once_do_not_stay_so(self, make: Make) -> None:
+        parts = make(reads_per_minute=3, poll_interval=20)
+        parts.run(600)
+        begun = [one.at for one in parts.sent_reads]
+        assert begun[1] - begun[0] < 1
+        assert all(20 <= later - earlier < 21 for earlier, later in itertools.pairwise(begun[4:]))
 
 
 class TestAuto:

@@ -179,8 +179,8 @@ class Reader:
         if not due and not wanted:
             return IDLE_S
         waits = [self._backoff.wait_s(), self._allowed_in_s()]
-        if self._backoff.is_slowed and self._last_begun is not None:
-            # the pace that was refused is not tried again, whoever asks
+        if self._last_begun is not None and (self._backoff.is_slowed or not wanted):
+            # two at once would stay two at once, minute by minute; a pace that was refused is not tried again at all
             waits.append(self._last_begun + self._backoff.interval_s - self._clock.monotonic())
         if (wait := max(waits)) > 0 or wanted:
             return wait
