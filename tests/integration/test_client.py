@@ -15,6 +15,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ from wallbox2mqtt.cloud.client import SignInClient
 from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.cloud.responses import DEEPEST, check_status, decoded, http_time
 from wallbox2mqtt.cloud.schedules import read_schedules
-from wallbox2mqtt.cloud.transport import RawResponse
+from wallbox2mqtt.cloud.transport import RawResponse, Transport
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -895,6 +896,18 @@ def test_a_command_too_old_once_connected_is_not_sent(make: Make) -> None:
 
 
 @pytest.mark.usefixtures("_trusting")
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_each_request_is_asked_once_whether_it_may_leave(make: Make, *, tls: bool) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
+    wire, _ = make(tls=context if tls else None)
+    transport, asked = Transport(), list[str]()
+    for path in ("first", "again"):
+        transport.send("GET", f"{wire.url}/{path}", {}, None, 5.0, partial(asked.append, path))
+    assert asked == ["first", "again"]
+
+
+@pytest.mark.usefixtures("_trusting")
 def test_a_certificate_of_another_name(make: Make, tmp_path: Path) -> None:
     wire, _ = make(tls=True)
     setup = Setup(wire.url.replace("127.0.0.1", "127.0.0.2"), tmp_path)
@@ -941,6 +954,7 @@ def test_a_proxy_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 _NETRC_SCRIPT = """
 import sys
+from functools import partial
 from pathlib import Path
 from tests.integration.test_client import Setup
 setup = Setup(sys.argv[1], Path(sys.argv[2]), timeout=10)

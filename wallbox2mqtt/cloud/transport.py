@@ -150,7 +150,7 @@ def _bounded(connection: Any, deadline: Callable[[], _Deadline]) -> Any:  # noqa
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
             self.timeout = deadline().left_s()
-            if self.sock is not None:  # a connection that is kept alive is not connected anew
+            if self.sock is not None and not deadline().is_sent:  # one that is kept alive is not connected anew
                 deadline().leaves()
             super().request(*args, **kwargs)
 
