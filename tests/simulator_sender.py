@@ -5,7 +5,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
-from urllib3 import HTTPHeaderDict
+import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ProtocolError
 
 from wallbox2mqtt.cloud.transport import LARGEST_RESPONSE, RawResponse, TransportError, UnfitResponseError
@@ -44,7 +45,7 @@ class SimulatorSender:
             _raise(fault, timeout_s)
         self._cloud.answered(number, answer)
         date = formatdate(self._cloud.clock.wall(), usegmt=True)
-        answer_headers = HTTPHeaderDict({"Date": date, "Content-Type": answer.content_type, **answer.headers})
+        answer_headers = CaseInsensitiveDict({"Date": date, "Content-Type": answer.content_type, **answer.headers})
         return RawResponse(answer.status, answer_headers, _body(answer, fault, timeout_s))
 
 
@@ -53,7 +54,7 @@ def _raise(fault: Fault, timeout_s: float) -> None:
     if fault.kind == "hang" or (fault.kind == "delay" and fault.seconds >= timeout_s):
         raise TransportError(TimeoutError(), sent=True, late=True)
     if fault.kind == "reset":
-        raise TransportError(ProtocolError(), sent=True, late=False)
+        raise TransportError(requests.ConnectionError(), sent=True, late=False)
 
 
 def _body(answer: ApiAnswer, fault: Fault | None, timeout_s: float) -> bytes | Exception:

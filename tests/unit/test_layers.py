@@ -28,7 +28,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 HOMES = {
     "yaml": {"config"},
     "msgspec": {"config"},
-    "certifi": {"cloud"},
+    "requests": {"cloud"},
     "urllib3": {"cloud"},
     "paho": {"mqtt"},
     "prometheus_client": {"web"},
@@ -86,7 +86,7 @@ def test_the_simulator_shares_no_table_with_the_program() -> None:
 def test_run_imports_nothing_that_is_off() -> None:
     code = "import sys, wallbox2mqtt.cli.run; print(*sys.modules)"
     names = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - our own
-    off = ("requests", "wallbox2mqtt.daemon.standby", "wallbox2mqtt.web.", "wallbox2mqtt.cli.home_assistant_app")
+    off = ("wallbox2mqtt.daemon.standby", "wallbox2mqtt.web.", "wallbox2mqtt.cli.home_assistant_app")
     assert "wallbox2mqtt.daemon.app" in names
     assert [name for name in names if name.startswith(off)] == []
 

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import requests
 import urllib3
 
 from wallbox2mqtt.clock import Clock, iso_utc
-from wallbox2mqtt.cloud.transport import CA_VARIABLES, proxy_of
+from wallbox2mqtt.cloud.transport import CA_VARIABLES
 from wallbox2mqtt.log import RepeatedFault
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class ClockCheck:
 def why_not_connected(error: Exception, url: str, wall: float) -> str:
     """Say why there is no connection to a URL's host; ``wall``: what this machine's clock says, since 1970."""
     found = list(causes(error))
-    proxy = proxy_of(url)
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
     if (unusable := _unusable_authorities()) is not None:
         return unusable
     for one in found:

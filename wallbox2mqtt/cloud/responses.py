@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+import requests
 import urllib3
 
 from wallbox2mqtt.catalogue import Json
@@ -35,7 +36,7 @@ DEEPEST = 64
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _RUN = re.compile(rb"[\[{]{%d}" % (DEEPEST + 1))
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
+_TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
 
 
 def translated(error: TransportError, url: str, wall: float) -> CloudError:

@@ -1,7 +1,7 @@
-"""How bytes travel to the cloud: urllib3's connection pools, with one deadline for a whole request.
+"""How bytes travel to the cloud: requests' HTTPAdapter, with one deadline for a whole request.
 
-They follow no redirect, keep no cookie and read no ``.netrc``. Their time-out is per read: a server that drips a byte a
-second would hold a thread for ever. Here each read is given what is left of the request's time.
+The adapter alone follows no redirect, keeps no cookie and reads no ``.netrc``. Its time-out is per read: a server that
+drips a byte a second would hold a thread for ever. Here each read is given what is left of the request's time.
 """
 
 import http.client
@@ -14,13 +14,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import certifi
+import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 # urllib3 warns of each odd header anew, with a traceback and with what it was sent. Where that matters our own error
 # says it, once. It has no line above a warning.
@@ -157,6 +155,26 @@ def _bounded(connection: Any, deadline: Callable[[], _Deadline]) -> Any:  # noqa
     return Connection
 
 
+class _Adapter(HTTPAdapter):
+    """requests' adapter over connections that know the deadline."""
+
+    def __init__(self, deadline: Callable[[], _Deadline]) -> None:
+        self._pools = {
+            scheme: type(pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls, deadline)})
+            for scheme, pool in (("http", urllib3.HTTPConnectionPool), ("https", urllib3.HTTPSConnectionPool))
+        }
+        super().__init__(pool_connections=2, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base has it
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
 @dataclass(frozen=True, slots=True)
 class RawResponse:
     """A response as it came. ``body``: decompressed, or what went wrong while it was read."""
@@ -196,36 +214,19 @@ class TransportError(Exception):
         self.cause, self.sent, self.late = cause, sent, late
 
 
-_FAULTS = (urllib3.exceptions.HTTPError, UnfitResponseError, OSError, ValueError)
-
-
-def proxy_of(url: str) -> str | None:
-    """Return the URL of the proxy that the environment names for this one; None: there is none."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, UnfitResponseError, OSError, ValueError)
 
 
 class Transport:
     """One keep-alive connection to each host, for one thread."""
 
     def __init__(self) -> None:
+        self._adapter = _Adapter(lambda: self._deadline)
         self._deadline = _Deadline(0.0, lambda: None)
-        self._classes = {
-            scheme: type(
-                pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls, lambda: self._deadline)}
-            )
-            for scheme, pool in (("http", urllib3.HTTPConnectionPool), ("https", urllib3.HTTPSConnectionPool))
-        }
-        self._way: tuple[str | None, str] | None = None
-        self._pools = urllib3.PoolManager()
 
     def close(self) -> None:
         """Let go of the connections; the next request makes new ones."""
-        self._pools.clear()
+        self._adapter.close()
 
     def send(
         self,
@@ -244,53 +245,29 @@ class Transport:
         """
         self._deadline = deadline = _Deadline(timeout_s, admit)
         try:
-            response = self._pools_for(url).urlopen(
-                method,
-                url,
-                headers=headers,
-                body=body,
+            response = self._adapter.send(
+                requests.Request(method, url, headers, data=body).prepare(),
+                stream=True,
                 timeout=timeout_s,
-                redirect=False,
-                retries=False,
-                preload_content=False,
+                verify=next(filter(None, map(os.environ.get, CA_VARIABLES)), True),
+                proxies=requests.utils.get_environ_proxies(url),
             )
         except _FAULTS as error:
             self.close()
             raise TransportError(error, sent=deadline.is_sent, late=deadline.has_passed) from None
-        return RawResponse(response.status, response.headers, self._body(response))
+        return RawResponse(response.status_code, response.headers, self._body(response))
 
-    def _pools_for(self, url: str) -> urllib3.PoolManager:
-        """Return the connections by the way that the environment names: its proxy and whom it trusts."""
-        authorities = next(filter(None, map(os.environ.get, CA_VARIABLES)), None) or certifi.where()
-        way = (proxy_of(url), authorities)
-        if way != self._way:
-            self.close()
-            self._pools, self._way = _new_pools(*way), way
-            self._pools.pool_classes_by_scheme = self._classes
-        return self._pools
-
-    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes | Exception:
-        try:
-            return _read(response)
-        except _FAULTS as error:
-            self.close()
-            # without its traceback, which would keep what was read for as long as somebody keeps the error
-            return TimeoutError() if self._deadline.has_passed else error.with_traceback(None)
-        finally:
-            response.close()
+    def _body(self, response: requests.Response) -> bytes | Exception:
+        with response:
+            try:
+                return _read(response)
+            except _FAULTS as error:
+                self.close()
+                # without its traceback, which would keep what was read for as long as somebody keeps the error
+                return TimeoutError() if self._deadline.has_passed else error.with_traceback(None)
 
 
-def _new_pools(proxy: str | None, authorities: str) -> urllib3.PoolManager:
-    trust = "ca_cert_dir" if Path(authorities).is_dir() else "ca_certs"
-    settings: dict[str, Any] = {"num_pools": 2, "maxsize": 1, "cert_reqs": "CERT_REQUIRED", trust: authorities}
-    if proxy is None:
-        return urllib3.PoolManager(**settings)
-    parts = urlsplit(proxy)
-    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-    return urllib3.proxy_from_url(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=credentials), **settings)
-
-
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+def _read(response: requests.Response) -> bytes:
     """Read the body, decompressed by ourselves: older urllib3s have no limit for what a chunk may grow to."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
@@ -298,7 +275,7 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
         raise UnfitResponseError(msg)
     inflate = zlib.decompressobj(zlib.MAX_WBITS + 16) if encoding == "gzip" else None
     body, travelled = bytearray(), 0
-    while chunk := response.read(_CHUNK, decode_content=False):
+    while chunk := response.raw.read(_CHUNK, decode_content=False):
         travelled += len(chunk)
         body += chunk if inflate is None else _inflated(inflate, chunk, LARGEST_RESPONSE + 1 - len(body))
         if max(travelled, len(body)) > LARGEST_RESPONSE:
