@@ -1,8 +1,9 @@
 """Hours of random faults at a scaled pace: what of memory, threads, file handles and commands is left at the end.
 
 The bridge runs as a process of its own whose clock is faster, against a simulated cloud with the same pace and a
-real mosquitto. Every few seconds something breaks, for a while; commands go on all the time. Bounded in time and
-number, on 127.0.0.1 only; at its end the processes that it started are ended by their ids.
+real mosquitto. Every few seconds something breaks, for a while, the sign-in more often than all else; commands go on
+all the time. Bounded in time and number, on 127.0.0.1 only; at its end the processes that it started are ended by
+their ids.
 """
 
 import argparse
@@ -24,15 +25,17 @@ from typing import Any
 from tests.bench.rig import machine, resident_mib, table
 from tests.fakes import FastClock
 from tests.mosquitto import Broker, Watcher
+from tests.soak.sign_ins import SICK, SignIns
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Seen, Settings, Simulator
 
 CHARGERS = 3
+USED = "used"
 WARM_UP = 0.4
 LONGEST_HOURS = 24.0
 MOST_KIB = 50.0
 _LEAST_DAYS = 2.0
 _COMMAND_EACH_S, _CALM_S, _FAULT_S = 0.25, (0.5, 2.0), (0.2, 1.5)
-_ANSWER_S = 60.0
+_ANSWER_S, _ACKNOWLEDGE_S = 60.0, 0.5
 _HALT_S, _START_S = 20.0, 3.0
 _DAY_S = 86_400.0
 
@@ -47,9 +50,11 @@ class Tally:
     doubled: int = 0
     lost: int = 0
     twice: int = 0
+    resident: list[float] = field(default_factory=list)
     samples: list[tuple[float, float]] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
     handles: list[int] = field(default_factory=list)
+    sign_ins: SignIns = field(default_factory=SignIns)
 
 
 @dataclass
@@ -61,6 +66,13 @@ class Commander:
     tally: Tally
     chance: random.Random
     waiting: dict[str, tuple[float, int]] = field(default_factory=dict)
+    answered: float = 0.0
+    trouble: str = ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all is answered, and the broker has had time to acknowledge it: else it is answered once more."""
+        return not self.waiting and time.monotonic() - self.answered > _ACKNOWLEDGE_S
 
     def send(self) -> None:
         """Send one, unless all wait for an answer."""
@@ -98,8 +110,10 @@ class Commander:
                 self.tally.answered["not confirmed"] += 1
             elif topic not in self.waiting:
                 self.tally.twice += 1
+                sys.stderr.write(f"answered twice: {one.topic} {one.payload} last fault: {self.trouble}\n")
             else:
                 _, before = self.waiting.pop(topic)
+                self.answered = time.monotonic()
                 self.tally.answered[answer["status"]] += 1
                 charger, key = topic.split("/")[1:3]
                 if key == "action" and self._actions(int(charger)) - before > 1:
@@ -131,6 +145,7 @@ class Troubles:
         faults = ["reset", "hang", "truncated", "cut", "html", "null", "list", "deep", "nan", "invalid_utf8", "huge"]
         faults += ["status", "redirect", "delay", "duplicate_keys"]
         kinds += [(f"cloud: {kind}", partial(self._fault, kind)) for kind in faults]
+        kinds += [(f"sign-in: {name}", partial(self._sick, fault)) for name, fault in SICK.items()]
         self._kinds = kinds
 
     def choose(self) -> tuple[str, Callable[[], Callable[[], None]]]:
@@ -145,6 +160,11 @@ class Troubles:
         status = self._chance.choice([500, 502, 503, 404, 409, 400])
         effect = self._chance.random() < 0.5 and kind in {"reset", "hang", "status"}
         self._cloud.fault(Fault(kind=kind, count=None, status=status, seconds=0.1, effect=effect))
+        return self._cloud.clear_faults
+
+    def _sick(self, fault: dict[str, Any]) -> Callable[[], None]:
+        self._cloud.fault(Fault(**{"path": "users/*", "count": None, **fault}))
+        self._cloud.revoke_tokens()
         return self._cloud.clear_faults
 
     def _outage(self) -> Callable[[], None]:
@@ -193,15 +213,22 @@ def start(cloud: Simulator, broker: Broker, directory: Path, speed: float) -> su
         "STATE_DIR": str(directory / "state"),
         "LOG__LEVEL": "warning",
     }
-    environment = {**os.environ, **{f"WALLBOX2MQTT_{name}": text for name, text in variables.items()}}
+    environment = {
+        **os.environ,
+        "PYTHONMALLOC": "malloc",
+        **{f"WALLBOX2MQTT_{name}": text for name, text in variables.items()},
+    }
     with (directory / "bridge.log").open("wb") as log:
-        command = [sys.executable, "-m", "tests.soak.entry", str(speed)]
+        command = [sys.executable, "-m", "tests.soak.entry", str(speed), str(directory / USED)]
         return subprocess.Popen(command, env=environment, stderr=log)  # noqa: S603 - our own program
 
 
-def look(pid: int, day: float, tally: Tally) -> None:
+def look(pid: int, used: Path, day: float, tally: Tally) -> None:
     """Note memory, threads and file handles of the bridge."""
-    tally.samples.append((day, resident_mib(pid)))
+    if not used.exists():
+        return
+    tally.samples.append((day, int(used.read_text(encoding="ascii")) / 2**20))
+    tally.resident.append(resident_mib(pid))
     tally.threads.append(len(list(Path(f"/proc/{pid}/task").iterdir())))
     tally.handles.append(len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
@@ -230,14 +257,16 @@ def soak(seconds: float, speed: float, seed: int) -> tuple[Tally, float]:
         stack.callback(halt, bridge)
         commander = Commander(cloud, watcher, tally, chance)
         begun = clock.monotonic()
-        run(
-            bridge,
-            Troubles(cloud, broker, state, chance),
-            commander,
-            seconds,
-            lambda: (clock.monotonic() - begun) / _DAY_S,
-        )
-        days = (clock.monotonic() - begun) / _DAY_S
+
+        def day() -> float:
+            return (clock.monotonic() - begun) / _DAY_S
+
+        def sample() -> None:
+            look(bridge.pid, directory / USED, day(), tally)
+            tally.sign_ins.look(cloud.requests)
+
+        run(bridge, Troubles(cloud, broker, state, chance), commander, seconds, sample)
+        days = day()
         ends = time.monotonic() + _ANSWER_S
         while commander.waiting and time.monotonic() < ends:
             commander.collect()
@@ -251,7 +280,7 @@ def run(
     troubles: Troubles,
     commander: Commander,
     seconds: float,
-    day: Callable[[], float],
+    look: Callable[[], None],
 ) -> None:
     """Break and mend, command and count, for so long."""
     ends = time.monotonic() + seconds
@@ -266,7 +295,7 @@ def run(
             commander.send()
         if now >= sample:
             sample = now + 1.0
-            look(bridge.pid, day(), commander.tally)
+            look()
         commander.collect()
         time.sleep(0.02)
     trouble.over()
@@ -275,7 +304,8 @@ def run(
 class RepeatedFault:
     """The present fault, or the calm until the next.
 
-    Before one of the broker's all commands are answered: the answers that it forgets would count as lost.
+    Before one of the broker's all commands are answered: the answers that it forgets would count as lost, and those
+    that it has not acknowledged come again.
     """
 
     def __init__(self, troubles: Troubles, commander: Commander) -> None:
@@ -293,12 +323,13 @@ class RepeatedFault:
 
     def look(self, now: float) -> None:
         """Start or end what is due."""
-        if now < self._turn or (self._end is None and self.is_the_brokers and self._commander.waiting):
+        if now < self._turn or (self._end is None and self.is_the_brokers and not self._commander.is_quiet):
             return
         chance = self._commander.chance
         if self._end is None:
             name, begin = self._next
             self._commander.tally.faults[name] += 1
+            self._commander.trouble = name
             self._end = begin()
             self._turn = now + chance.uniform(*_FAULT_S)
         else:
@@ -340,8 +371,10 @@ def report(tally: Tally, days: float, speed: float, seconds: float) -> str:
         ("answered twice", str(tally.twice)),
         ("without an answer", str(tally.lost)),
         ("threads", f"{min(tally.threads[start:])} to {max(tally.threads[start:])}"),
+        ("requests for tokens", f"{tally.sign_ins.asked}, {tally.sign_ins.too_soon} of them too soon after a failure"),
         ("file handles", f"{min(tally.handles[start:])} to {max(tally.handles[start:])}"),
-        ("memory", f"{warm[0][1]:.1f} MiB after warm-up, {warm[-1][1]:.1f} MiB at the end"),
+        ("memory in use", f"{warm[0][1]:.1f} MiB after warm-up, {warm[-1][1]:.1f} MiB at the end"),
+        ("resident", f"{tally.resident[start]:.1f} MiB after warm-up, at most {max(tally.resident):.1f} MiB"),
         ("memory slope", f"{slope_kib(warm):.1f} KiB a simulated day (wanted: below {MOST_KIB:g})"),
     ]
     return table(("soaked", "here"), rows)
@@ -357,9 +390,9 @@ def main() -> int:
     seconds = min(args.hours, LONGEST_HOURS) * 3600
     tally, days = soak(seconds, args.speed, args.seed)
     sys.stdout.write(f"{report(tally, days, args.speed, seconds)}\n\n{machine()}\n")
-    # over less than two days the pages that come and go are more than any slope
+    # over less than two days the documents that come and go are more than any slope
     grows = days >= _LEAST_DAYS and slope_kib(warmed(tally)) >= MOST_KIB
-    return 1 if grows or tally.lost or tally.doubled or tally.twice else 0
+    return 1 if grows or tally.lost or tally.doubled or tally.twice or tally.sign_ins.too_soon else 0
 
 
 if __name__ == "__main__":
