@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import environment, run, with_account
-from wallbox2mqtt.simulator import EMAIL, Simulator
+from wallbox2mqtt.simulator import EMAIL, Settings, Simulator
 from wallbox2mqtt.storage import Storage
 
 
@@ -27,7 +27,7 @@ def test_the_second_process_waits_and_says_why_it_does_not_run(tmp_path: Path) -
 
 
 def test_who_only_looks_needs_no_lock(tmp_path: Path) -> None:
-    with Simulator() as cloud:
+    with Simulator(settings=Settings(reads_per_minute=None)) as cloud:
         environ = with_account(environment(cloud, tmp_path), 1)
         storage = Storage(tmp_path / "state", f"{EMAIL} {cloud.url} {cloud.url}")
         assert storage.lock()
