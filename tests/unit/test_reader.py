@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.parts import Parts, most_in_a_minute, timeout_for
+from wallbox2mqtt.bridge.history_reads import Page
 from wallbox2mqtt.simulator import PASSWORD, ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.storage import Storage
 
@@ -495,6 +496,36 @@ class TestFirstStart:
         begun = [one.at for one in parts.sent_reads]
         assert begun[1] - begun[0] < 1
         assert all(20 <= later - earlier < 21 for earlier, later in itertools.pairwise(begun[4:]))
+
+
+class TestExtraReads:
+    """Schedules and histories. They are asked for here, as the program's thread does it."""
+
+    @pytest.mark.parametrize("document", ["history", "schedules"])
+    @pytest.mark.parametrize(
+        ("status", "answered", "pace"),
+        [(429, 0, 1), (403, 1, 1), (403, 0, 2)],
+        ids=["429", "403, answered before", "403 from the first on"],
+    )
+    def test_refused_on_trial_counts_against_the_pace(
+        self, make: Make, document: str, status: int, answered: int, pace: int
+    ) -> None:
+        parts = make()
+        parts.shared.rate.adopt({"pace": 2, "proven": 1})
+
+        def ask() -> None:
+            parts.schedules.look()
+            parts.shared.schedules.want(ONE)
+            parts.shared.history.want(Page(ONE, 1, 2_000_000_000))
+            parts.run(200)
+
+        for _ in range(answered):
+            ask()
+        path = {"history": "v4/sessions/*", "schedules": "chargers/*/schedules"}[document]
+        parts.cloud.fault(Fault(kind="status", status=status, path=path))
+        ask()
+        assert len([one for one in parts.sent_reads if one.status == status]) == 1
+        assert (parts.shared.rate.per_minute, parts.pace.refused_total) == (pace, 2 - pace)
 
 
 class TestAuto:

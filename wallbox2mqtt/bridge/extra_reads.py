@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from wallbox2mqtt.bridge.history_reads import PAGE, Page, PageRead
 from wallbox2mqtt.bridge.shared import Shared
@@ -23,6 +24,7 @@ Show = Callable[[int, Reading, CloudResponse], None]
 class ExtraRead:
     """A read: how to ask, and who takes the answer (a CloudError where it is none) or hears that there is none."""
 
+    kind: Literal["schedules", "history"]
     charger_id: int
     ask: Callable[[], CloudResponse]
     take: Callable[[CloudResponse], None]
@@ -49,6 +51,7 @@ class ExtraReads:
         """Return what to read now; ``waits``: somebody waits for a planned read, which only a command may pass."""
         if (charger_id := self._schedules.next(wanted=waits)) is not None:
             return ExtraRead(
+                "schedules",
                 charger_id,
                 partial(self._cloud.schedules, charger_id),
                 partial(self._take_schedules, charger_id),
@@ -58,7 +61,7 @@ class ExtraReads:
         if page is None:
             return None
         ask = partial(self._cloud.sessions, page.charger_id, page.start, page.end, PAGE, page.offset)
-        return ExtraRead(page.charger_id, ask, partial(self._take_page, page), partial(self._no_page, page))
+        return ExtraRead("history", page.charger_id, ask, partial(self._take_page, page), partial(self._no_page, page))
 
     def _take_schedules(self, charger_id: int, answer: CloudResponse) -> None:
         offset = offset_min(self._states.view(charger_id), self._clock.wall())

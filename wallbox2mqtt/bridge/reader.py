@@ -49,6 +49,7 @@ class Reader:
         self._status_reads, self.readings = status_reads, Readings(shared, listener)
         self._extra = ExtraReads(shared, cloud, self.readings.show)
         self._last_was_extra = self._turn_was_extra = self._extra_renews = False
+        self._extras_answered: set[tuple[str, int]] = set()
         self._tokens, self._reads, self._writes = shared.tokens, shared.reads, shared.writes
         self._rate = shared.rate
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
@@ -130,7 +131,7 @@ class Reader:
         """Read what is read rarely, if any of it is due: in the place of every second planned read but the list's.
 
         Only what a command waits for may take any place. That it is refused says nothing of the cloud or of the
-        charger, unless it is for the pace.
+        charger, unless it is for the pace: a pace on trial is to blame for a 403 where the same could be read before.
         """
         waits = self._again is not None or self._planner.is_wanted or bool(self._planner.complete_after())
         waits = waits or planned == LIST or self._planner.is_unsettled(planned) or self._turn_was_extra
@@ -144,6 +145,9 @@ class Reader:
             self._not_before = self._clock.monotonic() + error.ready_in_s
             return True
         except CloudError as error:
+            was_answered = (extra.kind, extra.charger_id) in self._extras_answered
+            if isinstance(error, ForbiddenError) and self._rate.is_on_trial and was_answered:
+                error = RateLimitedError(str(error), error.http_status)
             self._extra_renews = isinstance(error, UnauthorizedError) and not self._extra_renews
             if not self._extra_renews:  # else it stays due, for once more with a new token
                 extra.failed(error)
@@ -151,6 +155,7 @@ class Reader:
                 self._refused(Target(Document.DETAIL, extra.charger_id), error)
         else:
             self._extra_renews = False
+            self._extras_answered.add((extra.kind, extra.charger_id))
         self._planner.record_extra()
         self._last_begun, self._last_was_extra, self._turn_was_extra = begun, True, True
         with self._condition:
