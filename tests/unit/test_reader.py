@@ -498,8 +498,34 @@ class TestFirstStart:
         assert all(20 <= later - earlier < 21 for earlier, later in itertools.pairwise(begun[4:]))
 
 
+def kind_of(path: str) -> str:
+    """Which of the documents but the list this is."""
+    names = {"v4/sessions": "history", "chargers/status": "detail", "v2/charger": "basic"}
+    return "schedules" if path.endswith("/schedules") else names["/".join(path.split("/")[:2])]
+
+
 class TestExtraReads:
     """Schedules and histories. They are asked for here, as the program's thread does it."""
+
+    @pytest.mark.parametrize(
+        ("start", "turns"),
+        [
+            (0, ["history", "history", "history", "basic", "schedules", "basic"]),
+            (1, ["schedules", "basic", "schedules", "basic", "schedules", "basic", "history"]),
+        ],
+        ids=["first history", "later"],
+    )
+    def test_take_turns_that_the_list_leaves(self, make: Make, start: int, turns: list[str]) -> None:
+        parts = make(3, reads_per_minute=60, poll_interval=1)
+        parts.run(6)
+        parts.cloud.forget_requests()
+        parts.schedules.look()
+        for number in (ONE, TWO, THREE):
+            parts.shared.history.want(Page(number, start, 2_000_000_000))
+        parts.run(60)
+        others = [place for place, one in enumerate(parts.sent_reads) if one.path != "v3/chargers/groups"]
+        assert [kind_of(parts.sent_reads[place].path) for place in others[: len(turns)]] == turns
+        assert {later - earlier for earlier, later in itertools.pairwise(others)} == {5}
 
     @pytest.mark.parametrize("document", ["history", "schedules"])
     @pytest.mark.parametrize(

@@ -47,8 +47,19 @@ class ExtraReads:
         """Whether a command waits for one."""
         return self._schedules.is_wanted
 
-    def next(self, *, waits: bool) -> ExtraRead | None:
-        """Return what to read now; ``waits``: somebody waits for a planned read, which only a command may pass."""
+    def next(self, *, waits: bool, had_last_turn: bool) -> ExtraRead | None:
+        """Return what to read now.
+
+        Args:
+            waits: somebody waits for a planned read, which only a command may pass.
+            had_last_turn: the last planned read but the list's was given to one of these, so that the next is not,
+                but for the first history of a charger: without it there is no ``energy_total``.
+
+        """
+        page = None if waits else self._history.next()
+        if page is not None and page.is_whole and not self.is_wanted:
+            return self._history_read(page)
+        waits = waits or had_last_turn
         if (charger_id := self._schedules.next(wanted=waits)) is not None:
             return ExtraRead(
                 "schedules",
@@ -57,9 +68,9 @@ class ExtraReads:
                 partial(self._take_schedules, charger_id),
                 partial(self._no_schedules, charger_id),
             )
-        page = None if waits else self._history.next()
-        if page is None:
-            return None
+        return None if page is None or waits else self._history_read(page)
+
+    def _history_read(self, page: Page) -> ExtraRead:
         ask = partial(self._cloud.sessions, page.charger_id, page.start, page.end, PAGE, page.offset)
         return ExtraRead("history", page.charger_id, ask, partial(self._take_page, page), partial(self._no_page, page))
 

@@ -19,6 +19,11 @@ class Page:
     end: int
     offset: int = 0
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all sessions are wanted: there are no sums of the charger yet."""
+        return self.start == 0
+
     def after(self, count: int) -> "Page":
         """Return the page behind this one, which had so many sessions."""
         return replace(self, offset=self.offset + count)

@@ -130,12 +130,13 @@ class Reader:
     def _read_extra(self, planned: Target) -> bool:
         """Read what is read rarely, if any of it is due: in the place of every second planned read but the list's.
 
-        Only what a command waits for may take any place. That it is refused says nothing of the cloud or of the
-        charger, unless it is for the pace: a pace on trial is to blame for a 403 where the same could be read before.
+        A charger's first history takes the others, too, and what a command waits for takes any. That it is refused
+        says nothing of the cloud or of the charger, unless it is for the pace: a pace on trial is to blame for a 403
+        where the same could be read before.
         """
         waits = self._again is not None or self._planner.is_wanted or bool(self._planner.complete_after())
-        waits = waits or planned == LIST or self._planner.is_unsettled(planned) or self._turn_was_extra
-        extra = None if self._last_was_extra else self._extra.next(waits=waits)
+        waits = waits or planned == LIST or self._planner.is_unsettled(planned)
+        extra = None if self._last_was_extra else self._extra.next(waits=waits, had_last_turn=self._turn_was_extra)
         if extra is None:
             return False
         begun = self._clock.monotonic()
