@@ -17,13 +17,14 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import read_detail, read_sweep
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.config import HomeAssistantConfig
+from wallbox2mqtt.homeassistant.announced import AnnouncedDevices
 from wallbox2mqtt.homeassistant.announcer import Announcer, Inventory
 from wallbox2mqtt.homeassistant.holders import Holder, Holders
 from wallbox2mqtt.homeassistant.messages import MIGRATE
 from wallbox2mqtt.homeassistant.ranges import Ranges
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.simulator import ChargerSpec
-from wallbox2mqtt.storage import Storage
+from wallbox2mqtt.storage import DISK, Disk, Storage
 from wallbox2mqtt.topics import Topics
 
 Discovery = Literal["device", "entity", "off"]
@@ -86,6 +87,17 @@ def matches(name: str, topic: str) -> bool:
     return len(levels) == len(wanted) and all(one in {"+", level} for one, level in zip(wanted, levels, strict=True))
 
 
+class CountingDisk(Disk):
+    """Counts the files that are put in place."""
+
+    def __init__(self) -> None:
+        self.replaced: list[str] = []
+
+    def replace(self, source: Path, target: Path) -> None:
+        super().replace(source, target)
+        self.replaced.append(target.name)
+
+
 class Bridge:
     """What is known of the chargers, and who announces it."""
 
@@ -97,10 +109,11 @@ class Bridge:
         form: Discovery = "device",
         *,
         base: str = "wallbox",
+        disk: Disk = DISK,
         **config: Any,  # noqa: ANN401 - other keys of home_assistant
     ) -> None:
         self.clock, self.broker = clock, broker
-        store, topics = Storage(directory, "account"), Topics(base)
+        store, topics = Storage(directory, "account", disk=disk), Topics(base)
         ranges = Ranges(cast("MqttConnection", broker))
         self.states = ChargerStates(topics, ranges.show, 45, store)
         self.registry = Registry((), clock, store)
@@ -183,7 +196,7 @@ def test_the_list_announces_and_the_detail_completes(bridge: Bridge, broker: Bro
 
 
 class SlowBroker(Broker):
-    """One to which each announcement takes a second, file and all."""
+    """One to which each announcement takes a second."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -209,7 +222,27 @@ def test_many_chargers_are_announced_in_parts(tmp_path: Path, clock: FakeClock) 
         bridge.announcer.look()
         announced.append(count())
     assert announced[0] < 31
-    assert all(1 <= after - before <= 4 for before, after in pairwise(announced))
+    assert all(1 <= after - before <= 5 for before, after in pairwise(announced))
+
+
+def test_a_fleet_takes_few_writes_to_be_announced(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
+    disk = CountingDisk()
+    bridge = Bridge(tmp_path, clock, broker, disk=disk)
+    bridge.connect()
+    bridge.read_list(*(ChargerSpec(id=ONE + number) for number in range(50)))
+    assert len([topic for topic in broker.retained if topic.endswith("/config")]) == 51
+    assert sum(name.endswith("-discovery.json") for name in disk.replaced) <= 14
+
+
+def test_what_the_broker_has_is_written_down_already(tmp_path: Path, clock: FakeClock) -> None:
+    broker = Broker(ends_at=f"wallbox2mqtt_{ONE + 2}/")
+    bridge = Bridge(tmp_path, clock, broker)
+    bridge.connect()
+    with pytest.raises(EndError):
+        bridge.read_list(*(ChargerSpec(id=ONE + number) for number in range(4)))
+    announced = {topic.split("/")[2] for topic in broker.retained}
+    assert announced >= {f"wallbox2mqtt_{ONE}", f"wallbox2mqtt_{ONE + 2}"}
+    assert set(AnnouncedDevices(Storage(tmp_path, "account"), "wallbox")) >= announced
 
 
 def test_a_broker_with_much_to_take_is_not_given_a_fleet(bridge: Bridge, broker: Broker) -> None:

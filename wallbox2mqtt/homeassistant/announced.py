@@ -47,6 +47,7 @@ class AnnouncedDevices:
         kept = storage.read(_FILE).get(base)
         self._devices = _devices(kept)
         self._nodes = _nodes(kept, self._devices)
+        self._has_changed = False
 
     def __iter__(self) -> Iterator[str]:
         """Return the nodes under which something stands at the broker."""
@@ -57,26 +58,30 @@ class AnnouncedDevices:
         return self._devices.get(node)
 
     def put(self, node: str, announced: Announced | None) -> None:
-        """Keep how a device stands there, or that it does not."""
+        """Record how a device stands there, or that it does not; ``write`` keeps it."""
         if self._devices.get(node) == announced:
             return
         if announced is None:
             del self._devices[node]
         else:
             self._devices[node] = self._sharing(announced)
-        self._write()
+        self._has_changed = True
 
     def node_of(self, name: str) -> str | None:
         """Return the node that a device has had, perhaps long ago."""
         return self._nodes.get(name)
 
     def keep_node(self, name: str, node: str) -> None:
-        """Keep the node of a device."""
+        """Record the node of a device; ``write`` keeps it."""
         if self._nodes.get(name) != node:
             self._nodes[name] = node
-            self._write()
+            self._has_changed = True
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Keep what has changed: for all devices of a look at once, since the file has the whole fleet."""
+        if not self._has_changed:
+            return
+        self._has_changed = False
         # another base topic of this account, before or beside this one, has an entry of its own
         self._storage.write(_FILE, {**self._storage.read(_FILE), self._base: _kept(self._devices, self._nodes)})
 

@@ -26,7 +26,9 @@ from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import Topics
 
 _LONGEST_LOOK_S, _MOST_A_LOOK = 2.0, 25
-"""So many chargers are announced in one go: a file is written before each, and commands wait meanwhile."""
+"""So many chargers are announced in one look: commands wait meanwhile."""
+_AT_ONCE = 5
+"""So many of them after one write of the file that has all devices."""
 _DETAILS = 3
 """A field that so many details in a row lacked is lost."""
 _LEAST_S, _LEAST_BASIC_S = 3600.0, 3 * 3600.0
@@ -133,6 +135,7 @@ class Announcer:
             return
         if self._mqtt.is_settled:
             self._announce_changes()
+            self._devices.write()
             self._ranges.release()
         for topic in self._delivery.due_repeats():
             charger, _, key = topic.removeprefix(f"{self._topics.base}/").partition("/")
@@ -152,6 +155,7 @@ class Announcer:
         if self._bridge_is_due:
             self._bridge_is_due = False
             self._delivery.offer(bridge(self._topics, self._language, bridge_at))
+            self._delivery.send()
         chargers = self._registry.chargers
         if self._registry.was_listed:
             self._forget_others(chargers)
@@ -174,14 +178,16 @@ class Announcer:
         names = {charger_id: label_of(self._name(charger_id)) for charger_id in chargers}
         often = Counter([*names.values(), slug(bridge_name(self._topics.base))])
         begun = self._clock.monotonic()
-        for charger_id in changed[:_MOST_A_LOOK]:
+        for first in range(0, min(len(changed), _MOST_A_LOOK), _AT_ONCE):
             # each takes 30 kB until the broker has it: a whole fleet's would be most of the program's memory
             if not self._mqtt.keeps_up or self._clock.monotonic() - begun > _LONGEST_LOOK_S:
                 return  # the others with the next look
-            if (node := self._nodes.of_charger(charger_id)) is not None:
-                self._revisions[charger_id] = revisions[charger_id]
-                label = _label(charger_id, node, names[charger_id], often)
-                self._look_at(self._device(charger_id, node, bridge_at, label))
+            for charger_id in changed[first : first + _AT_ONCE]:
+                if (node := self._nodes.of_charger(charger_id)) is not None:
+                    self._revisions[charger_id] = revisions[charger_id]
+                    label = _label(charger_id, node, names[charger_id], often)
+                    self._look_at(self._device(charger_id, node, bridge_at, label))
+            self._delivery.send()
 
     def _name(self, charger_id: int) -> str:
         return str(self._states.value(charger_id, "name") or f"Wallbox {charger_id}")

@@ -54,6 +54,8 @@ class Delivery:
         self._sent: dict[str, int] = {}
         self._migrations: dict[str, _Migration] = {}
         self._repeats: dict[str, float] = {}
+        self._waiting: list[tuple[str, str]] = []
+        self._offered: list[tuple[Announcement, Announced]] = []
 
     def forget(self) -> None:
         """Publish everything anew that is offered from now on."""
@@ -61,7 +63,7 @@ class Delivery:
         self._migrations.clear()
 
     def offer(self, new: Announcement, *, complete: bool = True) -> None:
-        """Announce a device, in the way that what stands at the broker asks for.
+        """Announce a device with the next ``send``, in the way that what stands at the broker asks for.
 
         Args:
             new: the device.
@@ -87,8 +89,7 @@ class Delivery:
             self._publish(new, form, others, complete=complete)
         if form != self._form and before is not None:
             _LOG.info("discovery changes its form device=%s from=%s to=%s", node, form, self._form)
-            for topic in before.topics(node, form):
-                self._mqtt.publish(topic, MIGRATE)
+            self._waiting += [(topic, MIGRATE) for topic in before.topics(node, form)]
             self._migrations[node] = _Migration(self._clock.monotonic() + MIGRATION_S, form, new)
 
     def _unload_options(self, new: Announcement, before: Announced, others: Mapping[str, str]) -> None:
@@ -102,7 +103,6 @@ class Delivery:
     def _publish(
         self, new: Announcement, form: str, others: Mapping[str, str], *, complete: bool = True, moving: bool = False
     ) -> None:
-        # first what may stand there, then what does: a crash in between must not leave anything behind
         all_of_it = {**others, **new.platforms}
         stands = Announced(self._prefix, form, all_of_it, new.model, moving, self._language)
         self._devices.put(new.node, stands)
@@ -110,12 +110,22 @@ class Delivery:
             # a device is 30 kB: what was sent is remembered by its hash
             if self._sent.get(topic) != hash(text):
                 self._sent[topic] = hash(text)
-                self._mqtt.publish(topic, text)
-        if complete:
-            self._devices.put(new.node, replace(stands, components=new.platforms, moving=False))
-        # a state that an earlier range did not allow was refused, or comes too early for the new one
-        due = self._clock.monotonic() + _REPEAT_S
-        self._repeats |= dict.fromkeys(self._ranges.announced(new.components), due)
+                self._waiting.append((topic, text))
+        self._offered.append((new, replace(stands, components=new.platforms, moving=False) if complete else stands))
+
+    def send(self) -> None:
+        """Publish what was offered."""
+        # first what may stand there, then what does: a crash in between must not leave anything behind
+        self._devices.write()
+        waiting, self._waiting = self._waiting, []
+        for topic, text in waiting:
+            self._mqtt.publish(topic, text)
+        offered, self._offered = self._offered, []
+        for new, stands in offered:
+            self._devices.put(new.node, stands)
+            # a state that an earlier range did not allow was refused, or comes too early for the new one
+            due = self._clock.monotonic() + _REPEAT_S
+            self._repeats |= dict.fromkeys(self._ranges.announced(new.components), due)
 
     def go_on(self) -> None:
         """Announce the new form of what Home Assistant has had time to let go of, and clear the old one."""
@@ -130,9 +140,9 @@ class Delivery:
                 moving = replace(before, components={**before.components, **new.platforms}, moving=True)
                 self._devices.put(node, moving)
                 # the old one first: Home Assistant, which has let go of it, warns of what comes there later
-                for topic in before.topics(node, migration.old_form):
-                    self._mqtt.publish(topic, "")
+                self._waiting += [(topic, "") for topic in before.topics(node, migration.old_form)]
             self._publish(new, self._form, {}, moving=migration.old_form is not None)
+        self.send()
 
     def clear(self, node: str) -> None:
         """Take a device back, unless another bridge has announced it meanwhile."""
