@@ -95,9 +95,9 @@ def harness(broker: Broker, tmp_path: Path) -> Iterator[Harness]:
 
 
 def is_whole(heard: list[Heard]) -> bool:
-    """Whether both chargers are announced, with what only their basic documents and their histories tell."""
+    """Whether both chargers are announced, with what only their basic documents, histories and schedules tell."""
     last = {one.topic: one.payload for one in heard}
-    parts = [(f"wallbox2mqtt_{number}", word) for number in (ONE, TWO) for word in ("wifi", "history")]
+    parts = [(f"wallbox2mqtt_{number}", word) for number in (ONE, TWO) for word in ("wifi", "history", "schedule_next")]
     return all(any(node in topic and word in topic + text for topic, text in last.items()) for node, word in parts)
 
 
