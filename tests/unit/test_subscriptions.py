@@ -94,6 +94,25 @@ def test_what_was_granted_before_is_asked_for_soon() -> None:
         rig.answer(GRANTED)
 
 
+def test_recovery_is_over_when_granted_or_after_a_minute() -> None:
+    rig = Rig()
+    rig.subscriptions.begin([[ONE]], in_turn=False)
+    rig.answer(GRANTED)
+    assert not rig.subscriptions.is_recovering
+    for _ in range(2):
+        rig.subscriptions.begin([[ONE]], in_turn=False)
+        rig.answer(DENIED)
+        rig.waits(31)
+        assert rig.subscriptions.is_recovering
+        rig.subscriptions.ask([ONE])
+        rig.answer(GRANTED)
+        assert not rig.subscriptions.is_recovering
+    rig.subscriptions.begin([[ONE]], in_turn=False)
+    rig.answer(DENIED)
+    rig.waits(65)
+    assert not rig.subscriptions.is_recovering
+
+
 def test_a_filter_for_which_the_broker_ends_the_connection_waits() -> None:
     rig = Rig()
     rig.subscriptions.begin([[ONE], [TWO]], in_turn=True)

@@ -110,8 +110,8 @@ class BrokerSession:
 
     @property
     def is_stable(self) -> bool:
-        """Whether the connection is one to rely on."""
-        return self._ends.is_stable
+        """Whether the connection is one to rely on, and has what it asked for first."""
+        return self._ends.is_stable and not self._subscriptions.is_recovering
 
     def set_will(self) -> None:
         """Leave with the broker, from the next connection on, what it says when we vanish."""

@@ -8,6 +8,7 @@ from typing import Any
 FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 300.0
 SOON_S = 2.0
 """The first wait where the filter was granted before: a cluster that has lost a node refuses it for some seconds."""
+_RECOVERY_WAIT_S = 64.0
 ENDED = "the broker ended the connection"
 
 
@@ -30,6 +31,11 @@ class Subscriptions:
     def denied(self) -> Mapping[str, str]:
         """The filters that are refused, with the broker's words."""
         return dict(self._denied)
+
+    @property
+    def is_recovering(self) -> bool:
+        """Whether filters are refused that may be granted soon; after about a minute no longer. For any thread."""
+        return bool(self._denied) and self._wait_s <= _RECOVERY_WAIT_S
 
     @property
     def unanswered(self) -> str | None:
