@@ -71,7 +71,7 @@ class TestUnits:
         assert {name: found.get(name) for name in switches} == {name: ["yes"] for name in switches}
         assert found["CapabilityBoundingSet"] == [""]
         assert found["LimitCORE"] == ["0"]
-        assert {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} <= environment(unit).keys()
+        assert {"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} <= environment(unit).keys()
         assert found["ProtectSystem"] == ["strict"]
         assert found["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
 
