@@ -920,9 +920,13 @@ def test_tls_that_breaks_after_the_request_may_have_worked(make: Make) -> None:
     assert isinstance(fails(setup.write), AnswerLostError)
 
 
-def test_no_tls_at_all(make: Make, tmp_path: Path) -> None:
-    wire, _ = make(otherwise=send(b"HTTP/1.1 400 Bad\r\n\r\n", then_close=True))
-    caught = fails(Setup(wire.url.replace("http:", "https:"), tmp_path).write)
+def test_no_tls_at_all(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        # at once: a greeting of TLS has a line's end in it, or has not
+        answering = threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad\r\n\r\n"))
+        answering.start()
+        caught = fails(Setup(f"https://127.0.0.1:{server.getsockname()[1]}", tmp_path).write)
+        answering.join()
     assert isinstance(caught, NotSentError)
 
 
