@@ -417,8 +417,16 @@ def knows_new(harness: Harness) -> None:
 def cut_way(harness: Harness) -> None:
     """The connections through the proxy break, with acknowledgements on their way."""
     for _ in range(5):
-        harness.proxy.cut()
+        cut(harness)
         harness.heals()
+
+
+def cut(harness: Harness) -> None:
+    """Break the connections and wait for the will: what was under way before it must not be taken for healing."""
+    state = harness.topic("bridge/state")
+    told = len(harness.watcher.of(state))
+    harness.proxy.cut()
+    harness.watcher.wait_for(lambda heard: sum(one.topic == state for one in heard) > told, "the will was published")
 
 
 def through_proxy(harness: Harness) -> None:
