@@ -61,6 +61,9 @@ def test_a_session_is_priced_over_a_restart(
         text = watcher.last().get(f"wallbox/{ONE}/{key}", "None")
         return -1.0 if text == "None" else float(text)
 
+    def finished() -> list[str]:
+        return [text for text in watcher.of(f"wallbox/{ONE}/event/session") if '"finished"' in text]
+
     watcher.publish("market/now", "0.25", retain=True)
     watcher.wait("market/now", "0.25")
     for word in ("unplug", "unlock"):
@@ -76,10 +79,10 @@ def test_a_session_is_priced_over_a_restart(
         eventually(lambda: shown("session/energy") > before, "it is counted on")
         cloud.charger(ONE).do("unplug")
         eventually(lambda: shown("last_session/energy") > before, "it has ended")
+        eventually(finished, "the end is told")
     energy, green = shown("last_session/energy"), shown("last_session/green_energy")
     assert shown("last_session/cost_real") == pytest.approx((energy - green) * 0.25 + green * 0.1, abs=0.002)
-    finished = [json.loads(text) for text in watcher.of(f"wallbox/{ONE}/event/session") if '"finished"' in text]
-    assert [event["cost_real"] for event in finished] == [shown("last_session/cost_real")]
+    assert [json.loads(text)["cost_real"] for text in finished()] == [shown("last_session/cost_real")]
     assert "result" not in str([one.topic for one in watcher.heard if one.topic.startswith("market/")])
 
 
