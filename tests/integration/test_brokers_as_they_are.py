@@ -134,6 +134,15 @@ class TestRefusedMessages:
                 connection.next(Disconnected)
             assert connection.mqtt.unpublished == 0
 
+    def test_a_way_that_is_cut_twice_in_a_row_holds_nothing_back(self, make: Open, protocol: Protocol) -> None:
+        with StubBroker(Temper(closes=lambda name, _: name == STATE and broker.connects in {2, 3})) as broker:
+            connection = make(broker.port, protocol=protocol)
+            connection.next(TellsStored)
+            broker.drop()
+            connection.next(TellsStored)
+            assert broker.connects == 4
+            assert connection.mqtt.unpublished == 0
+
 
 class TestSeveral:
     def test_the_next_one_serves_when_one_is_gone(self, make: Open, protocol: Protocol) -> None:

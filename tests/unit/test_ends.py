@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, STABLE_S, ConnectionEnds, End
+from wallbox2mqtt.mqtt.ends import ENDS_IF_TAKEN, LONGEST_DELAY_S, STABLE_S, ConnectionEnds, End
 
 
 @dataclass
@@ -17,11 +17,13 @@ class Rig:
     def __post_init__(self) -> None:
         self.ends = ConnectionEnds(lambda: self.now)
 
-    def connection(self, oldest: str | None = None, lasts_s: float = 1.0, *, unexplained: bool = True) -> End:
+    def connection(
+        self, oldest: str | None = None, lasts_s: float = 1.0, *, unexplained: bool = True, was_taken: bool = False
+    ) -> End:
         self.ends.connected()
         self.now += lasts_s
         self.ends.turn()
-        return self.ends.ended(unexplained=unexplained, oldest=oldest)
+        return self.ends.ended(unexplained=unexplained, oldest=oldest, was_taken=was_taken)
 
 
 def test_the_same_message_at_two_ends_in_a_row_is_the_cause() -> None:
@@ -39,6 +41,13 @@ def test_also_after_a_connection_that_was_stable() -> None:
     message = "w/1/large"
     assert rig.connection(message, 1000).cause is None
     assert rig.connection(message).cause == message
+
+
+def test_what_was_taken_before_is_the_cause_only_at_many_ends_in_a_row() -> None:
+    """A way that is cut again and again, or rights that were taken away while the bridge works."""
+    rig = Rig()
+    causes = [rig.connection("w/bridge/state", was_taken=True).cause for _ in range(ENDS_IF_TAKEN)]
+    assert causes == [None] * (ENDS_IF_TAKEN - 1) + ["w/bridge/state"]
 
 
 def test_stable_after_half_a_minute_and_not_after_its_end() -> None:

@@ -1,7 +1,8 @@
 """Why connections end that the broker ends without a word. On paho's thread.
 
 Some brokers answer a message that they do not take, or a subscription, by closing: it is sent again on the next
-connection, and so on for ever. Two clients with one id end each other's connection in the same way.
+connection, and so on for ever. Two clients with one id end each other's connection in the same way. What the broker has
+taken before is rarely the cause: then the way to it was cut before the answer came.
 """
 
 import time
@@ -13,6 +14,8 @@ STABLE_S = 30.0
 """A connection that has lasted so long is one to rely on."""
 LONGEST_DELAY_S = 10
 _TWIN_S, _TWIN_KICKS = 60.0, 3
+_ENDS, ENDS_IF_TAKEN = 2, 5
+"""So many ends in a row, with the same thing under way, make it their cause; more where it was taken before."""
 
 
 class End(NamedTuple):
@@ -30,6 +33,7 @@ class ConnectionEnds:
         self._since: float | None = None
         self._is_connected = False
         self._suspect: str | None = None
+        self._suspected = 0
         self._kicks: deque[float] = deque(maxlen=_TWIN_KICKS)
         self._unstable = 0
         self.careful = False
@@ -63,12 +67,13 @@ class ConnectionEnds:
         self._kicks.clear()
         return True
 
-    def ended(self, *, unexplained: bool, oldest: str | None) -> End:
+    def ended(self, *, unexplained: bool, oldest: str | None, was_taken: bool = False) -> End:
         """Judge an end; that of an attempt to connect says nothing of what would be sent.
 
         Args:
             unexplained: the broker, or the network, gave no reason.
             oldest: topic or filter of what waits longest for its answer.
+            was_taken: the broker has taken that before, on another connection.
 
         """
         was_unstable, self._since = self._since is not None, None
@@ -79,7 +84,8 @@ class ConnectionEnds:
         if not unexplained:
             self._suspect = None
             return End(twin=False, cause=None)
-        if oldest is not None and oldest == self._suspect:
+        self._suspected = self._suspected + 1 if oldest == self._suspect else 1
+        if oldest is not None and self._suspected >= (ENDS_IF_TAKEN if was_taken else _ENDS):
             self._suspect = None
             self._kicks.clear()
             return End(twin=False, cause=oldest)

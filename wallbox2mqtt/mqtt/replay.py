@@ -65,7 +65,7 @@ class ReplayGuard:
     def _begin(self) -> None:
         self._phase = _Phase.ASKING if self._probes or self._always else _Phase.OPEN
         self._since: float | None = None
-        self._is_acknowledged = self._has_asked = self._watches = False
+        self.is_acknowledged = self._has_asked = self._watches = False
         self._came_late = False  # a cluster that has lost a node gives back what is stored seconds later than asked for
         self._quiet_since = self._told = self._foreign_at = 0.0
         self._last = ""
@@ -88,7 +88,7 @@ class ReplayGuard:
 
     def acknowledged(self) -> None:
         """Record that the broker has the bridge's state."""
-        self._is_acknowledged = True
+        self.is_acknowledged = True
 
     def came_back(self, *, flagged: bool) -> None:
         """Record that the bridge's state came, with the retain flag or without."""
@@ -123,7 +123,7 @@ class ReplayGuard:
         return None
 
     def _ask(self, now: float, since: float) -> Step | None:
-        if self._is_acknowledged and not self._has_asked:
+        if self.is_acknowledged and not self._has_asked:
             self._has_asked, self._since = True, now
             return Step.ASK
         if now - since >= (ECHO_S if self._has_asked else ACKNOWLEDGE_S):

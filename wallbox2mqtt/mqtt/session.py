@@ -89,7 +89,7 @@ class BrokerSession:
         self._unwatch_mid: int | None = None
         self._cut_reason: str | None = None
         self._was_accepted = self.has_answered = False
-        self._taken = ""
+        self._taken: set[str] = set()
         self._diagnosed: str | None = None
         self._denied: Mapping[str, str] = {}
         self.connects = self.stalls = 0
@@ -177,7 +177,7 @@ class BrokerSession:
             part.connected()
         self.answers.begin()
         self._gaps.begin()
-        self.has_answered, self._taken = False, ""
+        self.has_answered = False
         if self._prelude is None:
             self._subscribe_to_all()
         else:
@@ -276,8 +276,9 @@ class BrokerSession:
         self.has_answered = True
         self._client.endpoints.serves()
         if mid == self._probe_mid and self._probe is not None:
-            self._taken = self._probe.topic
             self.guard.acknowledged()
+            if not reason.is_failure:
+                self._taken.add(self._probe.topic)
         if (sent := self._client.outgoing(mid)) is None:
             return
         self._report_receipt(sent.topic, bytes(sent.payload))
@@ -310,7 +311,8 @@ class BrokerSession:
             return
         self.limits.ended(reason.value)
         self.set_will()
-        end = self._ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest)
+        was_taken = oldest in self._taken or self._subscriptions.has_granted(oldest)
+        end = self._ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest, was_taken=was_taken)
         self._client.reconnect_delay_set(self._ends.delay_s, LONGEST_DELAY_S)
         if end.cause is not None:
             self._hold_back(end.cause, lost.get(end.cause))
@@ -320,8 +322,10 @@ class BrokerSession:
         """Return the filter or topic of what waits longest for its answer."""
         message = self._client.oldest
         filters = self._subscriptions.unanswered or self.lookups.unanswered
-        # the state was taken before: where a twin pushes us out, the will comes first, and is contradicted to the end
-        return filters or (None if message is None or message.topic == self._taken else message.topic)
+        if filters is not None or message is None:
+            return filters
+        # taken on this connection: where a twin pushes us out, the will comes first, and is contradicted to the end
+        return None if self.guard.is_acknowledged and message.topic in self._taken else message.topic
 
     def _take_back(self) -> Mapping[str, Outgoing]:
         """Return what the broker has not acknowledged by its topics; what nobody announces anew is sent again."""

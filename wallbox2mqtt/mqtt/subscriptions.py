@@ -37,6 +37,10 @@ class Subscriptions:
         """Whether filters are refused that may be granted soon; after about a minute no longer. For any thread."""
         return bool(self._denied) and self._wait_s <= _RECOVERY_WAIT_S
 
+    def has_granted(self, name: str | None) -> bool:
+        """Return whether the broker has granted a filter before, on this connection or another one."""
+        return name in self._granted
+
     @property
     def unanswered(self) -> str | None:
         """A filter of the first round that waits for its answer; the first of those that were asked for at once."""
