@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from wallbox2mqtt.cli import tables
+from wallbox2mqtt.cli import topics
 from wallbox2mqtt.config import schema
 
 ROOT = Path(__file__).parents[1]
@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 def files() -> dict[Path, str]:
     """Return the files as they have to be."""
     reference = ROOT / "docs" / "reference.md"
-    text = marked(reference.read_text(encoding="utf-8"), "topics", tables.topic_table(rare=False))
+    text = marked(reference.read_text(encoding="utf-8"), "topics", topics.topic_table(rare=False))
     return {
-        reference: marked(text, "commands", tables.command_table()),
+        reference: marked(text, "commands", topics.command_table()),
         ROOT / "config.schema.json": json.dumps(schema(), indent=2) + "\n",
     }
 

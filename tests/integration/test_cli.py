@@ -17,7 +17,7 @@ from tests.mosquitto import eventually, free_port
 from wallbox2mqtt import __version__
 from wallbox2mqtt.cli.help import EPILOGS, OVERVIEW
 from wallbox2mqtt.cli.main import main
-from wallbox2mqtt.cli.tables import command_table, topic_table
+from wallbox2mqtt.cli.topics import command_table, topic_table
 from wallbox2mqtt.config import schema
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes import FastClock
 from wallbox2mqtt.cli.dump import Dump, run
-from wallbox2mqtt.cli.turns import Turns
+from wallbox2mqtt.cli.paced_reads import PacedReads
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config, Secret, WallboxConfig
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
@@ -65,11 +65,11 @@ def test_a_bridge_that_runs_takes_turns_with_it(tmp_path: Path) -> None:
     with Simulator(chargers=2, clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
         wallbox = config_of(cloud).wallbox
         account = Account(wallbox, clock, Storage(tmp_path, wallbox.account))
-        turns, client, read = Turns(account, clock), account.client(), []
+        paced, client, read = PacedReads(account, clock), account.client(), []
 
         def bridge() -> None:
             while not done.is_set():
-                read.append(turns.read(client.chargers))
+                read.append(paced.read(client.chargers))
 
         running = threading.Thread(target=bridge)
         running.start()

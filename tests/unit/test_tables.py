@@ -9,7 +9,7 @@ import pytest
 
 from scripts import generated
 from wallbox2mqtt.catalogue import FIELDS
-from wallbox2mqtt.cli import tables
+from wallbox2mqtt.cli import topics
 
 GENERATED = generated.files()
 SENDING = re.compile(r"`(PUT|POST) [a-z0-9/{}-]+` `\{.*\}`")
@@ -33,21 +33,21 @@ def named(key: str) -> str:
 
 
 def test_topic_table_has_every_field() -> None:
-    rows = cells(tables.topic_table())[2:]
+    rows = cells(topics.topic_table())[2:]
     assert [row[0] for row in rows] == [f"`{named(key)}`" for key, row in SHOWN.items() if row.has_state]
     assert {len(row) for row in rows} == {5}
-    everyday = [row[0] for row in cells(tables.topic_table(rare=False))[2:]]
+    everyday = [row[0] for row in cells(topics.topic_table(rare=False))[2:]]
     assert everyday == [f"`{named(key)}`" for key, row in SHOWN.items() if row.has_state and row.enabled]
 
 
 def test_units_are_words_that_people_know() -> None:
-    units = {row[0].strip("`"): row[2] for row in cells(tables.topic_table())[2:]}
+    units = {row[0].strip("`"): row[2] for row in cells(topics.topic_table())[2:]}
     assert (units["cost"], units["depot_price"], units["added_energy"]) == ("currency", "currency/kWh", "kWh")
     assert not [unit for unit in units.values() if "{" in unit]
 
 
 def test_command_table_has_every_command() -> None:
-    rows = cells(tables.command_table())[2:]
+    rows = cells(topics.command_table())[2:]
     assert [row[0] for row in rows] == [f"`{named(key)}/set`" for key, row in SHOWN.items() if row.command]
     for row in rows:
         assert row[2].strip()
@@ -66,12 +66,12 @@ def test_command_table_has_every_command() -> None:
     ],
 )
 def test_command_table_shows_what_is_sent(key: str, request_text: str) -> None:
-    (row,) = [row for row in cells(tables.command_table()) if row[0] == f"`{key}/set`"]
+    (row,) = [row for row in cells(topics.command_table()) if row[0] == f"`{key}/set`"]
     assert row[3] == request_text
 
 
 def test_a_bar_does_not_end_a_cell() -> None:
-    for table in (tables.topic_table(), tables.command_table()):
+    for table in (topics.topic_table(), topics.command_table()):
         assert len({len(row) for row in cells(table)}) == 1
 
 
@@ -95,5 +95,5 @@ def test_the_command_prints_the_tables() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "wallbox2mqtt", "topics"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
-    assert tables.topic_table() in printed
-    assert tables.command_table() in printed
+    assert topics.topic_table() in printed
+    assert topics.command_table() in printed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from wallbox2mqtt.bridge.registry import NO_CHARGERS, Registry, kept_problems
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
+from wallbox2mqtt.cli.paced_reads import only_command
 from wallbox2mqtt.cli.report import Finding
-from wallbox2mqtt.cli.turns import alone
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.cloud.documents import Listed, read_sweep
@@ -70,7 +70,7 @@ class AccountCheck:
 
     def try_out(self) -> Iterator[Finding]:
         """Sign in, and list the chargers."""
-        with alone(self._storage, self._wait_note):
+        with only_command(self._storage, self._wait_note):
             self._restore()  # another command may have asked since
             yield from self._try_out()
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, Self
 
-from wallbox2mqtt.cli.demo_lines import Lines
+from wallbox2mqtt.cli.demo_plain import Lines
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker, free_port
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import (

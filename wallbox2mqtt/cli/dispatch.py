@@ -134,7 +134,7 @@ def forget(args: argparse.Namespace) -> int:
 
 def topics(_args: argparse.Namespace) -> int:
     """Print the tables of topics and commands."""
-    from wallbox2mqtt.cli.tables import command_table, topic_table  # noqa: PLC0415
+    from wallbox2mqtt.cli.topics import command_table, topic_table  # noqa: PLC0415
 
     print(topic_table(), command_table(), sep="\n\n")
     return EXIT_OK

@@ -13,8 +13,8 @@ from pathlib import Path
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
-from wallbox2mqtt.cli.files import write_private
-from wallbox2mqtt.cli.turns import Turns, alone
+from wallbox2mqtt.cli.paced_reads import PacedReads, only_command
+from wallbox2mqtt.cli.private_file import write_private
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
@@ -55,7 +55,7 @@ class Dump:
         self._config, self._say = wallbox, say
         store = Storage(directory, wallbox.account)
         account = Account(wallbox, clock, store, beside=True)
-        self.tokens, self._cloud, self._turns = account.tokens, account.client(), Turns(account, clock)
+        self.tokens, self._cloud, self._paced = account.tokens, account.client(), PacedReads(account, clock)
         self._fetched: list[_Fetched] = []
         self._total = 1
 
@@ -74,7 +74,7 @@ class Dump:
     def _say_how_far(self) -> None:
         done, left = len(self._fetched), self._total - len(self._fetched)
         if left:
-            minutes = left * self._turns.interval_s / 60
+            minutes = left * self._paced.interval_s / 60
             self._say(f"{done} of {self._total} documents, about {minutes:.0f} minutes left")
 
     @property
@@ -114,7 +114,7 @@ class Dump:
             "schedules": self._cloud.schedules,
         }
         each = len(reads) * len(chargers)
-        self._total, minutes = 1 + each, each * self._turns.interval_s / 60
+        self._total, minutes = 1 + each, each * self._paced.interval_s / 60
         self._say(f"{len(chargers)} chargers, {len(reads)} documents each: about {minutes:.0f} minutes in the budget")
         yield listed
         for number, charger in enumerate(chargers, 1):
@@ -127,15 +127,15 @@ class Dump:
         last: CloudError = BadAnswerError("not read")
         for _ in range(_TRIES):
             try:
-                return _Fetched(document, charger, self._turns.read(read))
+                return _Fetched(document, charger, self._paced.read(read))
             except AuthError:
                 raise
             except RateLimitedError as error:
                 last = error
-                self._turns.wait(min(error.retry_after_s or _REFUSED_S, _LONGEST_WAIT_S))
+                self._paced.wait(min(error.retry_after_s or _REFUSED_S, _LONGEST_WAIT_S))
             except SignInError as error:
                 last = error
-                self._turns.wait(self.tokens.failed_wait_s())
+                self._paced.wait(self.tokens.failed_wait_s())
             except UnauthorizedError as error:
                 last = error  # the token is dropped: once more with a new one
             except CloudError as error:
@@ -184,7 +184,7 @@ def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> i
     if output is not None and (why := _why_not(output)):
         say(f"wallbox2mqtt: --output: {output}: {why}")
         return EXIT_FAILED
-    with alone(Storage(directory, config.wallbox.account), say):
+    with only_command(Storage(directory, config.wallbox.account), say):
         return _run(Dump(config, directory, clock, say), output, say)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wallbox2mqtt.cli.check_broker import BrokerCheck
 from wallbox2mqtt.cli.check_cloud import AccountCheck
-from wallbox2mqtt.cli.files import write_private
+from wallbox2mqtt.cli.private_file import write_private
 from wallbox2mqtt.cli.report import has_fault, show
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, load, state_dir

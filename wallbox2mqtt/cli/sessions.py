@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from wallbox2mqtt.bridge.history_reads import PAGE
+from wallbox2mqtt.cli.paced_reads import PacedReads, only_command
 from wallbox2mqtt.cli.sessions_formats import FORMATS, Line, as_evcc
-from wallbox2mqtt.cli.turns import Turns, alone
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
@@ -87,18 +87,18 @@ class Sessions:
         return sorted(lines, key=lambda line: (line.entry.start, line.charger))
 
     def _from_cloud(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
-        with alone(self._storage, self._say):
+        with only_command(self._storage, self._say):
             return self._read(span, wanted)
 
     def _read(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
         account = Account(self._config, self._clock, self._storage, beside=True)
-        cloud, turns = account.client(), Turns(account, self._clock)
+        cloud, paced = account.client(), PacedReads(account, self._clock)
 
         def ask(read: Callable[[], CloudResponse]) -> CloudResponse:
             try:
-                return turns.read(read)
+                return paced.read(read)
             except UnauthorizedError:
-                return turns.read(read)  # the token is dropped: once more with a new one
+                return paced.read(read)  # the token is dropped: once more with a new one
 
         chargers = list(wanted) or [one.charger_id for one in read_sweep(ask(cloud.chargers).body)]
         found: dict[int, tuple[Entry, ...]] = {}

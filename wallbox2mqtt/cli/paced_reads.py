@@ -11,7 +11,7 @@ from wallbox2mqtt.storage import Storage
 
 
 @contextmanager
-def alone(storage: Storage, say: Callable[[str], None]) -> Iterator[None]:
+def only_command(storage: Storage, say: Callable[[str], None]) -> Iterator[None]:
     """Wait until no other command asks of the account, and keep others from it: all commands have one file of requests.
 
     ``say`` is told when this has to wait.
@@ -25,7 +25,7 @@ def alone(storage: Storage, say: Callable[[str], None]) -> Iterator[None]:
         storage.unlock()
 
 
-class Turns:
+class PacedReads:
     """The reads of one command, one after the other."""
 
     def __init__(self, account: Account, clock: Clock) -> None:
