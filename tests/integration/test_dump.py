@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FastClock
-from wallbox2mqtt.cli.dump import Dump, run
+from wallbox2mqtt.cli.dump import Dump, copy_to
 from wallbox2mqtt.cli.paced_reads import PacedReads
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config, Secret, WallboxConfig
@@ -87,7 +87,7 @@ def test_two_at_once_hold_the_budget(tmp_path: Path, capsys: pytest.CaptureFixtu
     clock = FastClock(SPEED)
     with Simulator(clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
         both = [
-            threading.Thread(target=run, args=(config_of(cloud), tmp_path, clock, tmp_path / f"{number}.json"))
+            threading.Thread(target=copy_to, args=(tmp_path / f"{number}.json", config_of(cloud), tmp_path, clock))
             for number in range(2)
         ]
         for one in both:
@@ -139,12 +139,12 @@ def test_refused_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     clock = FastClock(SPEED)
     with Simulator(clock=clock) as cloud:
         if worked_before:
-            assert run(config_of(cloud), tmp_path, clock, None) == 0
+            assert copy_to(None, config_of(cloud), tmp_path, clock) == 0
             capsys.readouterr()
             cloud.revoke_tokens()
             cloud.revoke_refresh_tokens()
         wrong = config_of(cloud, password=Secret("not-the-password"))
-        assert run(wrong, tmp_path, clock, None) == (1 if worked_before else 78)
+        assert copy_to(None, wrong, tmp_path, clock) == (1 if worked_before else 78)
     told = capsys.readouterr()
     assert told.out == ""
     assert "check e-mail and password" in told.err
@@ -192,7 +192,7 @@ def test_credentials_refused_half_way_leave_what_was_read(tmp_path: Path, capsys
         cloud.revoke_refresh_tokens()
         cloud.fault(Fault(kind="status", status=401, path="chargers/*"))
         wrong = config_of(cloud, password=Secret("not-the-password"))
-        assert run(wrong, tmp_path / "state", clock, output) == 1
+        assert copy_to(output, wrong, tmp_path / "state", clock) == 1
     assert [name for name, _ in documents(json.loads(output.read_text(encoding="utf-8")))] == ["list"]
     told = capsys.readouterr().err
     assert "1 of 4 documents, about 1 minutes left" in told
@@ -208,14 +208,14 @@ def test_what_is_there_is_replaced_by_the_whole_copy(tmp_path: Path, there: str)
             os.mkfifo(output)
             # the reading end, without which nobody could write
             handle = os.open(output, os.O_RDONLY | os.O_NONBLOCK)
-            assert run(config_of(cloud), tmp_path / "state", clock, output) == 0
+            assert copy_to(output, config_of(cloud), tmp_path / "state", clock) == 0
             assert os.read(handle, 1_000_000).startswith(b"{")
             os.close(handle)
             return
         real.write_text("the last one", encoding="utf-8")
         real.chmod(0o644)
         (output.symlink_to if there == "link" else output.hardlink_to)(real)
-        assert run(config_of(cloud), tmp_path / "state", clock, output) == 0
+        assert copy_to(output, config_of(cloud), tmp_path / "state", clock) == 0
     assert json.loads(output.read_text(encoding="utf-8"))
     assert output.is_symlink() == (there == "link")
     assert output.stat().st_mode & 0o777 == 0o600
@@ -223,7 +223,7 @@ def test_what_is_there_is_replaced_by_the_whole_copy(tmp_path: Path, there: str)
 
 def test_a_full_disk_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Simulator() as cloud:
-        assert run(config_of(cloud), tmp_path, FastClock(SPEED), Path("/dev/full")) == 1
+        assert copy_to(Path("/dev/full"), config_of(cloud), tmp_path, FastClock(SPEED)) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "wallbox2mqtt: --output: /dev/full: No space left on device"
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
 from tests.parts import Parts
-from wallbox2mqtt.cli.health import run
+from wallbox2mqtt.cli.health import report
 from wallbox2mqtt.cli.help import EPILOGS
 from wallbox2mqtt.config import MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon import heartbeat
@@ -306,13 +306,13 @@ class TestCommand:
             config.write_text(f"wallbox: {{email: me@example.org, password: x}}\nstate_dir: {state}\n")
             for path, rights in ((Path(name), 0o755), (parent, 0o755), (state, 0o755), (file, 0o644), (config, 0o644)):
                 path.chmod(rights)
-            assert run(config, state if by == "name" else None) == 0  # and all is imported that is imported late
+            assert report(config, state if by == "name" else None) == 0  # and all is imported that is imported late
             capsys.readouterr()
             {"parent": parent, "state": state, "file": file}[closed].chmod(0)
             if user == 0:
                 os.seteuid(65534)  # root may read everything
             try:
-                code = run(config, state if by == "name" else None)
+                code = report(config, state if by == "name" else None)
             finally:
                 os.seteuid(user)
                 parent.chmod(0o700)

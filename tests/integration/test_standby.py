@@ -116,7 +116,7 @@ def test_stands_by(make: Make, watcher: Watcher, capsys: pytest.CaptureFixture[s
     assert one.probe("/livez")[0] == HTTPStatus.OK
     names = ("standing_by", "healthy", "broker_connected")
     assert one.metrics() == {f"wallbox2mqtt_{name}": 1 for name in names}
-    assert health.run(None, one.directory) == EXIT_OK
+    assert health.report(None, one.directory) == EXIT_OK
     assert "standing by" in capsys.readouterr().out
     watcher.publish(f"wallbox/{ONE}/locked/set", "1")
     watcher.wait(f"wallbox/{ONE}/locked/set")

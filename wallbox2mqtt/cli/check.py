@@ -1,5 +1,6 @@
 """``check``: each part of the set-up tried, and said whether it is as it should be, or what to do."""
 
+import argparse
 import os
 import secrets
 import sys
@@ -22,15 +23,15 @@ from wallbox2mqtt.topics import ONLINE, Topics
 _CONFIGURATION, _STATE, _BRIDGE, _CHARGERS = "configuration", "state", "bridge", "chargers"
 
 
-def run(config_file: Path | None, *, as_json: bool) -> int:
+def run(args: argparse.Namespace) -> int:
     """Try everything and print it; return the exit code."""
     findings: list[Finding] = []
-    for finding in _all(config_file):
+    for finding in _all(args.config):
         findings.append(finding)
-        if not as_json:
+        if not args.json:
             show(finding)
             sys.stdout.flush()
-    if as_json:
+    if args.json:
         show_json(findings)
     if has_fault(one for one in findings if one.what == _CONFIGURATION):
         return EXIT_CONFIG

@@ -1,5 +1,6 @@
 """Everything on this machine: a simulated cloud, a broker, the bridge, and a view of what is published."""
 
+import argparse
 import importlib.util
 import logging
 import math
@@ -191,8 +192,8 @@ def _cloud(chargers: int, speed: float, pace: float) -> Simulator:
     return Simulator(chargers=specs, settings=settings, speed=speed)
 
 
-def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain: bool) -> int:
-    """Run the demo until Ctrl-C, SIGTERM, or for so many seconds. ``plain``: lines, in a terminal too.
+def run(args: argparse.Namespace) -> int:
+    """Run the demo until Ctrl-C, SIGTERM, or for so many seconds; return the exit code.
 
     Raises:
         BrokerError: there is no broker, or its port is in use.
@@ -201,11 +202,11 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    pace = min(speed, _FASTEST)
+    pace = min(args.speed, _FASTEST)
     with (
         tempfile.TemporaryDirectory(prefix="wallbox2mqtt-demo-") as directory,
-        _cloud(chargers, speed, pace) as cloud,
-        LocalBroker(port, Path(directory)) as broker,
+        _cloud(args.chargers, args.speed, pace) as cloud,
+        LocalBroker(args.port, Path(directory)) as broker,
     ):
         page = f"{HOST}:{free_port()}"
         config = config_of(
@@ -219,9 +220,10 @@ def run(*, port: int, chargers: int, speed: float, seconds: float | None, plain:
         logging.getLogger("wallbox2mqtt").setLevel(logging.INFO)  # for the page, which shows the last lines
         app = App(config, Path(directory) / "state", SystemClock())
         bridge = threading.Thread(target=app.run, name="bridge", daemon=True)
-        ends = math.inf if seconds is None else time.monotonic() + seconds
-        with _view(_hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker), speed, plain=plain) as view:
-            listener, life = DemoListener(broker, view), DailyLife(cloud, speed)
+        ends = math.inf if args.seconds is None else time.monotonic() + args.seconds
+        hints, commands = _hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker)
+        with _view(hints, commands, args.speed, plain=args.plain) as view:
+            listener, life = DemoListener(broker, view), DailyLife(cloud, args.speed)
             bridge.start()
             while not stop.is_set() and bridge.is_alive() and time.monotonic() < ends:
                 listener.hand_over()

@@ -1,5 +1,6 @@
 """``dump``: an anonymised copy of the account's documents, for a bug report; within the budget, so it takes minutes."""
 
+import argparse
 import errno
 import json
 import os
@@ -13,9 +14,9 @@ from pathlib import Path
 from wallbox2mqtt import __version__
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
-from wallbox2mqtt.cli.paced_reads import PacedReads, only_command
+from wallbox2mqtt.cli.paced_reads import PacedReads, configured, only_command
 from wallbox2mqtt.cli.private_file import write_private
-from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
@@ -174,7 +175,12 @@ def _place(output: Path, *, is_whole: bool) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
-def run(config: Config, directory: Path, clock: Clock, output: Path | None) -> int:
+def run(args: argparse.Namespace) -> int:
+    """Copy the documents to a file, or to standard output; return the exit code."""
+    return copy_to(args.output, *configured(args.config), SystemClock())
+
+
+def copy_to(output: Path | None, config: Config, directory: Path, clock: Clock) -> int:
     """Write the copy to a file, or to standard output; return the exit code."""
 
     def say(text: str) -> None:

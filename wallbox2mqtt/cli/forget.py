@@ -1,5 +1,7 @@
 """``forget``: clears what the broker keeps of chargers, or of the whole bridge, after a list of it."""
 
+import argparse
+import os
 import queue
 import re
 import sys
@@ -8,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from wallbox2mqtt.cli.check_broker import as_guest
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import Config
+from wallbox2mqtt.config import Config, find, load
 from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, UsageError
+from wallbox2mqtt.log import setup
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection
 from wallbox2mqtt.topics import ONLINE, Topics
 
@@ -20,15 +23,17 @@ _LONGEST_S = 60.0
 _SHOWN = 10
 
 
-def run(config: Config, chargers: Sequence[str], *, everything: bool, unasked: bool) -> int:
+def run(args: argparse.Namespace) -> int:
     """List the topics of chargers, or of the whole bridge, ask, and clear them; return the exit code.
 
     Raises:
         UsageError: it is not said what to forget.
-        ConfigError: a certificate file cannot be used.
+        ConfigError: the configuration is wrong.
 
     """
-    if everything == bool(chargers):
+    setup("error", os.environ)
+    config = load(find(args.config, os.environ), os.environ)
+    if args.all == bool(args.chargers):
         msg = "forget: name chargers by their ids, or --all for everything that the bridge has published"
         raise UsageError(msg)
     broker = _Broker(config)
@@ -36,14 +41,14 @@ def run(config: Config, chargers: Sequence[str], *, everything: bool, unasked: b
         if (problem := broker.connect()) is not None:
             return _end(problem)
         kept = broker.kept()
-        topics = _ours(config, () if everything else chargers, kept)
+        topics = _ours(config, args.chargers, kept)
         if not topics:
             print("the broker keeps nothing of it")
             return EXIT_OK
         _show(topics)
         if kept.get(Topics(config.mqtt.base_topic).state) == ONLINE.encode():
             return _end("the bridge runs and would publish it all again: end it first")
-        if not unasked and not _yes(f"Clear these {len(topics)} topics?"):
+        if not args.yes and not _yes(f"Clear these {len(topics)} topics?"):
             return _end("nothing was cleared")
         return EXIT_OK if broker.clear(topics) else _end("the broker did not take it all in time")
     finally:

@@ -1,5 +1,6 @@
 """``health``: does the bridge run as it should, and if not, why. Quick: it is asked every half minute."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -15,7 +16,12 @@ _FORBIDDEN = "nothing is known of the bridge: {} may not be read by this user; s
 _NOT_HERE = "the bridge does not run, or with another state directory: no heartbeat in {}"
 
 
-def run(config: Path | None, state_dir: Path | None, *, live: bool = False, as_json: bool = False) -> int:
+def run(args: argparse.Namespace) -> int:
+    """Print how the bridge is, in a line; return the exit code."""
+    return report(args.config, args.state_dir, live=args.live, as_json=args.json)
+
+
+def report(config: Path | None, state_dir: Path | None, *, live: bool = False, as_json: bool = False) -> int:
     """Print how the bridge is, in a line; return the exit code.
 
     ``config``, ``state_dir``: where they are named. ``live``: only threads and main loop count, whatever cloud and

@@ -1,12 +1,13 @@
 """``init``: asks for the account and the broker, tries them, and writes the configuration."""
 
+import argparse
 import getpass
 import json
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt.cli.check_broker import BrokerCheck
@@ -14,8 +15,9 @@ from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cli.private_file import write_private
 from wallbox2mqtt.cli.report import has_fault, show
 from wallbox2mqtt.clock import SystemClock
-from wallbox2mqtt.config import Config, load, state_dir
+from wallbox2mqtt.config import Config, Given, Secret, load, state_dir
 from wallbox2mqtt.config.keys import KEYS
+from wallbox2mqtt.config.password_file import read_password
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAULT, EXIT_OK, ConfigError
 
 MAX_TRIES = 5
@@ -35,18 +37,6 @@ _QUESTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command line. ``given``: values by key. ``password_files``: passwords go into files of their own."""
-
-    file: Path
-    given: Mapping[str, str] = field(default_factory=dict)
-    force: bool = False
-    stdin: bool = False
-    no_try: bool = False
-    password_files: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of trying. ``wrong``: the keys to ask for anew. ``may_want_tls``: the broker answers as such a port."""
@@ -56,32 +46,33 @@ class Outcome:
     may_want_tls: bool = False
 
 
-def run(options: Options) -> int:
+def run(args: argparse.Namespace) -> int:
     """Ask, try and write; return the exit code.
 
     Raises:
         ConfigError: something is missing or not accepted, or a file is there already.
 
     """
-    _check_place(options)
-    asks = sys.stdin.isatty() and not options.stdin
-    values = _checked(_given(options, os.environ))
+    _check_place(args)
+    asks = sys.stdin.isatty() and not args.stdin
+    values = _checked(_given(args))
     missing = [key for key in _KEYS if KEYS[key].required and key not in values]
     if missing and not asks:
         names = " and ".join(f"{key} ({KEYS[key].variable})" for key in missing)
         message = f"{names}: found nothing, and there is no terminal to ask at"
         raise ConfigError(message)
     # what else the environment says is refused before anybody has typed a password
-    _load(options, dict.fromkeys([*missing, "mqtt.username"], "anything") | values)
+    _load(args.config, dict.fromkeys([*missing, "mqtt.username"], "anything") | values)
     outcome = Outcome()
     for _ in range(MAX_TRIES if asks else 1):
         if asks:
             _ask(values)
+        config = _load(args.config, values)
         # an account that was let in is not asked again: that would spend its budget, and a minute
-        outcome = _tried(options, values, with_account=outcome.wrong != _BROKER)
+        outcome = Outcome() if args.no_try else _try_out(config, with_account=outcome.wrong != _BROKER)
         next_ = "write" if outcome.code == EXIT_OK else _next_step(values, outcome) if asks else "quit"
         if next_ == "write":
-            _write(options, values)
+            _write(args, config, values)
             return EXIT_OK
         if next_ == "quit":
             break
@@ -116,52 +107,39 @@ def _choice() -> str:
             return words[answer]
 
 
-def _check_place(options: Options) -> None:
+def _check_place(args: argparse.Namespace) -> None:
     """Refuse, before anything is asked, a file that could not be written at the end."""
-    directory = options.file.parent
+    directory = args.config.parent
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
         message = f"{directory}: no directory that can be written; choose another place with --config"
         raise ConfigError(message)
-    files = [options.file]
-    if options.password_files:
-        files += [options.file.parent / name for name in _SECRET.values()]
+    files = [args.config]
+    if args.password_files:
+        files += [directory / name for name in _SECRET.values()]
     there = [str(file) for file in files if file.exists() and file.stat().st_size]
-    if there and not options.force:
+    if there and not args.force:
         message = f"{', '.join(there)}: there already; --force overwrites"
         raise ConfigError(message)
 
 
-def _given(options: Options, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _given(args: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     """Return what need not be asked for, with its source: command line, environment, files that it names, and stdin."""
     for key in _KEYS:
-        variable = KEYS[key].variable
-        if text := options.given.get(key):
-            yield key, f"--{key.removeprefix('wallbox.').replace('.', '-')}", text
-        elif text := environ.get(variable):
+        flag, variable = key.removeprefix("wallbox.").replace(".", "-"), KEYS[key].variable
+        if text := getattr(args, flag.replace("-", "_"), None):
+            yield key, f"--{flag}", str(text)
+        elif text := os.environ.get(variable):
             yield key, variable, text
-        elif file := environ.get(f"{variable}_FILE"):
+        elif file := os.environ.get(f"{variable}_FILE"):
             try:
-                text = Path(file).expanduser().read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-            except (OSError, UnicodeDecodeError) as error:
-                message = f"{variable}_FILE: {file}: {getattr(error, 'strerror', 'not UTF-8')}"
+                yield key, f"{variable}_FILE", read_password(Path(file).expanduser()).reveal()
+            except ValueError as error:
+                message = f"{variable}_FILE: {file}: {error}"
                 raise ConfigError(message) from None
-            yield key, f"{variable}_FILE", text
-    if options.stdin:
+    if args.stdin:
         for key in _SECRET:
             if line := sys.stdin.readline().rstrip("\r\n"):
                 yield key, "standard input", line
-
-
-def _others(environ: Mapping[str, str]) -> dict[str, object]:
-    """Return what else the environment configures: it was tried, so it has to stand in the file."""
-    asked = {*_KEYS, *(f"{key}_file" for key in _SECRET)}
-    found = {path: key for path, key in KEYS.items() if environ.get(key.variable) and path not in asked}
-    config = load(
-        None,
-        {KEYS[path].variable: "a@b" for path in _ACCOUNT} | {k.variable: environ[k.variable] for k in found.values()},
-    )
-    values = {path: key.value_in(config) for path, key in found.items()}
-    return {path: str(value) if isinstance(value, Path) else value for path, value in values.items()}
 
 
 def _checked(given: Iterable[tuple[str, str, str]]) -> dict[str, str]:
@@ -216,31 +194,18 @@ def _yes(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
-def _tried(options: Options, values: Mapping[str, str], *, with_account: bool) -> Outcome:
-    """Try the configuration as it would be written."""
-    config, environ = _load(options, values)
-    return Outcome() if options.no_try else _try_out(config, environ, with_account=with_account)
-
-
-def _load(options: Options, values: Mapping[str, str]) -> tuple[Config, dict[str, str]]:
-    """Load the configuration as it would be written, with the environment that is left beside it."""
-    # what is written from these must not be there twice, and not win over what was answered
+def _load(file: Path, values: Mapping[str, str]) -> Config:
+    """Return the configuration as it would be written to a file, with the environment that is left beside it."""
+    # what is written must not be there twice, and the environment must not win over what was answered
     variables = [KEYS[key].variable for key in _KEYS]
     consumed = {*variables, *(f"{variable}_FILE" for variable in variables)}
     environ = {name: text for name, text in os.environ.items() if name not in consumed}
-    with tempfile.TemporaryDirectory(prefix="wallbox2mqtt-") as directory:
-        file = Path(directory) / "config.yaml"
-        write_private(file, _text(values, {}))
-        try:
-            return load(file, environ), environ
-        except ConfigError as error:
-            # this file is gone when somebody reads its name
-            raise ConfigError(str(error).replace(str(file), str(options.file))) from None
+    return load(None, environ, {key: Given(f"{file}: {key}", text) for key, text in values.items() if text})
 
 
-def _try_out(config: Config, environ: Mapping[str, str], *, with_account: bool) -> Outcome:
+def _try_out(config: Config, *, with_account: bool) -> Outcome:
     clock = SystemClock()
-    directory = state_dir(config, environ)
+    directory = state_dir(config, os.environ)
     account = AccountCheck(config.wallbox, directory, clock, lambda note: print(note, flush=True), tries_password=True)
     broker = BrokerCheck(config, clock)
     findings = []
@@ -257,41 +222,48 @@ def _try_out(config: Config, environ: Mapping[str, str], *, with_account: bool) 
     return Outcome(EXIT_FAULT, () if broker.is_connected else _BROKER, may_want_tls)
 
 
-def _text(values: Mapping[str, str], files: Mapping[str, Path]) -> str:
-    """Return the configuration. What JSON writes is YAML, whatever characters it holds."""
-    others = _others(os.environ)
-    given = {key: KEYS[key].convert(text) for key, text in values.items() if text and not KEYS[key].is_secret}
-    secret = {key: text for key, text in values.items() if text and KEYS[key].is_secret and key not in files}
-    named = {f"{key}_file": str(file) for key, file in files.items()}
-    return _HEAD + _section({**others, **given, **secret, **named}, "", 0)
+def _text(config: Config, answered: Iterable[str], files: Mapping[str, Path]) -> str:
+    """Return the configuration: what was answered, and what else the environment says, because it was tried, too.
 
-
-def _section(values: Mapping[str, object], prefix: str, depth: int) -> str:
-    """Return the lines of a section and of those below it, in the order of the keys."""
-    lines, seen = "", set[str]()
-    for path in KEYS:
-        name, _, below = path.removeprefix(prefix).partition(".")
-        if not path.startswith(prefix) or name in seen:
+    ``files``: those that hold a password instead.
+    """
+    others = {path for path, key in KEYS.items() if os.environ.get(key.variable) and path not in _KEYS}
+    named = {f"{key}_file": file for key, file in files.items()}
+    written = ({*answered, *others} - {*files, *(f"{key}_file" for key in _SECRET)}) | named.keys()
+    lines, above = [_HEAD], list[str]()
+    for path, key in KEYS.items():
+        if path not in written:
             continue
-        if not below and path in values:
-            lines += f"{'  ' * depth}{name}: {json.dumps(values[path], ensure_ascii=False)}\n"
-        elif below and any(key.startswith(f"{prefix}{name}.") for key in values):
-            seen.add(name)
-            lines += f"{'  ' * depth}{name}:\n" + _section(values, f"{prefix}{name}.", depth + 1)
-    return lines
+        *sections, name = path.split(".")
+        for depth, section in enumerate(sections):
+            if above[: depth + 1] != sections[: depth + 1]:
+                lines.append(f"{'  ' * depth}{section}:\n")
+        above = sections
+        lines.append(f"{'  ' * len(sections)}{name}: {_as_yaml(named.get(path, key.value_in(config)))}\n")
+    return "".join(lines)
 
 
-def _write(options: Options, values: Mapping[str, str]) -> None:
-    directory = options.file.parent
+def _as_yaml(value: object) -> str:
+    """Return what JSON makes of a value: YAML too, but for some characters that it knows only as escapes."""
+
+    def as_text(value: Secret | Path) -> str:
+        return value.reveal() if isinstance(value, Secret) else str(value)
+
+    text = json.dumps(value, ensure_ascii=False, default=as_text)
+    return re.sub("[\x7f-\x9f\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _write(args: argparse.Namespace, config: Config, values: Mapping[str, str]) -> None:
+    directory = args.config.parent
     files: dict[str, Path] = {}
     try:
-        if options.password_files:
+        if args.password_files:
             for key, name in _SECRET.items():
                 write_private(directory / name, values.get(key, ""))
                 if values.get(key):
                     files[key] = (directory / name).absolute()
-        write_private(options.file, _text(values, files))
+        write_private(args.config, _text(config, [key for key, text in values.items() if text], files))
     except OSError as error:
-        message = f"{error.filename or options.file}: {error.strerror}; accepted is a place that can be written"
+        message = f"{error.filename or args.config}: {error.strerror}; accepted is a place that can be written"
         raise ConfigError(message) from None
-    print(f"written: {options.file} (mode 600)")
+    print(f"written: {args.config} (mode 600)")

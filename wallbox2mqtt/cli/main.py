@@ -4,7 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from wallbox2mqtt.cli.parsers import parsers
@@ -51,15 +52,15 @@ def _words(error: OSError) -> str:
 
 def _guarded(argv: Sequence[str] | None) -> int:
     args = parsers()[0].parse_args(argv)
-    run: Callable[[argparse.Namespace], int] = args.run
     if args.command == "run":
         # until the program has handlers of its own there is nothing to put in order
         for number in _ENDS:
             signal.signal(number, lambda *_: sys.exit(EXIT_OK))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is read in a moment is the newest already
     # a container's image blocks them from its first moment on
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     try:
-        return run(args)
+        return _run(args)
     except ConfigError as error:
         print(f"wallbox2mqtt: {error}", file=sys.stderr)
         return EXIT_CONFIG
@@ -77,6 +78,12 @@ def _guarded(argv: Sequence[str] | None) -> int:
     except EOFError:
         _say_ended("a question was not answered")
         return EXIT_FAILED
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run the module that has the command's name. It is imported only now: ``--version`` must be quick."""
+    code: int = import_module(f"wallbox2mqtt.cli.{args.command}").run(args)
+    return code
 
 
 def _say_ended(why: str) -> None:

@@ -1,13 +1,30 @@
 """How a command asks the cloud: when the budget allows it, in turn with a bridge that runs."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account, CloudResponse
+from wallbox2mqtt.config import Config, find, load, state_dir
 from wallbox2mqtt.errors import BudgetSpentError
+from wallbox2mqtt.log import HIDDEN, setup
 from wallbox2mqtt.storage import Storage
+
+
+def configured(file: Path | None) -> tuple[Config, Path]:
+    """Return the configuration, none of whose secrets the log will show, and the directory of the bridge's state.
+
+    Raises:
+        ConfigError: it is wrong.
+
+    """
+    config = load(find(file, os.environ), os.environ)
+    setup("warning", os.environ)
+    HIDDEN.keep(config.wallbox.email, config.wallbox.password.reveal())
+    return config, state_dir(config, os.environ)
 
 
 @contextmanager

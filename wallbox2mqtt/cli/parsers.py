@@ -8,32 +8,27 @@ from pathlib import Path
 from typing import NoReturn
 
 from wallbox2mqtt import __version__
-from wallbox2mqtt.cli import dispatch
 from wallbox2mqtt.cli import help as help_texts
 from wallbox2mqtt.errors import EXIT_FAILED
 
 
-def _number(text: str, kind: type[float], least: float, most: float) -> float:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        msg = f"{text!r} is no number from {least:g} to {most:g}"
-        raise argparse.ArgumentTypeError(msg)
+def _between(least: float, most: float, kind: type[float] = int) -> Callable[[str], float]:
+    """Return what reads an argument that is a number in these limits."""
+
+    def number(text: str) -> float:
+        try:
+            found = kind(text)
+        except ValueError:
+            found = math.nan
+        if not least <= found <= most:
+            msg = f"{text!r} is no number from {least:g} to {most:g}"
+            raise argparse.ArgumentTypeError(msg)
+        return found
+
     return number
 
 
-def _port(text: str) -> int:
-    return int(_number(text, int, 1, 65535))
-
-
-def _count(text: str) -> int:
-    return int(_number(text, int, 1, 1000))
-
-
-def _speed(text: str) -> float:
-    return _number(text, float, 0.01, 1e6)
+_port, _count, _speed = _between(1, 65535), _between(1, 1000), _between(0.01, 1e6, float)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -128,25 +123,24 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evcc", action="store_true", help="CSV with the columns of evcc's own")
 
 
-_Command = tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None] | None, str]
-_COMMANDS: tuple[_Command, ...] = (
-    (dispatch.run, _add_run, "run the bridge"),
-    (dispatch.health, _add_health, "tell whether the bridge that runs here is healthy, and if not why"),
-    (dispatch.check, _add_check, "try the configuration, the account and the broker, and say what to do"),
-    (dispatch.init, _add_init, "ask for the account and the broker, try them, and write the configuration"),
+_COMMANDS: tuple[tuple[str, Callable[[argparse.ArgumentParser], None] | None, str], ...] = (
+    ("run", _add_run, "run the bridge"),
+    ("health", _add_health, "tell whether the bridge that runs here is healthy, and if not why"),
+    ("check", _add_check, "try the configuration, the account and the broker, and say what to do"),
+    ("init", _add_init, "ask for the account and the broker, try them, and write the configuration"),
     (
-        dispatch.demo,
+        "demo",
         _add_demo,
         "simulated cloud, broker and bridge on this machine, with a view of what is published",
     ),
-    (dispatch.simulator, _add_simulator, "simulate the Wallbox cloud by itself, for this or any other client"),
-    (dispatch.dump, _add_dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes"),
-    (dispatch.forget, _add_forget, "clear what the broker keeps of chargers, or of the whole bridge"),
-    (dispatch.sessions, _add_sessions, "list charging sessions, for the books or a company car"),
-    (dispatch.topics, None, "print the tables of topics and commands"),
-    (dispatch.schema, None, "print the JSON schema of the configuration, for editors"),
+    ("simulator", _add_simulator, "simulate the Wallbox cloud by itself, for this or any other client"),
+    ("dump", _add_dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes"),
+    ("forget", _add_forget, "clear what the broker keeps of chargers, or of the whole bridge"),
+    ("sessions", _add_sessions, "list charging sessions, for the books or a company car"),
+    ("topics", None, "print the tables of topics and commands"),
+    ("schema", None, "print the JSON schema of the configuration, for editors"),
 )
-"""What each command runs, whose name it has; its arguments; and what it is for."""
+"""The name of each command, its arguments, and what it is for."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -168,15 +162,14 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     parser.add_argument("--version", action="version", version=f"wallbox2mqtt {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    for run, add_arguments, text in _COMMANDS:
+    for name, add_arguments, text in _COMMANDS:
         command = commands.add_parser(
-            run.__name__,
+            name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
-            epilog=help_texts.EPILOGS.get(run.__name__),
+            epilog=help_texts.EPILOGS.get(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.set_defaults(run=run)
         if add_arguments is not None:
             add_arguments(command)
     return parser, commands.choices

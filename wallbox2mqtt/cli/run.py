@@ -1,5 +1,6 @@
 """``run``: the bridge, in a process that it has to itself."""
 
+import argparse
 import faulthandler
 import logging
 import os
@@ -31,19 +32,15 @@ _ENDS = (signal.SIGTERM, signal.SIGINT)
 _Read = Callable[[Path | None, Mapping[str, str]], Config]
 
 
-def run(config_file: Path | None, *, home_assistant_app: bool = False) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the bridge as its configuration has it; return the exit code.
-
-    Args:
-        config_file: the file, if one is named.
-        home_assistant_app: whether this is an app of Home Assistant, whose options are the configuration.
 
     Raises:
         ConfigError: the configuration is wrong, or another process runs with the same state.
 
     """
     try:
-        return _run(config_file, home_assistant_app=home_assistant_app)
+        return _run(args.config, home_assistant_app=args.home_assistant_app)
     except ConfigError as error:
         # where people look first: systemctl status
         Notifier().tell(STATUS=str(error).splitlines()[0])

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from wallbox2mqtt.bridge.history_reads import PAGE
-from wallbox2mqtt.cli.paced_reads import PacedReads, only_command
+from wallbox2mqtt.cli.paced_reads import PacedReads, configured, only_command
 from wallbox2mqtt.cli.sessions_formats import FORMATS, Line, as_evcc
-from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
 from wallbox2mqtt.config import Config
@@ -132,8 +132,10 @@ def _with_costs(entries: Iterable[Entry], kept: Kept | None) -> Iterable[Entry]:
     return (replace(entry, cost_real=costs.get(entry.id)) for entry in entries)
 
 
-def run(config: Config, directory: Path, clock: Clock, args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Write the sessions to standard output; return the exit code."""
+    config, directory = configured(args.config)
+    clock = SystemClock()
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

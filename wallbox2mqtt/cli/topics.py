@@ -1,12 +1,19 @@
-"""The tables of topics and commands, worked out from the catalogue."""
+"""``topics``: the tables of topics and commands, worked out from the catalogue."""
 
+import argparse
 from collections.abc import Iterable, Sequence
 
 from wallbox2mqtt.catalogue import FIELDS, Field, parse, request_of
-from wallbox2mqtt.errors import InvalidPayloadError
+from wallbox2mqtt.errors import EXIT_OK, InvalidPayloadError
 from wallbox2mqtt.topics import payload, to_json
 
 _SHOWN_ID = "{id}"
+
+
+def run(_: argparse.Namespace) -> int:
+    """Print the tables; return the exit code."""
+    print(topic_table(), command_table(), sep="\n\n")
+    return EXIT_OK
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
