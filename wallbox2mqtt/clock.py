@@ -50,6 +50,27 @@ class SystemClock:
         return condition.wait(None if timeout is None else self.real_s(timeout))
 
 
+class Wakeup:
+    """Ends the wait of another thread, also one that begins only afterwards."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._condition = clock, threading.Condition()
+        self._is_set = False
+
+    def set(self) -> None:
+        """Wake whoever waits, or will wait."""
+        with self._condition:
+            self._is_set = True
+            self._condition.notify_all()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait to be woken, for so many seconds at most."""
+        with self._condition:
+            if not self._is_set:
+                self._clock.wait(self._condition, timeout_s)
+            self._is_set = False
+
+
 def iso_utc(wall: float) -> str:
     """ISO 8601 with ``+00:00`` and whole seconds, of seconds since 1970 (UTC)."""
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds")

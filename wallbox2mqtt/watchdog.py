@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.clock import Clock, Wakeup
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,10 +90,10 @@ class _Stepper(Protocol):
 class Worker(threading.Thread):
     """A thread that calls ``step`` for ever."""
 
-    def __init__(self, name: str, work: _Stepper, wait: Callable[[float], None], clock: Clock) -> None:
-        """Name the thread; ``wait`` gets the seconds, by the clock, for which a step found nothing to do."""
+    def __init__(self, name: str, work: _Stepper, wakeup: Wakeup, clock: Clock) -> None:
+        """Name the thread; ``wakeup`` ends the wait after a step that found nothing to do."""
         super().__init__(name=name, daemon=True)
-        self._work, self._wait, self._clock = work, wait, clock
+        self._work, self._wakeup, self._clock = work, wakeup, clock
         self._stopping = False
         self.pulse = Pulse()
 
@@ -104,11 +104,12 @@ class Worker(threading.Thread):
             self.pulse.beat()
             if (wait := self._work.step()) > 0:
                 self.pulse.beat(SILENCE_S + self._clock.real_s(wait))
-                self._wait(wait)
+                self._wakeup.wait(wait)
 
     def stop(self) -> None:
         """End after the present step."""
         self._stopping = True
+        self._wakeup.set()
 
 
 @dataclass(slots=True)

@@ -229,7 +229,7 @@ class TestTaking:
         assert len(queue) == 0
 
     def test_waiting_ends_when_a_command_arrives(self, queue: CommandQueue) -> None:
-        waiting = threading.Thread(target=queue.wait, args=(1e6,))
+        waiting = threading.Thread(target=queue.wakeup.wait, args=(1e6,))
         waiting.start()
         queue.add(ticket("locked 1"))
         waiting.join(10)
@@ -237,12 +237,12 @@ class TestTaking:
 
     def test_a_command_that_came_before_the_wait_ends_it(self, queue: CommandQueue) -> None:
         queue.add(ticket("locked 1"))
-        queue.wait(1e6)
-        queue.poke()
-        queue.wait(1e6)
+        queue.wakeup.wait(1e6)
+        queue.wakeup.set()
+        queue.wakeup.wait(1e6)
 
     def test_waiting_ends_with_the_time(self, queue: CommandQueue, clock: FakeClock) -> None:
-        waiting = threading.Thread(target=queue.wait, args=(5.0,))
+        waiting = threading.Thread(target=queue.wakeup.wait, args=(5.0,))
         waiting.start()
         while waiting.is_alive():
             clock.advance(5)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.mosquitto import eventually
-from wallbox2mqtt.clock import SystemClock
+from wallbox2mqtt.clock import SystemClock, Wakeup
 from wallbox2mqtt.watchdog import SILENCE_S, Pulse, Watchdog, WatchedLock, Worker, allow_blocking, beat
 
 SHORT_S = 0.5
@@ -38,7 +38,7 @@ class Harness:
         self.reasons: list[str] = []
         self.left: list[int] = []
         self.work = work
-        self.worker = Worker("worker", work, time.sleep, SystemClock())
+        self.worker = Worker("worker", work, Wakeup(SystemClock()), SystemClock())
         self.dog = Watchdog(self.reasons.append, last_words, self.left.append)
         self.worker.start()
         self.dog.watch("worker", self.worker.pulse, self.worker.is_alive)
@@ -109,9 +109,10 @@ def test_who_says_that_it_takes_long_is_waited_for() -> None:
             with allow_blocking(40.0):
                 seen.append(worker.pulse.allowed_s)
             seen.append(worker.pulse.allowed_s)
+            worker.stop()
             return 1.0
 
-    worker = Worker("asking", Asking(), lambda _: worker.stop(), SystemClock())
+    worker = Worker("asking", Asking(), Wakeup(SystemClock()), SystemClock())
     assert worker.pulse.beats == pulse.beats
     worker.start()
     worker.join(10)
@@ -125,9 +126,10 @@ def test_who_waits_for_a_lock_lives() -> None:
     class Waiting:
         def step(self) -> float:
             with lock, lock:
+                worker.stop()
                 return 1.0
 
-    worker = Worker("waiting", Waiting(), lambda _: worker.stop(), SystemClock())
+    worker = Worker("waiting", Waiting(), Wakeup(SystemClock()), SystemClock())
     with lock:
         worker.start()
         eventually(lambda: worker.pulse.beats >= 3, "it tells that it lives")

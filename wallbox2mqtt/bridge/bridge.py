@@ -117,7 +117,7 @@ class Bridge:
         self.write_backoff.set_budget_interval(writes.interval_s)
         self.status_reads.set_per_minute(config.status_writes_per_minute)
         self.shared.queue.set_budget(writes.slots, writes.window_s)
-        self.reader.poke()
+        self.reader.wakeup.set()
 
     def _is_charging(self, charger_id: int) -> bool:
         return self.states.value(charger_id, "charging") is True

@@ -193,7 +193,7 @@ class CommandHandler:
             self._reject(command, f"the schedules cannot be read: {problem}")
             return
         self._schedules.want(command.charger_id)
-        self._reader.poke()
+        self._reader.wakeup.set()
         self._hold(command)
 
     def _reject(self, command: QueuedCommand, reason: str) -> None:

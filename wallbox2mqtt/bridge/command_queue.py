@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from wallbox2mqtt.bridge.debounce import Debounce
 from wallbox2mqtt.catalogue import Intent
-from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.clock import Clock, Wakeup
 from wallbox2mqtt.mqtt import Reply
 
 _ORDER = itertools.count()
@@ -83,22 +83,22 @@ class CommandQueue:
 
     def __init__(self, clock: Clock, debounce: Debounce) -> None:
         self._clock, self._debounce = clock, debounce
-        self._condition = threading.Condition()
+        self.wakeup = Wakeup(clock)
+        self._lock = threading.Lock()
         self._stages: dict[Stage, dict[int, list[QueuedCommand]]] = {stage: {} for stage in Stage}
         self._unread = self._unread_bytes = 0
-        self._poked = False
         self._first_deadline = math.inf
 
     def __len__(self) -> int:
         """Return the number of commands that wait."""
-        with self._condition:
+        with self._lock:
             return sum(1 for _ in self._all(Stage.UNREAD, Stage.READING, Stage.READY))
 
     def set_budget(self, slots: int, window_s: float) -> None:
         """Spread values over so many writes in each ``window_s`` from now on."""
-        with self._condition:
+        with self._lock:
             self._debounce.set_budget(slots, window_s)
-            self._wake()
+            self.wakeup.set()
 
     def _all(self, *stages: Stage) -> Iterator[QueuedCommand]:
         return (command for stage in stages for commands in self._stages[stage].values() for command in commands)
@@ -130,7 +130,7 @@ class CommandQueue:
 
     def hold(self, command: QueuedCommand) -> bool:
         """Let a command wait for a first reading of its charger; False where too many do."""
-        with self._condition:
+        with self._lock:
             if self._unread >= MAX_UNREAD or self._unread_bytes + command.size > MAX_UNREAD_BYTES:
                 return False
             self._enter(command, Stage.UNREAD)
@@ -138,7 +138,7 @@ class CommandQueue:
 
     def release(self, charger_ids: Iterable[int]) -> list[QueuedCommand]:
         """Take out what waits for a first reading of these chargers, in order of arrival."""
-        with self._condition:
+        with self._lock:
             released = [one for charger in charger_ids for one in self._stages[Stage.UNREAD].get(charger, ())]
             for command in released:
                 self._leave(command)
@@ -146,24 +146,24 @@ class CommandQueue:
 
     def unread(self) -> list[int]:
         """Return the chargers for whose first reading commands wait."""
-        with self._condition:
+        with self._lock:
             return list(self._stages[Stage.UNREAD])
 
     # Waiting for a reading
 
     def awaited(self) -> set[int]:
         """Return the chargers for whose reading commands wait, be it the first or another."""
-        with self._condition:
+        with self._lock:
             return self._stages[Stage.UNREAD].keys() | self._stages[Stage.READING].keys()
 
     def awaits_reading(self, charger_id: int) -> bool:
         """Return whether a command asks for a reading of this charger."""
-        with self._condition:
+        with self._lock:
             return charger_id in self._stages[Stage.READING]
 
     def read(self, charger_id: int, begun: float) -> list[QueuedCommand]:
         """Take out the requests for a reading of this charger that are older than the one that began at ``begun``."""
-        with self._condition:
+        with self._lock:
             done = [one for one in self._stages[Stage.READING].get(charger_id, ()) if one.arrived <= begun]
             for command in done:
                 self._leave(command)
@@ -173,7 +173,7 @@ class CommandQueue:
 
     def add(self, command: QueuedCommand) -> list[QueuedCommand]:
         """Let a command wait that was understood; return those that it supersedes."""
-        with self._condition:
+        with self._lock:
             superseded = self._supersede(command)
             asks_for_reading = command.intent is not None and command.intent.request is None
             self._enter(command, Stage.READING if asks_for_reading else Stage.READY)
@@ -183,7 +183,7 @@ class CommandQueue:
                 command.not_before = self._debounce.due(
                     command.charger_id, command.intent.claims, command.arrived, waits_since
                 )
-            self._wake()
+            self.wakeup.set()
             return superseded
 
     def _rivals(self, command: QueuedCommand) -> list[QueuedCommand]:
@@ -206,7 +206,7 @@ class CommandQueue:
 
     def put_back(self, command: QueuedCommand) -> bool:
         """Let the command in flight wait again at its place; False where a newer one has taken it meanwhile."""
-        with self._condition:
+        with self._lock:
             if command.stage is not Stage.IN_FLIGHT:
                 return True  # it was taken out at the end, and has its result
             left = command.intent
@@ -222,12 +222,12 @@ class CommandQueue:
 
     def waiting(self) -> list[QueuedCommand]:
         """Return those that wait for the budget, in the order in which they are to be sent."""
-        with self._condition:
+        with self._lock:
             return sorted(self._all(Stage.READY), key=lambda command: (not command.urgent, command.order))
 
     def start(self, command: QueuedCommand) -> bool:
         """Name a command that is sent now; False where it has been superseded since, or is too old by now."""
-        with self._condition:
+        with self._lock:
             if command.stage is not Stage.READY or command.expires <= self._clock.monotonic():
                 return False
             self._leave(command)
@@ -238,26 +238,26 @@ class CommandQueue:
 
     def remove(self, command: QueuedCommand) -> bool:
         """Take a command out; False where it is not there, or no longer."""
-        with self._condition:
+        with self._lock:
             return self._leave(command)
 
     @property
     def in_flight(self) -> QueuedCommand | None:
         """The command that is sent now."""
-        with self._condition:
+        with self._lock:
             return next(self._all(Stage.IN_FLIGHT), None)
 
     # The end of a command
 
     def finish(self, command: QueuedCommand) -> None:
         """Take out a command that was sent, unless it waits again."""
-        with self._condition:
+        with self._lock:
             if command.stage is Stage.IN_FLIGHT:
                 self._leave(command)
 
     def expire(self) -> list[QueuedCommand]:
         """Take out what has become too old, whatever it waits for."""
-        with self._condition:
+        with self._lock:
             now = self._clock.monotonic()
             if now < self._first_deadline:
                 return []  # not to look at thousands each time
@@ -271,30 +271,14 @@ class CommandQueue:
 
     def expires_in_s(self) -> float:
         """Return the seconds until ``expire`` is to look: when the oldest command is too old, or would have been."""
-        with self._condition:
+        with self._lock:
             return max(0.0, self._first_deadline - self._clock.monotonic())
 
     def drain(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
         """Take all out: those that wait, and what is in flight."""
-        with self._condition:
+        with self._lock:
             in_flight = list(self._all(Stage.IN_FLIGHT))
             waiting = list(self._all(Stage.READY, Stage.READING, Stage.UNREAD))
             for command in [*in_flight, *waiting]:
                 self._leave(command)
             return waiting, in_flight
-
-    def wait(self, timeout_s: float | None) -> None:
-        """Wait until a command arrives, for so many seconds at most."""
-        with self._condition:
-            if not self._poked:
-                self._clock.wait(self._condition, timeout_s)
-            self._poked = False
-
-    def poke(self) -> None:
-        """Wake whoever waits."""
-        with self._condition:
-            self._wake()
-
-    def _wake(self) -> None:
-        self._poked = True
-        self._condition.notify_all()

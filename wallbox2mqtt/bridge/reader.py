@@ -2,7 +2,6 @@
 
 import logging
 import math
-import threading
 from http import HTTPStatus
 
 from wallbox2mqtt.bridge.extra_reads import ExtraReads
@@ -11,6 +10,7 @@ from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.status import BridgeStatus
 from wallbox2mqtt.bridge.status_reads import StatusReads
 from wallbox2mqtt.bridge.target import LIST, Document, Target
+from wallbox2mqtt.clock import Wakeup
 from wallbox2mqtt.cloud import CloudClient, CloudResponse
 from wallbox2mqtt.cloud.backoff import Backoff
 from wallbox2mqtt.errors import (
@@ -55,9 +55,8 @@ class Reader:
         self._registry, self._quarantine, self._planner = shared.registry, shared.quarantine, shared.planner
         self._results = shared.results
         self._clock, self._queue = shared.clock, shared.queue
-        self._condition = threading.Condition()
+        self.wakeup = Wakeup(shared.clock)
         self._due = True
-        self._poked = False
         self._list_asked = False
         self._passed_backoff = -math.inf
         self._again: Target | None = None
@@ -75,36 +74,19 @@ class Reader:
         """Say that a read is due; several before it happens are one. Who still waits for a failed read asks again."""
         for charger_id in self._queue.awaited().intersection(self._registry.chargers):
             self._planner.want(charger_id)
-        with self._condition:
-            self._due = True
-            self._wake()
+        self._due = True
+        self.wakeup.set()
 
     def want(self, charger_id: int) -> None:
         """Read this charger's detail as soon as the budget allows: a command waits for it."""
         self._planner.want(charger_id)
-        self.poke()
+        self.wakeup.set()
 
     def want_all(self) -> None:
         """Read everything as soon as the budget allows; the list also while reads are held off after a refusal."""
         self._planner.want_all()
         self._list_asked = True
-        self.poke()
-
-    def poke(self) -> None:
-        """Wake whoever waits."""
-        with self._condition:
-            self._wake()
-
-    def _wake(self) -> None:
-        self._poked = True
-        self._condition.notify_all()
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait until a read may be due, for so many seconds at most."""
-        with self._condition:
-            if not self._poked:
-                self._clock.wait(self._condition, timeout_s)
-            self._poked = False
+        self.wakeup.set()
 
     def step(self) -> float:
         """Read one document if one is due; return the seconds after which to look again at the latest."""
@@ -159,8 +141,7 @@ class Reader:
             self._extras_answered.add((extra.kind, extra.charger_id))
         self._planner.record_extra()
         self._last_begun, self._last_was_extra, self._turn_was_extra = begun, True, True
-        with self._condition:
-            self._due = False
+        self._due = False
         return True
 
     def _may_pass_backoff(self) -> bool:
@@ -180,9 +161,7 @@ class Reader:
     def _wait_s(self) -> float:
         """Return the seconds until the next read: 0 is now, five where nothing is due."""
         wanted = self._planner.is_wanted or self._again is not None or self._extra.is_wanted
-        with self._condition:
-            due = self._due
-        if not due and not wanted:
+        if not self._due and not wanted:
             return IDLE_S
         waits = [self._backoff.wait_s(), self._allowed_in_s()]
         if self._last_begun is not None and (self._backoff.is_slowed or not wanted):
@@ -226,9 +205,8 @@ class Reader:
     def _began(self, target: Target, begun: float) -> None:
         self._last_begun, self._last_was_extra = begun, False
         self._turn_was_extra = self._turn_was_extra and target == LIST
-        with self._condition:
-            self._due = False
-            self._list_asked = self._list_asked and target != LIST
+        self._due = False
+        self._list_asked = self._list_asked and target != LIST
         self._planner.record_read(target)
 
     def _ask(self, target: Target) -> CloudResponse:

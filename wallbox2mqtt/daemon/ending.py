@@ -69,8 +69,6 @@ class Ending:
     def _stop_workers(self) -> None:
         for worker in self._parts.workers:
             worker.stop()
-        self._parts.bridge.reader.poke()
-        self._shared.queue.poke()
         for worker in self._parts.workers:
             # who is not at the cloud ends at once, and has answered what it took; who is, is abandoned
             worker.join(_LAST_STEP_S)

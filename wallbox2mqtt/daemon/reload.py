@@ -70,8 +70,8 @@ class Reloader:
     def _use_password(self, password: Secret) -> None:
         self._account.tokens.set_password(password)
         self._latest = with_passwords(self._latest, password, self._latest.mqtt.password)
-        self._bridge.shared.queue.poke()
-        self._bridge.reader.poke()
+        self._bridge.shared.queue.wakeup.set()
+        self._bridge.reader.wakeup.set()
 
     def _use_login(self, username: str | None, password: Secret | None) -> None:
         if password is not None:

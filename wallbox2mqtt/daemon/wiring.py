@@ -112,8 +112,8 @@ class Wiring:
     def _new_workers(self) -> list[Worker]:
         reader, writer = self.bridge.reader, self.bridge.writer
         return [
-            Worker("reader", reader, reader.wait, self.clock),
-            Worker("writer", writer, self.bridge.shared.queue.wait, self.clock),
+            Worker("reader", reader, reader.wakeup, self.clock),
+            Worker("writer", writer, self.bridge.shared.queue.wakeup, self.clock),
         ]
 
     def _new_health(self, beats: Storage) -> Health:
