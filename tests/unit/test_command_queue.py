@@ -398,8 +398,8 @@ class TestResults:
     def test_not_confirmed_comes_once_after_it(self, results: Results, sent: list[Any]) -> None:
         one = ticket('config {"max_charging_current": 13, "energy_price": 1}')
         results.ok(one, 200)
-        results.not_confirmed(one)
-        results.not_confirmed(one)
+        results.not_confirmed(one, {})
+        results.not_confirmed(one, {})
         assert [(answer["status"], answer["reason"]) for _, answer, _ in sent] == [
             ("ok", None),
             ("failed", "not confirmed"),

@@ -61,21 +61,13 @@ WAYS: list[tuple[Answer, str, Any, str | None, str | None]] = [
     ),
     (lambda results, one: results.rejected(one, "no"), "rejected", None, "no", "max_charging_current: no"),
     (lambda results, one: results.failed(one, "why", 403), "failed", 16, "why", "max_charging_current: why"),
-    (lambda results, one: results.expired(one), "failed", 16, "expired", "max_charging_current: expired"),
     (lambda results, one: results.superseded(one), "superseded", 16, "a newer command took its place", None),
     (
-        lambda results, one: results.not_confirmed(one),
+        lambda results, one: results.not_confirmed(one, {}),
         "not_confirmed",
         16,
         "not confirmed",
         "max_charging_current: not confirmed",
-    ),
-    (
-        lambda results, one: results.not_confirmed(one, "not confirmed: an OCPP back end runs it"),
-        "not_confirmed",
-        16,
-        "not confirmed: an OCPP back end runs it",
-        "max_charging_current: not confirmed: an OCPP back end runs it",
     ),
 ]
 
@@ -88,6 +80,13 @@ def test_each_way(
     answer(harness.results, command(clock))
     assert harness.events == [{"event_type": kind, "field": "max_charging_current", "value": value, "reason": reason}]
     assert harness.problems() == ([] if problem is None else [problem])
+
+
+def test_who_else_may_run_it(harness: Harness, clock: FakeClock) -> None:
+    harness.results.not_confirmed(command(clock, "locked", "lock"), {"operation_mode": "ocpp"})
+    reason = "not confirmed: an OCPP back end runs it"
+    assert harness.events == [{"event_type": "not_confirmed", "field": "locked", "value": 1, "reason": reason}]
+    assert harness.problems() == [f"locked: {reason}"]
 
 
 def test_a_problem_is_over_with_the_next_command_that_succeeds(harness: Harness, clock: FakeClock) -> None:

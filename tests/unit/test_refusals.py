@@ -63,8 +63,8 @@ def test_reasons(key: str, text: str, view: Values, reason: str) -> None:
 
 
 def test_begins_with_what_the_cloud_answered() -> None:
-    error = ConflictError("the cloud answered 409", 409)
-    assert reason_of(error, None, {}) == "the cloud answered 409: the account has no right to change this charger"
+    error, intent = ConflictError("the cloud answered 409", 409), parse(FIELDS["name"], "Garage", {}, ALLOWED)
+    assert reason_of(error, intent, {}) == "the cloud answered 409: the account has no right to change this charger"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from wallbox2mqtt.bridge.quarantine import Quarantine
 from wallbox2mqtt.bridge.registry import Registry
-from wallbox2mqtt.bridge.target import LIST, Document, Target, basics, details
+from wallbox2mqtt.bridge.target import LIST, Document, Extra, Target, basics, details
 from wallbox2mqtt.catalogue import FIELDS
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.documents import Listed
@@ -53,7 +53,7 @@ class Planner:
         self._wants_more = False
         self._commanded: dict[int, float] = {}
         self._sweeps_in_a_row = self._others_in_a_row = self._details = 0
-        self._last_was_commanded = False
+        self._last_was_commanded = self._extra_had_turn = False
 
     def record_basic(self, charger_id: int) -> None:
         """Record that what a basic document shows was read by other means: it is not overdue, if it was read once."""
@@ -85,6 +85,12 @@ class Planner:
         with self._lock:
             return bool(self._wanted or self._everything)
 
+    @property
+    def is_list_wanted(self) -> bool:
+        """Whether somebody waits for the list."""
+        with self._lock:
+            return LIST in self._everything
+
     def record_command(self, charger_id: int) -> None:
         """Record that a command changed a charger: its detail comes sooner."""
         with self._lock:
@@ -108,11 +114,18 @@ class Planner:
                 return LIST
             return self._most_overdue([one for one in _documents(chargers) if one.document in kinds], len(chargers))
 
-    def record_extra(self) -> None:
-        """Record a read that is not planned here: it takes the place of a detail."""
+    def extra_for(self, planned: Target) -> Extra:
+        """Return what may be read in the place of a planned document: of every second one, and never of the list's.
+
+        A charger's first history takes the others, too, and what a command waits for takes any.
+        """
         with self._lock:
-            self._sweeps_in_a_row = 0
-            self._others_in_a_row += 1
+            if self._extra_had_turn and self._others_in_a_row:
+                return Extra.NOTHING  # it was the last read of all
+            is_awaited = self._wanted or self._everything or self._unread(self._registry.readable)
+            if planned == LIST or is_awaited or self.is_unsettled(planned):
+                return Extra.COMMANDED
+            return Extra.FIRST_HISTORY if self._extra_had_turn else Extra.ANYTHING
 
     def _share(self, chargers: list[int]) -> int:
         return _FIRST_SHARE if self._unread(chargers) else SWEEP_SHARE
@@ -167,12 +180,17 @@ class Planner:
     def record_read(self, target: Target) -> None:
         """Record that a document is read, successfully or not; a failing one must not block the others."""
         with self._lock:
+            self._others_in_a_row = 0 if target == LIST else self._others_in_a_row + 1
+            if target != LIST:
+                self._extra_had_turn = target.is_extra
+            if target.is_extra:
+                self._sweeps_in_a_row = 0  # it takes the place of a detail
+                return
             if target != LIST:
                 # every second time, or commands without end to one charger would keep the others from being read
                 self._last_was_commanded = not self._last_was_commanded and self.is_unsettled(target)
             self._asked[target] = self._clock.monotonic()
             self._details += int(target.document is Document.DETAIL)
-            self._others_in_a_row = 0 if target == LIST else self._others_in_a_row + 1
             if target not in self._wanted and target not in self._everything:
                 self._sweeps_in_a_row = self._sweeps_in_a_row + 1 if target == LIST else 0
             for wanted in (self._wanted, self._everything):

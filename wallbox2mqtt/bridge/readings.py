@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wallbox2mqtt.bridge.first_start import FirstStart
-from wallbox2mqtt.bridge.refusals import why_unconfirmed
 from wallbox2mqtt.bridge.report_phase import ReportPhase
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.target import Document, Target
@@ -30,13 +29,17 @@ class Listener:
     credentials_rejected: Callable[[AuthError], None]
 
 
+def show(shared: Shared, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
+    """Show what an answer says of a charger, and tell of commands that it proves wrong."""
+    for command in shared.states.read(charger_id, reading, answer.begun, answer.server_time):
+        shared.results.not_confirmed(command, shared.states.view(charger_id))
+
+
 class Readings:
     """Takes answers, and knows from them when a charger reports next."""
 
     def __init__(self, shared: Shared, listener: Listener) -> None:
-        self._registry, self._planner, self._queue = shared.registry, shared.planner, shared.queue
-        self._states, self._results, self._clock = shared.states, shared.results, shared.clock
-        self._reads, self._listener = shared.reads, listener
+        self._shared, self._listener = shared, listener
         self._phase, self._first_start = ReportPhase(), FirstStart()
 
     def take(self, target: Target, answer: CloudResponse, interval_s: float) -> None:
@@ -51,32 +54,28 @@ class Readings:
                 self._take_list(answer, interval_s)
             case Document.DETAIL:
                 reading = read_detail(answer.body)
-                self.show(target.charger_id, reading, answer)
+                show(self._shared, target.charger_id, reading, answer)
                 self._observe(target.charger_id, reading, answer)
-                self._registry.record_limits(target.charger_id, reading.values)
+                self._shared.registry.record_limits(target.charger_id, reading.values)
             case Document.BASIC:
-                self.show(target.charger_id, read_basic(answer.body), answer)
+                show(self._shared, target.charger_id, read_basic(answer.body), answer)
 
     def _take_list(self, answer: CloudResponse, interval_s: float) -> None:
         listing = read_sweep(answer.body)
-        gone = self._planner.record_list(listing)
+        gone = self._shared.planner.record_list(listing)
         self._first_start.tell_found(listing, self._complete_in_s(interval_s))
-        ours = set(self._registry.chargers)
+        ours = set(self._shared.registry.chargers)
         for listed in listing:
             if listed.charger_id in ours:
-                self.show(listed.charger_id, listed.reading, answer)
+                show(self._shared, listed.charger_id, listed.reading, answer)
         self._listener.listed(listing, gone)
 
     def _complete_in_s(self, interval_s: float) -> dict[int, float]:
-        first_s = self._reads.ready_in_s()
+        first_s = self._shared.reads.ready_in_s()
         return {
-            charger: first_s + (reads - 1) * interval_s for charger, reads in self._planner.complete_after().items()
+            charger: first_s + (reads - 1) * interval_s
+            for charger, reads in self._shared.planner.complete_after().items()
         }
-
-    def show(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
-        """Show what an answer says of a charger, and tell of commands that it proves wrong."""
-        for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
-            self._results.not_confirmed(command, why_unconfirmed(command.intent, self._states.view(charger_id)))
 
     def _observe(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
         """Record when a charging charger last reported."""
@@ -89,33 +88,33 @@ class Readings:
             float(live_s) if isinstance(live_s, int | float) else None,
             answer.server_time,
             answer.begun,
-            self._clock.monotonic(),
+            self._shared.clock.monotonic(),
         )
 
     def tell(self, target: Target, answer: CloudResponse) -> None:
         """Answer those who waited for this document."""
         if target.document is not Document.DETAIL:
             return
-        for command in self._queue.read(target.charger_id, answer.begun):
-            self._results.ok(command, answer.http_status)
-        if self._queue.awaits_reading(target.charger_id):
+        for command in self._shared.queue.read(target.charger_id, answer.begun):
+            self._shared.results.ok(command, answer.http_status)
+        if self._shared.queue.awaits_reading(target.charger_id):
             # one that came while the document was under way asks for a newer one
-            self._planner.want(target.charger_id)
-        self._first_start.tell_complete(target.charger_id, self._states.value(target.charger_id, "name"))
+            self._shared.planner.want(target.charger_id)
+        self._first_start.tell_complete(target.charger_id, self._shared.states.value(target.charger_id, "name"))
         self._listener.detailed(target.charger_id)
 
     def settle(self) -> None:
         """Record after each read which chargers are absent, and forget when those report that do not charge."""
-        for charger_id in self._registry.chargers:
-            self._states.mark_absent(charger_id, absent=self._registry.is_absent(charger_id))
+        for charger_id in self._shared.registry.chargers:
+            self._shared.states.mark_absent(charger_id, absent=self._shared.registry.is_absent(charger_id))
         self._phase.keep(self._is_charging)
 
     def delay_s(self, interval_s: float) -> float:
         """Return for how long to put a read off: one just before a report shows what is almost a report older."""
-        delay = self._phase.delay_s(self._clock.monotonic(), interval_s)
-        charging = sum(map(self._is_charging, self._registry.readable))
+        delay = self._phase.delay_s(self._shared.clock.monotonic(), interval_s)
+        charging = sum(map(self._is_charging, self._shared.registry.readable))
         # where several charge, what one gains the others lose
         return delay if charging <= 1 or delay <= interval_s * _SHORT else 0.0
 
     def _is_charging(self, charger_id: int) -> bool:
-        return self._states.value(charger_id, "charging") is True
+        return self._shared.states.value(charger_id, "charging") is True

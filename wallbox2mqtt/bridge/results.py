@@ -5,15 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.bridge.refusals import NOT_CONFIRMED, why_unconfirmed
+from wallbox2mqtt.catalogue import Json, Values
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.topics import Topics, to_json
 
 PublishResult = Callable[[str, str, bytes | None], None]
 Report = Callable[[QueuedCommand, "Result"], None]
-
-
-NOT_CONFIRMED = "not confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +72,14 @@ class Results:
         """Answer a command that was sent, or should have been, and did not succeed."""
         self._answer(command, "failed", reason, http_status)
 
-    def expired(self, command: QueuedCommand) -> None:
-        """Answer a command that became too old before it could be sent."""
-        self._answer(command, "failed", "expired", None)
-
     def superseded(self, command: QueuedCommand) -> None:
         """Answer a command whose place a newer one took."""
         self._answer(command, "superseded", "a newer command took its place", None)
 
-    def not_confirmed(self, command: QueuedCommand, reason: str = NOT_CONFIRMED) -> None:
+    def not_confirmed(self, command: QueuedCommand, view: Values) -> None:
         """Tell once that the charger does not show an accepted command, however many of its fields it is true of."""
         if self._is_first_correction(command):
-            self._send(command, "failed", reason, None)
+            self._send(command, "failed", why_unconfirmed(command.intent, view), None)
 
     def clamped(self, command: QueuedCommand, made: Made) -> None:
         """Tell once what the charger made of an accepted command, where its answer did not show it."""

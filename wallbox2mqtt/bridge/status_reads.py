@@ -7,7 +7,7 @@ The cloud counts such a PUT as a write. Where one is refused, they are off for a
 import logging
 import math
 
-from wallbox2mqtt.bridge.refusals import why_unconfirmed
+from wallbox2mqtt.bridge.readings import show
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud import CloudClient
@@ -38,10 +38,7 @@ class StatusReads:
 
     def __init__(self, per_minute: int, shared: Shared, cloud: CloudClient, store: Storage) -> None:
         """Restore what was refused within the last day; ``per_minute``: as configured, 0 to 3."""
-        self._states, self._results, self._queue = shared.states, shared.results, shared.queue
-        self._registry, self._planner = shared.registry, shared.planner
-        self._tokens, self._writes, self._clock = shared.tokens, shared.writes, shared.clock
-        self._cloud, self._storage = cloud, store
+        self._shared, self._clock, self._cloud, self._storage = shared, shared.clock, cloud, store
         self.set_per_minute(per_minute)
         self._last = -math.inf
         self._last_of: dict[int, float] = {}
@@ -52,7 +49,9 @@ class StatusReads:
 
     def set_per_minute(self, per_minute: int) -> None:
         """Send so many a minute at most from now on, as far as the budget of writes has them."""
-        possible = max(0, self._writes.slots - FREE_FOR_COMMANDS) if self._writes.window_s <= MINUTE_S else 0
+        possible = (
+            max(0, self._shared.writes.slots - FREE_FOR_COMMANDS) if self._shared.writes.window_s <= MINUTE_S else 0
+        )
         self._most = min(per_minute, possible)
 
     def _restored(self, off: Json, age: float) -> dict[int, float]:
@@ -86,7 +85,12 @@ class StatusReads:
 
         """
         each = self.per_minute  # main may set another one meanwhile
-        if not each or len(self._queue) or self._tokens.wait_s() > 0 or self._tokens.spends_a_write():
+        if (
+            not each
+            or len(self._shared.queue)
+            or self._shared.tokens.wait_s() > 0
+            or self._shared.tokens.spends_a_write()
+        ):
             return math.inf
         if (wait := self._wait_s(read_begun, interval_s, MINUTE_S / each)) > 0:
             return wait
@@ -98,11 +102,11 @@ class StatusReads:
     def _wait_s(self, read_begun: float, interval_s: float, each_s: float) -> float:
         between = max(1, round(interval_s / each_s))
         due = max(max(read_begun, self._last) + interval_s / (between + 1), self._last + each_s)
-        return max(due - self._clock.monotonic(), self._writes.ready_in_s(FREE_FOR_COMMANDS))
+        return max(due - self._clock.monotonic(), self._shared.writes.ready_in_s(FREE_FOR_COMMANDS))
 
     def _most_wanted(self) -> int | None:
         """Return the only charger, else of those with a car, charging or just commanded the most overdue one."""
-        chargers = self._registry.readable
+        chargers = self._shared.registry.readable
         allowed = [charger for charger in chargers if self._may(charger)]
         if len(chargers) == 1:
             return allowed[0] if allowed else None
@@ -111,8 +115,8 @@ class StatusReads:
         return best if best is not None and scores[best] > 0 else None
 
     def _overdue(self, charger_id: int) -> float:
-        has_car = self._states.value(charger_id, "car_connected") is True
-        weight = self._planner.weight(charger_id)
+        has_car = self._shared.states.value(charger_id, "car_connected") is True
+        weight = self._shared.planner.weight(charger_id)
         if weight <= 1.0 and not has_car:
             return 0.0
         return min(self._clock.monotonic() - self._last_of.get(charger_id, -math.inf), 1e9) * weight
@@ -130,9 +134,8 @@ class StatusReads:
         except CloudError as error:
             self._record_failure(charger_id, error)
             return
-        self._planner.record_basic(charger_id)
-        for command in self._states.read(charger_id, reading, answer.begun, answer.server_time):
-            self._results.not_confirmed(command, why_unconfirmed(command.intent, self._states.view(charger_id)))
+        self._shared.planner.record_basic(charger_id)
+        show(self._shared, charger_id, reading, answer)
 
     def _record_failure(self, charger_id: int, error: CloudError) -> None:
         """Turn them off for a day after a refusal: for this charger after 403, for all after two such or any other."""

@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass
 
+from wallbox2mqtt.bridge.history_reads import Page
+
 
 class Document(enum.Enum):
     """The documents that the bridge reads."""
@@ -10,14 +12,22 @@ class Document(enum.Enum):
     LIST = "list"
     DETAIL = "detail"
     BASIC = "basic"
+    SCHEDULES = "schedules"
+    HISTORY = "history"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A document to read; the list has no charger."""
+    """A document to read; the list has no charger, and only a history has pages."""
 
     document: Document
     charger_id: int = 0
+    page: Page | None = None
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it is read rarely, in the place of a planned document."""
+        return self.document in {Document.SCHEDULES, Document.HISTORY}
 
     def __str__(self) -> str:
         """Return ``key=value`` pairs for a line of the log."""
@@ -25,6 +35,17 @@ class Target:
 
 
 LIST = Target(Document.LIST)
+
+
+class Extra(enum.IntEnum):
+    """What may be read in the place of a planned document."""
+
+    NOTHING = 0
+    COMMANDED = 1
+    """What a command waits for."""
+    FIRST_HISTORY = 2
+    """The first history of a charger, too: without it there is no ``energy_total``."""
+    ANYTHING = 3
 
 
 def details(charger_ids: list[int]) -> list[Target]:

@@ -2,7 +2,7 @@
 
 from wallbox2mqtt.bridge.clamps import Clamps
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.refusals import is_action, reason_of, why_unconfirmed
+from wallbox2mqtt.bridge.refusals import is_action, reason_of
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Intent, Json, Values, parse, request_of
 from wallbox2mqtt.catalogue.commands import UPDATES
@@ -202,7 +202,7 @@ class Writer:
         view = self._states.view(command.charger_id)
         self._clamps.record(command.charger_id, shown, view)
         for earlier in unconfirmed:
-            self._results.not_confirmed(earlier, why_unconfirmed(earlier.intent, view))
+            self._results.not_confirmed(earlier, view)
 
     def _failed(self, command: QueuedCommand, intent: Intent, error: CloudError, *, lost: bool) -> None:
         """Decide what becomes of it; ``lost``: where no answer came, its effect is unknown and must not come twice."""
