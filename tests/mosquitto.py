@@ -195,26 +195,39 @@ class Watcher:
     """Hears everything below a topic, remembers it in order, and can publish. A context."""
 
     def __init__(
-        self, port: int, topic: str = "#", *, v5: bool = True, client_id: str = "", user: tuple[str, str] | None = None
+        self,
+        port: int,
+        topic: str = "#",
+        *,
+        v5: bool = True,
+        qos: int = 1,
+        client_id: str = "",
+        user: tuple[str, str] | None = None,
     ) -> None:
         protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
         self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
         if user is not None:
             self.client.username_pw_set(*user)
-        self._port, self._topic = port, topic
+        self._port, self._topic, self._qos = port, topic, qos
         self._condition = threading.Condition()
         self._heard: list[Heard] = []
         self._last: dict[str, str] = {}
         self._subscribed = threading.Event()
         self.client.on_connect = self._connected
         self.client.on_subscribe = self._answered
+        self.client.on_disconnect = self._disconnected
         self.is_refused = False
+        self.ends = 0
+        """How often the connection has ended: what came meanwhile was not heard."""
         self.client.on_message = self._message
         self.client.on_socket_open = lambda _c, _d, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[attr-defined]
         self.client.reconnect_delay_set(1, 1)
 
     def _connected(self, client: Client, *_: object) -> None:
-        client.subscribe(self._topic, qos=1)
+        client.subscribe(self._topic, qos=self._qos)
+
+    def _disconnected(self, *_: object) -> None:
+        self.ends += 1
 
     def _answered(self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], *_: object) -> None:
         self.is_refused = any(reason.is_failure for reason in reasons)
@@ -245,7 +258,7 @@ class Watcher:
         """Ask once more where the broker has refused: a cluster that lost a node does so for a while."""
         if self.is_refused:
             self.is_refused = False
-            self.client.subscribe(self._topic, qos=1)
+            self.client.subscribe(self._topic, qos=self._qos)
 
     def publish(
         self,

@@ -22,9 +22,9 @@ class Temper:
     ``flags``: what it has stored comes with the retain flag. ``obeys``: it heeds MQTT 5's Retain Handling.
     ``replay_s``: it delivers what it has stored so long after it has confirmed a subscription; None: before.
     ``copies``: a message comes once for each filter that matches. ``acknowledges``: whether it answers what is
-    published on a topic. ``refuses``: it says no to a topic or filter. ``closes``: it ends the connection for
-    a topic or filter, and the size of the packet. ``connack``: properties of MQTT 5. ``answer``: its code to a
-    connection. ``only_3_1_1``: what it does with MQTT 5.
+    published on a topic. ``refuses``: it says no to a topic or filter. ``most_qos``: up to which QoS it grants filters.
+    ``closes``: it ends the connection for a topic or filter, and the size of the packet. ``connack``: properties of
+    MQTT 5. ``answer``: its code to a connection. ``only_3_1_1``: what it does with MQTT 5.
     """
 
     flags: bool = True
@@ -34,6 +34,7 @@ class Temper:
     copies: bool = False
     acknowledges: Callable[[str], bool] = lambda _: True
     refuses: Callable[[str], bool] = lambda _: False
+    most_qos: int = 1
     closes: Callable[[str, int], bool] = lambda _topic, _size: False
     connack: bytes = b""
     answer: int = 0
@@ -190,10 +191,10 @@ class StubBroker:
             self.subscribed.append(name)
             if self.temper.closes(name, len(body)):
                 return False
-            if self.temper.refuses(name):
+            if self.temper.refuses(name) or options & 3 > self.temper.most_qos:
                 codes += b"\x87" if client.v5 else b"\x80"
                 continue
-            codes += b"\x01"
+            codes += bytes([options & 3])
             client.filters.append(name)
             if not (client.v5 and self.temper.obeys and options >> 4 & 3 == 2):
                 replayed.append(name)

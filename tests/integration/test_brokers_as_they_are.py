@@ -77,6 +77,20 @@ class TestRefusedSubscriptions:
             assert connection.next(Subscribed).denied == {}
             assert broker.subscribed.count("w/+/set") == 2
 
+    def test_are_had_at_qos_0_where_they_were_granted_before(self, make: Open, protocol: Protocol) -> None:
+        """As a cluster of NATS that has lost a node."""
+        with StubBroker() as broker:
+            filters = ("w/+/+/set", "w/+/+/+/set", "homeassistant/status")
+            connection = make(broker.port, protocol=protocol, filters=filters)
+            connection.next(TellsStored)
+            before = len(broker.subscribed)
+            broker.temper.most_qos = 0
+            broker.drop()
+            assert connection.next(Connected).denied == {}
+            connection.next(TellsStored)
+            asked = [filters[0], filters[0], *filters[1:], STATE]
+            assert broker.subscribed[before:] == asked, "one refusal tells it of all"
+
     def test_one_that_ends_the_connection_costs_no_other(self, make: Open, protocol: Protocol) -> None:
         with StubBroker(Temper(closes=lambda name, _: name == "homeassistant/status")) as broker:
             filters = ("w/+/+/set", "homeassistant/status")

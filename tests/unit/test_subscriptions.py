@@ -10,6 +10,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from wallbox2mqtt.mqtt.subscriptions import ENDED, FIRST_WAIT_S, LONGEST_WAIT_S, SOON_S, Subscriptions
 
 GRANTED, DENIED = ReasonCode(PacketTypes.SUBACK, "Granted QoS 1"), ReasonCode(PacketTypes.SUBACK, "Not authorized")
+GRANTED_0 = ReasonCode(PacketTypes.SUBACK, "Granted QoS 0")
 ONE, TWO = "w/+/+/set", "homeassistant/status"
 
 
@@ -19,18 +20,26 @@ class Rig:
 
     now: float = 100.0
     sent: list[Sequence[str]] = field(default_factory=list)
+    qos: list[int] = field(default_factory=list)
     subscriptions: Subscriptions = field(init=False)
 
     def __post_init__(self) -> None:
         self.subscriptions = Subscriptions(self._send, lambda: self.now)
 
-    def _send(self, names: Sequence[str]) -> int:
+    def _send(self, names: Sequence[str], qos: int) -> int:
         self.sent.append(names)
+        self.qos.append(qos)
         return len(self.sent)
 
     def answer(self, *reasons: ReasonCode) -> bool:
         """Answer the last packet."""
         return self.subscriptions.answered(len(self.sent), reasons)
+
+    def refuse_both(self, *reasons: ReasonCode) -> None:
+        """Answer the last packet, and refuse what is asked for at QoS 0 for it."""
+        self.answer(*reasons)
+        assert self.qos[-1] == 0
+        self.answer(DENIED)
 
     def waits(self, seconds: float) -> list[float]:
         """After how many seconds each it is asked again, all of them refused."""
@@ -82,13 +91,51 @@ def test_what_is_refused_is_asked_for_again() -> None:
     assert len(rig.sent) == 10
 
 
+def test_what_was_granted_before_is_asked_for_at_qos_0() -> None:
+    rig = Rig()
+    rig.subscriptions.begin([[ONE, TWO]], in_turn=False)
+    rig.answer(GRANTED, GRANTED)
+    rig.subscriptions.begin([[ONE], [TWO]], in_turn=True)
+    assert not rig.answer(DENIED)
+    assert not rig.answer(GRANTED_0)
+    assert rig.answer(GRANTED_0), "the rest of the first round"
+    assert (rig.sent[1:], rig.qos[1:]) == ([[ONE], [ONE], [TWO]], [1, 0, 0])
+    assert not rig.subscriptions.denied
+    assert rig.waits(1000) == []
+
+
+def test_the_next_connection_begins_with_qos_1_unless_it_flaps() -> None:
+    rig = Rig()
+    rig.subscriptions.begin([[ONE]], in_turn=True)
+    rig.answer(GRANTED)
+    rig.subscriptions.begin([[ONE]], in_turn=True)
+    rig.answer(DENIED)
+    rig.answer(GRANTED_0)
+    rig.subscriptions.begin([[ONE]], in_turn=True, flaps=True)
+    rig.answer(GRANTED_0)
+    rig.subscriptions.begin([[ONE]], in_turn=True, flaps=False)
+    assert rig.qos == [1, 1, 0, 0, 1]
+
+
+def test_what_is_refused_at_qos_0_as_well_is_a_matter_of_rights() -> None:
+    rig = Rig()
+    rig.subscriptions.begin([[ONE], [TWO]], in_turn=True)
+    rig.answer(GRANTED)
+    rig.answer(GRANTED)
+    rig.subscriptions.begin([[ONE], [TWO]], in_turn=True)
+    rig.refuse_both(DENIED)
+    assert rig.qos[-1] == 1, "the other one has the QoS of all brokers"
+    assert rig.answer(GRANTED)
+    assert dict(rig.subscriptions.denied) == {ONE: "Not authorized (0x87)"}
+
+
 def test_what_was_granted_before_is_asked_for_soon() -> None:
     rig = Rig()
     rig.subscriptions.begin([[ONE, TWO]], in_turn=False)
     rig.answer(GRANTED, GRANTED)
     for _ in range(2):
         rig.subscriptions.begin([[ONE, TWO]], in_turn=False)
-        rig.answer(GRANTED, DENIED)
+        rig.refuse_both(GRANTED, DENIED)
         assert rig.waits(31) == [SOON_S, 4, 8, 16]
         rig.subscriptions.ask([TWO])
         rig.answer(GRANTED)
@@ -101,14 +148,14 @@ def test_recovery_is_over_when_granted_or_after_a_minute() -> None:
     assert not rig.subscriptions.is_recovering
     for _ in range(2):
         rig.subscriptions.begin([[ONE]], in_turn=False)
-        rig.answer(DENIED)
+        rig.refuse_both(DENIED)
         rig.waits(31)
         assert rig.subscriptions.is_recovering
         rig.subscriptions.ask([ONE])
         rig.answer(GRANTED)
         assert not rig.subscriptions.is_recovering
     rig.subscriptions.begin([[ONE]], in_turn=False)
-    rig.answer(DENIED)
+    rig.refuse_both(DENIED)
     rig.waits(65)
     assert not rig.subscriptions.is_recovering
 

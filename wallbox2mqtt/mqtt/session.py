@@ -71,8 +71,12 @@ class BrokerSession:
         self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic)
         self.guard = guard = ReplayGuard(emit, probes=probe is not None, always=accept_retained)
         # a cluster that lost a node takes seconds for each filter: those that commands wait for come first
-        self.lookups = Lookups(self._subscribe, lambda names: client.unsubscribe(list(names)), lambda: guard.has_asked)
         self._subscriptions, self._ends = Subscriptions(self._subscribe), ConnectionEnds()
+        self.lookups = Lookups(
+            lambda names: self._subscribe(names, self._subscriptions.qos),
+            lambda names: client.unsubscribe(list(names)),
+            lambda: guard.has_asked,
+        )
         self.answers, self._gaps = AnswerWatch(self._owed), GapMeter(client.has_unread)
         self._receiver = Receiver(
             config.base_topic,
@@ -185,23 +189,25 @@ class BrokerSession:
 
     def _subscribe_to_all(self) -> None:
         names = [*self._filters, *self._probed_at_once()]
-        # all at once, or each by itself where the broker takes no packet as large, or ends the connection for one
+        # all at once, or each by itself where the broker takes no packet as large, or ends the connection for one;
+        # and after a loss, since a cluster takes seconds for each that it refuses
         size = sum(len(name.encode()) + 3 for name in names) + PACKET_OVERHEAD
-        singly = self._ends.careful or not self.limits.takes_size(size)
-        self._subscriptions.begin([[name] for name in names] if singly else [names], in_turn=self._ends.careful)
+        in_turn = self._ends.careful or self.connects > 0
+        groups = [[name] for name in names] if in_turn or not self.limits.takes_size(size) else [names]
+        self._subscriptions.begin(groups, in_turn=in_turn, flaps=self._ends.flaps)
 
     def _probed_at_once(self) -> list[str]:
         """Return the topic of the probe where the broker is not tried with it."""
         return [self._probe.topic] if self._probe is not None and self._accept_retained else []
 
-    def _subscribe(self, names: Sequence[str]) -> int | None:
-        return self._client.subscribe([(name, self._options(name)) for name in names])[1]
+    def _subscribe(self, names: Sequence[str], qos: int = QOS) -> int | None:
+        return self._client.subscribe([(name, self._options(name, qos)) for name in names])[1]
 
-    def _options(self, name: str) -> Any:  # noqa: ANN401 - paho takes a number or an object
+    def _options(self, name: str, qos: int) -> Any:  # noqa: ANN401 - paho takes a number or an object
         if not self._v5:
-            return QOS
+            return qos
         refused_anyway = self._receiver.is_command(name) and not self._accept_retained
-        return SubscribeOptions(qos=QOS, retainHandling=_STORED_NEVER if refused_anyway else 0)
+        return SubscribeOptions(qos=qos, retainHandling=_STORED_NEVER if refused_anyway else 0)
 
     def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
         if self._prelude is not None and self._prelude.answered(mid):
@@ -266,9 +272,9 @@ class BrokerSession:
         """Do what tells whether the broker marks what it has stored."""
         match step:
             case Step.ASK if self._probe is not None:
-                self._subscriptions.ask([self._probe.topic])
+                self._subscriptions.ask([self._probe.topic], qos=0)  # a cluster answers it sooner
             case Step.WATCH:
-                self._watch_mid = self._subscribe([self._everything]) or -1
+                self._watch_mid = self._subscribe([self._everything], self._subscriptions.qos) or -1
             case Step.LEAVE:
                 self._unwatch_mid = self._client.unsubscribe(self._everything)[1]
 
