@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 LIMIT_S = 30.0
 """No wait in these tests is longer."""
+MOST_PORTS = 200
+_chance = random.SystemRandom()  # pytest-randomly gives all processes the same numbers
+_NAP_S = 0.02
 
 
 def find_mosquitto() -> str:
@@ -35,10 +40,29 @@ def find_mosquitto() -> str:
     pytest.skip(reason)
 
 
+_ports: deque[socket.socket] = deque()
+"""Sockets that mark the newest ports of this process as taken."""
+
+
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port that nobody else gets, though nobody listens there yet, or does not all the time.
+
+    It is below those that the system gives to clients and to servers that ask for any. The UDP port of the same number
+    is held: that tells other processes of tests.
+    """
+    while len(_ports) >= MOST_PORTS:
+        _ports.popleft().close()
+    while True:
+        port = _chance.randrange(20_000, 32_000)
+        mark = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", port))
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            mark.close()
+            continue
+        _ports.append(mark)
+        return port
 
 
 def eventually(holds: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> None:
@@ -47,6 +71,18 @@ def eventually(holds: Callable[[], object], what: str, limit_s: float = LIMIT_S)
     while not holds():
         assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
         time.sleep(0.005)
+
+
+def ends_within(process: subprocess.Popen[bytes], limit_s: float) -> int:
+    """Return the code with which a process ends, which has to be in time.
+
+    What counts are naps: on a machine that is too busy for the process they are longer, too.
+    """
+    for _ in range(round(limit_s / _NAP_S)):
+        if (code := process.poll()) is not None:
+            return code
+        time.sleep(_NAP_S)
+    raise subprocess.TimeoutExpired(process.args, limit_s)
 
 
 class Broker:

@@ -25,7 +25,7 @@ FREE_OF_CHARGE = ("users/signin", "users/refresh-token")
 
 GENEROUS_S = 30.0
 """The timeout of requests that are not to fail, however busy this machine is."""
-SCANT_S = 0.3
+SCANT_S = 1.0
 """The timeout of requests that get no answer."""
 
 

@@ -41,7 +41,7 @@ class Bridge:
             "WALLBOX__EMAIL": EMAIL, "WALLBOX__PASSWORD": PASSWORD, "WALLBOX__API_URL": cloud.url,
             "WALLBOX__USER_API_URL": cloud.url, "WALLBOX__READS_PER_MINUTE": str(READS),
             "WALLBOX__WRITES_PER_MINUTE": str(WRITES), "WALLBOX__STATUS_WRITES_PER_MINUTE": "0",
-            "MQTT__HOST": "127.0.0.1", "MQTT__PORT": str(port), "MQTT__CLIENT_ID": name, "MQTT__KEEPALIVE": "1",
+            "MQTT__HOST": "127.0.0.1", "MQTT__PORT": str(port), "MQTT__CLIENT_ID": name, "MQTT__KEEPALIVE": "5",
             "COMMANDS__MAX_AGE_S": "100000", "STANDBY": "true", "STATE_DIR": str(directory / name),
         }  # fmt: skip
         clean = {key: text for key, text in os.environ.items() if not key.startswith("WALLBOX2MQTT_")}

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.mosquitto import Broker, free_port
+from tests.mosquitto import LIMIT_S, Broker, ends_within, free_port
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Settings, Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -62,24 +61,21 @@ class Program:
     def wait(self, limit_s: float) -> int:
         """The exit code, within the limit."""
         assert self._process is not None
-        return self._process.wait(limit_s)
+        return ends_within(self._process, limit_s)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end; return the exit code, which has to come in time."""
         assert self._process is not None
         assert self._process.poll() is None, self.log
         self._process.send_signal(number)
-        begun = time.monotonic()
-        code = self.wait(STOP_S)
-        assert time.monotonic() - begun <= STOP_S
-        return code
+        return self.wait(STOP_S)
 
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-            self._process.wait(10)
+            self._process.wait(LIMIT_S)
 
     @property
     def log(self) -> str:

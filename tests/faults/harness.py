@@ -18,7 +18,7 @@ from typing import Self
 
 from tests.bench.rig import resident_mib
 from tests.faults.proxy import Proxy
-from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually
+from tests.mosquitto import LIMIT_S, Broker, Watcher, ends_within, eventually, free_port
 from tests.stub_cloud import StubCloud
 from wallbox2mqtt.simulator import EMAIL, Seen, Settings, Simulator
 
@@ -36,7 +36,7 @@ FAST = {
     "WALLBOX__STATUS_WRITES_PER_MINUTE": "0",
     "WALLBOX__READS_PER_MINUTE": "60000",
     "WALLBOX__WRITES_PER_MINUTE": "60000",
-    "WALLBOX__TIMEOUT": "1",
+    "WALLBOX__TIMEOUT": "3",
     "COMMANDS__SETTLE_S": "2",
     "MQTT__KEEPALIVE": "5",
 }
@@ -111,7 +111,8 @@ class Harness:
         return self
 
     def _open(self) -> None:
-        self.stack.enter_context(self.cloud)
+        self.cloud.start(free_port())  # where it may come back after it was gone
+        self.stack.callback(self.cloud.stop)
         self.url = self.cloud.url
         self.broker.start()
         self.stack.callback(self.broker.stop)
@@ -179,10 +180,10 @@ class Harness:
             self.process.kill()
             self.process.wait(LIMIT_S)
 
-    def ends(self, limit_s: float = 8.0) -> int:
-        """Wait until the bridge ends; return its code."""
+    def ends(self, limit_s: float) -> int:
+        """Wait until the bridge ends, which has to be in time; return its code."""
         assert self.process is not None
-        return self.process.wait(limit_s)
+        return ends_within(self.process, limit_s)
 
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")

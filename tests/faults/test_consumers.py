@@ -13,7 +13,7 @@ from tests.bench.rig import resident_mib
 from tests.faults.harness import GROWS_MIB, Harness, Options
 from tests.faults.proxy import Proxy
 from tests.faults.test_matrix import OK
-from tests.mosquitto import Heard, eventually
+from tests.mosquitto import LIMIT_S, Heard, eventually
 
 pytestmark = pytest.mark.broker
 
@@ -34,6 +34,11 @@ def open_harness(tmp_path: Path) -> Iterator[Make]:
     yield make
     for harness in harnesses:
         harness.__exit__()
+
+
+def patient(protocol: str) -> tuple[tuple[str, str], ...]:
+    """Return the settings of a connection that holds however long a busy machine takes for all the messages."""
+    return (("MQTT__PROTOCOL", protocol), ("MQTT__KEEPALIVE", "120"))
 
 
 class EnoughAnswers:
@@ -74,7 +79,7 @@ def works(harness: Harness) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "many"), HOW_MANY)
 def test_ten_thousand_commands_at_once(protocol: str, many: int, open_harness: Make) -> None:
-    harness = open_harness(Options(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED))
+    harness = open_harness(Options(settings=patient(protocol), broker=UNLIMITED))
     harness.rest()
     before = writes(harness)
     for number in range(many):
@@ -93,7 +98,7 @@ def test_ten_thousand_commands_at_once(protocol: str, many: int, open_harness: M
 @pytest.mark.parametrize(("protocol", "many"), HOW_MANY)
 def test_ten_thousand_retained_commands(protocol: str, many: int, open_harness: Make) -> None:
     """They were stored while the bridge was away: each unlocks, or does worse."""
-    harness = open_harness(Options(settings=(("MQTT__PROTOCOL", protocol),), broker=UNLIMITED, starts=False))
+    harness = open_harness(Options(settings=patient(protocol), broker=UNLIMITED, starts=False))
     words = ("locked", "charging_enabled", "action", "max_charging_current")
     for number in range(many):
         charger, key = (harness.charger, words[number]) if number < len(words) else (harness.charger, f"field{number}")
@@ -184,9 +189,9 @@ def test_bytes_that_are_no_mqtt(open_harness: Make) -> None:
     harness.rest()
     topic = b"wallbox/\xff\xfe/set"
     packet = struct.pack("!H", len(topic)) + topic + b"1"
-    with socket.create_connection(("127.0.0.1", harness.broker.port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", harness.broker.port), LIMIT_S) as raw:
         raw.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04evil" + bytes([0x30, len(packet)]) + packet)
-        raw.settimeout(5)
+        raw.settimeout(LIMIT_S)
         while raw.recv(100):
             pass
     works(harness)

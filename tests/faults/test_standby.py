@@ -40,7 +40,7 @@ def test_kill(pair: Pair) -> None:
 
 @pytest.mark.parametrize(
     ("keepalive", "silence_s"),
-    [pytest.param("1", 60.0, id="the-broker-notices"), pytest.param("60", 2.0, id="only-the-other-notices")],
+    [pytest.param("2", 60.0, id="the-broker-notices"), pytest.param("60", 2.0, id="only-the-other-notices")],
 )
 def test_stop_and_go_on(pair: Pair, keepalive: str, silence_s: float) -> None:
     first, second = pair.bridges

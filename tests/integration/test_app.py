@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from wallbox2mqtt.daemon.app import App, _ChargersListed
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.mqtt import Message
 from wallbox2mqtt.mqtt.inbox import MOST_MESSAGES
-from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Fault, Settings, Simulator
+from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Fault, Seen, Settings, Simulator
 
 pytestmark = pytest.mark.broker
 
@@ -125,18 +125,23 @@ class TestEnd:
         assert left["reads"]["ages"]
 
     def test_credentials_that_never_worked(self, make: Make, watcher: Watcher) -> None:
-        assert make(password="wrong").wait(10) == EXIT_CONFIG  # noqa: S106
-        assert watcher.last().get("wallbox/bridge/state", "offline") == "offline"
+        assert make(password="wrong").wait(LIMIT_S) == EXIT_CONFIG  # noqa: S106
+        eventually(lambda: watcher.last().get("wallbox/bridge/state", "offline") == "offline", "it is not online")
 
-    def test_a_refusal_that_is_forgotten_is_waited_for_at_the_end(self, make: Make, tmp_path: Path) -> None:
+    def test_a_refusal_that_is_forgotten_is_waited_for_at_the_end(
+        self, make: Make, tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """Docker starts it again whatever the exit code is: ten starts would be ten sign-ins."""
         (tmp_path / "state").touch()
-        clock = FastClock(SPEED)
-        begun = clock.monotonic()
         harness = make(clock, password="wrong")  # noqa: S106
-        assert harness.wait(60 / SPEED + 15) == EXIT_CONFIG
-        assert clock.monotonic() - begun > 50
-        assert len([one for one in harness.cloud.requests if one.path == "users/signin"]) <= 2
+        eventually(lambda: "ending in_s=60" in caplog.text, "the refusal is told")
+        clock.advance(54)
+        looks = harness.app._scheduler._done_at.copy()  # noqa: SLF001 - nobody else could tell
+        eventually(lambda: harness.app._scheduler._done_at != looks, "main has looked at it again")  # noqa: SLF001
+        assert not harness.codes, "it waits"
+        clock.advance(2)
+        assert harness.wait(LIMIT_S) == EXIT_CONFIG
+        assert len([one for one in harness.cloud.requests if one.path == "users/signin"]) == 1
 
     def test_credentials_that_worked_before(self, make: Make, watcher: Watcher) -> None:
         harness = make()
@@ -183,7 +188,7 @@ class TestEnd:
             harness.app.parts.mqtt._client.loop_stop()  # noqa: SLF001 - as a fault in paho would
         else:
             next(worker for worker in harness.app.parts.workers if worker.name == name).stop()
-        assert harness.wait(30) == EXIT_FAILED
+        assert harness.wait(LIMIT_S) == EXIT_FAILED
         if name != "broker's":  # without paho's thread only the will can say it, when the process has ended
             watcher.wait("wallbox/bridge/state", "offline")
 
@@ -196,6 +201,14 @@ class JumpyClock(FastClock):
 
 
 class TestTimes:
+    @staticmethod
+    def pace_of(seen: Sequence[Seen]) -> float:
+        """Return the seconds between two reads, on average.
+
+        The first may be one that did not have to wait, and a busy machine may hold up any: a second is 50 ms.
+        """
+        return (seen[-1].at - seen[1].at) / (len(seen) - 2)
+
     @pytest.mark.parametrize("jump_s", [-3600, 3600], ids=["back", "forward"])
     def test_a_wall_clock_that_jumps(self, make: Make, watcher: Watcher, clock: FakeClock, jump_s: float) -> None:
         """The timetable goes by the system's clock, which a test cannot set: its times are moved instead."""
@@ -215,18 +228,15 @@ class TestTimes:
         harness = make()
         watcher.wait("wallbox/bridge/cloud", "online")
         harness.cloud.forget_requests()
-        assert harness.cloud.wait_for(lambda seen: len(seen) >= 10, LIMIT_S)
-        times = [one.at for one in harness.cloud.requests]
-        # the first of them may still be the one that did not have to wait; a second is 50 ms, the machine's 5 count
-        assert (times[-1] - times[1]) / (len(times) - 2) >= 4.9
+        assert harness.cloud.wait_for(lambda seen: len(seen) >= 20, LIMIT_S)
+        assert self.pace_of(harness.cloud.requests) >= 4.4
 
     def test_jumps_of_the_wall_clock_do_not_change_the_pace(self, make: Make, watcher: Watcher) -> None:
         harness = make(JumpyClock(SPEED))
         watcher.wait("wallbox/bridge/cloud", "online")
         harness.cloud.forget_requests()
-        assert harness.cloud.wait_for(lambda seen: len(reads_of(seen)) >= 10, LIMIT_S)
-        times = [one.at for one in reads_of(harness.cloud.requests)]
-        assert 4.9 <= (times[-1] - times[1]) / (len(times) - 2) < 20
+        assert harness.cloud.wait_for(lambda seen: len(reads_of(seen)) >= 20, LIMIT_S)
+        assert 4.4 <= self.pace_of(reads_of(harness.cloud.requests)) < 20
 
     def test_a_refused_pace_is_told(self, make: Make, watcher: Watcher) -> None:
         harness = make(settings=Settings(reads_per_minute=3, writes_per_minute=None))
@@ -256,7 +266,7 @@ class TestTimes:
         }
         assert health["reads"] >= 5
         assert health["sign_ins"] == 1
-        assert 59 <= health["uptime_s"] <= 90
+        assert 59 <= health["uptime_s"] <= 59 + LIMIT_S * SPEED
 
     def test_counts(self, make: Make, watcher: Watcher) -> None:
         harness = make()
@@ -407,7 +417,7 @@ def test_a_charger_gone_while_the_broker_is_away_leaves_nothing(broker: Broker, 
         eventually(lambda: not harness.app.parts.bridge.states.view(ONE), "forgotten")
         proxy.silent = False
         proxy.cut()
-        eventually(lambda: harness.app.parts.mqtt.online, "the broker is back", 20)
+        eventually(lambda: harness.app.parts.mqtt.online, "the broker is back")
         for topic in topics:
             watcher.wait(topic, "")
 

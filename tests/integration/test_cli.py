@@ -249,7 +249,7 @@ def test_run_without_cloud_and_broker_until_it_is_told_to_end(
             if "not connected to the broker" in line:
                 break
         process.send_signal(number)
-        out, rest = process.communicate(timeout=5)
+        out, rest = process.communicate(timeout=LIMIT_S)
         told = "".join(lines) + rest
     assert process.returncode == 0, told
     assert out == ""

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import A_DAY, FakeClock
-from tests.mosquitto import eventually
+from tests.mosquitto import LIMIT_S, eventually, free_port
 from tests.parts import GENEROUS_S
 from tests.stub_cloud import (
     CERTIFICATE,
@@ -76,7 +76,7 @@ HERE = Path(__file__).parents[1]
 GOLDEN = json.loads((HERE / "golden" / "requests.json").read_text(encoding="utf-8"))["requests"]
 BASIC = json.loads((HERE / "fixtures" / "basic" / "seed.json").read_text(encoding="utf-8"))
 EMAIL, PASSWORD = "jörg@example.org", "pä:ss:wörd€"
-TIMEOUT_S = 1.0
+TIMEOUT_S = 2.0
 """The timeout where nothing comes."""
 SLACK_S = 10.0
 """How much later than it must be a busy machine may be."""
@@ -756,9 +756,9 @@ def test_a_read_ends_at_the_deadline(make: Make, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_deadline_is_of_each_request(make: Make) -> None:
-    late = drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", 0.02)
-    _, setup = make(late, late, late, timeout=3)
-    for _ in range(3):
+    late = drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", 0.02)  # 1.2 s each
+    _, setup = make(otherwise=late, timeout=5)
+    for _ in range(5):
         assert setup.read().body == {}
 
 
@@ -807,9 +807,7 @@ def test_the_connection_breaks_after_the_request(make: Make, act: Act, kind: str
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    with StubCloud() as wire:
-        url = wire.url
-    setup = Setup(url, tmp_path)
+    setup = Setup(f"http://127.0.0.1:{free_port()}", tmp_path)
     for kind in (setup.read, setup.write):
         caught = fails(kind)
         assert type(caught) is NotSentError
@@ -846,7 +844,7 @@ def test_a_connection_is_kept_for_twenty_seconds(make: Make) -> None:
 def test_a_connection_that_the_cloud_closed_meanwhile(make: Make) -> None:
     wire, setup = make(send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", then_close=True))
     setup.read()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + LIMIT_S
     while wire.connections == 1 and time.monotonic() < deadline:
         # the end of the connection may take a moment to arrive
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import A_DAY, FakeClock
+from tests.mosquitto import LIMIT_S, free_port
 from tests.parts import GENEROUS_S
 from tests.stub_cloud import CERTIFICATE, TLS, Act, StubCloud, reply, send
 from wallbox2mqtt.cloud import Account
@@ -50,13 +51,6 @@ def with_certificate(name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / name, TLS / "key.pem")
     return context
-
-
-def refusing() -> int:
-    """A port where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize(
@@ -110,7 +104,7 @@ def test_a_port_without_tls(fail: Fail) -> None:
         thread = threading.Thread(target=greet)
         thread.start()
         text = fail(f"https://{place}")
-        thread.join(10)
+        thread.join(LIMIT_S)
     assert text == f"no secure connection: TLS failed with {place}, which may not speak it"
 
 
@@ -136,13 +130,13 @@ def test_a_name_that_is_not_known(fail: Fail) -> None:
 
 
 def test_nobody_listens(fail: Fail) -> None:
-    port = refusing()
+    port = free_port()
     assert fail(f"http://127.0.0.1:{port}").startswith(f"no connection to 127.0.0.1:{port}: it refuses the connection")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_refuses(fail: Fail, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    port = refusing()
+    port = free_port()
     monkeypatch.setenv(f"{scheme}_proxy", f"http://user:secret@127.0.0.1:{port}")
     text = fail(f"{scheme}://cloud.invalid")
     assert text.startswith(f"no connection to the proxy 127.0.0.1:{port}, which the environment names: it refuses")

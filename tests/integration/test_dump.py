@@ -84,7 +84,7 @@ def test_a_bridge_that_runs_takes_turns_with_it(tmp_path: Path) -> None:
 
 
 def test_two_at_once_hold_the_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clock = FastClock(SPEED)
+    clock = FastClock(SPEED / 10)  # so that the first is not done before the second begins
     with Simulator(clock=clock, settings=Settings(reads_per_minute=3)) as cloud:
         both = [
             threading.Thread(target=copy_to, args=(tmp_path / f"{number}.json", config_of(cloud), tmp_path, clock))

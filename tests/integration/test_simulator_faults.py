@@ -119,7 +119,7 @@ class TestFaults:
         cloud.fault(Fault(kind="drip", seconds=0.0001))
         assert caller.call("GET", STATUS).json()["status_id"] == 161
         cloud.fault(Fault(kind="drip", seconds=0.02, path=STATUS))
-        with caller.session.get(f"{cloud.url}/{STATUS}", timeout=5, stream=True) as answer:
+        with caller.session.get(f"{cloud.url}/{STATUS}", timeout=LIMIT_S, stream=True) as answer:
             assert next(answer.iter_content(1)) == b"{"
 
     def test_hang_ends_with_the_simulator(self, cloud: Simulator, caller: Caller) -> None:
@@ -137,7 +137,7 @@ class TestFaults:
         assert cloud.wait_for(lambda seen: seen[-1].method == "PUT", LIMIT_S)
         assert cloud.requests[-1].status is None
         cloud.stop()
-        thread.join(5)
+        thread.join(LIMIT_S)
         assert isinstance(ended[0], requests.ConnectionError)
         assert cloud.charger(ONE).state().locked
 
@@ -299,7 +299,7 @@ class TestWire:
         "head", ["Content-Length: x", "Content-Length: 99999999", "Transfer-Encoding: chunked"], ids=str
     )
     def test_bodies_of_unknown_length(self, cloud: Simulator, head: str) -> None:
-        with socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", cloud.port), timeout=LIMIT_S) as connection:
             connection.sendall(f"PUT /{LOCK} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
             assert connection.recv(1024).startswith(b"HTTP/1.1 400")
 
@@ -309,7 +309,7 @@ class TestWire:
         assert caller.call("GET", STATUS).status_code == 200
 
     def test_head_and_body_leave_in_one_piece(self, cloud: Simulator) -> None:
-        with socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", cloud.port), timeout=LIMIT_S) as connection:
             connection.sendall(b"GET /_control/ HTTP/1.1\r\nHost: x\r\n\r\n")
             first = connection.recv(65536)
         assert first.endswith(b"</html>\n")

@@ -60,13 +60,13 @@ class Harness:
     def probe(self, path: str) -> tuple[int, dict[str, Any]]:
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(f"http://127.0.0.1:{self.web}{path}", timeout=10)
+            answer = session.get(f"http://127.0.0.1:{self.web}{path}", timeout=LIMIT_S)
         return answer.status_code, answer.json()
 
     def metrics(self) -> dict[str, float]:
         with requests.Session() as session:
             session.trust_env = False
-            text = session.get(f"http://127.0.0.1:{self.web}/metrics", timeout=10).text
+            text = session.get(f"http://127.0.0.1:{self.web}/metrics", timeout=LIMIT_S).text
         return {one.name: one.value for family in text_string_to_metric_families(text) for one in family.samples}
 
     def is_standing_by(self) -> bool:

@@ -82,7 +82,7 @@ class FakeSender:
     def _answer(self, what: str) -> SignInAnswer:
         self.asked.append(what)
         number = len(self.asked)
-        assert self.slow.wait(10)
+        assert self.slow.wait(30)
         if self.spent:
             raise BudgetSpentError(30.0)
         if failures := self.failures.get(what):
@@ -570,16 +570,16 @@ def test_thirty_threads_want_a_token_and_one_signs_in(start: Start, sender: Fake
         sender.slow.clear()
 
         def run(tokens: list[Secret] = tokens, barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(10)
+            barrier.wait(30)
             tokens.append(manager.token())
 
         threads = [threading.Thread(target=run) for _ in range(30)]
         for thread in threads:
             thread.start()
-        barrier.wait(10)
+        barrier.wait(30)
         sender.slow.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
         assert len(tokens) == 30
         assert len(set(tokens)) == 1
         assert len(sender.asked) == expected
@@ -588,7 +588,7 @@ def test_thirty_threads_want_a_token_and_one_signs_in(start: Start, sender: Fake
         for thread in storm:
             thread.start()
         for thread in storm:
-            thread.join(10)
+            thread.join(30)
     assert manager.wait_s() == 0
 
 

@@ -614,14 +614,14 @@ def test_threads_do_not_overspend(store: Storage, clock: FakeClock) -> None:
     start, sent = threading.Barrier(20), []
 
     def run() -> None:
-        start.wait(10)
+        start.wait(30)
         sent.append(spend(budget))
 
     threads = [threading.Thread(target=run) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert len(sent) == 20
     assert sum(sent) == 5
 

@@ -44,7 +44,7 @@ def test_waits_end_when_the_time_is_up_or_they_are_notified() -> None:
         thread = threading.Thread(target=notify)
         thread.start()
         assert clock.wait(condition, None)
-        thread.join(10)
+        thread.join(30)
 
 
 @given(st.floats(0, 4e9))

@@ -232,7 +232,7 @@ class TestTaking:
         waiting = threading.Thread(target=queue.wakeup.wait, args=(1e6,))
         waiting.start()
         queue.add(ticket("locked 1"))
-        waiting.join(10)
+        waiting.join(30)
         assert not waiting.is_alive()
 
     def test_a_command_that_came_before_the_wait_ends_it(self, queue: CommandQueue) -> None:
@@ -246,7 +246,7 @@ class TestTaking:
         waiting.start()
         while waiting.is_alive():
             clock.advance(5)
-        waiting.join(10)
+        waiting.join(30)
 
 
 def held(charger_id: int = ONE, payload: bytes = b"1", arrived: float = 1000.0) -> QueuedCommand:

@@ -134,7 +134,7 @@ def test_readers_never_see_half_a_file(store: Storage, caplog: pytest.LogCapture
             assert len(str(store.read("tokens")["text"])) == 100_000
     finally:
         stop.set()
-        writer.join(10)
+        writer.join(30)
     assert not caplog.records
 
 

@@ -48,7 +48,7 @@ class Harness:
         self.work.go.set()
         self.worker.stop()
         self.dog.stop()
-        self.dog.join(10)
+        self.dog.join(30)
         assert not self.dog.is_alive()
 
 
@@ -115,7 +115,7 @@ def test_who_says_that_it_takes_long_is_waited_for() -> None:
     worker = Worker("asking", Asking(), Wakeup(SystemClock()), SystemClock())
     assert worker.pulse.beats == pulse.beats
     worker.start()
-    worker.join(10)
+    worker.join(30)
     assert seen == [SILENCE_S + 40.0, SILENCE_S]
     beat()  # of a thread that nobody watches
 
@@ -134,5 +134,5 @@ def test_who_waits_for_a_lock_lives() -> None:
         worker.start()
         eventually(lambda: worker.pulse.beats >= 3, "it tells that it lives")
         assert worker.is_alive()
-    worker.join(10)
+    worker.join(30)
     assert not worker.is_alive()
