@@ -889,7 +889,7 @@ def test_a_command_too_old_once_connected_is_not_sent(make: Make) -> None:
     with pytest.raises(TooLateError):
         setup.cloud.write(PUT_CHARGER, 12345, {"locked": 0}, expires)
     assert (wire.connections, wire.seen) == (1, [])
-    assert setup.writes.free == setup.writes.slots
+    assert setup.writes.free == setup.writes.limit
     assert setup.write().http_status == 200
 
 

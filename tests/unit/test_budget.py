@@ -52,13 +52,13 @@ def test_another_budget_counts_the_requests_of_the_last_minute(
     budget = Budget("writes", before, clock, store)
     sent = spend(budget, 99)
     budget.set_per_minute(after)
-    assert (budget.per_minute, spend(budget, 99)) == (after, max(0, budget.slots - sent))
+    assert (budget.per_minute, spend(budget, 99)) == (after, max(0, budget.limit - sent))
     clock.advance(budget.window_s + 1)
-    assert spend(budget, 99) == budget.slots
+    assert spend(budget, 99) == budget.limit
 
 
 @pytest.mark.parametrize(
-    ("per_minute", "slots", "window_s", "interval_s"),
+    ("per_minute", "limit", "window_s", "interval_s"),
     [
         (1, 1, 60, 60),
         (5, 5, 60, 12),
@@ -70,16 +70,16 @@ def test_another_budget_counts_the_requests_of_the_last_minute(
     ],
 )
 def test_figures(
-    store: Storage, clock: FakeClock, per_minute: float, slots: int, window_s: float, interval_s: float
+    store: Storage, clock: FakeClock, per_minute: float, limit: int, window_s: float, interval_s: float
 ) -> None:
     budget = Budget("reads", per_minute, clock, store)
-    assert (budget.slots, budget.window_s) == (slots, window_s)
+    assert (budget.limit, budget.window_s) == (limit, window_s)
     assert budget.interval_s == pytest.approx(interval_s)
-    assert spend(budget, slots + 3) == slots
+    assert spend(budget, limit + 3) == limit
     clock.advance(window_s)
     assert spend(budget) == 0, "a cloud that counts the sixtieth second must not be met"
     clock.advance(0.1)
-    assert spend(budget, slots + 3) == slots
+    assert spend(budget, limit + 3) == limit
 
 
 def test_the_wait_is_told(store: Storage, clock: FakeClock) -> None:
@@ -128,7 +128,7 @@ def test_a_refused_one_does_not(store: Storage, clock: FakeClock) -> None:
 @pytest.mark.parametrize(
     ("per_minute", "spare", "free"), [(5, 0, 5), (5, 1, 4), (5, 2, 3), (5, 9, 1), (2, 1, 1), (1, 1, 1)]
 )
-def test_spare_slots_are_left(store: Storage, clock: FakeClock, per_minute: float, spare: int, free: int) -> None:
+def test_spare_requests_are_left(store: Storage, clock: FakeClock, per_minute: float, spare: int, free: int) -> None:
     budget = Budget("writes", per_minute, clock, store)
     sent = 0
     while budget.ready_in_s(spare) == 0:
@@ -137,7 +137,7 @@ def test_spare_slots_are_left(store: Storage, clock: FakeClock, per_minute: floa
     assert spend(budget, 9) == per_minute - free
 
 
-def test_slots_come_back_one_by_one(store: Storage, clock: FakeClock) -> None:
+def test_requests_come_back_one_by_one(store: Storage, clock: FakeClock) -> None:
     budget = Budget("writes", 3, clock, store)
     for _ in range(3):
         spend(budget)

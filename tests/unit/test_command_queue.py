@@ -33,7 +33,7 @@ def told(waiting: list[QueuedCommand]) -> list[str]:
 
 @pytest.fixture
 def queue(clock: FakeClock) -> CommandQueue:
-    return CommandQueue(clock, Debounce(slots=5, window_s=60))
+    return CommandQueue(clock, Debounce(limit=5, window_s=60))
 
 
 class TestSuperseding:

@@ -50,7 +50,7 @@ def test_a_configured_number_is_kept_to(clock: FakeClock, store: Storage) -> Non
         rate.record_success()
         clock.advance(HOUR_S)
     assert not rate.record_refusal()
-    assert (rate.per_minute, budget.slots, rate.next_try) == (2, 2, None)
+    assert (rate.per_minute, budget.limit, rate.next_try) == (2, 2, None)
     assert rate.last_refusal == clock.wall()
 
 
@@ -73,16 +73,16 @@ def test_from_auto_to_a_number_and_back_while_it_runs(account: Account) -> None:
         None,
     )
     account.rate.configure("auto")
-    assert (account.pace, account.budget.slots, account.rate.is_auto) == (2, 2, True)
+    assert (account.pace, account.budget.limit, account.rate.is_auto) == (2, 2, True)
 
 
 def test_two_and_three_are_tried_after_six_hours_each(account: Account) -> None:
     account.run(PROBATION_S)
     assert account.pace == 1
     account.run(600)
-    assert (account.pace, account.budget.slots) == (2, 2)
+    assert (account.pace, account.budget.limit) == (2, 2)
     account.run(PROBATION_S)
-    assert (account.pace, account.budget.slots) == (3, 3)
+    assert (account.pace, account.budget.limit) == (3, 3)
     account.run(10 * DAY_S)
     assert (account.pace, account.rate.next_try, account.refusals) == (3, None, [])
 
@@ -105,7 +105,7 @@ def test_a_refused_pace_is_tried_again_after_up_to_seven_days(
 def test_what_was_found_out_survives_a_restart(account: Account) -> None:
     account.run(2 * PROBATION_S + 900)
     account.start()
-    assert (account.pace, account.budget.slots) == (3, 3)
+    assert (account.pace, account.budget.limit) == (3, 3)
     account.accepts = 2
     account.run(300)
     account.start()

@@ -68,7 +68,7 @@ def test_budgets_are_used_at_once(parts: Parts, reloader: Reloader, caplog: pyte
     with caplog.at_level(logging.INFO):
         assert reloader.reload(lambda: changed(parts.config, "wallbox", **budgets))
         assert not reloader.reload(lambda: changed(parts.config, "wallbox", **budgets))
-    assert (parts.reads.slots, parts.writes.slots, parts.status_reads.per_minute) == (3, 20, 2)
+    assert (parts.reads.limit, parts.writes.limit, parts.status_reads.per_minute) == (3, 20, 2)
     assert parts.pace.interval_s == 20
     keys = ",".join(f"wallbox.{key}" for key in budgets)
     nothing = "the configuration was read again, nothing has changed"

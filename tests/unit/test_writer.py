@@ -833,7 +833,7 @@ class TestTooOldWhenItIsAboutToLeave:
             pass
         assert parts.sent_writes == []
         assert [(status, reason) for status, _, reason in parts.results_of(key)] == [("failed", "expired")]
-        assert parts.writes.free == parts.writes.slots, "it counts nowhere as a request"
+        assert parts.writes.free == parts.writes.limit, "it counts nowhere as a request"
 
     def test_after_a_sign_in(self, lose: Callable[..., Parts], clock: FakeClock) -> None:
         parts = lose()

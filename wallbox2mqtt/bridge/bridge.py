@@ -90,7 +90,7 @@ class Bridge:
         self, commands: CommandsConfig, account: Account, registry: Registry, results: Results, clock: Clock
     ) -> Shared:
         quarantine = Quarantine(registry, clock)
-        debounce = Debounce(account.writes.slots, account.writes.window_s)
+        debounce = Debounce(account.writes.limit, account.writes.window_s)
         return Shared(
             clock=clock,
             tokens=account.tokens,
@@ -116,7 +116,7 @@ class Bridge:
         self.backoff.set_budget_interval(reads.interval_s)
         self.write_backoff.set_budget_interval(writes.interval_s)
         self.status_reads.set_per_minute(config.status_writes_per_minute)
-        self.shared.queue.set_budget(writes.slots, writes.window_s)
+        self.shared.queue.set_budget(writes.limit, writes.window_s)
         self.reader.wakeup.set()
 
     def _is_charging(self, charger_id: int) -> bool:

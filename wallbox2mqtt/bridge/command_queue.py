@@ -94,10 +94,10 @@ class CommandQueue:
         with self._lock:
             return sum(1 for _ in self._all(Stage.UNREAD, Stage.READING, Stage.READY))
 
-    def set_budget(self, slots: int, window_s: float) -> None:
+    def set_budget(self, limit: int, window_s: float) -> None:
         """Spread values over so many writes in each ``window_s`` from now on."""
         with self._lock:
-            self._debounce.set_budget(slots, window_s)
+            self._debounce.set_budget(limit, window_s)
             self.wakeup.set()
 
     def _all(self, *stages: Stage) -> Iterator[QueuedCommand]:

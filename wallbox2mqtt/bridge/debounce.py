@@ -30,15 +30,15 @@ class _Stream:
 class Debounce:
     """Knows the streams. Its caller sees to it that one thread calls at a time."""
 
-    def __init__(self, slots: int, window_s: float) -> None:
-        """Start without a stream; ``slots`` writes are allowed in each ``window_s``."""
+    def __init__(self, limit: int, window_s: float) -> None:
+        """Start without a stream; ``limit`` writes are allowed in each ``window_s``."""
         self._streams: dict[tuple[int, str], _Stream] = {}
-        self.set_budget(slots, window_s)
+        self.set_budget(limit, window_s)
 
-    def set_budget(self, slots: int, window_s: float) -> None:
+    def set_budget(self, limit: int, window_s: float) -> None:
         """Spread values over so many writes in each ``window_s`` from now on."""
         self._window_s = window_s
-        self._usable = max(1, slots - 1)  # the last one is for urgent commands
+        self._usable = max(1, limit - 1)  # the last one is for urgent commands
 
     def __len__(self) -> int:
         """Return the number of streams that are remembered."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id, is_number
-from wallbox2mqtt.cloud.beside import times_of
 from wallbox2mqtt.cloud.budget import Budget
+from wallbox2mqtt.cloud.turns import times_of
 
 VERSION = 1
 LONGEST_BYTES = 4096

@@ -50,7 +50,7 @@ class StatusReads:
     def set_per_minute(self, per_minute: int) -> None:
         """Send so many a minute at most from now on, as far as the budget of writes has them."""
         possible = (
-            max(0, self._shared.writes.slots - FREE_FOR_COMMANDS) if self._shared.writes.window_s <= MINUTE_S else 0
+            max(0, self._shared.writes.limit - FREE_FOR_COMMANDS) if self._shared.writes.window_s <= MINUTE_S else 0
         )
         self._most = min(per_minute, possible)
 

@@ -61,7 +61,7 @@ class AccountCheck:
         self.is_refused = False
 
     def _restore(self) -> None:
-        account = Account(self._config, self._clock, self._storage, beside=True)
+        account = Account(self._config, self._clock, self._storage, is_command=True)
         self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
         if self._tries_password:
             self._tokens.drop()

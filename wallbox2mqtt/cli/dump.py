@@ -55,7 +55,7 @@ class Dump:
         wallbox = config.wallbox
         self._config, self._say = wallbox, say
         store = Storage(directory, wallbox.account)
-        account = Account(wallbox, clock, store, beside=True)
+        account = Account(wallbox, clock, store, is_command=True)
         self.tokens, self._cloud, self._paced = account.tokens, account.client(), PacedReads(account, clock)
         self._fetched: list[_Fetched] = []
         self._total = 1

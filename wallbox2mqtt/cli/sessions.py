@@ -91,7 +91,7 @@ class Sessions:
             return self._read(span, wanted)
 
     def _read(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
-        account = Account(self._config, self._clock, self._storage, beside=True)
+        account = Account(self._config, self._clock, self._storage, is_command=True)
         cloud, paced = account.client(), PacedReads(account, self._clock)
 
         def ask(read: Callable[[], CloudResponse]) -> CloudResponse:

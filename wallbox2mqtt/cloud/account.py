@@ -26,19 +26,21 @@ class Account:
         token_source: TokenSource | None = None,
         new_sender: Callable[[], Sender] = Transport,
         *,
-        beside: bool = False,
+        is_command: bool = False,
     ) -> None:
         """Restore token and budgets of the last run.
 
         ``token_source``: instead of the cloud's own sign-in. ``new_sender``: makes the way to the cloud of one client.
-        ``beside``: whether this is a command, which asks beside a bridge that may run.
+        ``is_command``: whether this is a command, which asks in turn with a bridge that may run.
         """
         self._config, self._clock, self._new_sender = config, clock, new_sender
         self._admit: Callable[[], None] = lambda: None
         per_minute = config.reads_per_minute
-        self.reads = Budget("reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST, beside=beside)
+        self.reads = Budget(
+            "reads", 1 if per_minute == "auto" else per_minute, clock, store, most=MOST, is_command=is_command
+        )
         self.rate = ReadRate(per_minute, config.poll_interval, self.reads, clock, store)
-        self.writes = Budget("writes", config.writes_per_minute, clock, store, beside=beside)
+        self.writes = Budget("writes", config.writes_per_minute, clock, store, is_command=is_command)
         self.clock_check = ClockCheck(clock)
         self.requests = RequestLog(clock)
         source = token_source or self.sign_in_client()

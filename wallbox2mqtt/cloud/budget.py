@@ -16,8 +16,8 @@ from itertools import chain
 
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.cloud.beside import ASKED, OtherProcess, times_of
 from wallbox2mqtt.cloud.journal import Journal
+from wallbox2mqtt.cloud.turns import ASKED, OtherProcess, times_of
 from wallbox2mqtt.errors import BudgetSpentError
 from wallbox2mqtt.storage import StateError, Storage, number
 
@@ -38,24 +38,24 @@ class Budget:
     """The reads, or the writes, of an account: so many a minute; a fraction makes the window longer."""
 
     def __init__(
-        self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1, *, beside: bool = False
+        self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1, *, is_command: bool = False
     ) -> None:
         """Restore the requests of the last minute before this start.
 
-        ``name``: of the file. ``most``: what ``per_minute`` may be set to later. ``beside``: whether this is a command,
-        which asks beside a bridge that may run.
+        ``name``: of the file. ``most``: what ``per_minute`` may be set to later. ``is_command``: whether this is a
+        command, which asks in turn with a bridge that may run.
         """
         own, other = f"{name}-beside", name
-        if beside and store.is_new:
+        if is_command and store.is_new:
             Journal(name, store).open({"ends": [], "running": 0})  # or the first bridge would miss its file
-        if not beside:
+        if not is_command:
             own, other = other, own
-        self._name, self._clock, self._is_beside = name, clock, beside
-        self._journal, self._other = Journal(own, store, is_expected=not beside), OtherProcess(other, store)
+        self._name, self._clock, self._is_command = name, clock, is_command
+        self._journal, self._other = Journal(own, store, is_expected=not is_command), OtherProcess(other, store)
         self._lock = threading.Lock()
         self._most = most
         self._running = 0
-        self._asked = clock.wall() if beside else 0.0
+        self._asked = clock.wall() if is_command else 0.0
         self.held_s: Callable[[], float] = lambda: 0.0
         """Returns the seconds for which nothing may be asked, whatever the budget allows; called without a wait."""
         self._ends: deque[float] = deque(maxlen=most)
@@ -68,16 +68,16 @@ class Budget:
         """Allow so many requests a minute from now on; those of the last minute count."""
         with self._lock:
             self.per_minute = per_minute
-            self.slots = max(1, int(per_minute))
+            self.limit = max(1, int(per_minute))
             self.window_s = MINUTE_S if per_minute >= 1 else MINUTE_S / per_minute
-            if self.slots > self._most:
-                self._most = self.slots
+            if self.limit > self._most:
+                self._most = self.limit
                 self._ends = deque(self._ends, maxlen=self._most)
 
     @property
     def interval_s(self) -> float:
         """Seconds between requests that are spread evenly."""
-        return self.window_s / self.slots
+        return self.window_s / self.limit
 
     def ready_in_s(self, spare: int = 0) -> float:
         """Return the seconds until a request may start that leaves so many free: 0 is now."""
@@ -91,7 +91,7 @@ class Budget:
         return self._other.is_near(now, self.window_s)
 
     def _ready_in_s(self, spare: int) -> float:
-        free = self.slots - self._running - min(spare, self.slots - 1)
+        free = self.limit - self._running - min(spare, self.limit - 1)
         if free <= 0:
             return self.window_s
         ends, courtesy_s, turn = self._seen_ends()
@@ -108,7 +108,7 @@ class Budget:
         """
         if not self.has_company:
             return self._merged(), 0.0, -math.inf
-        if not self._is_beside:
+        if not self._is_command:
             return self._merged(), _COURTESY_S, -math.inf
         return self._merged(), 0.0, self._ends[-1] + 2 * self.interval_s if self._ends else -math.inf
 
@@ -179,7 +179,7 @@ class Budget:
         """How many requests may start now."""
         with self._lock:
             oldest = self._clock.monotonic() - self.window_s - _GRAIN_S
-            return max(0, self.slots - self._running - sum(1 for end in self._ends if end > oldest))
+            return max(0, self.limit - self._running - sum(1 for end in self._ends if end > oldest))
 
     def last_hour(self) -> int:
         """Return the number of requests of the last 60 minutes."""

@@ -7,7 +7,7 @@ tells that something is missing. Without one in ``state_dir``, written through t
 from pathlib import Path
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cloud.beside import RUNTIME
+from wallbox2mqtt.cloud.turns import RUNTIME
 from wallbox2mqtt.storage import StateError, Storage
 
 

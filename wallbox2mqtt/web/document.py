@@ -178,7 +178,7 @@ def _described(row: Field) -> Json:
 
 def _described_budget(budget: Budget) -> Json:
     return {
-        "per_minute": budget.slots,
+        "per_minute": budget.limit,
         "window_s": budget.window_s,
         "last_hour": budget.last_hour(),
         "total": budget.total,

@@ -140,7 +140,7 @@ class Metrics(Collector):
         shared, backoff, writer = self._shared, self._bridge.backoff, self._bridge.writer
         both = (("read", shared.reads), ("write", shared.writes))
         label = ("budget",)
-        slots = [((name,), budget.slots) for name, budget in both]
+        slots = [((name,), budget.limit) for name, budget in both]
         yield _gauge("budget_slots", "Requests that the budget allows in its window.", label, slots)
         windows = [((name,), budget.window_s) for name, budget in both]
         yield _gauge("budget_window_seconds", "The budget's window.", label, windows)

@@ -19,7 +19,7 @@ def bridge(directory: Path, clock: FakeClock, per_minute: float = 1, runtime: Pa
 
 
 def command(directory: Path, clock: FakeClock, per_minute: float = 1) -> Budget:
-    return Budget("reads", per_minute, clock, Storage(directory, ACCOUNT), most=3, beside=True)
+    return Budget("reads", per_minute, clock, Storage(directory, ACCOUNT), most=3, is_command=True)
 
 
 def spend(budget: Budget) -> bool:
@@ -57,8 +57,8 @@ def test_both_come_to_it(tmp_path: Path, per_minute: float) -> None:
         asked.append((name, clock.monotonic()))
     assert {name for name, _ in asked[-3:]} == set(both)
     times = [when for _, when in asked]
-    slots, window_s = both["bridge"].slots, both["bridge"].window_s
-    assert all(later - sooner > window_s for sooner, later in zip(times, times[slots:], strict=False))
+    limit, window_s = both["bridge"].limit, both["bridge"].window_s
+    assert all(later - sooner > window_s for sooner, later in zip(times, times[limit:], strict=False))
     assert times[-1] - times[0] < 13 * (both["bridge"].interval_s + 2), "none of the budget is left unused"
 
 

@@ -1,4 +1,4 @@
-"""What another process of this machine asks of the same account: a command beside the bridge, or the bridge beside it.
+"""A command and a running bridge keep one budget, in turns: what the other process of this machine has asked.
 
 Each writes the times of its requests into a file of its own, and reads the other's before it asks.
 """
