@@ -151,3 +151,14 @@ def test_a_damaged_file_of_the_other_stops_nobody_for_long(tmp_path: Path, text:
     spend(mine)
     clock.advance(61.1)
     assert spend(mine)
+
+
+def test_a_file_in_memory_that_was_damaged_is_read_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    first = bridge(tmp_path / "state", clock, runtime=tmp_path / "run")
+    Storage(tmp_path / "run", ACCOUNT).path("reads").write_text("{", encoding="utf-8")
+    second = command(tmp_path / "state", clock)
+    assert second.ready_in_s() > 0
+    clock.advance(61.1)
+    assert spend(first)
+    assert second.ready_in_s() == pytest.approx(60, abs=0.1)

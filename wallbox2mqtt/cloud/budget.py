@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 
@@ -45,11 +45,9 @@ class Budget:
         ``name``: of the file. ``most``: what ``per_minute`` may be set to later. ``is_command``: whether this is a
         command, which asks in turn with a bridge that may run.
         """
-        own, other = f"{name}-beside", name
+        own, other = (f"{name}-beside", name) if is_command else (name, f"{name}-beside")
         if is_command and store.is_new:
-            Journal(name, store).open({"ends": [], "running": 0})  # or the first bridge would miss its file
-        if not is_command:
-            own, other = other, own
+            Journal(other, store).open({"ends": [], "running": 0})  # or the first bridge would miss its file
         self._name, self._clock, self._is_command = name, clock, is_command
         self._journal, self._other = Journal(own, store, is_expected=not is_command), OtherProcess(other, store)
         self._lock = threading.Lock()
@@ -60,7 +58,7 @@ class Budget:
         """Returns the seconds for which nothing may be asked, whatever the budget allows; called without a wait."""
         self._ends: deque[float] = deque(maxlen=most)
         self.set_per_minute(per_minute)
-        self._minutes: deque[tuple[int, int]] = deque()
+        self._hour: deque[float] = deque()
         self.total = 0
         self._restore()
 
@@ -94,27 +92,19 @@ class Budget:
         free = self.limit - self._running - min(spare, self.limit - 1)
         if free <= 0:
             return self.window_s
-        ends, courtesy_s, turn = self._seen_ends()
+        has_company = self.has_company
+        others = self._recent(self._other.ends(self._clock.wall(), self._most))
+        ends = sorted([*self._ends, *others]) if others else self._ends
         # the request that must have left the window before this one may start
-        since = ends[-free] + courtesy_s if len(ends) >= free else -math.inf
-        ready = max(since + self.window_s + _GRAIN_S, turn) - self._clock.monotonic()
+        since = ends[-free] + self.window_s + _GRAIN_S if len(ends) >= free else -math.inf
+        # a command asks at every second interval, the bridge a little later than it might, so that both come to it
+        if has_company and not self._is_command:
+            since += _COURTESY_S
+        elif has_company and self._ends:
+            since = max(since, self._ends[-1] + 2 * self.interval_s)
+        ready = since - self._clock.monotonic()
         # less than a microsecond is the rounding of a sum, not a wait
         return ready if ready > _ROUNDING_S else 0.0
-
-    def _seen_ends(self) -> tuple[Sequence[float], float, float]:
-        """Return when requests ended, here and elsewhere, the delay for courtesy, and when it is this process' turn.
-
-        A command asks at every second interval, the bridge a little later than it might, so that both come to it.
-        """
-        if not self.has_company:
-            return self._merged(), 0.0, -math.inf
-        if not self._is_command:
-            return self._merged(), _COURTESY_S, -math.inf
-        return self._merged(), 0.0, self._ends[-1] + 2 * self.interval_s if self._ends else -math.inf
-
-    def _merged(self) -> Sequence[float]:
-        others = self._recent(self._other.ends(self._clock.wall(), self._most))
-        return sorted([*self._ends, *others]) if others else self._ends
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -128,11 +118,15 @@ class Budget:
         """
         with self._lock:
             self._check()
-            self._running += 1
             self._asked = self._clock.wall()
-            self._journal.write(self._content(), durable=True)
-            self._look_again()
-            self._count()
+            self._journal.write(self._content(starting=1), durable=True)
+            # where the other process wrote one down at the same moment, both withdraw theirs
+            if (ready := self._ready_in_s(0)) > 0:
+                self._journal.write(self._content(), durable=False)
+                raise BudgetSpentError(ready)
+            self._running += 1
+            self.total += 1
+            self._hour.append(self._clock.monotonic())
         was_sent = True
         try:
             yield
@@ -146,19 +140,6 @@ class Budget:
                     self._ends.append(self._clock.monotonic())
                 # a power cut may lose this: the request then counts as one that was under way
                 self._journal.write(self._content(), durable=False)
-
-    def _look_again(self) -> None:
-        """Withdraw a request that is written down where the other process wrote one at the same moment: both do.
-
-        Raises:
-            BudgetSpentError: it may not start yet.
-
-        """
-        self._running -= 1
-        if (ready := self._ready_in_s(0)) > 0:
-            self._journal.write(self._content(), durable=False)
-            raise BudgetSpentError(ready)
-        self._running += 1
 
     def check(self) -> None:
         """Make sure that a request may start now.
@@ -178,36 +159,33 @@ class Budget:
     def free(self) -> int:
         """How many requests may start now."""
         with self._lock:
-            oldest = self._clock.monotonic() - self.window_s - _GRAIN_S
-            return max(0, self.limit - self._running - sum(1 for end in self._ends if end > oldest))
+            return max(0, self.limit - self._running - len(self._ages()))
 
     def last_hour(self) -> int:
         """Return the number of requests of the last 60 minutes."""
         with self._lock:
-            self._forget()
-            return sum(count for _, count in self._minutes)
+            while self._hour and self._clock.monotonic() - self._hour[0] >= _HOUR_S:
+                self._hour.popleft()
+            return len(self._hour)
 
-    def _count(self) -> None:
-        self.total += 1
-        minute = int(self._clock.monotonic() // MINUTE_S)
-        last, count = self._minutes.pop() if self._minutes and self._minutes[-1][0] == minute else (minute, 0)
-        self._minutes.append((last, count + 1))
-        self._forget()
+    def _ages(self) -> list[float]:
+        """Return how long ago requests ended that still count."""
+        now = self._clock.monotonic()
+        return [now - end for end in self._ends if now - end < self.window_s + _GRAIN_S]
 
-    def _forget(self) -> None:
-        oldest = int((self._clock.monotonic() - _HOUR_S) // MINUTE_S)
-        while self._minutes and self._minutes[0][0] <= oldest:
-            self._minutes.popleft()
+    @property
+    def _grain_s(self) -> float:
+        """To what times are rounded; large budgets by the second, to keep it short."""
+        return _FINE_S if len(self._ends) <= _FEW else _COARSE_S
 
     def last_window(self) -> tuple[list[tuple[float, int]], int]:
         """Return how long ago requests of the last window ended, each with their number, and how many are under way.
 
-        Rounded down, so that nothing is older than it was; large budgets by the second, to keep it short.
+        Rounded down, so that nothing is older than it was.
         """
         with self._lock:
-            now, grain = self._clock.monotonic(), _FINE_S if len(self._ends) <= _FEW else _COARSE_S
-            recent = (now - end for end in self._ends if now - end < self.window_s + _GRAIN_S)
-            counted = Counter(math.floor(age / grain) for age in recent)
+            grain = self._grain_s
+            counted = Counter(math.floor(age / grain) for age in self._ages())
             return [(round(tick * grain, 3), count) for tick, count in counted.items()], self._running
 
     def adopt(self, ages: Iterable[float]) -> None:
@@ -227,15 +205,12 @@ class Budget:
         with self._lock:
             self._journal.close(self._content())
 
-    def _content(self) -> dict[str, Json]:
-        """Return when the requests ended, rounded up; large budgets by the second, to keep it quick."""
-        now = self._clock.monotonic()
-        offset = self._clock.wall() - now
-        grain = _FINE_S if len(self._ends) <= _FEW else _COARSE_S
-        recent = (end for end in self._ends if now - end < self.window_s + _GRAIN_S)
-        counted = Counter(math.ceil((end + offset) / grain) for end in recent)
+    def _content(self, starting: int = 0) -> dict[str, Json]:
+        """Return when the requests ended, rounded up, so that nothing is older than it was."""
+        wall, grain = self._clock.wall(), self._grain_s
+        counted = Counter(math.ceil((wall - age) / grain) for age in self._ages())
         ends: list[Json] = [[tick * grain, count] for tick, count in counted.items()]
-        return {"ends": ends, "running": self._running, ASKED: self._asked}
+        return {"ends": ends, "running": self._running + starting, ASKED: self._asked}
 
     def _restore(self) -> None:
         """Restore the ends of the last window's requests; where they are not known, the budget is spent."""

@@ -7,8 +7,21 @@ tells that something is missing. Without one in ``state_dir``, written through t
 from pathlib import Path
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cloud.turns import RUNTIME
 from wallbox2mqtt.storage import StateError, Storage
+
+_RUNTIME = "runtime"
+"""The key of the directory in which a file is really kept."""
+
+
+def place_of(name: str, storage: Storage) -> Storage:
+    """Return where a journal is really kept.
+
+    Raises:
+        StateError: what ``state_dir`` says of it cannot be used.
+
+    """
+    path = (storage.load(name) or {}).get(_RUNTIME)
+    return storage.elsewhere(Path(path)) if isinstance(path, str) else storage
 
 
 class Journal:
@@ -27,19 +40,15 @@ class Journal:
             StateError: that is lost, or cannot be used.
 
         """
-        kept = self._storage.load(self._name)
-        if kept is None and self._is_expected and not self._storage.is_new:
+        place = place_of(self._name, self._storage)
+        if (kept := place.load(self._name)) is not None:
+            self._active = place
+        elif place is not self._storage:  # of a process that runs, or of one that did not end in order
+            msg = "they were in memory, and the program or the machine did not end in order"
+            raise StateError(msg)
+        elif self._is_expected and not self._storage.is_new:
             msg = "the file is missing, although the account is known"
             raise StateError(msg)
-        path = None if kept is None else kept.get(RUNTIME)
-        if isinstance(path, str):
-            # of a process that runs, or of one that did not end in order
-            self._active = self._storage.elsewhere(Path(path))
-            kept = self._active.load(self._name)
-            if kept is None:
-                self._active = self._storage
-                msg = "they were in memory, and the program or the machine did not end in order"
-                raise StateError(msg)
         return kept
 
     def open(self, content: dict[str, Json]) -> bool:
@@ -51,7 +60,7 @@ class Journal:
         if runtime is not None:
             self._active = self._storage.elsewhere(runtime)
         if self._active is not self._storage:
-            path: dict[str, Json] = {RUNTIME: str(self._active.directory)}
+            path: dict[str, Json] = {_RUNTIME: str(self._active.directory)}
             if self._active.write(self._name, content) and self._storage.write(self._name, path, durable=True):
                 return True
             self._active = self._storage

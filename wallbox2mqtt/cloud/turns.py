@@ -7,12 +7,11 @@ import logging
 from pathlib import Path
 
 from wallbox2mqtt.catalogue.quantities import Json, is_number
+from wallbox2mqtt.cloud.journal import place_of
 from wallbox2mqtt.storage import StateError, Storage, number
 
 _LOG = logging.getLogger(__name__)
 
-RUNTIME = "runtime"
-"""The key of the directory in which a file is really kept."""
 ASKED = "asked"
 """The key of the time at which the last request began, or a command that is to ask, seconds since 1970."""
 _LONGEST_REQUEST_S = 60.0
@@ -35,8 +34,13 @@ class OtherProcess:
         """Read what it wrote since; where that is damaged, its request counts as now. ``now``: seconds since 1970."""
         seen = self._versions()
         if seen != self._seen:
-            self._kept = self._load(now)
-            self._seen = (seen[0], self._versions()[1])
+            try:
+                self._place = place_of(self._name, self._home)
+                kept = self._place.load(self._name)
+            except StateError as error:
+                _LOG.debug("what another process asked cannot be read file=%s error=%s", self._name, error)
+                kept = {"ends": [[now, 1]]}
+            self._kept, self._seen = kept or {}, (seen[0], self._versions()[1])
 
     def _versions(self) -> tuple[_Version, _Version]:
         home = _version(self._home.path(self._name))
@@ -46,27 +50,14 @@ class OtherProcess:
         """Return when its requests ended, since 1970; those that are under way end now. ``most``: counted of a time."""
         kept = self._kept
         entries = kept.get("ends")
-        found = [end for entry in entries for end in times_of(entry, most)] if isinstance(entries, list) else []
+        ends = [end for entry in entries for end in times_of(entry, most)] if isinstance(entries, list) else []
         if (running := int(number(kept, "running"))) > 0:
-            found += [min(now, number(kept, ASKED, now) + _LONGEST_REQUEST_S)] * min(running, most)
-        return found
+            ends += [min(now, number(kept, ASKED, now) + _LONGEST_REQUEST_S)] * min(running, most)
+        return ends
 
     def is_near(self, now: float, window_s: float) -> bool:
         """Return whether it asked within the last three windows: it is at work."""
         return 0 <= now - number(self._kept, ASKED) < 3 * window_s
-
-    def _load(self, now: float) -> dict[str, Json]:
-        try:
-            kept = self._home.load(self._name)
-            self._place = self._home
-            path = None if kept is None else kept.get(RUNTIME)
-            if isinstance(path, str):
-                self._place = self._home.elsewhere(Path(path))
-                kept = self._place.load(self._name)
-        except StateError as error:
-            _LOG.debug("cannot read what another process asked of the account file=%s error=%s", self._name, error)
-            return {"ends": [[now, 1]]}
-        return kept or {}
 
 
 def times_of(entry: Json, most: int) -> list[float]:
