@@ -29,7 +29,7 @@ from wallbox2mqtt.history.ledger import step
 from wallbox2mqtt.history.past import Past, follow, settle
 from wallbox2mqtt.history.records import Counter, Event, Ledger, MeterReading, Session
 from wallbox2mqtt.history.saved import ledger_from, to_json
-from wallbox2mqtt.history.schedule import daily_after
+from wallbox2mqtt.history.timetable import daily_after
 from wallbox2mqtt.storage import Disk, Storage
 from wallbox2mqtt.topics import Topics
 

@@ -21,8 +21,8 @@ from wallbox2mqtt.history.past import Past, follow, give_up, settle
 from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.records import Event, Ledger
 from wallbox2mqtt.history.saved import ledger_from, past_from, to_json
-from wallbox2mqtt.history.schedule import CompleteHistory, Failure, HistorySchedule
 from wallbox2mqtt.history.sums_file import SumsFile
+from wallbox2mqtt.history.timetable import CompleteHistory, Failure, HistoryTimetable
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.topics import SESSION_EVENT, Topics
@@ -75,7 +75,7 @@ class Recorder:
         self._is_outdated = False
         self._prices, self._cost = prices, prices.cost if prices.topic is not None else None
         prices.restore(kept.get("prices"))
-        self._schedule, self._archive = HistorySchedule(history), Archive(storage)
+        self._timetable, self._archive = HistoryTimetable(history), Archive(storage)
         self._read_at: dict[int, float] = {}
         self._months: dict[int, float] = {}
         what = "the history of sessions cannot be read, sums go on from the readings"
@@ -141,18 +141,18 @@ class Recorder:
             self._accounts[charger_id] = _Account(ledger, follow(account.past, ledger, events))
             happened[charger_id] = list(events)
             if any(event.type == "finished" for event in events):
-                self._schedule.session_ended(charger_id, self._clock.wall())
+                self._timetable.session_ended(charger_id, self._clock.wall())
         return happened
 
     def _look_at_history(self, happened: dict[int, list[Event]]) -> dict[int, dict[str, Json]]:
         """Take what was read of the history; return the months' fields."""
         now, months = self._clock.wall(), dict[int, dict[str, Json]]()
-        for found in self._schedule.take(now):
+        for found in self._timetable.take(now):
             account = self._accounts[found.charger_id]
             match found:
                 case CompleteHistory(charger_id) if account.ledger.doubted is not None:
                     # what is doubted may be of a session that would count twice
-                    self._schedule.session_ended(charger_id, now)
+                    self._timetable.session_ended(charger_id, now)
                     continue
                 case CompleteHistory(charger_id, start, entries):
                     self._trouble.ended()
@@ -161,7 +161,7 @@ class Recorder:
                     happened.setdefault(charger_id, []).extend(settled.events)
                     self._archive.add(charger_id, start, entries, now, settled.costs)
                     if settled.waits:
-                        self._schedule.waits(charger_id, now)
+                        self._timetable.waits(charger_id, now)
                     months[charger_id] = self._months_of(charger_id, entries)
                 case Failure(charger_id, reason, final):
                     self._trouble.occurs(reason, f"charger={charger_id} reason={reason!r}")
@@ -186,11 +186,11 @@ class Recorder:
         for charger_id in self._registry.chargers:
             if charger_id not in self._accounts or not self._states.has_detail(charger_id):
                 continue
-            self._schedule.add(charger_id, now)
-            if self._schedule.is_due(charger_id, now) and self._accounts[charger_id].ledger.doubted is None:
+            self._timetable.add(charger_id, now)
+            if self._timetable.is_due(charger_id, now) and self._accounts[charger_id].ledger.doubted is None:
                 past, zone = self._accounts[charger_id].past, zone_of(self._states.view(charger_id))
                 last = month_start(now, zone, 1) if past.read is None else min(month_start(now, zone, 1), past.read)
-                self._schedule.ask(charger_id, 0 if past.seeded is None else max(0, last - _MARGIN_S), now)
+                self._timetable.ask(charger_id, 0 if past.seeded is None else max(0, last - _MARGIN_S), now)
 
     def _write(self, *, grew: bool, happened: bool) -> None:
         chargers: dict[str, Json] = {

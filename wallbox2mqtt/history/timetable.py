@@ -43,7 +43,7 @@ class Failure:
     final: bool
 
 
-class HistorySchedule:
+class HistoryTimetable:
     """Asks for pages when they are due, and puts them together. One thread calls it; times are wall-clock seconds."""
 
     def __init__(self, reads: HistoryReads) -> None:
