@@ -1,6 +1,7 @@
 """Each folder imports only what stands below it, and each library has one home. Imports inside functions count too."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ HOMES = {
     "rich": {"cli"},
 }
 
+TOPICS = {"bridge/cloud", "bridge/info", "bridge/health"}
+"""What the page names that is no module."""
+ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -93,6 +97,23 @@ def test_run_imports_nothing_that_is_off() -> None:
 
 def test_the_root_imports_nothing() -> None:
     assert not list(imports((PACKAGE / "__init__.py").read_text(encoding="utf-8"), ["wallbox2mqtt"]))
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    folders = {path.name for path in PACKAGE.iterdir()}
+    named = {name for name in re.findall(r"`(\w+/\w+)`", text) if name.partition("/")[0] in folders} - TOPICS
+    assert len(named) > 40
+    assert {name for name in named if not (PACKAGE / f"{name}.py").is_file()} == set()
+    methods = {
+        f"{node.name}.{member.name}"
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+        for member in node.body
+        if isinstance(member, ast.FunctionDef)
+    }
+    assert set(re.findall(r"`([A-Z]\w+\.\w+)`", text)) <= methods
 
 
 @pytest.mark.parametrize(
