@@ -60,7 +60,8 @@ def _matches(pattern: str) -> Callable[[object], bool]:
 
 
 # key: what is accepted. Keys that give rights (privileged, host_network, full_access and their like) are left out: the
-# app needs none. What the linter calls a default must not stand there at all.
+# app needs none. What the linter calls a default must not stand there at all, nor what it calls obsolete (watchdog: the
+# Supervisor asks the image's HEALTHCHECK).
 ACCEPTED: dict[str, Callable[[Any], bool]] = {
     "name": _is_text,
     "version": _matches(r"\d+\.\d+\.\d+\S*"),
@@ -77,7 +78,6 @@ ACCEPTED: dict[str, Callable[[Any], bool]] = {
     "map": lambda it: all(map(_is_folder, it)),
     "panel_icon": _matches(r"mdi:[a-z-]+"),
     "panel_title": _is_text,
-    "watchdog": _matches(r"(?:https?|\[PROTO:\w+\]|tcp)://\[HOST\]:(?:\[PORT:\d+\]|\d+).*"),
     "options": lambda it: isinstance(it, dict),
     "schema": lambda it: isinstance(it, dict) and all(map(_is_element, it.values())),
 }
