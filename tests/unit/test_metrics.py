@@ -18,13 +18,13 @@ from wallbox2mqtt.bridge.results import Result
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.documents import Reading
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
-from wallbox2mqtt.web.metrics import PREFIX, Metrics, MetricSources
+from wallbox2mqtt.web.document import Sources
+from wallbox2mqtt.web.metrics import PREFIX, Metrics
 
 ONE, TWO = 101, 102
 GENEROUS = Settings(reads_per_minute=None, writes_per_minute=None)
 CHARGING: tuple[tuple[str, Json], ...] = (("unlock", None), ("plug", 30))
 NAME = 'Süd "1"\n\\'
-REQUESTS = {("read", "detail", "ok"): 7, ("write", "command", "http_403"): 1}
 
 Samples = dict[str, dict[frozenset[tuple[str, str]], float]]
 
@@ -47,19 +47,19 @@ class Bench:
     def __init__(self, clock: FakeClock, directory: Path, cloud: Simulator) -> None:
         self.cloud, self.clock = cloud, clock
         self.parts = Parts(cloud, clock, directory, poll_interval=20, reads_per_minute=60)
-        self.sources = MetricSources(
+        self.sources = Sources(
             bridge=self.parts.whole,
-            clock=clock,
-            requests=lambda: REQUESTS,
+            broker="localhost:1883",
             is_online=lambda: True,
             reconnects=lambda: 3,
             stalls=lambda: 1,
             unpublished=lambda: 12,
             threads=lambda: {"reader": True, "writer": False},
-            is_healthy=lambda: True,
+            verdict=lambda: ([], ""),
+            lines=list,
             memory_bytes=lambda: 40_000_000,
         )
-        self.metrics = Metrics(self.sources)
+        self.metrics = Metrics(self.sources, clock)
 
     def read(self) -> Samples:
         return parsed(self.metrics.render())
@@ -144,8 +144,9 @@ def test_the_bridge(bench: Bench) -> None:
     assert found["read_interval_seconds"] == {nothing: 20}
     assert found["thread_alive"] == {labels(thread="reader"): 1, labels(thread="writer"): 0}
     assert found["requests_total"] == {
-        labels(budget="read", kind="detail", outcome="ok"): 7,
-        labels(budget="write", kind="command", outcome="http_403"): 1,
+        labels(budget="sign_in", kind="sign_in", outcome="ok"): 1,
+        labels(budget="read", kind="list", outcome="ok"): 5,
+        labels(budget="read", kind="detail", outcome="ok"): 2,
     }
     assert found["broker_reconnects_total"] == {nothing: 3}
     assert found["broker_stalls_total"] == {nothing: 1}
@@ -190,7 +191,7 @@ def test_what_is_not_known_has_no_sample(clock: FakeClock, tmp_path: Path) -> No
     with Simulator(chargers=[ChargerSpec(id=ONE)], clock=clock, settings=GENEROUS) as cloud:
         bench = Bench(clock, tmp_path, cloud)
         nothing_read = bench.read()
-        bench.metrics = Metrics(replace(bench.sources, memory_bytes=lambda: None))
+        bench.metrics = Metrics(replace(bench.sources, memory_bytes=lambda: None), bench.clock)
         assert "resident_memory_bytes" not in bench.read()
     for name in ("cloud_online", "cloud_reason", "last_read_timestamp_seconds", "charger_power_watts", "charger_why"):
         assert name not in nothing_read

@@ -40,9 +40,13 @@ class Harness:
             bridge=self.parts.whole,
             broker="localhost:1883",
             is_online=lambda: True,
+            reconnects=lambda: 0,
+            stalls=lambda: 0,
+            unpublished=lambda: 0,
             verdict=lambda: ([], STATE),
             threads=lambda: {"reader": True, "writer": False},
             lines=lambda: self.lines,
+            memory_bytes=lambda: None,
         )
         self.document = StatusDocument(sources, clock)
 

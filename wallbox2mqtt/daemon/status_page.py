@@ -27,19 +27,24 @@ class StatusPage:
     def __init__(self, parts: "Wiring", address: tuple[str, int]) -> None:
         self._parts, self._lines = parts, RecentLines()
         self._history = self._new_history()
-        document = StatusDocument(self._sources(), parts.clock)
+        self._sources = self._new_sources()
+        document = StatusDocument(self._sources, parts.clock)
         route, clients = routes.router(self._routes(document)), parts.config.web.clients
         self._port = StatusPort(address, route, Feed(document), parts.clock, clients=clients)
 
-    def _sources(self) -> Sources:
-        parts = self._parts
+    def _new_sources(self) -> Sources:
+        parts, mqtt = self._parts, self._parts.mqtt
         return Sources(
             bridge=parts.bridge,
             broker=parts.config.mqtt.where,
-            is_online=lambda: parts.mqtt.answers,
+            is_online=lambda: mqtt.answers,
+            reconnects=lambda: max(0, mqtt.connects - 1),
+            stalls=lambda: mqtt.stalls,
+            unpublished=lambda: mqtt.unpublished,
             verdict=parts.health.told,
             threads=parts.health.threads,
             lines=self._lines.lines,
+            memory_bytes=resident_bytes,
         )
 
     def _new_history(self) -> History:
@@ -67,25 +72,12 @@ class StatusPage:
     def _metrics(self) -> Handler:
         """Return the handler of the metrics; without prometheus-client it says how to get them."""
         try:
-            from wallbox2mqtt.web.metrics import CONTENT_TYPE, Metrics, MetricSources  # noqa: PLC0415 - an extra
+            from wallbox2mqtt.web.metrics import CONTENT_TYPE, Metrics  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:
             if error.name != "prometheus_client":
                 raise
             return lambda _: routes.NO_METRICS
-        bridge, mqtt, health = self._parts.bridge, self._parts.mqtt, self._parts.health
-        sources = MetricSources(
-            bridge=bridge,
-            clock=self._parts.clock,
-            requests=bridge.shared.requests.totals,
-            is_online=lambda: mqtt.answers,
-            reconnects=lambda: max(0, mqtt.connects - 1),
-            stalls=lambda: mqtt.stalls,
-            unpublished=lambda: mqtt.unpublished,
-            threads=health.threads,
-            is_healthy=lambda: not health.told().problems,
-            memory_bytes=resident_bytes,
-        )
-        return routes.document(Metrics(sources).render, CONTENT_TYPE)
+        return routes.document(Metrics(self._sources, self._parts.clock).render, CONTENT_TYPE)
 
     def start(self) -> None:
         """Listen, and keep the log's lines from now on."""

@@ -40,14 +40,22 @@ _ASKED = (*_KEYS, *_APART, _WHY_CODE, LAST_PROBLEM, _MODEL, _PART, _CURRENCY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the document comes from. All may be asked from any thread."""
+    """Where document and metrics come from. All may be asked from any thread.
+
+    ``reconnects``: connections to the broker after the first. ``stalls``: those that the bridge gave up because the
+    broker did not answer. ``memory_bytes``: of this process; None: the system does not tell.
+    """
 
     bridge: Bridge
     broker: str
     is_online: Callable[[], bool]
+    reconnects: Callable[[], int]
+    stalls: Callable[[], int]
+    unpublished: Callable[[], int]
     verdict: Verdict
     threads: Callable[[], Mapping[str, bool]]
     lines: Callable[[], list[LoggedLine]]
+    memory_bytes: Callable[[], int | None]
 
 
 class StatusDocument:

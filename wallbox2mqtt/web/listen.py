@@ -4,18 +4,12 @@ import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Collection
-from typing import Any
 
 _BACKLOG = 128
 
 
-def listen(address: tuple[str, int], clients: Collection[str] = ()) -> socket.socket:
+def listen(address: tuple[str, int]) -> socket.socket:
     """Return a socket that listens. An empty host: all addresses of this machine, those of IPv6 too where it has some.
-
-    Args:
-        address: host and port.
-        clients: addresses that may connect; none: all may.
 
     Raises:
         OSError: the address is in use, not of this machine, or not ours to use.
@@ -24,32 +18,10 @@ def listen(address: tuple[str, int], clients: Collection[str] = ()) -> socket.so
     host, port = address
     if not host and socket.has_dualstack_ipv6():
         with contextlib.suppress(_NoAddressError):
-            return _guarded(_listening(socket.AF_INET6, ("::", port), is_dual=True), clients)
+            return _listening(socket.AF_INET6, ("::", port), is_dual=True)
     found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - as configured
     family, _, _, _, where = found[0]
-    return _guarded(_listening(family, where, is_dual=False), clients)
-
-
-class _Guarded(socket.socket):
-    """Accepts connections of some addresses only, and ends all others."""
-
-    clients: frozenset[str] = frozenset()
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        while True:
-            sock, where = super().accept()
-            if str(where[0]).removeprefix("::ffff:") in self.clients:
-                return sock, where
-            sock.close()
-
-
-def _guarded(sock: socket.socket, clients: Collection[str]) -> socket.socket:
-    if not clients:
-        return sock
-    guarded = _Guarded(fileno=sock.detach())
-    guarded.settimeout(0)
-    guarded.clients = frozenset(clients)
-    return guarded
+    return _listening(family, where, is_dual=False)
 
 
 class _NoAddressError(OSError):

@@ -5,8 +5,7 @@ known has no sample. The charger's number is the one label of its figures; names
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -15,12 +14,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from wallbox2mqtt import __version__
-from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.bridge.command_times import BOUNDS_S
 from wallbox2mqtt.catalogue import Json, Values
 from wallbox2mqtt.catalogue.quantities import is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.topics import ONLINE
+from wallbox2mqtt.web.document import Sources
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "wallbox2mqtt_"
@@ -53,34 +52,13 @@ _COUNTERS: tuple[_Row, ...] = (
 _MONTHS = ("this_month", "last_month")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricSources:
-    """Where the figures come from. All may be asked from any thread.
-
-    ``requests``: how many there were, by budget, kind and outcome. ``reconnects``: connections to the broker after the
-    first. ``stalls``: connections that the bridge gave up because the broker did not answer. ``memory_bytes``: of
-    this process; None: the system does not tell.
-    """
-
-    bridge: Bridge
-    clock: Clock
-    requests: Callable[[], Mapping[tuple[str, str, str], int]]
-    is_online: Callable[[], bool]
-    reconnects: Callable[[], int]
-    stalls: Callable[[], int]
-    unpublished: Callable[[], int]
-    threads: Callable[[], Mapping[str, bool]]
-    is_healthy: Callable[[], bool]
-    memory_bytes: Callable[[], int | None]
-
-
 class Metrics(Collector):
     """Makes the text that Prometheus reads."""
 
-    def __init__(self, sources: MetricSources) -> None:
+    def __init__(self, sources: Sources, clock: Clock) -> None:
         """Look at nothing yet; the registry is this one's own, not the library's, which is the process'."""
         self._sources = sources
-        self._bridge, self._shared, self._clock = sources.bridge, sources.bridge.shared, sources.clock
+        self._bridge, self._shared, self._clock = sources.bridge, sources.bridge.shared, clock
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -108,7 +86,7 @@ class Metrics(Collector):
         )
         started = datetime.fromisoformat(self._bridge.status.started).timestamp()
         yield _plain("start_time_seconds", "When it was started, since 1970.", started)
-        yield _plain("healthy", "Whether all is well, as «wallbox2mqtt health» sees it.", sources.is_healthy())
+        yield _plain("healthy", "Whether all is well, as «wallbox2mqtt health» sees it.", not sources.verdict()[0])
         yield _plain("standing_by", "Whether another bridge of the account works.", 0)
         if (memory := sources.memory_bytes()) is not None:
             yield _plain("resident_memory_bytes", "Memory of the process.", memory)
@@ -128,7 +106,7 @@ class Metrics(Collector):
             at = self._clock.wall() - (self._clock.monotonic() - status.last_read)
             yield _plain("last_read_timestamp_seconds", "When the last good read ended, since 1970.", at)
         yield _plain("read_interval_seconds", "Time between two reads.", self._bridge.backoff.interval_s)
-        asked = [(labels, count) for labels, count in sorted(self._sources.requests().items())]
+        asked = [(labels, count) for labels, count in sorted(self._shared.requests.totals().items())]
         yield _counter(
             "requests",
             "Requests to the cloud: by budget, what was asked for, what came.",

@@ -68,14 +68,14 @@ class StatusPort:
             if (listener := self._listener()) is None:
                 self._stopped.wait(self._again_s)
                 continue
-            self._server = Server(listener, self._route, self._events)
+            self._server = Server(listener, self._route, self._events, clients=self._clients)
             if self._stopped.is_set():
                 self._server.stop()
             self._server.serve()
 
     def _listener(self) -> socket.socket | None:
         try:
-            listener = listen(self._address, self._clients)
+            listener = listen(self._address)
         except OSError as error:
             details = f"web.listen={self._where} error={error.strerror}"
             self._trouble.occurs(str(error.errno), details, logging.ERROR)

@@ -8,6 +8,7 @@ import logging
 import selectors
 import socket
 import time
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Protocol
 
@@ -49,10 +50,11 @@ class Server:
         route: Handler,
         events: Events,
         limits: Limits | None = None,
+        clients: Collection[str] = (),
     ) -> None:
-        """Serve on a socket that listens."""
+        """Serve on a socket that listens. ``clients``: addresses that may connect; none: all may."""
         self._listener, self._route, self._events = listener, route, events
-        self._limits = limits or Limits()
+        self._limits, self._admitted = limits or Limits(), frozenset(clients)
         self._selector = selectors.DefaultSelector()
         self._clients: set[Client] = set()
         self._stopping, self._accepts = False, True
@@ -102,7 +104,7 @@ class Server:
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
-                sock, _ = self._listener.accept()
+                sock, (address, *_) = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -111,6 +113,9 @@ class Server:
                 self._make_room()
                 self._accept_later()
                 return
+            if self._admitted and address.removeprefix("::ffff:") not in self._admitted:
+                sock.close()
+                continue
             if len(self._clients) >= self._limits.connections:
                 self._make_room()
             client = Client(sock, time.monotonic())
