@@ -39,10 +39,8 @@ class SimulatedAccount:
     def sign_in(self, request: ApiRequest) -> ApiAnswer:
         """Answer ``GET users/signin``, the present sign-in."""
         settings = self._settings()
-        if settings.modern_sign_in != ON:
-            return error_answer(settings.modern_sign_in, "no such sign-in")
-        if request.header("Partner") != "wallbox":  # [?] that it is needed is known, the status is not
-            return error_answer(403, "the header Partner is missing")
+        if refusal := _refusal_of_host(request, settings):
+            return refusal
         if not self._knows(request):
             return error_answer(403, "wrong credentials")
         return self._modern_tokens(settings)
@@ -50,10 +48,8 @@ class SimulatedAccount:
     def refresh(self, request: ApiRequest) -> ApiAnswer:
         """Answer ``GET users/refresh-token``: both tokens are replaced, the old refresh token is spent."""
         settings = self._settings()
-        if settings.modern_sign_in != ON:
-            return error_answer(settings.modern_sign_in, "no such sign-in")
-        if request.header("Partner") != "wallbox":
-            return error_answer(403, "the header Partner is missing")
+        if refusal := _refusal_of_host(request, settings):
+            return refusal
         with self._lock:
             ends = self._refresh_ends.pop(_bearer(request), None)
         if ends is None or ends <= self._clock.monotonic():
@@ -132,3 +128,12 @@ class SimulatedAccount:
 def _bearer(request: ApiRequest) -> str:
     scheme, _, token = request.header("Authorization").partition(" ")
     return token if scheme == "Bearer" else ""
+
+
+def _refusal_of_host(request: ApiRequest, settings: Settings) -> ApiAnswer | None:
+    """Return what the host of the present sign-in says to any request that it does not take."""
+    if settings.modern_sign_in != ON:
+        return error_answer(settings.modern_sign_in, "no such sign-in")
+    if request.header("Partner") != "wallbox":  # [?] that it is needed is known, the status is not
+        return error_answer(403, "the header Partner is missing")
+    return None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.simulator import paths
+from wallbox2mqtt.simulator.messages import ApiAnswer, error_answer
 from wallbox2mqtt.simulator.state import (
     CHARGING,
     DISCHARGING,
@@ -28,18 +29,10 @@ _OCPP_CONNECTED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An HTTP status and what the cloud might say."""
-
-    status: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class RemoteAction:
     """A remote action. ``refuses``: why not, in this state, or None."""
 
-    refuses: Callable[[ChargerState], Refusal | None]
+    refuses: Callable[[ChargerState], ApiAnswer | None]
     does: Callable[[ChargerState], ChargerState]
 
 
@@ -49,36 +42,36 @@ def runs_ocpp(state: ChargerState) -> bool:
     return connected and paths.get(state.document, "config_data.operation_mode") == "ocpp"
 
 
-def _never(_: ChargerState) -> Refusal | None:
+def _never(_: ChargerState) -> ApiAnswer | None:
     return None
 
 
-def _refuses_resume(state: ChargerState) -> Refusal | None:
+def _refuses_resume(state: ChargerState) -> ApiAnswer | None:
     if runs_ocpp(state):
-        return Refusal(FORBIDDEN, "the charger is run by OCPP")
+        return error_answer(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
-        return Refusal(CONFLICT, "the charger is locked")
+        return error_answer(CONFLICT, "the charger is locked")
     if state.actual_status not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
-        return Refusal(CONFLICT, "nothing is paused")
+        return error_answer(CONFLICT, "nothing is paused")
     return None
 
 
-def _refuses_pause(state: ChargerState) -> Refusal | None:
+def _refuses_pause(state: ChargerState) -> ApiAnswer | None:
     if runs_ocpp(state):
-        return Refusal(FORBIDDEN, "the charger is run by OCPP")
+        return error_answer(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
-        return Refusal(FORBIDDEN, "the charger is locked")
+        return error_answer(FORBIDDEN, "the charger is locked")
     if state.paused_at is not None:
-        return Refusal(FORBIDDEN, "already in Pause-Mode")
+        return error_answer(FORBIDDEN, "already in Pause-Mode")
     if state.actual_status == READY:  # [?] made up: what a pause without a car does is not public
-        return Refusal(FORBIDDEN, "there is nothing to pause")
+        return error_answer(FORBIDDEN, "there is nothing to pause")
     return None
 
 
-def _refuses_update(state: ChargerState) -> Refusal | None:
+def _refuses_update(state: ChargerState) -> ApiAnswer | None:
     # [?] made up: that it is refused is likely, the status is not public
     available = paths.get(state.document, "config_data.software.updateAvailable") is True
-    return None if available else Refusal(CONFLICT, "no update is available")
+    return None if available else error_answer(CONFLICT, "no update is available")
 
 
 def _resume(state: ChargerState) -> ChargerState:

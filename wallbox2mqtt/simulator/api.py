@@ -1,6 +1,7 @@
 """What the cloud answers at its endpoints, and to whom, as public clients see it."""
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from urllib.parse import urlencode
 
 from wallbox2mqtt.clock import Clock
@@ -171,7 +172,7 @@ class Api:
             return error_answer(400, f"no such action: {number!r}")
         refusal = ACTIONS[number].refuses(charger.expected())
         if refusal is not None and self._may_write(charger):
-            return error_answer(refusal.status, refusal.text)
+            return refusal
         refused = self._accept(charger, lambda state: apply_due(ACTIONS[number].does(state)))
         return refused or json_answer({"action": number})
 
@@ -209,19 +210,22 @@ class Api:
 
     def _sessions(self, request: ApiRequest) -> ApiAnswer:
         """Answer a page of the history, [?] the newest first. Chargers that the account lacks have none [?]."""
-        settings = self._settings()
+        settings, asked = self._settings(), {"limit": "1000", "offset": "0", "charger": "", **request.parameters}
         try:
-            query = sessions.Query.of(request.parameters)
-        except ValueError as error:
-            return error_answer(400, str(error))
-        wanted = [one for one in self._chargers().values() if query.charger in {None, one.id}]
+            first, last = float(asked["start_date"]), float(asked["end_date"])
+            limit, offset = _natural(asked["limit"]), _natural(asked["offset"])
+            number = _natural(asked["charger"]) if asked["charger"] else None
+        except (KeyError, ValueError) as error:
+            return error_answer(400, f"missing, or no number: {error}")
+        wanted = [one for one in self._chargers().values() if number in {None, one.id}]
         readable = [one for one in wanted if one.access.documents == OK]
         found = [(session, charger) for charger in readable for session in charger.history()]
         known = self._clock.wall() - settings.session_delay_s
-        matching = [one for one in found if one[0].end <= known and query.matches(one[0], settings.sessions_by)]
+        at = attrgetter(settings.sessions_by)
+        matching = [one for one in found if one[0].end <= known and first <= at(one[0]) < last]
         matching.sort(key=lambda one: one[0].start, reverse=True)
-        ends = query.offset + min(query.limit, settings.sessions_per_page)
-        page = matching[query.offset : ends]
+        ends = offset + min(limit, settings.sessions_per_page)
+        page = matching[offset:ends]
         details = {charger.id: charger.detail() for charger in readable}
         data = [
             sessions.entry(session, charger.id, details[charger.id], self._account.email, settings.session_unit)
@@ -231,3 +235,9 @@ class Api:
         if ends < len(matching):
             links["next"] = f"{_OWN_ADDRESS}?{urlencode({**request.parameters, 'offset': ends})}"
         return json_answer({"meta": {"count": len(data)}, "links": links, "data": data})
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)

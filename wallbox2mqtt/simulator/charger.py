@@ -13,8 +13,7 @@ from wallbox2mqtt.simulator.models import MODELS, ChargerSpec, capture
 from wallbox2mqtt.simulator.moves import move
 from wallbox2mqtt.simulator.paths import Document, Json
 from wallbox2mqtt.simulator.settings import Settings
-from wallbox2mqtt.simulator.state import ChargerState, RecordedSession, RunningSession
-from wallbox2mqtt.simulator.statuses import WITH_CAR
+from wallbox2mqtt.simulator.state import WITH_CAR, ChargerState, RecordedSession, RunningSession
 from wallbox2mqtt.simulator.transitions import advance, apply_due, transitions
 
 Change = Callable[[ChargerState], ChargerState]

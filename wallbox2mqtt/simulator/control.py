@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from wallbox2mqtt.simulator import statuses
 from wallbox2mqtt.simulator.faults import Fault
 from wallbox2mqtt.simulator.messages import HTML_TYPE, ApiAnswer, ApiRequest, error_answer, json_answer
 from wallbox2mqtt.simulator.models import READY_MOVES, ChargerSpec
 from wallbox2mqtt.simulator.moves import MOVES
 from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.settings import changed
+from wallbox2mqtt.simulator.state import TEXTS
 
 if TYPE_CHECKING:
     from wallbox2mqtt.simulator.simulator import Simulator
@@ -28,8 +28,8 @@ class Control:
         self._simulator = simulator
         self._posts: Mapping[str, Callable[[dict[str, Json]], None]] = {
             "account": self._account,
-            "limit": self._settings,
-            "settings": self._settings,
+            "limit": lambda body: simulator.configure(**body),
+            "settings": lambda body: simulator.configure(**body),
             "fault": self._fault,
             "add": self._add,
         }
@@ -47,7 +47,8 @@ class Control:
             case "POST", ["access", number] if number.isdecimal() and int(number) in self._simulator.chargers:
                 return self._do(request, lambda body: self._simulator.set_access(int(number), **body))
             case "POST", ["charger", number] if number.isdecimal() and int(number) in self._simulator.chargers:
-                return self._do(request, lambda body: self._charger(int(number), body))
+                charger = self._simulator.charger(int(number))
+                return self._do(request, lambda body: charger.do(str(body.get("do")), body.get("value")))
             case "POST", [name] if name in self._posts:
                 return self._do(request, self._posts[name])
         return error_answer(404, "no such control")
@@ -61,12 +62,6 @@ class Control:
         except ValueError as error:
             return error_answer(400, str(error))
         return json_answer(self._state())
-
-    def _charger(self, number: int, body: dict[str, Json]) -> None:
-        self._simulator.charger(number).do(str(body.get("do")), body.get("value"))
-
-    def _settings(self, body: dict[str, Json]) -> None:
-        self._simulator.configure(**body)
 
     def _account(self, body: dict[str, Json]) -> None:
         actions = {
@@ -111,7 +106,7 @@ def _summary(simulator: "Simulator", number: int) -> dict[str, object]:
         "id": number,
         "model": charger.spec.model,
         "access": dataclasses.asdict(charger.access),
-        "status": statuses.TEXTS.get(charger.state().status_id, "Unknown"),
+        "status": TEXTS.get(charger.state().status_id, "Unknown"),
         "detail": detail,
     }
 

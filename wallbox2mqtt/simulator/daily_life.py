@@ -3,8 +3,7 @@
 import random
 
 from wallbox2mqtt.simulator.simulator import Simulator
-from wallbox2mqtt.simulator.state import WAITING_FOR_CAR
-from wallbox2mqtt.simulator.statuses import WITH_CAR
+from wallbox2mqtt.simulator.state import WAITING_FOR_CAR, WITH_CAR
 
 _AWAY_S, _LINGERS_S, _SUN_S = (600.0, 2400.0), (300.0, 1200.0), 900.0
 _WANTS_KWH, _SUN_KW = (3.0, 18.0), (0.0, 9.0)

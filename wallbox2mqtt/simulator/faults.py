@@ -2,7 +2,6 @@
 
 import fnmatch
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -89,41 +88,6 @@ class Fault:
         if self.has_body is not None and self.has_body != bool(request.body):
             return False
         return self.method in {"*", request.method} and fnmatch.fnmatchcase(request.path, self.path.strip("/"))
-
-
-class Faults:
-    """The faults that wait for their requests. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._faults: list[Fault] = []
-
-    def add(self, fault: Fault) -> None:
-        """Add a fault behind the others."""
-        with self._lock:
-            self._faults.append(fault)
-
-    def clear(self) -> None:
-        """Remove all of them."""
-        with self._lock:
-            self._faults.clear()
-
-    def all(self) -> tuple[Fault, ...]:
-        """Return those that are left."""
-        with self._lock:
-            return tuple(self._faults)
-
-    def take(self, request: ApiRequest) -> Fault | None:
-        """Return the fault that applies to a request, and count it."""
-        with self._lock:
-            for index, fault in enumerate(self._faults):
-                if fault.applies_to(request):
-                    if fault.count == 1:
-                        del self._faults[index]
-                    elif fault.count is not None:
-                        self._faults[index] = replace(fault, count=fault.count - 1)
-                    return fault
-        return None
 
 
 def corrupt(fault: Fault, answer: ApiAnswer) -> ApiAnswer:

@@ -1,8 +1,8 @@
 """Charging sessions as the cloud records them: its history, and the month's totals, as public clients read them."""
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from wallbox2mqtt.simulator import paths
@@ -62,48 +62,6 @@ def past(charger: int, days: int, wall: float, price: float) -> tuple[RecordedSe
             )
         )
     return tuple(one for one in made if one.end < wall)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """What a request asks of the history: from ``start`` to before ``end`` (seconds since 1970), a page of it."""
-
-    start: float
-    end: float
-    limit: int
-    offset: int
-    charger: int | None
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> "Query":
-        """Parse the parameters of a request.
-
-        Raises:
-            ValueError: one is missing or is not a number.
-
-        """
-        try:
-            return cls(
-                start=float(parameters["start_date"]),
-                end=float(parameters["end_date"]),
-                limit=_natural(parameters.get("limit", "1000")),
-                offset=_natural(parameters.get("offset", "0")),
-                charger=_natural(parameters["charger"]) if "charger" in parameters else None,
-            )
-        except KeyError as error:
-            msg = f"{error.args[0]} is missing"
-            raise ValueError(msg) from error
-
-    def matches(self, session: RecordedSession, by: str) -> bool:
-        """Return whether a session is in the range, ``by`` its ``start`` or its ``end``."""
-        return self.start <= (session.start if by == "start" else session.end) < self.end
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        msg = f"found {text!r}, expected a whole number"
-        raise ValueError(msg)
-    return int(text)
 
 
 def entry(session: RecordedSession, charger: int, detail: Document, email: str, unit: str) -> Document:

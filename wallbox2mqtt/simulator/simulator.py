@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 from wallbox2mqtt.clock import Clock, SystemClock
@@ -9,7 +10,7 @@ from wallbox2mqtt.simulator.account import SimulatedAccount
 from wallbox2mqtt.simulator.api import Api
 from wallbox2mqtt.simulator.charger import Access, SimulatedCharger
 from wallbox2mqtt.simulator.control import PREFIX, Control
-from wallbox2mqtt.simulator.faults import Fault, Faults, corrupt
+from wallbox2mqtt.simulator.faults import Fault, corrupt
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, ReceivedRequests, Seen
 from wallbox2mqtt.simulator.models import ChargerSpec, fleet
 from wallbox2mqtt.simulator.server import SimulatorServer
@@ -48,7 +49,7 @@ class Simulator:
         self.clock: Clock = SystemClock() if clock is None else clock
         self._settings = Settings() if settings is None else settings
         self._speed = speed
-        self._settings_lock = threading.Lock()
+        self._lock = threading.Lock()
         specs = fleet(chargers) if isinstance(chargers, int) else chargers
         self.chargers: Mapping[int, SimulatedCharger] = {}
         for spec in specs:
@@ -56,7 +57,7 @@ class Simulator:
         self._account = SimulatedAccount(email, password, self.clock, lambda: self._settings)
         self._api = Api(self._account, lambda: self.chargers, self.clock, lambda: self._settings)
         self._control = Control(self)
-        self._faults = Faults()
+        self._faults: list[Fault] = []
         self._log = ReceivedRequests(self.clock)
         self._server: SimulatorServer | None = None
         self._thread: threading.Thread | None = None
@@ -103,18 +104,21 @@ class Simulator:
     @property
     def url(self) -> str:
         """The address of both hosts, without a slash at its end."""
-        if self._server is None:
-            msg = "the simulator does not run"
-            raise RuntimeError(msg)
-        return f"http://{self._server.server_address[0]!s}:{self.port}"
+        host, port = self._address
+        return f"http://{host}:{port}"
 
     @property
     def port(self) -> int:
         """The port."""
+        return self._address[1]
+
+    @property
+    def _address(self) -> tuple[str, int]:
         if self._server is None:
             msg = "the simulator does not run"
             raise RuntimeError(msg)
-        return int(self._server.server_address[1])
+        host, port, *_ = self._server.server_address
+        return str(host), int(port)
 
     @property
     def settings(self) -> Settings:
@@ -128,7 +132,7 @@ class Simulator:
             ValueError: there is no such setting, or not with this value.
 
         """
-        with self._settings_lock:
+        with self._lock:
             self._settings = changed(self._settings, changes)
 
     def charger(self, number: int) -> SimulatedCharger:
@@ -173,16 +177,31 @@ class Simulator:
 
     def fault(self, fault: Fault) -> None:
         """Add a fault for the next requests that it applies to."""
-        self._faults.add(fault)
+        with self._lock:
+            self._faults.append(fault)
 
     def clear_faults(self) -> None:
         """Remove all faults."""
-        self._faults.clear()
+        with self._lock:
+            self._faults.clear()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The faults that are left."""
-        return self._faults.all()
+        with self._lock:
+            return tuple(self._faults)
+
+    def _take_fault(self, request: ApiRequest) -> Fault | None:
+        """Return the fault that applies to a request, and count it."""
+        with self._lock:
+            for index, fault in enumerate(self._faults):
+                if fault.applies_to(request):
+                    if fault.count == 1:
+                        del self._faults[index]
+                    elif fault.count is not None:
+                        self._faults[index] = replace(fault, count=fault.count - 1)
+                    return fault
+        return None
 
     @property
     def requests(self) -> tuple[Seen, ...]:
@@ -202,7 +221,7 @@ class Simulator:
         if request.path.split("/")[0] == PREFIX:
             return self._control.answer(request), None, None
         number = self._log.arrived(request)
-        fault = self._faults.take(request)
+        fault = self._take_fault(request)
         if fault is None:
             return self._api.answer(request), None, number
         answer = self._api.answer(request) if fault.is_handled else ApiAnswer(200)
