@@ -21,14 +21,14 @@ from wallbox2mqtt.web.client import Limits
 from wallbox2mqtt.web.http import Request, Response
 from wallbox2mqtt.web.listen import listen
 from wallbox2mqtt.web.port import StatusPort
-from wallbox2mqtt.web.server import KEEP_ALIVE, Server
+from wallbox2mqtt.web.server import KEEP_ALIVE, Events, Server
 
 HOST = "127.0.0.1"
 LARGE = b"x" * 3_000_000
 """More than the buffers of a connection take."""
 
 
-class Numbers:
+class Numbers(Events):
     """Events that a test tells: ``whole`` has what was told last."""
 
     def __init__(self) -> None:

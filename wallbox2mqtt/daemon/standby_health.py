@@ -11,6 +11,7 @@ from wallbox2mqtt.storage import Storage
 from wallbox2mqtt.web import routes
 from wallbox2mqtt.web.http import Handler, Request, Response
 from wallbox2mqtt.web.port import StatusPort
+from wallbox2mqtt.web.server import Events
 
 
 class StandbyHealth(Heart):
@@ -56,25 +57,6 @@ class StandbyHealth(Heart):
         )
 
 
-class _NoEvents:
-    """Nothing happens that anybody could follow."""
-
-    def begin(self) -> None:
-        """Nobody follows."""
-
-    def whole(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def change(self) -> bytes | None:
-        """Return nothing."""
-        return None
-
-    def beat(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-
 def probes(address: tuple[str, int], health: StandbyHealth, clock: Clock) -> StatusPort:
     """Return the status port with nothing but the probes, how things stand in words, and three metrics."""
     served: dict[str, Handler] = {
@@ -83,7 +65,7 @@ def probes(address: tuple[str, int], health: StandbyHealth, clock: Clock) -> Sta
         "/livez": routes.verdict(health.live),
         "/readyz": routes.verdict(health.ready),
     }
-    return StatusPort(address, routes.router(served), _NoEvents(), clock)
+    return StatusPort(address, routes.router(served), Events(), clock)
 
 
 def _text(make: Callable[[], str]) -> Handler:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from wallbox2mqtt.web.document import StatusDocument
 from wallbox2mqtt.web.http import encoded_json
+from wallbox2mqtt.web.server import Events
 from wallbox2mqtt.web.snapshot import StatusSnapshot
 
 LEAST_S = 1.0
 """Between two events."""
 
 
-class Feed:
+class Feed(Events):
     """What those who follow are told. The port's thread calls it."""
 
     def __init__(self, document: StatusDocument, now: Callable[[], float] = time.monotonic) -> None:

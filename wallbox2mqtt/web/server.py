@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Protocol
 
 from wallbox2mqtt.web.client import Client, ConnectionPhase, Limits
 from wallbox2mqtt.web.http import Handler, Request, Response, parsed, refusal
@@ -25,20 +24,23 @@ _TOO_LARGE = refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of th
 _NO_REQUEST = Request("GET", "")
 
 
-class Events(Protocol):
-    """What is told to those who follow the events. Called on the port's thread."""
+class Events:
+    """What is told to those who follow the events: here, nothing. Called on the port's thread."""
 
     def begin(self) -> None:
         """Look anew: nobody has followed so far."""
 
     def whole(self) -> bytes:
         """Return the event that has everything, as it was told last."""
+        return b""
 
     def change(self) -> bytes | None:
         """Return the event of what has changed since it was told last; None where nothing has, or too soon."""
+        return None
 
     def beat(self) -> bytes:
         """Return the event that says that the line is alive."""
+        return b""
 
 
 class Server:
