@@ -202,7 +202,7 @@ def test_an_id_is_the_same_everywhere() -> None:
     ]  # fmt: skip
     anonymiser = Anonymiser(bodies)
     listed, detail, basic = (anonymiser.copy(document, body) for document, body in bodies)
-    one, two = (anonymiser.charger(number) for number in (900001, 900002))
+    one, two = (anonymiser.number(number) for number in (900001, 900002))
     assert len({one, two, 900001, 900002}) == 4
     assert [len(str(number)) for number in (one, two)] == [6, 6]
     group: Any = listed["result"]["groups"][0]  # type: ignore[index, call-overload]

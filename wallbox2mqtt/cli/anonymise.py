@@ -7,7 +7,7 @@ names of keys stay. The same original gets the same replacement in all documents
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from wallbox2mqtt.catalogue import FIELDS, Field, Json, Scalar
@@ -109,10 +109,6 @@ class Anonymiser:
             if row is not None:
                 self._private_words.add(number.casefold())
 
-    def charger(self, charger_id: int) -> int:
-        """Return the number that stands for a charger's."""
-        return self._id(charger_id)
-
     def copy(self, document: Document, body: Json) -> Json:
         """Return a copy of a document."""
         return self._copy(body, "", _ROWS[document], None, 0)
@@ -138,29 +134,22 @@ class Anonymiser:
         if isinstance(value, float):
             return 0.5 if harmless is None else _rounded(value)
         if harmless is None or (abs(value) in self._ids and len(str(abs(value))) >= _FEWEST_DIGITS):
-            return self._id(value)
+            return self.number(value)
         return _rounded(value)
 
     def _text(self, text: str, harmless: Field | None) -> str:
         if _is_plain_number(text):
             number = int(text)
             is_id = harmless is None or (number in self._ids and len(text) >= _FEWEST_DIGITS)
-            return str(self._id(number) if is_id else _rounded(number))
+            return str(self.number(number) if is_id else _rounded(number))
         if harmless is not None and _is_harmless_text(text):
             return text
         if text not in self._texts:
-            self._texts[text] = self._new_text(_masked(text))
+            self._texts[text] = _free(_masked(text), self._taken)
+            self._taken.add(self._texts[text])
         return self._texts[text]
 
-    def _new_text(self, masked: str) -> str:
-        new, count = masked, 1
-        while new in self._taken:
-            count += 1
-            new = f"{masked}~{count}"
-        self._taken.add(new)
-        return new
-
-    def _id(self, number: int) -> int:
+    def number(self, number: int) -> int:
         """Return another number of as many digits; one digit tells nothing and stays."""
         size = abs(number)
         if size < 10:  # noqa: PLR2004 - one digit
@@ -181,7 +170,7 @@ class Anonymiser:
         told = low in self._secrets or any(word in low for word in self._private_words if len(word) >= _SHORTEST_IN_KEY)
         if _API_NAME.fullmatch(name) and not told:
             return name
-        return str(self._id(int(name))) if _is_plain_number(name) else _masked(name)
+        return str(self.number(int(name))) if _is_plain_number(name) else _masked(name)
 
 
 def _leaves(
@@ -203,7 +192,7 @@ def _leaves(
         yield row, value
 
 
-def _free(name: str, taken: Mapping[str, Json]) -> str:
+def _free(name: str, taken: Container[object]) -> str:
     new, count = name, 1
     while new in taken:
         count += 1

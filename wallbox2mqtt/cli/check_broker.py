@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from wallbox2mqtt.cli.report import Finding, Verdict
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.config import Config, MqttConfig
+from wallbox2mqtt.config import Config
 from wallbox2mqtt.history.prices import price_of
 from wallbox2mqtt.mqtt import (
     Connected,
@@ -59,18 +59,17 @@ class BrokerCheck:
         self._topics = Topics(config.mqtt.base_topic)
         self._birth = config.home_assistant.births
         self._price = config.tariff.topic
-        mark = secrets.token_hex(4)
+        self._mark = secrets.token_hex(4)
         self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
-        self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{mark}/check"
-        self._mark = mark.encode()
+        self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{self._mark}/check"
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
         self._needed += [] if self._price is None else [self._price]
         self._tells_stored: bool | None = None
         self._mqtt = MqttConnection(
-            as_guest(config.mqtt, "check"),
+            config.mqtt.for_guest("check"),
             # retained for a moment, to see whether the broker marks what it has stored
-            state=OwnState(self._topics.bridge("check"), mark),
+            state=OwnState(self._topics.bridge("check"), self._mark),
             filters=[*self._needed, self._own["charger"], self._announcement, *_shown(self._topics)],
             on_event=self._events.put,
             clock=clock,
@@ -143,27 +142,24 @@ class BrokerCheck:
             if denied in self._needed:
                 text = f"may not subscribe to {denied}: {reason}"
                 yield Finding("rights", "fault", text, "give the bridge's user read rights on it")
-        for topic in self._own.values():
-            self._mqtt.publish(topic, self._mark.decode(), retain=False)
+        tried = dict.fromkeys(self._own.values(), f"{self._topics.base}/#")
         if self._discovery != "off":
             # below the device topics, but not with the last level that announces something
-            self._mqtt.publish(self._announcement, "", retain=False)
-        wanted = {*self._own.values(), *([self._announcement] if self._discovery != "off" else [])}
-        self._wait(lambda: wanted <= self._seen, BACK_S)
-        for topic in self._own.values():
-            yield self._right(topic, f"{self._topics.base}/#", must_come_back=True)
-        if self._discovery != "off":
-            yield self._right(self._announcement, f"{self._prefix}/device/#", must_come_back=False)
+            tried[self._announcement] = f"{self._prefix}/device/#"
+        for topic in tried:
+            self._mqtt.publish(topic, "" if topic == self._announcement else self._mark, retain=False)
+        self._wait(lambda: tried.keys() <= self._seen, BACK_S)
+        for topic, rights in tried.items():
+            yield self._right(topic, rights, must_come_back=topic != self._announcement)
 
     def _right(self, topic: str, rights: str, *, must_come_back: bool) -> Finding:
         """Judge a topic by whether the message came back, and by what the broker said of it (only MQTT 5 says)."""
-        told = self._mqtt_config.protocol == "5"
         verdict: Verdict
         if topic in self._seen:
             return Finding("rights", "ok", f"{topic}: published and received back")
         if self._refused:
             verdict, text = "fault", f"{topic}: may not be published ({self._refused})"
-        elif told and not must_come_back:
+        elif self._mqtt_config.protocol == "5" and not must_come_back:
             return Finding("rights", "ok", f"{topic}: may be published")
         else:
             verdict, text = "fault" if must_come_back else "warning", f"{topic}: published, but it did not come back"
@@ -219,12 +215,6 @@ def _shown(topics: Topics) -> list[str]:
     """Name the topics by which a running bridge shows its chargers."""
     keys = ("name", "availability", "basic/chargerType", "software/currentVersion")
     return [topics.bridge("info"), *(f"{topics.base}/+/{key}" for key in keys)]
-
-
-def as_guest(config: MqttConfig, word: str) -> MqttConfig:
-    """Return the configuration of a client beside the bridge, with an id of its own."""
-    kept = {name: getattr(config, name) for name in config.__struct_fields__}
-    return MqttConfig(**kept | {"client_id": f"{config.client_id}-{word}-{secrets.token_hex(3)}"})
 
 
 def _not_connected(where: str, event: Disconnected | None, *, tls: bool) -> Finding:

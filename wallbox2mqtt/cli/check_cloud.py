@@ -1,12 +1,11 @@
 """Trying the account: the sign-in and the list of chargers, within the budget that the bridge has too."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wallbox2mqtt.bridge.registry import NO_CHARGERS, Registry, kept_problems
 from wallbox2mqtt.catalogue.statuses import OUT_OF_TOUCH
-from wallbox2mqtt.cli.paced_reads import only_command
+from wallbox2mqtt.cli.paced_reads import only_command, pause
 from wallbox2mqtt.cli.report import Finding
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
@@ -149,11 +148,9 @@ class AccountCheck:
         """Wait for the budget; False when it would take too long."""
         if ready_in_s() > LONGEST_WAIT_S:
             return False
-        condition = threading.Condition()
         while (wait := ready_in_s()) > 0:
             self._wait_note(f"waiting {wait:.0f} s: the budget of the account allows no request before")
-            with condition:
-                self._clock.wait(condition, wait)
+            pause(self._clock, wait)
         return True
 
 

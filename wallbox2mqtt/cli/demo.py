@@ -1,6 +1,7 @@
 """Everything on this machine: a simulated cloud, a broker, the bridge, and a view of what is published."""
 
 import argparse
+import contextlib
 import importlib.util
 import logging
 import math
@@ -15,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING
 
 from wallbox2mqtt.cli.demo_plain import Lines
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker, free_port
@@ -35,6 +36,9 @@ from wallbox2mqtt.mqtt import Event, Message, MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, DailyLife, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
 
+if TYPE_CHECKING:
+    from wallbox2mqtt.cli.demo_live import LiveView
+
 _BASE = "wallbox"
 _NAMES = ("Garage", "Carport", "Driveway", "Courtyard", "Workshop", "Visitors", "Back gate", "Barn")
 _AT_ONCE = 1000
@@ -46,48 +50,15 @@ _FASTEST = 100.0
 """The bridge asks no more often than this many times the usual pace."""
 
 
-class View(Protocol):
-    """What draws the demo, from entering to leaving."""
-
-    def __enter__(self) -> Self:
-        """Start to draw."""
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
-
-    def take(self, message: Message) -> None:
-        """Record what the broker delivered."""
-
-    def refresh(self) -> None:
-        """Draw what has changed."""
-
-
-class DemoListener:
-    """Hears what the broker delivers, and hands it to the view."""
-
-    def __init__(self, broker: LocalBroker, view: View) -> None:
-        """Subscribe to everything below the base topic."""
-        self._view = view
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        config = MqttConfig(host=HOST, port=broker.port, client_id="wallbox2mqtt-demo-view", protocol=broker.protocol)
-        self._mqtt = MqttConnection(config, filters=[f"{_BASE}/#"], on_event=self._events.put, clock=SystemClock())
-        self._mqtt.start()
-
-    def stop(self) -> None:
-        """Leave."""
-        self._mqtt.stop(timeout_s=1.0)
-
-    def hand_over(self) -> None:
-        """Hand over what has come, and wait a moment for the first of it."""
-        try:
-            event = self._events.get(timeout=_WAIT_S)
-            for _ in range(_AT_ONCE):
-                if isinstance(event, Message):
-                    self._view.take(event)
-                event = self._events.get_nowait()
-        except queue.Empty:
-            pass
-        self._view.refresh()
+def _hand_over(events: "queue.SimpleQueue[Event]", view: "Lines | LiveView") -> None:
+    """Show what the broker has delivered, and wait a moment for the first of it."""
+    with contextlib.suppress(queue.Empty):
+        event = events.get(timeout=_WAIT_S)
+        for _ in range(_AT_ONCE):
+            if isinstance(event, Message):
+                view.take(event)
+            event = events.get_nowait()
+    view.refresh()
 
 
 def config_of(
@@ -170,7 +141,9 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _view(hints: Sequence[tuple[str, str]], commands: Sequence[str], speed: float, *, plain: bool) -> View:
+def _view(
+    hints: Sequence[tuple[str, str]], commands: Sequence[str], speed: float, *, plain: bool
+) -> "Lines | LiveView":
     """Return the view that fits: drawn in its places in a terminal, else lines."""
     if not plain and _is_terminal() and importlib.util.find_spec("rich") is not None:
         from wallbox2mqtt.cli.demo_live import LiveView  # noqa: PLC0415 - rich is optional
@@ -223,14 +196,17 @@ def run(args: argparse.Namespace) -> int:
         ends = math.inf if args.seconds is None else time.monotonic() + args.seconds
         hints, commands = _hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker)
         with _view(hints, commands, args.speed, plain=args.plain) as view:
-            listener, life = DemoListener(broker, view), DailyLife(cloud, args.speed)
+            life, events = DailyLife(cloud, args.speed), queue.SimpleQueue[Event]()
+            guest = config.mqtt.for_guest("view")
+            listener = MqttConnection(guest, filters=[f"{_BASE}/#"], on_event=events.put, clock=SystemClock())
+            listener.start()
             bridge.start()
             while not stop.is_set() and bridge.is_alive() and time.monotonic() < ends:
-                listener.hand_over()
+                _hand_over(events, view)
                 life.step()
         ended_early = not bridge.is_alive()
         app.stop()
         bridge.join(_JOIN_S)
-        listener.stop()
+        listener.stop(timeout_s=1.0)
     print("The demo has ended.", flush=True)
     return EXIT_FAILED if ended_early else EXIT_OK

@@ -92,7 +92,7 @@ class Dump:
         for one in self._fetched:
             entry: dict[str, Json] = {"document": one.document}
             if one.charger is not None:
-                entry["charger"] = anonymiser.charger(one.charger)
+                entry["charger"] = anonymiser.number(one.charger)
             entry["http_status"] = one.answer.http_status
             if isinstance(one.answer, CloudError):
                 entry |= {"reason": one.answer.reason, "error": str(one.answer)}

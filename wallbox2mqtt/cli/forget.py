@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from wallbox2mqtt.cli.check_broker import as_guest
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load
 from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, UsageError
@@ -100,7 +99,7 @@ class _Broker:
         self._prefix = config.home_assistant.prefix
         self._kept: dict[str, bytes] = {}
         self._mqtt = MqttConnection(
-            as_guest(config.mqtt, "forget"),
+            config.mqtt.for_guest("forget"),
             filters=[f"{config.mqtt.base_topic}/#"],
             on_event=self._events.put,
             clock=SystemClock(),

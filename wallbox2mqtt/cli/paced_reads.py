@@ -42,12 +42,19 @@ def only_command(storage: Storage, say: Callable[[str], None]) -> Iterator[None]
         storage.unlock()
 
 
+def pause(clock: Clock, seconds: float) -> None:
+    """Wait so long."""
+    condition, ends = threading.Condition(), clock.monotonic() + seconds
+    with condition:
+        while (left := ends - clock.monotonic()) > 0:
+            clock.wait(condition, left)
+
+
 class PacedReads:
     """The reads of one command, one after the other."""
 
     def __init__(self, account: Account, clock: Clock) -> None:
         self._account, self._clock = account, clock
-        self._condition = threading.Condition()
 
     @property
     def interval_s(self) -> float:
@@ -70,7 +77,4 @@ class PacedReads:
 
     def wait(self, seconds: float) -> None:
         """Wait so long."""
-        ends = self._clock.monotonic() + seconds
-        with self._condition:
-            while (left := ends - self._clock.monotonic()) > 0:
-                self._clock.wait(self._condition, left)
+        pause(self._clock, seconds)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from wallbox2mqtt.bridge.history_reads import PAGE
@@ -88,42 +89,38 @@ class Sessions:
 
     def _from_cloud(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
         with only_command(self._storage, self._say):
-            return self._read(span, wanted)
+            account = Account(self._config, self._clock, self._storage, is_command=True)
+            cloud, paced = account.client(), PacedReads(account, self._clock)
 
-    def _read(self, span: Period, wanted: Iterable[int]) -> dict[int, tuple[Entry, ...]]:
-        account = Account(self._config, self._clock, self._storage, is_command=True)
-        cloud, paced = account.client(), PacedReads(account, self._clock)
+            def ask(read: Callable[[], CloudResponse]) -> CloudResponse:
+                try:
+                    return paced.read(read)
+                except UnauthorizedError:
+                    return paced.read(read)  # the token is dropped: once more with a new one
 
-        def ask(read: Callable[[], CloudResponse]) -> CloudResponse:
-            try:
-                return paced.read(read)
-            except UnauthorizedError:
-                return paced.read(read)  # the token is dropped: once more with a new one
+            chargers = list(wanted) or [one.charger_id for one in read_sweep(ask(cloud.chargers).body)]
+            found: dict[int, tuple[Entry, ...]] = {}
+            start, end = int(max(0, span.start - _MARGIN_S)), int(span.end)
+            for number, charger in enumerate(chargers, 1):
+                entries: dict[str, Entry] = {}
+                offset, more = 0, True
+                while more:
+                    self._say(f"charger {number} of {len(chargers)}: {len(entries)} sessions")
+                    page, count, more = _page(ask(partial(cloud.sessions, charger, start, end, PAGE, offset)))
+                    offset, before = offset + count, len(entries)
+                    entries |= {entry.id: entry for entry in page}
+                    more = more and len(entries) > before
+                found[charger] = tuple(entries.values())
+            return found
 
-        chargers = list(wanted) or [one.charger_id for one in read_sweep(ask(cloud.chargers).body)]
-        found: dict[int, tuple[Entry, ...]] = {}
-        start, end = int(max(0, span.start - _MARGIN_S)), int(span.end)
-        for number, charger in enumerate(chargers, 1):
-            entries: dict[str, Entry] = {}
-            offset, more = 0, True
-            while more:
-                self._say(f"charger {number} of {len(chargers)}: {len(entries)} sessions")
-                page = ask(lambda c=charger, o=offset: cloud.sessions(c, start, end, PAGE, o))  # type: ignore[misc]
-                more, offset = self._add(entries, page, offset)
-            found[charger] = tuple(entries.values())
-        return found
 
-    @staticmethod
-    def _add(entries: dict[str, Entry], page: CloudResponse, offset: int) -> tuple[bool, int]:
-        """Take a page; return whether another one follows, and where."""
-        try:
-            found, count, more = read_page(page.body)
-        except ValueError as error:
-            msg = f"the history of sessions has another form: {error}"
-            raise BadAnswerError(msg) from None
-        before = len(entries)
-        entries |= {entry.id: entry for entry in found}
-        return more and len(entries) > before, offset + count
+def _page(response: CloudResponse) -> tuple[Sequence[Entry], int, bool]:
+    """Return the sessions of a page, how many it has, and whether another one follows."""
+    try:
+        return read_page(response.body)
+    except ValueError as error:
+        msg = f"the history of sessions has another form: {error}"
+        raise BadAnswerError(msg) from None
 
 
 def _with_costs(entries: Iterable[Entry], kept: Kept | None) -> Iterable[Entry]:

@@ -4,10 +4,11 @@ Its type says what is accepted, its ``Meta`` what it means; variable names, erro
 out from these.
 """
 
+import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from wallbox2mqtt.config.secret import Secret
 from wallbox2mqtt.config.texts import (
@@ -114,6 +115,10 @@ class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def where(self) -> str:
         """The brokers, for people."""
         return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.brokers)
+
+    def for_guest(self, word: str) -> "MqttConfig":
+        """Return the configuration of a client beside the bridge, with an id of its own."""
+        return structs.replace(self, client_id=f"{self.client_id}-{word}-{secrets.token_hex(3)}")
 
 
 class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
