@@ -1,13 +1,14 @@
 """The days and the last sessions of a charger, of what is kept of the cloud's history."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import A_DAY
-from wallbox2mqtt.history.archive import Archive
+from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.history.archive import Archive, Kept
 from wallbox2mqtt.history.days import DAYS, SESSIONS, Day, PastDays, RecentPast, recent_past
 from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.storage import Storage
@@ -54,6 +55,16 @@ class TestDays:
         assert len(sessions) == SESSIONS
         assert sessions[-1].start == A_DAY
         assert "Somebody" not in repr(sessions)
+
+
+@pytest.mark.parametrize(
+    "broken", [3, {}, {"id": "2", "start": 1, "end": 2}, {"id": "2", "start": "x", "end": 2, "energy": {}}]
+)
+def test_what_is_no_session_is_left_out(tmp_path: Path, broken: Json) -> None:
+    storage = Storage(tmp_path, "account")
+    kept: list[Json] = [asdict(entry(0)), broken]
+    storage.write("history", {"chargers": {str(ONE): {"start": 0, "read": 1, "entries": kept}, "7": broken}})
+    assert Archive(storage).chargers() == {ONE: Kept(0, 1, (entry(0),))}
 
 
 def test_read_again_when_it_has_changed(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 HOMES = {
     "yaml": {"config"},
-    "msgspec": {"config"},
+    "msgspec": {"config", "history"},
     "requests": {"cloud"},
     "urllib3": {"cloud"},
     "paho": {"mqtt"},

@@ -4,7 +4,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from wallbox2mqtt.history.fields import month_start
 from wallbox2mqtt.history.ledger import step
 from wallbox2mqtt.history.past import Past, follow, settle
 from wallbox2mqtt.history.records import Counter, Event, Ledger, MeterReading, Session
-from wallbox2mqtt.history.saved import ledger_from, to_json
+from wallbox2mqtt.history.saved import restored
 from wallbox2mqtt.history.timetable import daily_after
 from wallbox2mqtt.storage import Disk, Storage
 from wallbox2mqtt.topics import Topics
@@ -378,7 +378,7 @@ def test_sums_are_right_whatever_is_played(acts: list[tuple[str, int, int, str]]
             events += happened
         charger.act(word, 1, 0)
         if what == "kill":
-            ledger = ledger_from(json.loads(json.dumps(to_json(ledger))))
+            ledger = restored(Ledger, json.loads(json.dumps(asdict(ledger))))
         if what != "outage" or word in {"plug", "unplug"}:
             before = ledger.total("energy") or 0
             ledger, happened = step(ledger, charger.read())
@@ -413,12 +413,12 @@ def test_what_nobody_saw_is_never_counted_twice(acts: list[tuple[str, int, int, 
 )
 def test_a_damaged_ledger_is_refused_or_taken(kept: Json) -> None:
     damaged: dict[str, Json] = {
-        **to_json(play([IDLE, reading(60, CHARGING, 1, 30)])[0]),
+        **asdict(play([IDLE, reading(60, CHARGING, 1, 30)])[0]),
         "counters": kept,
         "session": kept,
     }
-    with pytest.raises(ValueError, match="expected"):
-        ledger_from(damaged)
+    with pytest.raises(ValueError, match=r"Expected|missing"):
+        restored(Ledger, damaged)
 
 
 class Killed(Exception):  # noqa: N818 - the end of a process, no error

@@ -1,4 +1,4 @@
-"""The configuration: a YAML file and the environment, made into frozen structs. The only home of PyYAML and msgspec."""
+"""The configuration: a YAML file and the environment, made into frozen structs. The one home of PyYAML."""
 
 from wallbox2mqtt.config.load import Given, find, load, runtime_dir, service_links, state_dir
 from wallbox2mqtt.config.model import (

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.quantities import as_number
 from wallbox2mqtt.history.entries import Entry
+from wallbox2mqtt.history.saved import restored_list
 from wallbox2mqtt.storage import Storage
 
 _FILE = "history"
@@ -66,30 +66,5 @@ class Archive:
 def _kept(one: Json) -> Kept | None:
     match one:
         case {"start": int() | float() as start, "read": int() | float() as read, "entries": list(entries)}:
-            found = [_entry(entry) for entry in entries]
-            return Kept(start, read, tuple(entry for entry in found if entry is not None))
+            return Kept(start, read, tuple(restored_list(Entry, entries)))
     return None
-
-
-def _entry(one: Json) -> Entry | None:
-    energy = one.get("energy") if isinstance(one, dict) else None
-    if not isinstance(one, dict) or not isinstance(energy, dict):
-        return None
-    start, end, user, metered = (as_number(one.get(key)) for key in ("start", "end", "user", "metered"))
-    if start is None or end is None:
-        return None
-    currency, name = one.get("currency"), one.get("user_name")
-    counted = {key: round(mwh) for key in energy if (mwh := as_number(energy[key])) is not None}
-    return Entry(
-        id=str(one.get("id")),
-        start=start,
-        end=end,
-        energy={"energy": 0, **counted},
-        cost=as_number(one.get("cost")),
-        currency=currency if isinstance(currency, str) else None,
-        user=None if user is None else int(user),
-        user_name=name if isinstance(name, str) else None,
-        charging_s=as_number(one.get("charging_s")) or 0.0,
-        metered=round(metered or 0),
-        cost_real=as_number(one.get("cost_real")),
-    )

@@ -8,7 +8,7 @@ from wallbox2mqtt.catalogue.quantities import as_number
 from wallbox2mqtt.clock import iso_utc
 from wallbox2mqtt.history.entries import Entry
 from wallbox2mqtt.history.past import Past
-from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, MeterReading, Session, duration_s
+from wallbox2mqtt.history.records import COUNTERS, Event, Ledger, MeterReading, Session
 
 _MWH = 1_000_000
 """In a kWh."""
@@ -46,7 +46,7 @@ def fields_of(ledger: Ledger, past: Past, now: float) -> dict[str, Json]:
     The sums are shown as soon as they are complete: one that jumped by all that was before would be this hour's energy.
     """
     complete = past.seeded is not None
-    shown: dict[str, Json] = {TOTALS[name]: kwh(sum_) for name, sum_ in past.shown.items() if complete}
+    shown = {field: kwh(past.shown[name]) for name, field in TOTALS.items() if complete and name in past.shown}
     running = _described_session(ledger.session, now)
     shown |= {_FIELDS["session"][name]: value for name, value in running.items() if name != "end"}
     shown["session/state"] = None if ledger.session is None else ledger.session.state
@@ -73,7 +73,7 @@ def _described_session(session: Session | None, now: float) -> dict[str, Json]:
         "discharged_energy": kwh(session.energy.get("discharged_energy")),
         "cost": session.cost,
         "cost_real": None if session.cost_real is None else round(session.cost_real, 4),
-        "duration": round(duration_s(session, now)),
+        "duration": round(max(0.0, (now if session.end is None else session.end) - session.start)),
         "peak_power": None if session.peak_kw is None else round(session.peak_kw, 3),
     }
 

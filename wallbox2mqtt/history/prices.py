@@ -3,14 +3,13 @@
 import logging
 import re
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from math import inf
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.catalogue.quantities import is_number
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import TariffConfig
+from wallbox2mqtt.history.saved import restored_list
 from wallbox2mqtt.log import RepeatedFault
 
 _LOG = logging.getLogger(__name__)
@@ -111,12 +110,4 @@ class Prices:
 
     def restore(self, kept: Json) -> None:
         """Take what was kept; what is of another form is left out."""
-        self._spans.extend(_spans(kept))
-
-
-def _spans(kept: Json) -> Iterator[Span]:
-    for one in kept if isinstance(kept, list) else ():
-        values = [one.get(name) for name in ("since", "until", "price")] if isinstance(one, dict) else []
-        numbers = [value for value in values if is_number(value)]
-        if len(numbers) == len(Span.__slots__):
-            yield Span(*numbers)
+        self._spans.extend(restored_list(Span, kept))

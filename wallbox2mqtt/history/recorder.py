@@ -4,8 +4,8 @@ An event is kept until the broker has it, and published again by the next start:
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 
 from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.registry import Registry
@@ -20,13 +20,12 @@ from wallbox2mqtt.history.ledger import step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
 from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.records import Event, Ledger
-from wallbox2mqtt.history.saved import ledger_from, past_from, to_json
+from wallbox2mqtt.history.saved import restored, restored_list
 from wallbox2mqtt.history.sums_file import SumsFile
 from wallbox2mqtt.history.timetable import CompleteHistory, Failure, HistoryTimetable
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.storage import Storage
-from wallbox2mqtt.topics import SESSION_EVENT, Topics
-from wallbox2mqtt.topics import to_json as to_text
+from wallbox2mqtt.topics import SESSION_EVENT, Topics, to_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,8 +42,11 @@ Publish = Callable[[str, str], None]
 class _Account:
     """What is known of a charger: from readings, and of the cloud's history."""
 
-    ledger: Ledger = Ledger()  # noqa: RUF009 - it is frozen
-    past: Past = Past()  # noqa: RUF009
+    ledger: Ledger
+    past: Past
+
+
+_NEW = _Account(Ledger(), Past())
 
 
 class Recorder:
@@ -71,7 +73,7 @@ class Recorder:
         self._file = SumsFile(storage, clock)
         kept = self._file.read()
         self._accounts = dict(_restored(kept.get("chargers")))
-        self._untold = dict.fromkeys(_restored_events(kept.get("untold")))
+        self._untold = dict.fromkeys(restored_list(tuple[int, str], kept.get("untold")))
         self._is_outdated = False
         self._prices, self._cost = prices, prices.cost if prices.topic is not None else None
         prices.restore(kept.get("prices"))
@@ -94,7 +96,7 @@ class Recorder:
         changed = [number for number, account in self._accounts.items() if before.get(number) != account]
         new = self._tell_later(happened)
         if changed or self._is_outdated:
-            pairs = [(before.get(number, _Account()), self._accounts[number]) for number in changed]
+            pairs = [(before.get(number, _NEW), self._accounts[number]) for number in changed]
             self._write(
                 grew=self._is_outdated or any(_figures(earlier) != _figures(account) for earlier, account in pairs),
                 happened=bool(new) or any(_events(earlier) != _events(account) for earlier, account in pairs),
@@ -112,7 +114,7 @@ class Recorder:
 
     def _tell_later(self, happened: Mapping[int, Iterable[Event]]) -> Mapping[tuple[int, str], Event]:
         """Take events to those that the broker does not have; return them by charger and payload."""
-        new = {(number, to_text(described(event))): event for number, events in happened.items() for event in events}
+        new = {(number, to_json(described(event))): event for number, events in happened.items() for event in events}
         self._untold = dict.fromkeys([*self._untold, *new][-_MOST_UNTOLD:])
         return new
 
@@ -136,7 +138,7 @@ class Recorder:
                 continue
             self._read_at[charger_id] = read_at
             at = self._clock.wall() - (self._clock.monotonic() - read_at)
-            account = self._accounts.get(charger_id, _Account())
+            account = self._accounts.get(charger_id, _NEW)
             ledger, events = step(account.ledger, reading_of(self._states.view(charger_id), at), self._cost)
             self._accounts[charger_id] = _Account(ledger, follow(account.past, ledger, events))
             happened[charger_id] = list(events)
@@ -193,10 +195,7 @@ class Recorder:
                 self._timetable.ask(charger_id, 0 if past.seeded is None else max(0, last - _MARGIN_S), now)
 
     def _write(self, *, grew: bool, happened: bool) -> None:
-        chargers: dict[str, Json] = {
-            str(number): {"ledger": to_json(account.ledger), "past": to_json(account.past)}
-            for number, account in self._accounts.items()
-        }
+        chargers: dict[str, Json] = {str(number): asdict(account) for number, account in self._accounts.items()}
         prices = self._prices.kept(self._clock.wall())
         untold: list[Json] = [[charger_id, text] for charger_id, text in self._untold]
         self._file.write({"chargers": chargers, "prices": prices, "untold": untold}, grew=grew, happened=happened)
@@ -219,20 +218,9 @@ def _events(account: _Account) -> Past:
     return replace(account.past, shown={})
 
 
-def _restored_events(kept: Json) -> Iterable[tuple[int, str]]:
-    for one in kept if isinstance(kept, list) else ():
-        match one:
-            case [int(charger_id), str(text)]:
-                yield charger_id, text
-
-
-def _restored(kept: Json) -> Iterable[tuple[int, _Account]]:
+def _restored(kept: Json) -> Iterator[tuple[int, _Account]]:
     for charger, account in kept.items() if isinstance(kept, dict) else ():
         try:
-            match account:
-                case {"ledger": ledger, "past": past}:
-                    yield int(charger), _Account(ledger_from(ledger), past_from(past))
-                case _:
-                    _LOG.warning("ignored a damaged ledger charger=%.20s", charger)
+            yield int(charger), restored(_Account, account)
         except ValueError as error:
             _LOG.warning("ignored a damaged ledger charger=%.20s error=%r", charger, str(error)[:200])

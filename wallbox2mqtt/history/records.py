@@ -46,9 +46,7 @@ class Counter:
         """Count what it has grown by since the last reading; one that fell has begun anew."""
         if value == self.before:
             return self
-        if value >= self.shown:
-            return Counter(self.total + value - self.shown, value)
-        return Counter(self.total + value, value)
+        return Counter(self.total + value - (self.shown if value >= self.shown else 0), value)
 
     def begin(self) -> "Counter":
         """Start with another session; also that the one before had nothing may be shown yet."""
@@ -122,8 +120,3 @@ class Ledger:
     def total(self, name: str) -> int | None:
         """Return a counter's sum in mWh; None where it was never read."""
         return counter.total if (counter := self.counters.get(name)) is not None else None
-
-
-def duration_s(session: Session, now: float) -> float:
-    """Return how long a session has lasted."""
-    return max(0.0, (now if session.end is None else session.end) - session.start)
