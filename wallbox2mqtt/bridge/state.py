@@ -38,32 +38,27 @@ class ChargerStates:
     def view(self, charger_id: int) -> Mapping[str, Json]:
         """Return a copy of a charger's fields as they are shown."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return {} if charger is None else dict(charger.values)
+            return dict(self._of(charger_id).values)
 
     def value(self, charger_id: int, key: str) -> Json:
         """Return one field as it is shown."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return None if charger is None else charger.values.get(key)
+            return self._of(charger_id).values.get(key)
 
     def read_at(self, charger_id: int) -> float | None:
         """Return when the newest reading of a charger began, monotonic; None before the first."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return None if charger is None else charger.newest
+            return self._of(charger_id).newest
 
     def has_detail(self, charger_id: int) -> bool:
         """Return whether a detail of this charger has been read."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return charger is not None and charger.detailed
+            return self._of(charger_id).detailed
 
     def snapshot(self, charger_id: int) -> Snapshot | None:
         """Return what a charger has at present; None before its first detail."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return None if charger is None else charger.snapshot()
+            return self._of(charger_id).snapshot()
 
     def shown(self, charger_id: int, keys: Iterable[str]) -> Shown | None:
         """Return how a charger is shown, of these fields; None of one that is not known."""
@@ -74,14 +69,12 @@ class ChargerStates:
     def stamp(self, charger_id: int) -> tuple[int, float | None]:
         """Return what changes whenever something of a charger is published or read."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return self._changes[charger_id], None if charger is None else charger.newest
+            return self._changes[charger_id], self._of(charger_id).newest
 
     def revision(self, charger_id: int) -> int:
         """Return the number that changes when more of a charger may have than measurements; 0: unknown charger."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return 0 if charger is None else charger.revision
+            return self._of(charger_id).revision
 
     def announcing(self) -> Iterator[int]:
         """Publish everything anew, one charger at each turn with what is shown of it by then; return which."""
@@ -96,8 +89,7 @@ class ChargerStates:
     def republish(self, charger_id: int, keys: Iterable[str]) -> None:
         """Publish these fields again though they did not change, so that a dashboard's control springs back."""
         with self._lock:
-            if (charger := self._chargers.get(charger_id)) is not None:
-                charger.republish(keys)
+            self._of(charger_id).republish(keys)
 
     def show(self, charger_id: int, key: str, value: Json) -> None:
         """Show something of a known charger that the bridge itself says, not the cloud."""
@@ -117,20 +109,17 @@ class ChargerStates:
     def is_out_of_touch(self, charger_id: int) -> bool:
         """Return whether a charger is known to have lost the cloud."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return charger is not None and charger.availability == OFFLINE
+            return self._of(charger_id).availability == OFFLINE
 
     def awaits(self, charger_id: int, keys: AbstractSet[str]) -> bool:
         """Return whether the cloud has yet to show what a command made of one of these fields."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return charger is not None and not charger.holds.keys().isdisjoint(keys)
+            return not self._of(charger_id).holds.keys().isdisjoint(keys)
 
     def introduce(self, charger_id: int) -> None:
         """Show of a charger that was read that there is no problem, unless there is one already."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            if charger is not None and LAST_PROBLEM not in charger.values:
+            if LAST_PROBLEM not in self._of(charger_id).values:
                 self.show(charger_id, LAST_PROBLEM, None)
 
     def left_out(self, chargers: Iterable[int]) -> list[int]:
@@ -141,8 +130,8 @@ class ChargerStates:
     def forget(self, charger_id: int) -> list[str]:
         """Drop a charger that is gone; return the topics that it had, or may have had in an earlier run."""
         with self._lock:
-            charger = self._chargers.pop(charger_id, None)
-            shown = () if charger is None else charger.values
+            shown = self._of(charger_id).values
+            self._chargers.pop(charger_id, None)
             keys = dict.fromkeys([AVAILABILITY, LAST_PROBLEM, *STATES, *shown, *self._kept.all_of(charger_id)])
             self._kept.forget(charger_id)
             return [self._topics.field(charger_id, key) for key in keys]
@@ -191,45 +180,43 @@ class ChargerStates:
     def mark_absent(self, charger_id: int, *, absent: bool) -> None:
         """Record whether a charger is gone from the account: its last values stay, it counts as offline."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            if charger is None and absent:
-                charger = self._charger(charger_id)
-            if charger is not None and charger.absent != absent:
+            charger = self._charger(charger_id) if absent else self._of(charger_id)
+            if charger.absent != absent:
                 charger.absent = absent
                 charger.update_availability()
 
     def mark_uncertain(self, charger_id: int, keys: Iterable[str], now: float) -> None:
         """Record that a write of these fields got no answer: whether they still are as shown is not known."""
         with self._lock:
-            if (charger := self._chargers.get(charger_id)) is not None:
-                charger.uncertain_since |= dict.fromkeys(keys, now)
+            self._of(charger_id).uncertain_since |= dict.fromkeys(keys, now)
 
     def is_certain(self, charger_id: int, keys: Iterable[str]) -> bool:
         """Return whether none of these fields was written without an answer since they were read."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
-            return charger is None or charger.uncertain_since.keys().isdisjoint(keys)
+            return self._of(charger_id).uncertain_since.keys().isdisjoint(keys)
 
     def release(self, charger_id: int, keys: Iterable[str]) -> None:
         """Hold these fields no longer: another command changed them in a way that the next reading will tell."""
         with self._lock:
-            charger = self._chargers.get(charger_id)
             for key in keys:
-                if charger is not None:
-                    charger.holds.pop(key, None)
+                self._of(charger_id).holds.pop(key, None)
 
     def take_clamped(self) -> list[tuple[QueuedCommand, str, Json]]:
         """Return the commands of which settled readings show that the charger made less, by field, with the value."""
         with self._lock:
-            clamped = list(self._clamped)
+            clamped = self._clamped.copy()
             self._clamped.clear()
             return clamped
 
+    def _of(self, charger_id: int) -> KnownCharger:
+        """Return a charger; an empty one, which nobody keeps, where nothing is known of it."""
+        return self._chargers.get(charger_id) or KnownCharger(
+            charger_id, partial(self._publish_field, charger_id), self._kept, self._settle_s, self._clamped
+        )
+
     def _charger(self, charger_id: int) -> KnownCharger:
-        if charger_id not in self._chargers:
-            publish = partial(self._publish_field, charger_id)
-            self._chargers[charger_id] = KnownCharger(charger_id, publish, self._kept, self._settle_s, self._clamped)
-        return self._chargers[charger_id]
+        """Return a charger of which something is known from now on."""
+        return self._chargers.setdefault(charger_id, self._of(charger_id))
 
     def _publish_field(self, charger_id: int, key: str, text: str) -> None:
         self._changes[charger_id] += 1
