@@ -76,7 +76,7 @@ class Quarantine:
         self._end_trouble(target)
         if target.document is Document.DETAIL:
             self._blamed_on_pace.discard(target.charger_id)
-            self._registry.record_readable(target.charger_id)
+            self._registry.record_read(target.charger_id, is_refused=False)
         if self._list_failed:
             self._list_failures += 1
             if self._list_failures >= _LIST_FAILURES:
@@ -141,7 +141,7 @@ class Quarantine:
             self._quarantined_until.pop(target, None)
             if target.document is Document.DETAIL:
                 self._quarantined_until.pop(Target(Document.BASIC, target.charger_id), None)
-                self._registry.record_readable(target.charger_id)
+                self._registry.record_read(target.charger_id, is_refused=False)
         self._not_found.clear()
         self._list_refused = False
 
@@ -152,7 +152,7 @@ class Quarantine:
     def _set_aside(self, target: Target, http_status: int | None) -> None:
         self._hold(target)
         if target.document is Document.DETAIL:
-            self._registry.record_refused(target.charger_id)
+            self._registry.record_read(target.charger_id, is_refused=True)
         self._tell(target, "refused", f"{target} minutes={QUARANTINE_S / 60:.0f} http_status={http_status}")
 
     def _hold(self, target: Target) -> None:

@@ -6,6 +6,7 @@ Kept in ``state_dir``, so that a restart begins with what users wait for. Any th
 import logging
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.catalogue.quantities import is_charger_id, is_number
@@ -26,6 +27,26 @@ LIMITS = ("max_available_current", "max_available_power", "part_number", "state_
 _FILE = "chargers"
 
 
+@dataclass(slots=True)
+class _Charger:
+    """What is known of one, beside that it exists.
+
+    ``missing_since``: monotonic, when good listings began to lack it. ``missing_lists``: how many have in a row.
+    ``is_refused``: its documents cannot be read. ``is_fixed``: the account may not change it.
+    """
+
+    missing_since: float | None = None
+    missing_lists: int = 0
+    is_refused: bool = False
+    is_fixed: bool = False
+    limits: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether it is gone from the account, as far as is known by now."""
+        return self.missing_lists >= (1 if self.is_refused else _ABSENT_LISTS)
+
+
 class Registry:
     """The chargers of the account. One lock; the reader records what it finds, all others only ask."""
 
@@ -33,22 +54,24 @@ class Registry:
         """Restore the chargers of the last listing; ``only``: the configured ids, empty is all of the account."""
         self._only = tuple(dict.fromkeys(only))
         self._clock, self._storage = clock, store
-        self._lock = threading.Lock()
-        kept = store.read(_FILE)
-        self._chargers: list[int] = list(self._only) or _ids(kept.get("ids"))
-        now, known = clock.monotonic(), {str(charger): charger for charger in self._chargers}
-        self._missing_since = {
-            known[key]: now - missing_s for key, missing_s in _items(kept.get("missing")) if key in known
-        }
-        self._missing_lists = dict.fromkeys(self._missing_since, 1)
-        self._refused = {charger for charger in _ids(kept.get("refused")) if charger in self._chargers}
-        self._unchangeable = {charger for charger in _ids(kept.get("unchangeable")) if charger in self._chargers}
-        self._limits = {known[key]: limits for key, limits in _limits(kept.get("limits")) if key in known}
+        self._lock = threading.RLock()
         self._told: set[int] = set()
-        self._is_empty = False
-        self._saved, self._kept = now, self._content()
-        self._is_listed = False
-        self.was_listed = bool(self._only)
+        self._is_listed = self._is_empty = False
+        self._saved = clock.monotonic()
+        kept = store.read(_FILE)
+        self._chargers = {charger_id: _Charger() for charger_id in self._only or _ids(kept.get("ids"))}
+        self._restore(kept)
+        self._kept = self._content()
+
+    def _restore(self, kept: dict[str, Json]) -> None:
+        refused, fixed = _ids(kept.get("refused")), _ids(kept.get("unchangeable"))
+        missing, limits = _items(kept.get("missing")), _items(kept.get("limits"))
+        for charger_id, charger in self._chargers.items():
+            charger.is_refused, charger.is_fixed = charger_id in refused, charger_id in fixed
+            if is_number(missing_s := missing.get(str(charger_id))):
+                charger.missing_since, charger.missing_lists = self._saved - missing_s, 1
+            if isinstance(known := limits.get(str(charger_id)), dict):
+                charger.limits = {name: known.get(name) for name in LIMITS}
 
     @property
     def chargers(self) -> list[int]:
@@ -62,147 +85,142 @@ class Registry:
         return bool(self._only)
 
     @property
+    def was_listed(self) -> bool:
+        """Whether it is known which chargers there are."""
+        return self._is_listed or self.is_configured
+
+    @property
     def has_none(self) -> bool:
         """Whether none of the chargers is in the account any more, or none ever was."""
         with self._lock:
-            return self._is_listed and all(self._is_absent(charger) for charger in self._chargers)
+            return self._is_listed and all(charger.is_absent for charger in self._chargers.values())
 
     @property
     def readable(self) -> list[int]:
         """The chargers whose documents are worth asking for: not those that are missing and refused, too."""
         with self._lock:
-            return [one for one in self._chargers if not (one in self._missing_lists and one in self._refused)]
+            return [
+                one for one, charger in self._chargers.items() if not (charger.missing_lists and charger.is_refused)
+            ]
 
     def is_missing(self, charger_id: int) -> bool:
         """Return whether the newest listing lacked a charger."""
         with self._lock:
-            return charger_id in self._missing_lists
+            return self._of(charger_id).missing_lists > 0
 
     def is_absent(self, charger_id: int) -> bool:
         """Return whether a charger is gone from the account, as far as is known by now."""
         with self._lock:
-            return self._is_absent(charger_id)
+            return self._of(charger_id).is_absent
 
-    def _is_absent(self, charger_id: int) -> bool:
-        return self._missing_lists.get(charger_id, 0) >= (1 if charger_id in self._refused else _ABSENT_LISTS)
+    def _of(self, charger_id: int) -> _Charger:
+        return self._chargers.get(charger_id, _Charger())
 
     def problem_of(self, charger_id: int) -> str | None:
         """Return why a charger's documents cannot be read, in words; None where they can, or where nobody knows yet."""
         with self._lock:
-            return self._problem_of(charger_id)
-
-    def _problem_of(self, charger_id: int) -> str | None:
-        if self._is_absent(charger_id):
-            return f"the account has no charger {charger_id}"
-        if charger_id in self._refused and self._is_listed and charger_id not in self._missing_lists:
-            return f"no rights to read charger {charger_id}"
-        return None
+            charger = self._of(charger_id)
+            if charger.is_absent:
+                return f"the account has no charger {charger_id}"
+            if charger.is_refused and self._is_listed and not charger.missing_lists:
+                return f"no rights to read charger {charger_id}"
+            return None
 
     @property
     def problems(self) -> list[str]:
         """What is wrong with the account's chargers, in words."""
         with self._lock:
             empty = [NO_CHARGERS] if self._is_listed and not self._chargers else []
-            found = [self._problem_of(charger) for charger in self._chargers]
-            found += [f"no rights to change charger {charger}" for charger in sorted(self._unchangeable)]
+            found = [self.problem_of(charger) for charger in self._chargers]
+            fixed = sorted(one for one, charger in self._chargers.items() if charger.is_fixed)
+            found += [f"no rights to change charger {charger_id}" for charger_id in fixed]
             return empty + [problem for problem in found if problem is not None]
 
     def record_list(self, listed: Iterable[int]) -> list[int]:
         """Record the chargers of a good listing; return those that are gone for good."""
         with self._lock:
-            self.was_listed = self._is_listed = True
-            ids = [charger for charger in listed if charger in self._only or not self._only]
-            gone = self._missing_for_too_long(set(ids))
-            self._refused -= {charger for charger in ids if charger in self._missing_lists}  # it is back: try it
-            for charger in [*ids, *gone]:
-                self._missing_since.pop(charger, None)
-                self._missing_lists.pop(charger, None)
-            known, left = set(self._chargers), set(gone)
-            self._chargers = [charger for charger in self._chargers if charger not in left]
-            self._refused -= left
-            self._unchangeable -= left
-            for charger in left:
-                self._limits.pop(charger, None)
-            new = [charger for charger in ids if charger not in known]
-            self._chargers += new[: max(0, MAX_CHARGERS - len(self._chargers))]
-            self._tell()
-            self._keep()
+            self._is_listed = True
+            ids = [charger_id for charger_id in listed if charger_id in self._only or not self._only]
+            gone = self._record_missing(set(ids))
+            for charger_id in gone:
+                del self._chargers[charger_id]
+            for charger_id in ids:
+                if len(self._chargers) < MAX_CHARGERS:
+                    self._chargers.setdefault(charger_id, _Charger())
+            self._changed()
             return gone
+
+    def _record_missing(self, here: set[int]) -> list[int]:
+        """Record which chargers a listing lacks; return those that each of a day has lacked."""
+        now, gone = self._clock.monotonic(), []
+        for charger_id, charger in self._chargers.items():
+            if charger_id in here:
+                # one that is back is tried
+                charger.is_refused = charger.is_refused and not charger.missing_lists
+                charger.missing_since, charger.missing_lists = None, 0
+                continue
+            charger.missing_lists += 1
+            charger.missing_since = now if charger.missing_since is None else charger.missing_since
+            if charger_id not in self._only and now - charger.missing_since >= GONE_AFTER_S:
+                gone.append(charger_id)
+        return gone
 
     def adopt(self, chargers: Iterable[int]) -> None:
         """Start with the chargers that another bridge of the account has listed, where none is known here."""
         with self._lock:
             if not self._chargers:
-                self._chargers = list(dict.fromkeys(chargers))[:MAX_CHARGERS]
-                self._keep()
-
-    def _missing_for_too_long(self, here: set[int]) -> list[int]:
-        now = self._clock.monotonic()
-        missing = [charger for charger in self._chargers if charger not in here]
-        for charger in missing:
-            self._missing_lists[charger] = self._missing_lists.get(charger, 0) + 1
-            self._missing_since.setdefault(charger, now)
-        return [
-            charger
-            for charger in missing
-            if charger not in self._only and now - self._missing_since[charger] >= GONE_AFTER_S
-        ]
+                self._chargers = {charger_id: _Charger() for charger_id in list(chargers)[:MAX_CHARGERS]}
+                self._changed()
 
     def limits(self, charger_id: int) -> dict[str, Json]:
         """Return what the last detail of a charger, in an earlier run perhaps, showed of its limits."""
         with self._lock:
-            return dict(self._limits.get(charger_id, {}))
+            return dict(self._of(charger_id).limits)
 
     def record_limits(self, charger_id: int, values: Mapping[str, Json]) -> None:
         """Record the limits that a detail shows; of a state of charge only whether there is one."""
         limits = {key: values.get(key) for key in LIMITS}
         with self._lock:
-            before = self._limits.get(charger_id, {})
-            if before.get("state_of_charge") is not None and limits["state_of_charge"] is not None:
-                limits["state_of_charge"] = before["state_of_charge"]
-            if limits != before and charger_id in self._chargers:
-                self._limits[charger_id] = limits
-                self._keep()
+            charger = self._of(charger_id)
+            before = charger.limits.get("state_of_charge")
+            if before is not None and limits["state_of_charge"] is not None:
+                limits["state_of_charge"] = before
+            charger.limits = limits
+            self._changed()
 
     def forget_limits(self) -> None:
         """Drop the limits of earlier runs: the bridge that was active since may have seen others."""
         with self._lock:
-            self._limits.clear()
-            self._keep()
+            for charger in self._chargers.values():
+                charger.limits = {}
+            self._changed()
 
-    def record_readable(self, charger_id: int) -> None:
-        """Record that a charger's status document could be read."""
+    def record_read(self, charger_id: int, *, is_refused: bool) -> None:
+        """Record whether a charger's status document could be read; it was refused, or is not there, else."""
         with self._lock:
-            self._refused.discard(charger_id)
-            self._tell()
-            self._keep()
-
-    def record_refused(self, charger_id: int) -> None:
-        """Record that a charger's status document was refused, or is not there."""
-        with self._lock:
-            self._refused.add(charger_id)
-            self._tell()
-            self._keep()
+            self._of(charger_id).is_refused = is_refused
+            self._changed()
 
     def clear_refused(self) -> None:
         """Record that not single documents are refused but everything: nothing is known of any charger's rights."""
         with self._lock:
-            self._refused.clear()
-            self._tell()
-            self._keep()
+            for charger in self._chargers.values():
+                charger.is_refused = False
+            self._changed()
 
     def record_write(self, charger_id: int, *, has_rights: bool) -> None:
         """Record whether the account may change a charger, as a write has shown."""
         with self._lock:
-            if has_rights == (charger_id in self._unchangeable):
-                (self._unchangeable.discard if has_rights else self._unchangeable.add)(charger_id)
-                self._keep()
-                if not has_rights:
-                    _LOG.warning("no rights to change charger %d", charger_id)
+            charger = self._of(charger_id)
+            if not has_rights and not charger.is_fixed:
+                _LOG.warning("no rights to change charger %d", charger_id)
+            charger.is_fixed = not has_rights
+            self._changed()
 
-    def _tell(self) -> None:
-        """Write a line for each charger that went out of reach, or came back."""
-        problems = {charger: self._problem_of(charger) for charger in self._chargers}
+    def _changed(self) -> None:
+        """Write a line for each charger that went out of reach, or came back, and keep what is known."""
+        self._keep()
+        problems = {charger: self.problem_of(charger) for charger in self._chargers}
         troubled = {charger for charger, problem in problems.items() if problem is not None}
         if self._is_listed and not self._chargers and not self._is_empty:
             _LOG.warning(NO_CHARGERS)
@@ -215,22 +233,24 @@ class Registry:
         self._told = troubled
 
     def _content(self) -> dict[str, Json]:
+        chargers = self._chargers.items()
         return {
             "ids": list[Json](self._chargers),
-            "refused": list[Json](sorted(self._refused)),
-            "unchangeable": list[Json](sorted(self._unchangeable)),
-            "missing": list[Json](sorted(self._missing_since)),
-            "limits": {str(charger): dict(limits) for charger, limits in self._limits.items()},
+            "refused": list[Json](sorted(one for one, charger in chargers if charger.is_refused)),
+            "unchangeable": list[Json](sorted(one for one, charger in chargers if charger.is_fixed)),
+            "missing": list[Json](sorted(one for one, charger in chargers if charger.missing_lists)),
+            "limits": {str(one): dict(charger.limits) for one, charger in chargers if charger.limits},
         }
 
     def _keep(self) -> None:
         """Write down what changed, and each ten minutes for how long chargers have been missing."""
         now, content = self._clock.monotonic(), self._content()
-        if content == self._kept and not (self._missing_since and now - self._saved >= _SAVE_EACH_S):
+        if content == self._kept and not (content["missing"] and now - self._saved >= _SAVE_EACH_S):
             return
         self._saved, self._kept = now, content
         # as lengths: a wall clock that jumps by a day must not make a charger gone
-        missing: dict[str, Json] = {str(charger): now - since for charger, since in self._missing_since.items()}
+        since = {str(one): charger.missing_since for one, charger in self._chargers.items()}
+        missing: dict[str, Json] = {one: now - at for one, at in since.items() if at is not None}
         self._storage.write(_FILE, content | {"missing": missing})
 
 
@@ -246,11 +266,5 @@ def _ids(kept: Json) -> list[int]:
     return list(dict.fromkeys(item for item in items if is_charger_id(item)))[:MAX_CHARGERS]
 
 
-def _limits(kept: Json) -> list[tuple[str, dict[str, Json]]]:
-    items = kept.items() if isinstance(kept, dict) else ()
-    return [(key, {name: limits.get(name) for name in LIMITS}) for key, limits in items if isinstance(limits, dict)]
-
-
-def _items(kept: Json) -> list[tuple[str, float]]:
-    items = kept.items() if isinstance(kept, dict) else ()
-    return [(key, float(value)) for key, value in items if is_number(value)]
+def _items(kept: Json) -> dict[str, Json]:
+    return kept if isinstance(kept, dict) else {}
