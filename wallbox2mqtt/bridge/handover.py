@@ -94,11 +94,8 @@ def _used(budget: Budget) -> dict[str, Json]:
 
 def stamp(bridge: Bridge) -> tuple[object, ...]:
     """Return what tells one state of a bridge from another: it changes by what happens, not by the time that passes."""
-    shared, under_way = (
-        bridge.shared,
-        [budget.last_window()[1] for budget in (bridge.shared.reads, bridge.shared.writes)],
-    )
-    asked = (shared.reads.total, shared.writes.total, *under_way)
+    shared = bridge.shared
+    asked = [(budget.total, budget.last_window()[1]) for budget in (shared.reads, shared.writes)]
     refused = (bridge.backoff.refused_total, bridge.write_backoff.refused_total, shared.tokens.failures)
     return (*asked, *refused, shared.rate.per_minute, shared.tokens.sign_ins)
 
@@ -110,78 +107,70 @@ def parse(payload: bytes) -> Handover:
         HandoverError: it is no handover.
 
     """
-    if not payload:
-        msg = "there is none"
-        raise HandoverError(msg)
-    if len(payload) > LONGEST_BYTES:
-        msg = f"longer than {LONGEST_BYTES} bytes"
+    if not 0 < len(payload) <= LONGEST_BYTES:
+        msg = f"longer than {LONGEST_BYTES} bytes" if payload else "there is none"
         raise HandoverError(msg)
     try:
         content = json.loads(payload)
     except (ValueError, RecursionError) as error:
         msg = f"no JSON: {type(error).__name__}"
         raise HandoverError(msg) from None
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        msg = f"no object of version {VERSION}"
+    if not isinstance(content, dict) or content.get("version") != VERSION or (handover := _heard(content)) is None:
+        msg = f"a part of version {VERSION} is missing, or of the wrong kind"
         raise HandoverError(msg)
-    return Handover(
-        claim=_claim(content),
-        chargers=_chargers(content),
-        reads=_heard(content, "reads"),
-        writes=_heard(content, "writes"),
-        rate=_object(content, "rate"),
-        pace=_object(content, "pace"),
-        write_pace=_object(content, "write_pace"),
-        failed_sign_ins=int(_amount(content, "failed_sign_ins")),
-        sign_in_wait_s=_amount(content, "sign_in_wait_s"),
-        token_age_s=None if content.get("token_age_s") is None else _amount(content, "token_age_s"),
-    )
+    return handover
 
 
-def _claim(content: dict[str, Json]) -> Claim:
-    owner, term, instance = content.get("owner"), content.get("term"), content.get("instance")
-    is_term = isinstance(term, int) and not isinstance(term, bool) and 0 <= term <= HIGHEST_TERM
-    is_name = isinstance(instance, str) and 0 < len(instance) <= _LONGEST_NAME and instance.isascii()
-    if not isinstance(owner, bool) or not is_term or not is_name:
-        msg = "owner, term or instance is missing, or of the wrong kind"
-        raise HandoverError(msg)
-    return Claim(owner, term, instance)  # type: ignore[arg-type] # checked above
+def _heard(content: dict[str, Json]) -> Handover | None:
+    claim, reads, writes = _claim(content), _used_in(content.get("reads")), _used_in(content.get("writes"))
+    age_s = content.get("token_age_s")
+    match content:
+        case {
+            "chargers": list(chargers),
+            "rate": dict(rate),
+            "pace": dict(pace),
+            "write_pace": dict(write_pace),
+            "failed_sign_ins": int() | float() as failed_sign_ins,
+            "sign_in_wait_s": int() | float() as sign_in_wait_s,
+        } if claim and reads and writes and len(chargers) <= MOST_CHARGERS and all(map(is_charger_id, chargers)):
+            amounts = failed_sign_ins, sign_in_wait_s, 0 if age_s is None else age_s
+            return (
+                None
+                if not all(map(_is_amount, amounts))
+                else Handover(
+                    claim=claim,
+                    chargers=tuple(filter(is_charger_id, chargers)),
+                    reads=reads,
+                    writes=writes,
+                    rate=rate,
+                    pace=pace,
+                    write_pace=write_pace,
+                    failed_sign_ins=int(failed_sign_ins),
+                    sign_in_wait_s=float(sign_in_wait_s),
+                    token_age_s=float(age_s) if is_number(age_s) else None,
+                )
+            )
+    return None
 
 
-def _chargers(content: dict[str, Json]) -> tuple[int, ...]:
-    chargers = content.get("chargers")
-    if not isinstance(chargers, list) or len(chargers) > MOST_CHARGERS or not all(map(is_charger_id, chargers)):
-        msg = "chargers are missing, or no list of ids"
-        raise HandoverError(msg)
-    return tuple(charger for charger in chargers if is_charger_id(charger))
+def _claim(content: dict[str, Json]) -> Claim | None:
+    match content:
+        case {"owner": bool(owner), "term": int(term), "instance": str(instance)} if _is_amount(term):
+            is_name = 0 < len(instance) <= _LONGEST_NAME and instance.isascii()
+            return Claim(owner, term, instance) if is_name else None
+    return None
 
 
-def _heard(content: dict[str, Json], name: str) -> Used:
-    used = _object(content, name)
-    entries, under_way = used.get("ages"), used.get("under_way")
-    if not isinstance(entries, list) or not isinstance(under_way, int) or not 0 <= under_way <= _MOST_AT_ONCE:
-        msg = f"{name}: ages or under_way is missing, or of the wrong kind"
-        raise HandoverError(msg)
-    ages = [times_of(entry, _MOST_AT_ONCE) for entry in entries]
-    if not all(ages):
-        msg = f"{name}: these are no ages"
-        raise HandoverError(msg)
-    return Used(tuple(max(0.0, age) for group in ages for age in group), int(under_way))
+def _used_in(content: Json) -> Used | None:
+    match content:
+        case {"ages": list(entries), "under_way": int(under_way)} if 0 <= under_way <= _MOST_AT_ONCE:
+            ages = [times_of(entry, _MOST_AT_ONCE) for entry in entries]
+            return Used(tuple(max(0.0, age) for group in ages for age in group), under_way) if all(ages) else None
+    return None
 
 
-def _object(content: dict[str, Json], name: str) -> dict[str, Json]:
-    if not isinstance(part := content.get(name), dict):
-        msg = f"{name} is missing, or no object"
-        raise HandoverError(msg)
-    return part
-
-
-def _amount(content: dict[str, Json], name: str) -> float:
-    amount = content.get(name)
-    if not is_number(amount) or not 0 <= amount <= HIGHEST_TERM:
-        msg = f"{name} is missing, or no amount"
-        raise HandoverError(msg)
-    return float(amount)
+def _is_amount(amount: Json) -> bool:
+    return is_number(amount) and 0 <= amount <= HIGHEST_TERM
 
 
 def adopt(bridge: Bridge, handover: Handover, passed_s: float) -> None:
