@@ -74,7 +74,7 @@ class Parts:
         )
         config = Config(wallbox=WallboxConfig(**{**urls, **known, **options}), commands=commands)
         listener = Listener(
-            listed=lambda _, gone: self.gone.extend(gone),
+            listed=self.gone.extend,
             detailed=self._detailed,
             credentials_rejected=self.shut_out.append,
         )

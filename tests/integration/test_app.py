@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.stub_broker import StubBroker, Temper
 from tests.unit.test_schedules import NIGHT
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import CommandsConfig, Config, HomeAssistantConfig, MqttConfig, Secret, WallboxConfig
-from wallbox2mqtt.daemon.app import App, _ChargersListed
+from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.mqtt import Message
 from wallbox2mqtt.mqtt.inbox import MOST_MESSAGES
@@ -168,12 +169,12 @@ class TestEnd:
                     number += 1
                     payload = str(6 + number % 20).encode()
                     message = Message(topic, payload, retained=False, arrived=clock.monotonic())
-                    harness.app._events.put(message)  # noqa: SLF001
+                    harness.app._inbox.put(message)  # noqa: SLF001
 
         flooding = threading.Thread(target=flood)
         flooding.start()
         try:
-            eventually(lambda: len(harness.app._events) > MOST_MESSAGES // 2, "more than main can handle")  # noqa: SLF001
+            eventually(lambda: len(harness.app._inbox) > MOST_MESSAGES // 2, "more than main can handle")  # noqa: SLF001
             assert harness.stop() == EXIT_OK
         finally:
             ended.set()
@@ -413,7 +414,7 @@ def test_a_charger_gone_while_the_broker_is_away_leaves_nothing(broker: Broker, 
         proxy.silent = True
         proxy.cut()
         eventually(lambda: not harness.app.parts.mqtt.online, "the broker is away")
-        harness.app._events.put(_ChargersListed((ONE,)))  # noqa: SLF001 - as after a day of listings without it
+        harness.app._inbox.put(partial(harness.app._listed, [ONE]))  # noqa: SLF001 - as after a day of listings without it
         eventually(lambda: not harness.app.parts.bridge.states.view(ONE), "forgotten")
         proxy.silent = False
         proxy.cut()

@@ -9,7 +9,7 @@ from wallbox2mqtt.bridge.report_phase import ReportPhase
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.target import Document, Target
 from wallbox2mqtt.cloud import CloudResponse
-from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
+from wallbox2mqtt.cloud.documents import Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.errors import AuthError
 
 _SHORT = 0.25
@@ -20,11 +20,11 @@ _SHORT = 0.25
 class Listener:
     """Who is told, on the reader's thread.
 
-    ``listed``: of the chargers of a good listing, and of those that are gone for good. ``detailed``: of a charger
-    whose detail was read. ``credentials_rejected``: of credentials that are refused and never worked.
+    ``listed``: of a good listing, and of the chargers that are gone for good. ``detailed``: of a charger whose detail
+    was read. ``credentials_rejected``: of credentials that are refused and never worked.
     """
 
-    listed: Callable[[list[Listed], list[int]], None]
+    listed: Callable[[list[int]], None]
     detailed: Callable[[int], None]
     credentials_rejected: Callable[[AuthError], None]
 
@@ -68,7 +68,7 @@ class Readings:
         for listed in listing:
             if listed.charger_id in ours:
                 show(self._shared, listed.charger_id, listed.reading, answer)
-        self._listener.listed(listing, gone)
+        self._listener.listed(gone)
 
     def _complete_in_s(self, interval_s: float) -> dict[int, float]:
         first_s = self._shared.reads.ready_in_s()

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import queue
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wallbox2mqtt import __version__
@@ -30,35 +30,6 @@ _LOG = logging.getLogger(__name__)
 
 HEALTH_S = 60.0
 _NEARLY_OVER_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _DetailRead:
-    """A charger's detail was read."""
-
-    charger_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class _ChargersListed:
-    """The chargers were listed; these are gone for good."""
-
-    gone: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Exit:
-    """The program is to end."""
-
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Reload:
-    """The configuration is to be read again."""
-
-    load: Callable[[], Config]
 
 
 class App:
@@ -86,8 +57,8 @@ class App:
 
         """
         self._config, self._clock = config, clock
-        self._events: Inbox[Event | _DetailRead | _ChargersListed | _Exit | _Reload | Displaced | Rival] = Inbox()
-        self._exit: _Exit | None = None
+        self._inbox: Inbox[Event | Displaced | Rival | Callable[[], None]] = Inbox()
+        self._exit: tuple[int, str] | None = None
         self._refusal: str | None = None
         self._scheduler = Scheduler(clock)
         self.parts = parts = Wiring(
@@ -96,21 +67,21 @@ class App:
             state_dir=state_dir,
             runtime_dir=runtime_dir,
             listener=self._new_listener(),
-            inbox=self._events,
-            leadership=Leadership(succession or Succession(), self._events.put),
+            inbox=self._inbox,
+            leadership=Leadership(succession or Succession(), self._inbox.put),
         )
         self._mqtt, self._bridge, self._shared = parts.mqtt, parts.bridge, parts.bridge.shared
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
         self._phase = ReadPhase(config.wallbox.account)
         self._interval_s = self._bridge.backoff.interval_s
         self._tick_s = self._phase.stretched(self._interval_s)
-        self._ending = Ending(parts, self._events)
+        self._ending = Ending(parts, self._inbox)
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._ending.say_offline)
 
     def _new_listener(self) -> Listener:
         return Listener(
-            listed=lambda _, gone: self._events.put(_ChargersListed(tuple(gone))),
-            detailed=lambda charger: self._events.put(_DetailRead(charger)),
+            listed=lambda gone: self._inbox.put(partial(self._listed, gone)),
+            detailed=lambda charger_id: self._inbox.put(partial(self._detailed, charger_id)),
             credentials_rejected=self._end_for_good,
         )
 
@@ -132,14 +103,13 @@ class App:
 
     def stop(self, code: int = EXIT_OK, reason: str = "asked to stop") -> None:
         """End the program soon; may be called from any thread and from a signal handler."""
-        intent = _Exit(code, reason)
-        # at once, not behind the thousands of messages that may wait; the event only wakes main up
-        self._exit = self._exit or intent
-        self._events.put(intent)
+        # at once, not behind the thousands of messages that may wait; what is put only wakes main up
+        self._exit = self._exit or (code, reason)
+        self._inbox.put(lambda: None)
 
     def reload(self, load: Callable[[], Config]) -> None:
         """Read the configuration again soon; may be called from a signal handler."""
-        self._events.put(_Reload(load))
+        self._inbox.put(partial(self._reload, load))
 
     def run(self) -> int:
         """Run until stopped; return the exit code."""
@@ -171,8 +141,8 @@ class App:
                 self._scheduler.run()
                 wait = min(self.parts.broker_events.go_on(), self._scheduler.idle_s)
                 with contextlib.suppress(queue.Empty):
-                    self._handle(self._events.get(timeout=wait))
-            return self._exit.code
+                    self._handle(self._inbox.get(timeout=wait))
+            return self._exit[0]
         finally:
             self._end()
 
@@ -216,33 +186,36 @@ class App:
             self._set_schedule()
             self.parts.reports.info(self._interval_s)
 
-    def _handle(self, event: Event | _DetailRead | _ChargersListed | _Exit | _Reload | Displaced | Rival) -> None:
+    def _handle(self, event: Event | Displaced | Rival | Callable[[], None]) -> None:
         match event:
             case Displaced():
                 self.stop(STEPPED_DOWN, f"stepping down, the bridge {event.by} is active")
             case Rival():
                 self.parts.leadership.adopt(event)
-            case _DetailRead():
-                self._sign_in_report.tell()
-                self.parts.announcer.detail_read(event.charger_id)
-                self._bridge.command_handler.look_again([event.charger_id])
-            case _ChargersListed():
-                self._sign_in_report.tell()
-                self.parts.reports.info(self._interval_s)
-                self.parts.announcer.look()
-                self._forget(event.gone, "the charger is gone from the account")
-                self._bridge.command_handler.look_again(self._bridge.shared.registry.chargers)
-            case _Reload():
-                if self.parts.reloader.reload(event.load):
-                    self.parts.reports.info(self._interval_s)
             case Acknowledged():
                 self.parts.recorder.acknowledged(event.topic, event.payload)
-            case _Exit():
-                pass  # it was recorded when it was said
+            case _ if callable(event):
+                event()
             case _:
                 if isinstance(event, Connected):
                     self.parts.leadership.connected()
                 self.parts.broker_events.handle(event)
+
+    def _detailed(self, charger_id: int) -> None:
+        self._sign_in_report.tell()
+        self.parts.announcer.detail_read(charger_id)
+        self._bridge.command_handler.look_again([charger_id])
+
+    def _listed(self, gone: Iterable[int]) -> None:
+        self._sign_in_report.tell()
+        self.parts.reports.info(self._interval_s)
+        self.parts.announcer.look()
+        self._forget(gone, "the charger is gone from the account")
+        self._bridge.command_handler.look_again(self._shared.registry.chargers)
+
+    def _reload(self, load: Callable[[], Config]) -> None:
+        if self.parts.reloader.reload(load):
+            self.parts.reports.info(self._interval_s)
 
     def _forget(self, chargers: Iterable[int], why: str) -> None:
         for charger_id in chargers:
@@ -252,8 +225,8 @@ class App:
 
     def _end(self) -> None:
         self._watchdog.watch_shutdown()
-        reason = self._exit.reason if self._exit is not None else "a fault of its own"
-        asked = self._exit is not None and self._exit.code in {EXIT_OK, STEPPED_DOWN}
+        code, reason = self._exit or (EXIT_FAILED, "a fault of its own")
+        asked = code in {EXIT_OK, STEPPED_DOWN}
         _LOG.log(logging.INFO if asked else logging.ERROR, "stopping reason=%r", reason)
         try:
             self._ending.run(reason)
