@@ -126,16 +126,7 @@ class Life:
         self.parts = Parts(cloud, clock, directory)
         mqtt = MqttConnection(MqttConfig(port=9), filters=[], on_event=lambda _: None, clock=clock)
         store = Storage(directory, "account")
-        parts = self.parts
-        self.signs = Health(
-            shared=parts.shared,
-            reader=parts.reader,
-            backoff=parts.pace,
-            status=parts.bridge,
-            mqtt=mqtt,
-            storage=store,
-            beats=store,
-        )
+        self.signs = Health(self.parts.whole, mqtt, store, store)
         self.signs.begin({"reader": Pulse()})
 
     def run(self, seconds: float) -> Beat:

@@ -9,10 +9,9 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 
-from wallbox2mqtt.bridge.command_handler import CommandHandler
-from wallbox2mqtt.bridge.state import ChargerStates
-from wallbox2mqtt.bridge.status import BridgeStatus
+from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.clock import Clock
+from wallbox2mqtt.config import Config
 from wallbox2mqtt.history import Prices
 from wallbox2mqtt.homeassistant.announcer import Announcer
 from wallbox2mqtt.log import RepeatedFault
@@ -44,23 +43,18 @@ class BrokerEvents:
 
     def __init__(  # noqa: PLR0913 - the broker, and all who speak to it
         self,
-        *,
+        config: Config,
         topics: Topics,
-        birth: tuple[str, str],
-        client_id: str,
+        bridge: Bridge,
+        *,
         mqtt: MqttConnection,
         announcer: Announcer,
-        bridge: BridgeStatus,
-        states: ChargerStates,
-        command_handler: CommandHandler,
         prices: Prices,
         clock: Clock,
     ) -> None:
-        """Start without a connection; ``birth``: topic and payload by which Home Assistant says that it has started."""
-        self._topics, self._birth, self._client_id = topics, birth, client_id
-        self._mqtt, self._announcer, self._status = mqtt, announcer, bridge
-        self._states, self._command_handler, self._clock = states, command_handler, clock
-        self._prices = prices
+        """Start without a connection."""
+        self._config, self._topics, self._bridge, self._mqtt = config, topics, bridge, mqtt
+        self._announcer, self._prices, self._clock = announcer, prices, clock
         self._birth_due: float | None = None
         self._announcing: Iterator[int] | None = None
         absent = "not connected to the broker, trying again"
@@ -123,7 +117,7 @@ class BrokerEvents:
         if left > 0 or not self._mqtt.keeps_up:
             return min(max(left, _ANNOUNCING_S), _IDLE_S)
         self._birth_due = None
-        self._status.still_here()
+        self._bridge.status.still_here()
         self._announcer.announce()
         self._announce()
         return 0.0
@@ -131,9 +125,10 @@ class BrokerEvents:
     def _message(self, message: Message) -> None:
         if message.topic == self._topics.state:
             if message.payload == OFFLINE.encode():
-                self._status.still_here()
-        elif message.topic == self._birth[0]:
-            if message.payload == self._birth[1].encode() and not message.retained and self._birth_due is None:
+                self._bridge.status.still_here()
+        elif message.topic == self._config.home_assistant.births:
+            is_birth = message.payload == self._config.home_assistant.birth_payload.encode()
+            if is_birth and not message.retained and self._birth_due is None:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
         elif message.topic == self._prices.topic:
@@ -143,7 +138,7 @@ class BrokerEvents:
         elif message.topic.endswith("/config"):
             self._announcer.take(message.topic, message.payload, retained=message.retained)
         else:
-            self._command_handler.take(message)
+            self._bridge.command_handler.take(message)
 
     def _connected(self, event: Connected) -> None:
         if self._mqtt.connects == 1:
@@ -166,7 +161,7 @@ class BrokerEvents:
             what = "commands"
             if name == self._topics.state:
                 what = "others that say offline"
-            elif name == self._birth[0]:
+            elif name == self._config.home_assistant.births:
                 what = "Home Assistant's start"
             elif name == self._prices.topic:
                 what = "the price of energy"
@@ -186,8 +181,8 @@ class BrokerEvents:
     def _announce(self) -> None:
         # a broker that stores nothing is told again for those who come later
         self._repeat_due = math.inf if self._mqtt.stores else time.monotonic() + REPEAT_S
-        self._status.announce()
-        self._announcing = self._states.announcing()
+        self._bridge.status.announce()
+        self._announcing = self._bridge.states.announcing()
         self.go_on()
 
     def _disconnected(self, event: Disconnected) -> None:
@@ -196,7 +191,7 @@ class BrokerEvents:
         if event.twin:
             reason = "another client uses the same client id, the two end each other's connection"
             help_ = "give each bridge its own mqtt.client_id and mqtt.base_topic"
-            details = f"reason={reason!r} client_id={self._client_id} help={help_!r}"
+            details = f"reason={reason!r} client_id={self._config.mqtt.client_id} help={help_!r}"
             self._absent.occurs("twin", details, logging.ERROR)
         else:
             self._absent.occurs(event.reason, f"reason={event.reason!r}")

@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from wallbox2mqtt.bridge.reader import Reader
-from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.bridge.status import BridgeStatus
-from wallbox2mqtt.cloud.backoff import Backoff
+from wallbox2mqtt.bridge.bridge import Bridge
 from wallbox2mqtt.daemon.heartbeat import BEAT_S, FILE, SILENT_S, Beat, faults, not_live, words
 from wallbox2mqtt.daemon.systemd import Notifier
 from wallbox2mqtt.mqtt import MqttConnection
@@ -102,26 +99,12 @@ class Heart:
 class Health(Heart):
     """How the active bridge is: also told when broker or cloud come or go. The ages of reads are the clock's."""
 
-    def __init__(  # noqa: PLR0913 - all whose state is told
-        self,
-        *,
-        shared: Shared,
-        reader: Reader,
-        backoff: Backoff,
-        status: BridgeStatus,
-        mqtt: MqttConnection,
-        storage: Storage,
-        beats: Storage,
-    ) -> None:
-        """Start at the start of the program.
-
-        ``beats``: where the heartbeat is written, in memory where that can be had. ``storage``: where it is looked for.
-        """
+    def __init__(self, bridge: Bridge, mqtt: MqttConnection, storage: Storage, beats: Storage) -> None:
+        """Start at the start of the program; ``storage`` and ``beats``: as of any ``Heart``."""
         super().__init__(storage, beats)
-        self._shared, self._reader, self._backoff = shared, reader, backoff
-        self._status, self._mqtt = status, mqtt
+        self._bridge, self._shared, self._status, self._mqtt = bridge, bridge.shared, bridge.status, mqtt
         self._online_at = time.monotonic()
-        self._advanced = shared.clock.monotonic()
+        self._advanced = self._shared.clock.monotonic()
 
     def look(self) -> None:
         """Look how things are, each second, and tell every ten, or when they change."""
@@ -135,11 +118,11 @@ class Health(Heart):
 
     def _look_at_reads(self) -> None:
         """Record when a read was begun, or when none may be: after refusals, or within the budget."""
-        shared = self._shared
-        if max(self._backoff.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
+        shared, begun = self._shared, self._bridge.reader.begun
+        if max(self._bridge.backoff.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
             self._advanced = shared.clock.monotonic()
-        elif self._reader.begun is not None:
-            self._advanced = max(self._advanced, self._reader.begun)
+        elif begun is not None:
+            self._advanced = max(self._advanced, begun)
 
     def beat(self) -> Beat:
         """Return the heartbeat of this moment."""
@@ -150,7 +133,7 @@ class Health(Heart):
             idle_s=round(clock_now - self._advanced, 1),
             read_age_s=round(clock_now - self._status.last_contact, 1),
             has_read=self._status.last_read is not None,
-            interval_s=round(self._backoff.interval_s, 1),
+            interval_s=round(self._bridge.backoff.interval_s, 1),
             away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
             reason=self._status.reason or "not asked yet",
             chargers=len(self._shared.registry.chargers),

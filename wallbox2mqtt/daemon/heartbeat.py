@@ -147,14 +147,5 @@ def read(path: Path) -> Beat | None:
         ages = [number for pair in beat.threads.values() for number in (pair[0], pair[1])]
     except (OSError, ValueError, TypeError, AttributeError, LookupError):
         return None
-    numbers = (
-        beat.at,
-        beat.idle_s,
-        beat.read_age_s,
-        beat.interval_s,
-        beat.away_s,
-        beat.unanswered_s,
-        beat.unpublished,
-        *ages,
-    )
+    numbers = [*ages, *(value for name, value in kept.items() if name not in {"threads", "reason"})]
     return beat if all(isinstance(number, int | float) for number in numbers) else None

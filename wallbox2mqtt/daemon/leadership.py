@@ -142,16 +142,12 @@ class Leadership:
         if heard.claim.instance == self._claim.instance:
             return
         # before the first word somebody else may have been quicker: whoever is there already stays
-        if not self._is_established or heard.claim > self._claim:
-            self._displace(heard.claim.instance)
-        else:
+        if self._is_established and heard.claim < self._claim:
             self._again = True
             self._emit(Rival(heard))
-
-    def _displace(self, by: str) -> None:
-        if self.displaced_by is None:
-            self.displaced_by = by
-            self._emit(Displaced(by))
+        elif self.displaced_by is None:
+            self.displaced_by = heard.claim.instance
+            self._emit(Displaced(self.displaced_by))
 
     def begin(self) -> str | None:
         """Return the first word on a connection, now that it is known what stands at the broker; None: end."""

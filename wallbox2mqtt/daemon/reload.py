@@ -1,7 +1,7 @@
 """What can change while the bridge runs: passwords, budgets and log level by SIGHUP, passwords also by their file."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 from wallbox2mqtt.bridge.bridge import Bridge
@@ -89,12 +89,7 @@ def tell(changed: list[str]) -> None:
     """Say what has changed, and what of it needs a restart; never a value."""
     if not changed:
         _LOG.info("the configuration was read again, nothing has changed")
-    for text, keys in _parts(changed):
-        _LOG.info("%s keys=%s", text, ",".join(keys))
-
-
-def _parts(changed: list[str]) -> Iterator[tuple[str, list[str]]]:
-    if used := [path for path in changed if path in AT_ONCE]:
-        yield "the configuration was read again, these are used now", used
-    if waiting := [path for path in changed if path not in AT_ONCE]:
-        yield "the configuration was read again, these need a restart", waiting
+    used, waiting = ([path for path in changed if (path in AT_ONCE) is at_once] for at_once in (True, False))
+    for text, keys in (("these are used now", used), ("these need a restart", waiting)):
+        if keys:
+            _LOG.info("the configuration was read again, %s keys=%s", text, ",".join(keys))

@@ -8,7 +8,6 @@ import contextlib
 import logging
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from wallbox2mqtt.bridge.handover import Claim
@@ -35,11 +34,6 @@ _LOOK_S = 0.2
 _LEAVE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Wake:
-    """Somebody wants something of main."""
-
-
 class Standby:
     """Stands by and works in turn, from the configuration to the exit code."""
 
@@ -58,7 +52,8 @@ class Standby:
         self._instance = new_instance()
         self._candidate = Candidate(self._timing)
         self._broker_file = PasswordFile(config.mqtt.password_file, config.mqtt.password)
-        self._inbox: Inbox[Event | _Wake] = Inbox()
+        self._inbox: Inbox[Event | None] = Inbox()
+        """None only wakes main."""
         self._app: App | None = None
         self._exit: tuple[int, str] | None = None
         self._load: Callable[[], Config] | None = None
@@ -77,14 +72,14 @@ class Standby:
         self._exit = self._exit or (code, reason)
         if (app := self._app) is not None:
             app.stop(code, reason)
-        self._inbox.put(_Wake())
+        self._inbox.put(None)
 
     def reload(self, load: Callable[[], Config]) -> None:
         """Read the configuration again soon; may be called from a signal handler."""
         self._load = load
         if (app := self._app) is not None:
             app.reload(load)
-        self._inbox.put(_Wake())
+        self._inbox.put(None)
 
     def thread_died(self, name: str) -> None:
         """End the program soon, but for the status port's thread."""
@@ -147,7 +142,7 @@ class Standby:
         account = self._config.wallbox.account
         return StandbyHealth(mqtt, Storage(state_dir, account), Storage(runtime_dir or state_dir, account))
 
-    def _handle(self, event: Event | _Wake, topics: Topics) -> None:
+    def _handle(self, event: Event | None, topics: Topics) -> None:
         match event:
             case Connected(denied=denied) | Subscribed(denied=denied):
                 self._connected(bool(denied))

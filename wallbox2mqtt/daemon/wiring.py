@@ -63,9 +63,16 @@ class Wiring:
         self.announcer = self._new_announcer(ranges)
         self.prices = Prices(config.tariff, clock)
         self.recorder = self._new_recorder()
-        self.workers = self._new_workers()
-        self.health = self._new_health(store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account))
-        self.broker_events = self._new_broker_events()
+        reader, writer = self.bridge.reader, self.bridge.writer
+        self.workers = [
+            Worker("reader", reader, reader.wakeup, clock),
+            Worker("writer", writer, self.bridge.shared.queue.wakeup, clock),
+        ]
+        beats = store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account)
+        self.health = Health(self.bridge, self.mqtt, store, beats)
+        self.broker_events = BrokerEvents(
+            config, self.topics, self.bridge, mqtt=self.mqtt, announcer=self.announcer, prices=self.prices, clock=clock
+        )
         self.reloader = Reloader(config, account, self.bridge, self.mqtt)
         self.reports = Reports(config, self.bridge, self.topics, self.mqtt, inbox.dropped, clock)
         self.status_page = self._new_status_page()
@@ -107,39 +114,6 @@ class Wiring:
             clock=self.clock,
             publish=self.mqtt.publish_result,
             prices=self.prices,
-        )
-
-    def _new_workers(self) -> list[Worker]:
-        reader, writer = self.bridge.reader, self.bridge.writer
-        return [
-            Worker("reader", reader, reader.wakeup, self.clock),
-            Worker("writer", writer, self.bridge.shared.queue.wakeup, self.clock),
-        ]
-
-    def _new_health(self, beats: Storage) -> Health:
-        return Health(
-            shared=self.bridge.shared,
-            reader=self.bridge.reader,
-            backoff=self.bridge.backoff,
-            status=self.bridge.status,
-            mqtt=self.mqtt,
-            storage=self.storage,
-            beats=beats,
-        )
-
-    def _new_broker_events(self) -> BrokerEvents:
-        home_assistant = self.config.home_assistant
-        return BrokerEvents(
-            topics=self.topics,
-            birth=(home_assistant.births, home_assistant.birth_payload),
-            client_id=self.config.mqtt.client_id,
-            mqtt=self.mqtt,
-            announcer=self.announcer,
-            bridge=self.bridge.status,
-            states=self.bridge.states,
-            command_handler=self.bridge.command_handler,
-            prices=self.prices,
-            clock=self.clock,
         )
 
     def _new_status_page(self) -> "StatusPage | None":
