@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import FakeClock
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.command_reports import CommandReports, Report
-from wallbox2mqtt.bridge.results import Made, Results
+from wallbox2mqtt.bridge.results import Made, Result, Results
 from wallbox2mqtt.bridge.state import ChargerStates
 from wallbox2mqtt.catalogue import FIELDS, parse
 from wallbox2mqtt.cloud.documents import Reading
@@ -164,5 +164,5 @@ def test_the_last_ones_are_remembered(harness: Harness, clock: FakeClock) -> Non
     harness.results.rejected(command(clock, "name", "Mine"), "'Mine' is not accepted")
     *superseded, failed, name = harness.reports.recent()
     assert len(superseded) == 18
-    assert failed == Report(clock.wall(), ONE, "max_charging_current", "failed", 16, "why", 403, 0)
-    assert (name.value, name.reason) == ("***", "the payload is not accepted")
+    assert failed == Report(clock.wall(), ONE, "max_charging_current", "failed", Result("failed", 16, "why", 403, 0))
+    assert (name.result.value, name.result.reason) == ("***", "the payload is not accepted")

@@ -335,10 +335,10 @@ class TestRefused:
         parts.settle()
         assert parts.statuses() == {"ok": 1}
         assert len(parts.queue) == 2
-        assert parts.writer.refused == 1
-        assert 20 <= parts.writer.backoff_s <= 60
+        assert parts.whole.write_backoff.refused_total == 1
+        assert 20 <= parts.whole.write_backoff.wait_s() <= 60
         parts.cloud.configure(writes_per_minute=None)
-        parts.run(parts.writer.backoff_s - 1)
+        parts.run(parts.whole.write_backoff.wait_s() - 1)
         assert len(parts.sent_writes) == 2
         parts.run(2)
         assert bodies(parts)[2:] == [{"maxChargingCurrent": 16}, {"name": "A"}]
@@ -348,10 +348,10 @@ class TestRefused:
         parts.cloud.fault(Fault(kind="status", status=429, path=WRITE))
         parts.send(f"{ONE}/locked", "1")
         parts.settle()
-        left_s = parts.writer.backoff_s
+        left_s = parts.whole.write_backoff.wait_s()
         parts.clock.advance(5)
         again = Parts(parts.cloud, parts.clock, parts.directory, poll_interval=3600, reads_per_minute=60)
-        assert again.writer.backoff_s == pytest.approx(left_s - 5)
+        assert again.whole.write_backoff.wait_s() == pytest.approx(left_s - 5)
         again.send(f"{ONE}/locked", "1")
         again.settle()
         assert len(parts.sent_writes) == 1

@@ -77,14 +77,7 @@ class Bridge:
         self.write_backoff = Backoff(0.0, account.writes.interval_s, clock, store, "write_pace")
         unlocks = commands.unlock_before_resume
         self.writer = Writer(self.shared, account.client(), self.write_backoff, unlock_before_resume=unlocks)
-        self.command_handler = CommandHandler(
-            self.shared,
-            topics,
-            self.reader,
-            self.allowed,
-            max_age_s=commands.max_age_s,
-            accept_retained=commands.accept_retained,
-        )
+        self.command_handler = CommandHandler(self.shared, topics, self.reader, commands, self.allowed)
 
     def _new_shared(
         self, commands: CommandsConfig, account: Account, registry: Registry, results: Results, clock: Clock

@@ -12,6 +12,7 @@ from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.catalogue import FIELDS, Field, FirstValues, Intent, NotReadYetError, parse, read_payload
+from wallbox2mqtt.config import CommandsConfig
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.log import RepeatedFault
 from wallbox2mqtt.mqtt import Message, Reply
@@ -27,25 +28,13 @@ class CommandHandler:
     """Takes messages from the broker; the main thread calls it."""
 
     def __init__(
-        self,
-        shared: Shared,
-        topics: Topics,
-        reader: Reader,
-        allowed: frozenset[str],
-        *,
-        max_age_s: float,
-        accept_retained: bool,
+        self, shared: Shared, topics: Topics, reader: Reader, commands: CommandsConfig, allowed: frozenset[str]
     ) -> None:
-        """Start without a message.
-
-        ``allowed``: the permissions that the configuration gives. ``max_age_s``: how old a command may become.
-        ``accept_retained``: whether commands with the retain flag count, too.
-        """
-        self._topics, self._reader, self._allowed = topics, reader, allowed
+        """Start without a message; ``allowed``: the permissions that the configuration gives."""
+        self._topics, self._reader, self._commands, self._allowed = topics, reader, commands, allowed
         self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue
         self._results, self._schedules = shared.results, shared.schedules
         self._ignored = RepeatedFault(_LOG, "ignored what others publish", "", shared.clock)
-        self._max_age_s, self._accept_retained = max_age_s, accept_retained
 
     def take(self, message: Message) -> None:
         """Take a message on a command topic."""
@@ -68,13 +57,13 @@ class CommandHandler:
                 self._reply(message),
                 payload=message.payload,
                 refusal=refusal,
-                expires=min(message.arrived + self._max_age_s, message.expires),
+                expires=min(message.arrived + self._commands.max_age_s, message.expires),
             )
         )
 
     def _why_stored(self, message: Message) -> str | None:
         """Return why a message may have been stored, and so is no command; None for a live one."""
-        if message.retained and not self._accept_retained:
+        if message.retained and not self._commands.accept_retained:
             return _RETAINED
         return _STORED if message.stored else None
 
@@ -209,9 +198,9 @@ class CommandHandler:
             self._sort(command)
 
     def _may_sort(self, charger_id: int, ready: set[int]) -> bool:
-        stranger = self._registry.was_listed and charger_id not in self._registry.chargers
-        known = self._states.has_detail(charger_id) or self._refusal_of(charger_id) is not None
-        return charger_id in ready or stranger or known
+        is_unknown = self._registry.was_listed and charger_id not in self._registry.chargers
+        is_known = self._states.has_detail(charger_id) or self._refusal_of(charger_id) is not None
+        return charger_id in ready or is_unknown or is_known
 
 
 def _text(row: Field, payload: bytes) -> str:

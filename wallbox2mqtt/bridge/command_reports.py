@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.results import Result
@@ -34,10 +34,7 @@ class Report:
     charger_id: int
     key: str
     kind: str
-    value: Json
-    reason: str | None
-    http_status: int | None
-    took_ms: int
+    result: Result
 
 
 class CommandReports:
@@ -52,51 +49,36 @@ class CommandReports:
 
     def tell(self, command: QueuedCommand, result: Result) -> None:
         """Tell of a result."""
-        kind = result.kind
-        event: dict[str, Json] = {
-            "event_type": kind,
-            "field": command.key,
-            "value": result.value,
-            "reason": result.reason,
-        }
-        self._publish_event(self._topics.field(command.charger_id, "event/command"), to_json(event))
+        charger_id, key, kind = command.charger_id, command.key, result.kind
+        event: dict[str, Json] = {"event_type": kind, "field": key, "value": result.value, "reason": result.reason}
+        self._publish_event(self._topics.field(charger_id, "event/command"), to_json(event))
         if kind == "ok":
-            self._states.show(command.charger_id, LAST_PROBLEM, None)
+            self._states.show(charger_id, LAST_PROBLEM, None)
         elif kind != "superseded":
-            problem = f"{command.key}: {result.reason}"
+            problem = f"{key}: {result.reason}"
             short = problem if len(problem) <= _LONGEST_PROBLEM else problem[: _LONGEST_PROBLEM - 1] + "…"
-            self._states.show(command.charger_id, LAST_PROBLEM, short)
-        report = self._report(command, result, kind)
+            self._states.show(charger_id, LAST_PROBLEM, short)
+        if key in _PRIVATE:
+            # a refusal repeats what it refuses
+            reason = "the payload is not accepted" if kind == "rejected" else result.reason
+            result = replace(result, value="***", reason=reason)
         with self._lock:
-            self._recent.append(report)
+            self._recent.append(Report(self._clock.wall(), charger_id, key, kind, result))
         if self._has_room(asked_the_cloud=result.http_status is not None):
-            self._log(report)
+            _LOG.info(
+                "command topic=%.200s value=%.200s result=%s reason=%r http_status=%s ms=%d",
+                self._topics.command(charger_id, key),
+                to_json(result.value),
+                kind,
+                result.reason,
+                result.http_status,
+                result.took_ms,
+            )
 
     def recent(self) -> list[Report]:
         """Return what became of the last commands, the oldest first."""
         with self._lock:
             return list(self._recent)
-
-    def _report(self, command: QueuedCommand, result: Result, kind: str) -> Report:
-        value: Json = result.value
-        reason = result.reason
-        if command.key in _PRIVATE:
-            # a refusal repeats what it refuses
-            value, reason = "***", "the payload is not accepted" if kind == "rejected" else reason
-        at, charger_id, http_status = self._clock.wall(), command.charger_id, result.http_status
-        return Report(at, charger_id, command.key, kind, value, reason, http_status, result.took_ms)
-
-    def _log(self, report: Report) -> None:
-        topic = self._topics.command(report.charger_id, report.key)
-        _LOG.info(
-            "command topic=%.200s value=%.200s result=%s reason=%r http_status=%s ms=%d",
-            topic,
-            to_json(report.value),
-            report.kind,
-            report.reason,
-            report.http_status,
-            report.took_ms,
-        )
 
     def _has_room(self, *, asked_the_cloud: bool) -> bool:
         """Return whether to write a line: what the cloud was asked is always told, of the rest so much a minute."""

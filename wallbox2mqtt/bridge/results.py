@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.refusals import NOT_CONFIRMED, why_unconfirmed
@@ -38,17 +38,6 @@ class Result:
         is_late = self.status == "failed" and (self.reason or "").startswith(NOT_CONFIRMED)
         return "not_confirmed" if is_late else self.status
 
-    @property
-    def document(self) -> dict[str, Json]:
-        """The payload of the result topic."""
-        return {
-            "status": self.status,
-            "value": self.value,
-            "reason": self.reason,
-            "http_status": self.http_status,
-            "took_ms": self.took_ms,
-        }
-
 
 class Results:
     """Answers commands: exactly one result each, and at most one later «not confirmed»."""
@@ -61,12 +50,11 @@ class Results:
 
     def ok(self, command: QueuedCommand, http_status: int | None = None, made: Made | None = None) -> None:
         """Answer a command that is done, or was so already; ``made``: what the charger made of it, if that is else."""
-        reason = None if made is None else made.reason
-        self._answer(command, "ok", reason, http_status, made)
+        self._answer(command, "ok", None, http_status, made)
 
     def rejected(self, command: QueuedCommand, reason: str) -> None:
         """Answer a command that was refused here; nothing was sent."""
-        self._answer(command, "rejected", reason, None)
+        self._answer(command, "rejected", reason)
 
     def failed(self, command: QueuedCommand, reason: str, http_status: int | None = None) -> None:
         """Answer a command that was sent, or should have been, and did not succeed."""
@@ -74,31 +62,24 @@ class Results:
 
     def superseded(self, command: QueuedCommand) -> None:
         """Answer a command whose place a newer one took."""
-        self._answer(command, "superseded", "a newer command took its place", None)
+        self._answer(command, "superseded", "a newer command took its place")
 
     def not_confirmed(self, command: QueuedCommand, view: Values) -> None:
         """Tell once that the charger does not show an accepted command, however many of its fields it is true of."""
         if self._is_first_correction(command):
-            self._send(command, "failed", why_unconfirmed(command.intent, view), None)
+            self._send(command, "failed", why_unconfirmed(command.intent, view))
 
     def clamped(self, command: QueuedCommand, made: Made) -> None:
         """Tell once what the charger made of an accepted command, where its answer did not show it."""
         if self._is_first_correction(command):
-            self._send(command, "ok", made.reason, None, made)
-
-    def _is_first_correction(self, command: QueuedCommand) -> bool:
-        """Return whether a command has no second result yet, and record that it has one now."""
-        with self._lock:
-            is_first = not command.unconfirmed
-            command.unconfirmed = True
-        return is_first
+            self._send(command, "ok", None, made=made)
 
     def _answer(
         self,
         command: QueuedCommand,
         status: str,
         reason: str | None,
-        http_status: int | None,
+        http_status: int | None = None,
         made: Made | None = None,
     ) -> None:
         if command.unlocked and status != "ok":
@@ -110,20 +91,26 @@ class Results:
             self.answered += 1
         self._send(command, status, reason, http_status, made)
 
+    def _is_first_correction(self, command: QueuedCommand) -> bool:
+        """Return whether a command has no second result yet, and record that it has one now."""
+        with self._lock:
+            is_first, command.unconfirmed = not command.unconfirmed, True
+        return is_first
+
     def _send(
         self,
         command: QueuedCommand,
         status: str,
         reason: str | None,
-        http_status: int | None,
+        http_status: int | None = None,
         made: Made | None = None,
     ) -> None:
-        took = (self._clock.monotonic() - command.arrived) * 1000
         value = None if command.intent is None or status == "rejected" else command.intent.value
         if made is not None:
-            value = made.value
-        result = Result(status, value, reason, http_status, max(0, round(took)))
-        text = to_json(result.document)
+            value, reason = made.value, made.reason
+        took_ms = round((self._clock.monotonic() - command.arrived) * 1000)
+        result = Result(status, value, reason, http_status, max(0, took_ms))
+        text = to_json(asdict(result))
         self._publish(self._topics.result(command.charger_id, command.key), text, None)
         if command.reply is not None:
             self._publish(command.reply.topic, text, command.reply.correlation)

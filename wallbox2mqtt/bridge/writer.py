@@ -35,25 +35,16 @@ class Writer:
 
     def __init__(self, shared: Shared, cloud: CloudClient, backoff: Backoff, *, unlock_before_resume: bool) -> None:
         """Start with nothing in flight; the cloud is this thread's own line, ``backoff`` of its own, too."""
+        self._shared, self._cloud, self._backoff = shared, cloud, backoff
+        self._queue, self._states, self._results, self._clock = (
+            shared.queue,
+            shared.states,
+            shared.results,
+            shared.clock,
+        )
         self._unlock_before_resume = unlock_before_resume
-        self._cloud, self._clock = cloud, shared.clock
-        self._tokens, self._writes = shared.tokens, shared.writes
-        self._queue, self._results = shared.queue, shared.results
-        self._states, self._planner, self._registry = shared.states, shared.planner, shared.registry
-        self._schedules = shared.schedules
-        self._backoff = backoff
         self._clamps = Clamps(shared.clock)
         self._updated: set[int] = set()
-
-    @property
-    def refused(self) -> int:
-        """Writes that the cloud refused as too many."""
-        return self._backoff.refused_total
-
-    @property
-    def backoff_s(self) -> float:
-        """Seconds for which no command is sent, after a refusal."""
-        return self._backoff.wait_s()
 
     def step(self) -> float:
         """Send one command if one may be sent; return the seconds after which to look again at the latest."""
@@ -105,17 +96,14 @@ class Writer:
         waiting = self._queue.waiting()
         if not waiting:
             return None, wait
-        if (held := max(self._backoff.wait_s(), self._tokens.failed_wait_s())) > 0:
+        if (held := max(self._backoff.wait_s(), self._shared.tokens.failed_wait_s())) > 0:
             return None, min(wait, held)
         now = self._clock.monotonic()
         first = next((command for command in waiting if command.not_before <= now), None)
         if first is None:
             return None, min(wait, *(command.not_before - now for command in waiting))
         # a token that costs a write of its own is only fetched when the command can follow it
-        spare = int(self._tokens.spends_a_write())
-        if not first.urgent:
-            spare += 1
-        ready = self._writes.ready_in_s(spare)
+        ready = self._shared.writes.ready_in_s(int(self._shared.tokens.spends_a_write()) + int(not first.urgent))
         return (first, 0.0) if ready <= 0 else (None, min(wait, ready))
 
     def _send(self, command: QueuedCommand) -> None:
@@ -125,7 +113,8 @@ class Writer:
         try:
             # what the charger shows may have changed while the command waited
             intent.check(self._view_with_updates(command.charger_id))
-            sending = request_of(intent, self._view_to_fill(command.charger_id))
+            # the charger's number is the one of the path, whatever it shows
+            sending = request_of(intent, {**self._states.view(command.charger_id), "charger_id": command.charger_id})
         except InvalidPayloadError as error:
             self._states.republish(command.charger_id, [command.key])
             self._results.rejected(command, str(error))
@@ -165,29 +154,22 @@ class Writer:
         view = self._states.view(charger_id)
         return {**view, "status_id": UPDATING} if charger_id in self._updated else view
 
-    def _view_to_fill(self, charger_id: int) -> Values:
-        """Return what bodies are filled with; the charger's number is the one of the path, whatever it shows."""
-        return {**self._states.view(charger_id), "charger_id": charger_id}
-
     def _had_effect(self, command: QueuedCommand, intent: Intent) -> None:
         """Record what a request that was sent may have changed, and that nothing but a reading shows."""
         if intent.request is POST_SCHEDULES:
-            self._schedules.written(command.charger_id)
+            self._shared.schedules.written(command.charger_id)
         if is_action(intent) and not intent.pauses:
-            self._acted(command, intent)
-
-    def _acted(self, command: QueuedCommand, intent: Intent) -> None:
-        """Record that a remote action may have had an effect: until the next reading the status is not known."""
-        self._states.mark_uncertain(command.charger_id, {"status_id"}, self._clock.monotonic())
-        if intent.value in UPDATES:
-            self._updated.add(command.charger_id)
+            # until the next reading the status is not known
+            self._states.mark_uncertain(command.charger_id, {"status_id"}, self._clock.monotonic())
+            if intent.value in UPDATES:
+                self._updated.add(command.charger_id)
 
     def _accepted(
         self, command: QueuedCommand, intent: Intent, request: RequestTemplate, answer: CloudResponse
     ) -> None:
         self._backoff.succeeded()
-        self._planner.record_command(command.charger_id)
-        self._registry.record_write(command.charger_id, has_rights=True)
+        self._shared.planner.record_command(command.charger_id)
+        self._shared.registry.record_write(command.charger_id, has_rights=True)
         before = self._states.view(command.charger_id)
         shown = {} if intent.is_invisible(before) else _shown(intent)
         commands = dict.fromkeys(intent.claims & shown.keys(), command)
@@ -219,23 +201,20 @@ class Writer:
             case AnswerLostError() if lost:
                 self._fail(command, f"{error}: its effect is unknown, it is not sent again", error.http_status)
             case NotSentError() | AnswerLostError() if command.tries + 1 < MAX_TRIES:
-                self._again(command)
+                command.tries += 1
+                command.not_before = self._clock.monotonic() + AGAIN_S
+                self._put_back(command)
             case ConflictError() if command.unlocked and intent.resumes:
                 # many chargers begin to charge by themselves when they are unlocked
                 self._results.ok(command, error.http_status)
             case ForbiddenError() | ConflictError():
                 if isinstance(error, ForbiddenError) and not is_action(intent):
                     # actions are refused for many reasons, settings for want of rights
-                    self._registry.record_write(command.charger_id, has_rights=False)
+                    self._shared.registry.record_write(command.charger_id, has_rights=False)
                 view = self._states.view(command.charger_id)
                 self._fail(command, reason_of(error, intent, view), error.http_status)
             case _:
                 self._fail(command, str(error), error.http_status)
-
-    def _again(self, command: QueuedCommand) -> None:
-        command.tries += 1
-        command.not_before = self._clock.monotonic() + AGAIN_S
-        self._put_back(command)
 
     def _put_back(self, command: QueuedCommand) -> None:
         if not self._queue.put_back(command):

@@ -78,13 +78,13 @@ class Reports:
 
     def health(self) -> None:
         """Publish the figures of this process."""
-        backoff, writer = self._bridge.backoff, self._bridge.writer
+        backoff, writes = self._bridge.backoff, self._bridge.write_backoff
         self._bridge.status.health(
             reads=self._shared.reads.total,
             writes=self._shared.writes.total,
             sign_ins=self._shared.tokens.sign_ins,
-            refused=backoff.refused_total + writer.refused,
-            backoff_s=round(max(backoff.wait_s(), writer.backoff_s)),
+            refused=backoff.refused_total + writes.refused_total,
+            backoff_s=round(max(backoff.wait_s(), writes.wait_s())),
             commands_waiting=len(self._shared.queue),
             reconnects=max(0, self._mqtt.connects - 1),
             stalls=self._mqtt.stalls,

@@ -131,7 +131,7 @@ class StatusDocument:
             "next_read": self._next_read(held_s),
             "next_try": _rounded(shared.rate.next_try),
             "last_refusal": _rounded(shared.rate.last_refusal),
-            "refused": backoff.refused_total + self._bridge.writer.refused,
+            "refused": backoff.refused_total + self._bridge.write_backoff.refused_total,
             "backoff_until": round(self._clock.wall() + held_s) if held_s > 0 else None,
             "waiting": len(shared.queue),
             "requests": requests,
@@ -202,11 +202,11 @@ def _command(report: Report) -> Json:
         "at": round(report.at, 1),
         "charger": report.charger_id,
         "field": report.key,
-        "value": _short(report.value),
+        "value": _short(report.result.value),
         "status": report.kind,
-        "reason": _short(report.reason),
-        "http_status": report.http_status,
-        "took_ms": report.took_ms,
+        "reason": _short(report.result.reason),
+        "http_status": report.result.http_status,
+        "took_ms": report.result.took_ms,
     }
 
 

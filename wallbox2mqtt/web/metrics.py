@@ -115,7 +115,7 @@ class Metrics(Collector):
         )
 
     def _budgets(self) -> Iterator[Metric]:
-        shared, backoff, writer = self._shared, self._bridge.backoff, self._bridge.writer
+        shared, reads, writes = self._shared, self._bridge.backoff, self._bridge.write_backoff
         both = (("read", shared.reads), ("write", shared.writes))
         label = ("budget",)
         slots = [((name,), budget.limit) for name, budget in both]
@@ -124,9 +124,9 @@ class Metrics(Collector):
         yield _gauge("budget_window_seconds", "The budget's window.", label, windows)
         free = [((name,), budget.free) for name, budget in both]
         yield _gauge("budget_free", "Requests that the budget allows now.", label, free)
-        refused = [(("read",), backoff.refused_total), (("write",), writer.refused)]
+        refused = [(("read",), reads.refused_total), (("write",), writes.refused_total)]
         yield _counter("refusals", "Requests that the cloud refused as too many.", label, refused)
-        held = [(("read",), backoff.wait_s()), (("write",), writer.backoff_s)]
+        held = [(("read",), reads.wait_s()), (("write",), writes.wait_s())]
         yield _gauge("backoff_seconds", "For how long nothing is asked after a refusal.", label, held)
 
     def _broker(self) -> Iterator[Metric]:
