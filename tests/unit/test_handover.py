@@ -17,7 +17,7 @@ from wallbox2mqtt.bridge.handover import (
     Claim,
     HandoverError,
     adopt,
-    fear_the_worst,
+    count_as_spent,
     parse,
     stamp,
     written,
@@ -102,7 +102,7 @@ def test_a_failed_sign_in_is_waited_for(first: Parts, second: Parts) -> None:
 
 
 def test_unknown(second: Parts) -> None:
-    fear_the_worst(second.whole)
+    count_as_spent(second.whole)
     assert second.reads.ready_in_s() == pytest.approx(60.0, abs=0.1)
     assert second.writes.free == 0
 

@@ -521,7 +521,7 @@ class TestExtraReads:
         parts.cloud.forget_requests()
         parts.schedules.look()
         for number in (ONE, TWO, THREE):
-            parts.shared.history.want(Page(number, start, 2_000_000_000))
+            parts.shared.history_reads.want(Page(number, start, 2_000_000_000))
         parts.run(60)
         others = [place for place, one in enumerate(parts.sent_reads) if one.path != "v3/chargers/groups"]
         assert [kind_of(parts.sent_reads[place].path) for place in others[: len(turns)]] == turns
@@ -541,8 +541,8 @@ class TestExtraReads:
 
         def ask() -> None:
             parts.schedules.look()
-            parts.shared.schedules.want(ONE)
-            parts.shared.history.want(Page(ONE, 1, 2_000_000_000))
+            parts.shared.schedule_reads.want(ONE)
+            parts.shared.history_reads.want(Page(ONE, 1, 2_000_000_000))
             parts.run(200)
 
         for _ in range(answered):

@@ -400,7 +400,7 @@ class TestShown:
         parts = make(NIGHT, NOON)
         run(parts, 400)
         parts.cloud.charger(ONE).do("schedules", [NIGHT])
-        parts.shared.schedules.want(ONE)
+        parts.shared.schedule_reads.want(ONE)
         run(parts, 200)
         assert {parts.last(f"{ONE}/schedule/1/{part}") for part in PARTS} == {"None"}
         assert [one["id"] for one in json.loads(parts.last(f"{ONE}/schedules") or "")] == [0]
@@ -430,7 +430,7 @@ class TestShown:
         run(parts, 400)
         before = parts.states.read_at(ONE)
         parts.cloud.fault(Fault(kind="status", status=500, path="chargers/status/*", count=None))
-        parts.shared.schedules.want(ONE)
+        parts.shared.schedule_reads.want(ONE)
         parts.reader.step()
         assert parts.states.read_at(ONE) == before
 

@@ -69,7 +69,7 @@ class Bridge:
         self.command_times = CommandTimes()
         results = Results(topics, publisher.publish_result, self._report, clock)
         self.shared = self._new_shared(commands, account, registry, results, clock)
-        self.schedules = Schedules(self.states, registry, self.shared.schedules, clock)
+        self.schedules = Schedules(self.states, registry, self.shared.schedule_reads, clock)
         self.backoff = Backoff(wallbox.poll_interval, account.reads.interval_s, clock, store)
         client = account.client()
         self.status_reads = StatusReads(wallbox.status_writes_per_minute, self.shared, client, store)
@@ -96,8 +96,8 @@ class Bridge:
             quarantine=quarantine,
             planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
             queue=CommandQueue(clock, debounce),
-            history=HistoryReads(),
-            schedules=ScheduleReads(clock, commands.settle_s),
+            history_reads=HistoryReads(),
+            schedule_reads=ScheduleReads(clock, commands.settle_s),
             results=results,
         )
 

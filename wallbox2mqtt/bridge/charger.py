@@ -67,6 +67,8 @@ class KnownCharger:
     gone: dict[Origin, frozenset[str]] = field(default_factory=dict)
     """Keys by the document that no longer has them."""
     holds: dict[str, Hold] = field(default_factory=dict)
+    unconfirmed: list[QueuedCommand] = field(default_factory=list)
+    """Commands that turned out to have had no effect, until whoever brought the reading takes them."""
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     """Values that were shown shortly before, and until when."""
     uncertain_since: dict[str, float] = field(default_factory=dict)
@@ -125,7 +127,7 @@ class KnownCharger:
         if reading.complete:
             values |= self._gone(values.keys() | reading.wrong.keys(), reading.origin)
         is_later = is_less(values.get("charging_time"), self.values.get("charging_time"))
-        unconfirmed = self._take(values, Source(reading.origin, begun, confirms=True, is_later_session=is_later))
+        self._take(values, Source(reading.origin, begun, confirms=True, is_later_session=is_later))
         if reading.origin is not Origin.SCHEDULES:
             # those say nothing of a session
             self.newest = begun if self.newest is None else max(begun, self.newest)
@@ -134,7 +136,7 @@ class KnownCharger:
             self.detailed = True
             self.stale = is_stale(reading.values.get("last_sync"), server_time)
         self.update_availability()
-        return unconfirmed
+        return self._take_unconfirmed()
 
     def accept(
         self,
@@ -153,9 +155,13 @@ class KnownCharger:
             self.holds.pop(key, None)  # an earlier command's, which this one has overtaken
         others = {key: value for key, value in self._said(answer).items() if key not in wished}
         source = Source(answer.origin, begun, confirms=False)
-        unconfirmed = self._take(others, source)
-        unconfirmed += self._follow({key: self.values[key] for key in wished}, source)
+        self._take(others, source)
+        self._follow({key: self.values[key] for key in wished}, source)
         self.update_availability()
+        return self._take_unconfirmed()
+
+    def _take_unconfirmed(self) -> list[QueuedCommand]:
+        unconfirmed, self.unconfirmed = self.unconfirmed, []
         return unconfirmed
 
     def _hold(self, hold: Hold, key: str, told: Json, begun: float) -> None:
@@ -188,11 +194,12 @@ class KnownCharger:
         admitted = admit_keys(reading.values, self.values.keys() | self.kept.all_of(self.id))
         return admitted | {key: None for key, n in counts.items() if n >= _MAX_WRONG}
 
-    def _take(self, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
-        """Show what a document says and what follows from it; return the commands that had no effect."""
+    def _take(self, values: Mapping[str, Json], source: Source) -> None:
+        """Show what a document says and what follows from it."""
         news = self._news(values, source)
-        failed = [self._offer(key, value, source) for key, value in news.items()]
-        return [command for command in failed if command is not None] + self._follow(news, source)
+        for key, value in news.items():
+            self._offer(key, value, source)
+        self._follow(news, source)
 
     def _news(self, values: Mapping[str, Json], source: Source) -> dict[str, Json]:
         """Return the values without those that a document only repeats against the newer change of another one.
@@ -220,23 +227,22 @@ class KnownCharger:
             return False
         return Origin.SWEEP in {origin, changed_by}
 
-    def _offer(self, key: str, value: Json, source: Source) -> QueuedCommand | None:
-        """Show a read value unless a newer one or a hold stands against it; return the command that had no effect."""
+    def _offer(self, key: str, value: Json, source: Source) -> None:
+        """Show a read value unless a newer one or a hold stands against it."""
         if source.begun < self.read_at.get(timestamp_key(key), source.begun):
-            return None
+            return
         if source.confirms:
             self._look_for_clamp(key, value, source.begun)
-        failed = None
         if (hold := self.holds.get(key)) is not None:
             verdict = hold.judge(value, source.begun, self.settle_s, confirms=source.confirms)
             if verdict is HoldVerdict.KEEP:
-                return None
+                return
             if hold.over:
                 del self.holds[key]
                 self.changed_by[key], self.passed_over[key] = source.origin, _MAX_REPEATS
-            failed = hold.command if verdict is HoldVerdict.FAILED else None
+            if verdict is HoldVerdict.FAILED and hold.command is not None:
+                self.unconfirmed.append(hold.command)
         self._show(key, value, source)
-        return failed
 
     def _look_for_clamp(self, key: str, value: Json, begun: float) -> None:
         """Look whether a settled reading shows less than was commanded, and not what was before: 18 A of 20."""
@@ -268,9 +274,8 @@ class KnownCharger:
         if changed:
             self.revision += int(not known or key not in MEASUREMENTS or None in {before, value})
 
-    def _follow(self, values: Mapping[str, Json], source: Source) -> list[QueuedCommand]:
+    def _follow(self, values: Mapping[str, Json], source: Source) -> None:
         """Show the fields that follow from these. One that is held follows what was read, the others what is shown."""
-        failed = []
         for key in dict.fromkeys(key for source_key in values for key in DERIVED_OF.get(source_key, ())):
             row, at, view = FIELDS[key], source.begun, {**self.values, **values}
             if key not in self.values and row.sources[0] not in view:
@@ -279,8 +284,7 @@ class KnownCharger:
                 at, view = max(at, self.read_at.get(key, at)), self.values
             if row.derive is not None:
                 value = row.derive(*(view.get(source_key) for source_key in row.sources))
-                failed.append(self._offer(key, value, replace(source, begun=at)))
-        return [command for command in failed if command is not None]
+                self._offer(key, value, replace(source, begun=at))
 
     def _gone(self, here: AbstractSet[str], origin: Origin) -> dict[str, Json]:
         """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""

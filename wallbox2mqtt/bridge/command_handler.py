@@ -33,7 +33,7 @@ class CommandHandler:
         """Start without a message; ``allowed``: the permissions that the configuration gives."""
         self._topics, self._reader, self._commands, self._allowed = topics, reader, commands, allowed
         self._states, self._registry, self._queue = shared.states, shared.registry, shared.queue
-        self._results, self._schedules = shared.results, shared.schedules
+        self._results, self._schedules = shared.results, shared.schedule_reads
         self._ignored = RepeatedFault(_LOG, "ignored what others publish", "", shared.clock)
 
     def take(self, message: Message) -> None:

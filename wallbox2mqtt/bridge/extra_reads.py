@@ -27,11 +27,11 @@ class ExtraReads:
 
     def next(self, allowed: Extra) -> Target | None:
         """Return what to read now in the place of a planned document, if anything."""
-        page, is_wanted = self._shared.history.next(), self._shared.schedules.is_wanted
+        page, is_wanted = self._shared.history_reads.next(), self._shared.schedule_reads.is_wanted
         history = None if page is None else Target(Document.HISTORY, page.charger_id, page)
         if page is not None and page.is_whole and not is_wanted and allowed >= Extra.FIRST_HISTORY:
             return history
-        if allowed and (charger_id := self._shared.schedules.next(wanted=allowed < Extra.ANYTHING)) is not None:
+        if allowed and (charger_id := self._shared.schedule_reads.next(wanted=allowed < Extra.ANYTHING)) is not None:
             return Target(Document.SCHEDULES, charger_id)
         return history if allowed is Extra.ANYTHING else None
 
@@ -48,21 +48,21 @@ class ExtraReads:
         """
         charger_id = target.charger_id
         if target.page is not None:
-            self._shared.history.record(PageRead(target.page, answer.body))
+            self._shared.history_reads.record(PageRead(target.page, answer.body))
         else:
             offset = offset_min(self._shared.states.view(charger_id), self._shared.clock.wall())
             reading = read_schedules(answer.body, offset)
             self._trouble.ended()
             show(self._shared, charger_id, reading, answer)
-            self._shared.schedules.succeeded(charger_id)
+            self._shared.schedule_reads.succeeded(charger_id)
         self._answered.add((target.document, charger_id))
 
     def failed(self, target: Target, error: CloudError) -> None:
         """Record that there is no answer."""
         if target.page is not None:
-            self._shared.history.record(PageRead(target.page, error=error))
+            self._shared.history_reads.record(PageRead(target.page, error=error))
             return
-        self._shared.schedules.failed(target.charger_id, error)
+        self._shared.schedule_reads.failed(target.charger_id, error)
         # a cloud that has none for a charger is no fault
         level = logging.INFO if isinstance(error, RequestRefusedError) else logging.WARNING
         self._trouble.occurs(str(error), f"charger={target.charger_id} error={str(error)!r}", level)

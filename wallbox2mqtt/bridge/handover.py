@@ -186,7 +186,7 @@ def adopt(bridge: Bridge, handover: Handover, passed_s: float) -> None:
     shared.tokens.adopt(handover.failed_sign_ins, max(0.0, handover.sign_in_wait_s - passed_s))
 
 
-def fear_the_worst(bridge: Bridge) -> None:
+def count_as_spent(bridge: Bridge) -> None:
     """Count the budgets as spent: nobody knows what another bridge has asked."""
     bridge.shared.reads.spend()
     bridge.shared.writes.spend()

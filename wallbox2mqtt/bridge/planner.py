@@ -123,7 +123,7 @@ class Planner:
             if self._extra_had_turn and self._others_in_a_row:
                 return Extra.NOTHING  # it was the last read of all
             is_awaited = self._wanted or self._everything or self._unread(self._registry.readable)
-            if planned == LIST or is_awaited or self.is_unsettled(planned):
+            if planned == LIST or is_awaited or self._is_unsettled(planned):
                 return Extra.COMMANDED
             return Extra.FIRST_HISTORY if self._extra_had_turn else Extra.ANYTHING
 
@@ -144,7 +144,7 @@ class Planner:
 
     def _most_overdue(self, candidates: list[Target], chargers: int) -> Target:
         readable = [target for target in candidates if not self._quarantine.holds(target)]
-        if not self._last_was_commanded and (commanded := [one for one in readable if self.is_unsettled(one)]):
+        if not self._last_was_commanded and (commanded := [one for one in readable if self._is_unsettled(one)]):
             readable = commanded
         scores = {target: self._overdue(target, chargers) for target in readable}
         best = max(scores, key=lambda target: scores[target]) if scores else LIST
@@ -152,7 +152,7 @@ class Planner:
         with_list = chargers == 1 and best in self._asked and not self._quarantine.holds(LIST)
         return LIST if with_list and self._age(LIST) >= HOUR_S else best
 
-    def is_unsettled(self, target: Target) -> bool:
+    def _is_unsettled(self, target: Target) -> bool:
         """Return whether this is the detail of a charger of which nobody knows yet what a command has done."""
         at = self._commanded.get(target.charger_id)
         if at is None or target.document is not Document.DETAIL:
@@ -188,7 +188,7 @@ class Planner:
                 return
             if target != LIST:
                 # every second time, or commands without end to one charger would keep the others from being read
-                self._last_was_commanded = not self._last_was_commanded and self.is_unsettled(target)
+                self._last_was_commanded = not self._last_was_commanded and self._is_unsettled(target)
             self._asked[target] = self._clock.monotonic()
             self._details += int(target.document is Document.DETAIL)
             if target not in self._wanted and target not in self._everything:

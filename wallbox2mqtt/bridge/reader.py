@@ -120,7 +120,7 @@ class Reader:
 
     def _wait_s(self) -> float:
         """Return the seconds until the next read: 0 is now, five where nothing is due."""
-        wanted = self._shared.planner.is_wanted or self._again is not None or self._shared.schedules.is_wanted
+        wanted = self._shared.planner.is_wanted or self._again is not None or self._shared.schedule_reads.is_wanted
         if not self._due and not wanted:
             return IDLE_S
         waits = [self._backoff.wait_s(), self._allowed_in_s()]

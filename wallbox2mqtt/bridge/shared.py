@@ -33,5 +33,5 @@ class Shared:
     planner: Planner
     queue: CommandQueue
     results: Results
-    history: HistoryReads
-    schedules: ScheduleReads
+    history_reads: HistoryReads
+    schedule_reads: ScheduleReads

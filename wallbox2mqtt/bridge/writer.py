@@ -157,7 +157,7 @@ class Writer:
     def _had_effect(self, command: QueuedCommand, intent: Intent) -> None:
         """Record what a request that was sent may have changed, and that nothing but a reading shows."""
         if intent.request is POST_SCHEDULES:
-            self._shared.schedules.written(command.charger_id)
+            self._shared.schedule_reads.written(command.charger_id)
         if is_action(intent) and not intent.pauses:
             # until the next reading the status is not known
             self._states.mark_uncertain(command.charger_id, {"status_id"}, self._clock.monotonic())

@@ -116,7 +116,7 @@ class Leadership:
             left = handover.parse(inheritance.payload)
         except HandoverError as error:
             _LOG.warning("the handover cannot be used, the budget counts as spent for a minute reason=%r", str(error))
-            handover.fear_the_worst(self._bridge)
+            handover.count_as_spent(self._bridge)
             return
         handover.adopt(self._bridge, left, inheritance.passed_s())
         age = "none" if left.token_age_s is None else f"{left.token_age_s:.0f}"

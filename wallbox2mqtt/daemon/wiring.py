@@ -108,7 +108,7 @@ class Wiring:
         return Recorder(
             self.bridge.states,
             shared.registry,
-            shared.history,
+            shared.history_reads,
             self.storage,
             topics=self.topics,
             clock=self.clock,
