@@ -6,13 +6,13 @@ seconds.
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
-from wallbox2mqtt.bridge.field_sets import COMPARED, DERIVED_OF, HELD, MEASUREMENTS, TOTALS
+from wallbox2mqtt.bridge.disagreements import Disagreements
+from wallbox2mqtt.bridge.field_sets import DERIVED_OF, HELD, MEASUREMENTS, TOTALS
 from wallbox2mqtt.bridge.hold import Hold, HoldVerdict, is_less, same
 from wallbox2mqtt.bridge.kept_keys import KeptKeys, admit_keys
 from wallbox2mqtt.bridge.snapshot import Shown, Snapshot, falls_a_little, is_own, is_stale, timestamp_key
@@ -24,10 +24,6 @@ _LOG = logging.getLogger(__name__)
 
 _MAX_WRONG = 3
 """Readings in a row in which a field is of the wrong kind: then it is unknown."""
-
-_MAX_REPEATS = 2
-"""Readings that may repeat their document's own value without overwriting what another document has changed since,
-while that one was not read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +69,7 @@ class KnownCharger:
     """Values that were shown shortly before, and until when."""
     uncertain_since: dict[str, float] = field(default_factory=dict)
     """Since when it is unknown whether a write of a field had its effect."""
-    said: dict[Origin, dict[str, Json]] = field(default_factory=dict)
-    """What each document said last of the fields that several show."""
-    changed_by: dict[str, Origin] = field(default_factory=dict)
-    """The document whose own value of a field changed last."""
-    passed_over: dict[str, float] = field(default_factory=dict)
-    """How many contradictions of that change are passed over yet."""
+    disagreements: Disagreements = field(default_factory=Disagreements)
     wrong: dict[str, int] = field(default_factory=dict)
     """In how many readings in a row a field was of the wrong kind."""
     overruled: dict[str, Hold] = field(default_factory=dict)
@@ -166,8 +157,9 @@ class KnownCharger:
 
     def _hold(self, hold: Hold, key: str, told: Json, begun: float) -> None:
         """Show a field as it was commanded, or as the charger made it by what it told."""
-        for noted in (self.uncertain_since, self.changed_by, self.overruled):
-            noted.pop(key, None)
+        self.uncertain_since.pop(key, None)
+        self.overruled.pop(key, None)
+        self.disagreements.forget(key)
         old = [(value, until) for value, until in self.was.get(key, []) if hold.since - until <= self.settle_s]
         if key in self.values:
             old.append((self.values[key], hold.since))
@@ -196,36 +188,10 @@ class KnownCharger:
 
     def _take(self, values: Mapping[str, Json], source: Source) -> None:
         """Show what a document says and what follows from it."""
-        news = self._news(values, source)
+        news = self.disagreements.news(values, source.origin, self.values, self.holds)
         for key, value in news.items():
             self._offer(key, value, source)
         self._follow(news, source)
-
-    def _news(self, values: Mapping[str, Json], source: Source) -> dict[str, Json]:
-        """Return the values without those that a document only repeats against the newer change of another one.
-
-        List and detail may disagree for long: what was shown would change with each reading. Two contradictions of a
-        change are passed over, then it may itself be out of date; all of them once its own document has confirmed it.
-        """
-        last = self.said.setdefault(source.origin, {})
-        old = set()
-        for key in values.keys() & COMPARED:
-            repeated = key in last and same(last[key], values[key])
-            last[key] = values[key]
-            if not repeated or self.changed_by.get(key) is source.origin:
-                self.changed_by[key] = source.origin
-                self.passed_over[key] = math.inf if repeated else _MAX_REPEATS
-            elif self._contradicts(key, values[key], source.origin) and self.passed_over[key] > 0:
-                self.passed_over[key] -= 1
-                old.add(key)
-        return {key: value for key, value in values.items() if key not in old}
-
-    def _contradicts(self, key: str, value: Json, origin: Origin) -> bool:
-        """Return whether a value speaks against a change, and one of the two documents is the list, which may lag."""
-        changed_by = self.changed_by.get(key)
-        if changed_by is None or key in self.holds or same(value, self.values.get(key)):
-            return False
-        return Origin.SWEEP in {origin, changed_by}
 
     def _offer(self, key: str, value: Json, source: Source) -> None:
         """Show a read value unless a newer one or a hold stands against it."""
@@ -239,7 +205,7 @@ class KnownCharger:
                 return
             if hold.over:
                 del self.holds[key]
-                self.changed_by[key], self.passed_over[key] = source.origin, _MAX_REPEATS
+                self.disagreements.changed(key, source.origin)
             if verdict is HoldVerdict.FAILED and hold.command is not None:
                 self.unconfirmed.append(hold.command)
         self._show(key, value, source)
