@@ -485,6 +485,25 @@ class TestFirstStart:
         assert caplog.text.count("the charger is complete") == 10
         assert most_in_a_minute(parts.sent_reads) == 1
 
+    @pytest.mark.parametrize(("count", "lines"), [(20, 20), (21, 1)])
+    def test_a_line_each_or_one_for_a_fleet(
+        self, make: Make, caplog: pytest.LogCaptureFixture, count: int, lines: int
+    ) -> None:
+        parts = make(count, reads_per_minute=1)
+        with caplog.at_level(logging.INFO):
+            parts.run(130)
+        assert [path for path in kinds(parts) if path == "list"] == ["list"] * 2
+        assert caplog.text.count("found ") == lines
+
+    def test_no_name_is_told_at_length(self, make: Make, caplog: pytest.LogCaptureFixture, clock: FakeClock) -> None:
+        with Simulator(chargers=[ChargerSpec(id=ONE, name="x" * 100)], clock=clock, settings=GENEROUS) as cloud:
+            parts = make(cloud=cloud)
+            with caplog.at_level(logging.INFO):
+                parts.run(130)
+        assert "found a charger" in caplog.text
+        assert caplog.text.count("the charger is complete") == 1
+        assert "x" * 65 not in caplog.text
+
     def test_one_charger_is_complete_at_once_if_the_budget_allows(self, make: Make) -> None:
         parts = make(reads_per_minute=2, poll_interval=20)
         parts.run(10)

@@ -1,17 +1,22 @@
 """What becomes of an answer to a read: the state shows it, and who waited for it is told. On the reader's thread."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from wallbox2mqtt.bridge.first_start import FirstStart
 from wallbox2mqtt.bridge.report_phase import ReportPhase
 from wallbox2mqtt.bridge.shared import Shared
 from wallbox2mqtt.bridge.target import Document, Target
 from wallbox2mqtt.cloud import CloudResponse
-from wallbox2mqtt.cloud.documents import Reading, read_basic, read_detail, read_sweep
+from wallbox2mqtt.cloud.documents import Listed, Reading, read_basic, read_detail, read_sweep
 from wallbox2mqtt.errors import AuthError
 
+_LOG = logging.getLogger(__name__)
+
+_MOST_TOLD = 20
+"""So many chargers found at once get a line each."""
+_LONGEST_NAME = 64
 _SHORT = 0.25
 """A read is put off by this share of the interval at most where several chargers charge."""
 
@@ -40,7 +45,8 @@ class Readings:
 
     def __init__(self, shared: Shared, listener: Listener) -> None:
         self._shared, self._listener = shared, listener
-        self._phase, self._first_start = ReportPhase(), FirstStart()
+        self._phase = ReportPhase()
+        self._found: set[int] = set()
 
     def take(self, target: Target, answer: CloudResponse, interval_s: float) -> None:
         """Put an answer into the state; ``interval_s`` is the time between two reads.
@@ -53,29 +59,39 @@ class Readings:
             case Document.LIST:
                 self._take_list(answer, interval_s)
             case Document.DETAIL:
-                reading = read_detail(answer.body)
+                reading, is_first = read_detail(answer.body), not self._shared.states.has_detail(target.charger_id)
                 show(self._shared, target.charger_id, reading, answer)
                 self._observe(target.charger_id, reading, answer)
                 self._shared.registry.record_limits(target.charger_id, reading.values)
+                if is_first:
+                    name = str(reading.values.get("name"))[:_LONGEST_NAME]
+                    _LOG.info("the charger is complete charger=%d name=%r", target.charger_id, name)
             case Document.BASIC:
                 show(self._shared, target.charger_id, read_basic(answer.body), answer)
 
     def _take_list(self, answer: CloudResponse, interval_s: float) -> None:
         listing = read_sweep(answer.body)
         gone = self._shared.planner.record_list(listing)
-        self._first_start.tell_found(listing, self._complete_in_s(interval_s))
+        self._tell_found(listing, interval_s)
         ours = set(self._shared.registry.chargers)
         for listed in listing:
             if listed.charger_id in ours:
                 show(self._shared, listed.charger_id, listed.reading, answer)
         self._listener.listed(gone)
 
-    def _complete_in_s(self, interval_s: float) -> dict[int, float]:
-        first_s = self._shared.reads.ready_in_s()
-        return {
-            charger: first_s + (reads - 1) * interval_s
-            for charger, reads in self._shared.planner.complete_after().items()
-        }
+    def _tell_found(self, listing: list[Listed], interval_s: float) -> None:
+        """Write a line for each charger that is met for the first time since the start."""
+        first_s, complete_after = self._shared.reads.ready_in_s(), self._shared.planner.complete_after()
+        new = [one for one in listing if one.charger_id not in self._found and one.charger_id in complete_after]
+        self._found |= {one.charger_id for one in listing}
+        if len(new) > _MOST_TOLD:
+            _LOG.info("found chargers count=%d", len(new))
+            return
+        for one in new:
+            names = one.name[:_LONGEST_NAME], one.model[:_LONGEST_NAME]
+            complete_in_s = first_s + (complete_after[one.charger_id] - 1) * interval_s
+            text = "found a charger charger=%d name=%r model=%r complete_in_s=%.0f"
+            _LOG.info(text, one.charger_id, *names, complete_in_s)
 
     def _observe(self, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
         """Record when a charging charger last reported."""
@@ -100,7 +116,6 @@ class Readings:
         if self._shared.queue.awaits_reading(target.charger_id):
             # one that came while the document was under way asks for a newer one
             self._shared.planner.want(target.charger_id)
-        self._first_start.tell_complete(target.charger_id, self._shared.states.value(target.charger_id, "name"))
         self._listener.detailed(target.charger_id)
 
     def settle(self) -> None:
