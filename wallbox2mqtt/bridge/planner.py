@@ -48,8 +48,9 @@ class Planner:
         self._lock = threading.Lock()
         self._started = clock.monotonic()
         self._asked: dict[Target, float] = {LIST: self._started} if registry.is_configured else {}
-        self._wanted: list[Target] = []
-        self._everything: list[Target] = []
+        self._wanted: dict[Target, None] = {}
+        """What commands wait for, in its order; ``_everything``: what else somebody has asked for."""
+        self._everything: dict[Target, None] = {}
         self._wants_more = False
         self._commanded: dict[int, float] = {}
         self._sweeps_in_a_row = self._others_in_a_row = self._details = 0
@@ -64,20 +65,15 @@ class Planner:
     def want(self, charger_id: int) -> None:
         """Ask for a detail as soon as the budget allows."""
         with self._lock:
-            if (target := Target(Document.DETAIL, charger_id)) not in self._wanted:
-                self._wanted.append(target)
+            self._wanted.setdefault(Target(Document.DETAIL, charger_id))
 
     def want_all(self) -> None:
         """Ask for every document as soon as the budget allows; what was asked for before keeps its place."""
         with self._lock:
             chargers = self._registry.chargers
             # the list first: it alone shows which chargers there are
-            self._add_to_everything([LIST, *_documents(chargers)])
+            self._everything |= dict.fromkeys([LIST, *_documents(chargers)])
             self._wants_more = not chargers
-
-    def _add_to_everything(self, wanted: list[Target]) -> None:
-        waiting = set(self._everything)
-        self._everything += [target for target in wanted if target not in waiting]
 
     @property
     def is_wanted(self) -> bool:
@@ -110,7 +106,8 @@ class Planner:
                 return LIST if has_sweep and self._others_in_a_row >= SWEEP_SHARE - 1 else wanted
             if not chargers:
                 return LIST
-            if has_sweep and self._sweeps_in_a_row < self._share(chargers) - 1:
+            share = _FIRST_SHARE if self._unread(chargers) else SWEEP_SHARE
+            if has_sweep and self._sweeps_in_a_row < share - 1:
                 return LIST
             return self._most_overdue([one for one in _documents(chargers) if one.document in kinds], len(chargers))
 
@@ -126,9 +123,6 @@ class Planner:
             if planned == LIST or is_awaited or self._is_unsettled(planned):
                 return Extra.COMMANDED
             return Extra.FIRST_HISTORY if self._extra_had_turn else Extra.ANYTHING
-
-    def _share(self, chargers: list[int]) -> int:
-        return _FIRST_SHARE if self._unread(chargers) else SWEEP_SHARE
 
     def _unread(self, chargers: list[int]) -> list[int]:
         """Return the chargers whose detail was never asked for and may be."""
@@ -181,21 +175,20 @@ class Planner:
         """Record that a document is read, successfully or not; a failing one must not block the others."""
         with self._lock:
             self._others_in_a_row = 0 if target == LIST else self._others_in_a_row + 1
-            if target != LIST:
-                self._extra_had_turn = target.is_extra
             if target.is_extra:
-                self._sweeps_in_a_row = 0  # it takes the place of a detail
+                # it takes the place of a detail
+                self._extra_had_turn, self._sweeps_in_a_row = True, 0
                 return
             if target != LIST:
+                self._extra_had_turn = False
                 # every second time, or commands without end to one charger would keep the others from being read
                 self._last_was_commanded = not self._last_was_commanded and self._is_unsettled(target)
             self._asked[target] = self._clock.monotonic()
             self._details += int(target.document is Document.DETAIL)
             if target not in self._wanted and target not in self._everything:
                 self._sweeps_in_a_row = self._sweeps_in_a_row + 1 if target == LIST else 0
-            for wanted in (self._wanted, self._everything):
-                if target in wanted:
-                    wanted.remove(target)
+            self._wanted.pop(target, None)
+            self._everything.pop(target, None)
 
     def record_list(self, listing: list[Listed]) -> list[int]:
         """Record a good listing; return the chargers that are gone: every listing of a day lacked them."""
@@ -206,11 +199,11 @@ class Planner:
         with self._lock:
             if len(new) == 1 and (only := Target(Document.DETAIL, new[0])) not in self._asked:
                 # the first start of most users, or a new charger: the list has told a part, the rest need not wait
-                self._wanted.append(only)
+                self._wanted[only] = None
             if self._wants_more:
                 # everything was wanted before it was known what there is
                 self._wants_more = False
-                self._add_to_everything(_documents(chargers))
+                self._everything |= dict.fromkeys(_documents(chargers))
         known = set(chargers)
         ours = [listed for listed in listing if listed.charger_id in known]
         shows = any(listed.reading.values.keys() >= _ESSENTIAL for listed in ours)
