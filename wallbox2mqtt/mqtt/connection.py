@@ -132,7 +132,8 @@ class MqttConnection:
     @property
     def is_settled(self) -> bool:
         """Whether what can wait may be asked: the next broker of a list may be busy with the loss of the last one."""
-        return not self._is_list or self.connects <= 1 or self._session.is_stable
+        is_stable = self._session.ends.is_stable and not self._session.subscriptions.is_recovering
+        return is_stable or not self._is_list or self.connects <= 1
 
     @property
     def pulse(self) -> Pulse:

@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.endpoints import Endpoints
+from wallbox2mqtt.mqtt.outbox import Outgoing
 from wallbox2mqtt.mqtt.tls import tls_context, words_of
 from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S, Pulse
 
@@ -48,14 +51,23 @@ class PahoClient(Client):
         """How many messages the broker has not acknowledged, or not been sent."""
         return max(len(self._out_messages), len(self._out_packet))  # at QoS 0 nothing is acknowledged
 
-    def outgoing(self, mid: int) -> MQTTMessage | None:
-        """Return a message that is on its way, in the callback that tells what became of it."""
-        return self._out_messages.get(mid)
+    def send(self, message: Outgoing, *, qos: int, retain: bool) -> MQTTMessageInfo:
+        """Publish a message, and with MQTT 5 what an answer belongs to."""
+        properties = None
+        if message.correlation is not None and self._protocol == MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
+            properties.CorrelationData = message.correlation
+        return self.publish(message.topic, message.payload, qos, retain, properties)
 
-    def take_out(self) -> list[MQTTMessage]:
+    def outgoing(self, mid: int) -> Outgoing | None:
+        """Return a message that is on its way, in the callback that tells what became of it."""
+        message = self._out_messages.get(mid)
+        return None if message is None else _outgoing(message)
+
+    def take_out(self) -> list[Outgoing]:
         """Return what the broker has not acknowledged, which is not sent again; called between two connections."""
         with self._out_message_mutex:
-            open_messages = list(self._out_messages.values())
+            open_messages = [_outgoing(message) for message in self._out_messages.values()]
             self._out_messages.clear()
         return open_messages
 
@@ -144,6 +156,11 @@ def no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401
     """Send at once: with Nagle's algorithm the second of two small messages waits 40 ms for an ACK."""
     if (plain := _plain(sock)) is not None:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _outgoing(message: MQTTMessage) -> Outgoing:
+    correlation = getattr(message.properties, "CorrelationData", None)
+    return Outgoing(message.topic, bytes(message.payload), message.retain, correlation)
 
 
 def _plain(sock: Any) -> socket.socket | None:  # noqa: ANN401 - a socket or paho's websocket

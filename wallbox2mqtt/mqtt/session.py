@@ -4,13 +4,11 @@ The methods that begin with an underscore are paho's callbacks. They hand over a
 end paho's thread.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from wallbox2mqtt.clock import Clock
@@ -71,9 +69,9 @@ class BrokerSession:
         self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic)
         self.guard = guard = ReplayGuard(emit, probes=probe is not None, always=accept_retained)
         # a cluster that lost a node takes seconds for each filter: those that commands wait for come first
-        self._subscriptions, self._ends = Subscriptions(self._subscribe), ConnectionEnds()
+        self.subscriptions, self.ends = Subscriptions(self._subscribe), ConnectionEnds()
         self.lookups = Lookups(
-            lambda names: self._subscribe(names, self._subscriptions.qos),
+            lambda names: self._subscribe(names, self.subscriptions.qos),
             lambda names: client.unsubscribe(list(names)),
             lambda: guard.has_asked,
         )
@@ -95,7 +93,6 @@ class BrokerSession:
         self._was_accepted = self.has_answered = False
         self._taken: set[str] = set()
         self._diagnosed: str | None = None
-        self._denied: Mapping[str, str] = {}
         self.connects = self.stalls = 0
         self._set_callbacks()
 
@@ -105,17 +102,12 @@ class BrokerSession:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_unsubscribe = self._unsubscribed
-        client.on_connect_fail = self._failed
+        client.on_connect_fail = lambda _client, _data: self._emit(Disconnected(client.problem))
         client.on_disconnect = self._disconnected
         client.on_message = lambda _client, _data, message: self._receiver.receive(message)
         client.on_publish = self._published
         # not ``on_publish``: there paho holds a lock that others need to publish
         client.on_turn = self._turn
-
-    @property
-    def is_stable(self) -> bool:
-        """Whether the connection is one to rely on, and has what it asked for first."""
-        return self._ends.is_stable and not self._subscriptions.is_recovering
 
     def set_will(self) -> None:
         """Leave with the broker, from the next connection on, what it says when we vanish."""
@@ -124,35 +116,19 @@ class BrokerSession:
 
     def send(self, message: Outgoing) -> bool:
         """Hand a message to paho; return whether it goes its way, or never will."""
-        if not self._may_send(message):
-            return True
-        return self._publish(message).rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
+        info = self.send_now(message)
+        return info is None or info.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
 
     def send_now(self, message: Outgoing) -> MQTTMessageInfo | None:
-        """Hand a message to paho before all that waits; None where the broker does not take it at present."""
-        return self._publish(message) if self._may_send(message) else None
-
-    def _may_send(self, message: Outgoing) -> bool:
-        """Return whether the broker takes a message; what it refuses is kept, and what is too large for it is told."""
-        if self.limits.takes(message):
-            return not self.unpublished.holds(message)
-        size = len(message.payload) + len(message.topic.encode()) + PACKET_OVERHEAD
-        self._emit(Refused("larger than the broker takes", message.topic, size, len(self.unpublished)))
-        return False
+        """Hand a message to paho; None where the broker does not take it: then it is kept, or told to be too large."""
+        if not self.limits.takes(message):
+            self._report_refusal("larger than the broker takes", message)
+            return None
+        return None if self.unpublished.holds(message) else self._publish(message)
 
     def _publish(self, message: Outgoing) -> MQTTMessageInfo:
-        properties = None
-        if message.correlation is not None and self._v5:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
-            properties.CorrelationData = message.correlation
         self.guard.sent(message.topic)
-        info = self._client.publish(
-            message.topic,
-            message.payload,
-            qos=self.limits.qos,
-            retain=message.retain and self.limits.stores,
-            properties=properties,
-        )
+        info = self._client.send(message, qos=self.limits.qos, retain=message.retain and self.limits.stores)
         if message is self._probe:
             self._probe_mid = info.mid
         if self.limits.qos == 0:  # nothing will be acknowledged
@@ -163,6 +139,9 @@ class BrokerSession:
         """Report that the broker has a message, where its sender wants to know."""
         if self._receipts is not None and topic.endswith(self._receipts):
             self._emit(Acknowledged(topic, payload.decode()))
+
+    def _report_refusal(self, reason: str, message: Outgoing) -> None:
+        self._emit(Refused(reason, message.topic, len(message.payload), len(self.unpublished)))
 
     # From here on: on paho's thread.
 
@@ -176,8 +155,8 @@ class BrokerSession:
             return
         self.limits.connected(properties)
         self.set_will()
-        self._client.limit_inflight(1 if self._ends.careful else getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
-        for part in (self.lookups, self.guard, self._ends, self.unpublished):
+        self._client.limit_inflight(1 if self.ends.careful else getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
+        for part in (self.lookups, self.guard, self.ends, self.unpublished):
             part.connected()
         self.answers.begin()
         self._gaps.begin()
@@ -192,9 +171,9 @@ class BrokerSession:
         # all at once, or each by itself where the broker takes no packet as large, or ends the connection for one;
         # and after a loss, since a cluster takes seconds for each that it refuses
         size = sum(len(name.encode()) + 3 for name in names) + PACKET_OVERHEAD
-        in_turn = self._ends.careful or self.connects > 0
+        in_turn = self.ends.careful or self.connects > 0
         groups = [[name] for name in names] if in_turn or not self.limits.takes_size(size) else [names]
-        self._subscriptions.begin(groups, in_turn=in_turn, flaps=self._ends.flaps)
+        self.subscriptions.begin(groups, in_turn=in_turn, flaps=self.ends.flaps)
 
     def _probed_at_once(self) -> list[str]:
         """Return the topic of the probe where the broker is not tried with it."""
@@ -219,14 +198,14 @@ class BrokerSession:
             if reasons[0].is_failure:  # asked for the state alone, again, a cluster may show the flag after all
                 self._do(Step.ASK)
         self.lookups.answered(mid)
-        is_first_round_over = self._subscriptions.answered(mid, reasons)
-        denied, before = self._subscriptions.denied, self._denied
-        self._denied = denied
+        before = self.subscriptions.denied
+        is_first_round_over = self.subscriptions.answered(mid, reasons)
+        denied = self.subscriptions.denied
         if is_first_round_over:
             self.connects += 1
             self.outbox.connected(self._probe)
             self._do(self.guard.subscribed())
-            self._emit(Connected(denied, self._ends.flaps))
+            self._emit(Connected(denied, self.ends.flaps))
         elif denied != before:
             self._emit(Subscribed(denied))
 
@@ -238,7 +217,7 @@ class BrokerSession:
         self._gaps.turn()
         if (late := self.answers.turn()) is not None:
             self._give_up(late)
-        if self._ends.turn():
+        if self.ends.turn():
             self._client.limit_inflight(MAX_INFLIGHT)
             self._emit(Stable())
         if self._prelude is not None and (words := self._prelude.first_words()) is not None:
@@ -247,7 +226,7 @@ class BrokerSession:
             self.send_now(Outgoing(self._prelude.topic, words.encode(), retain=True))
         self.outbox.go_on()
         if self.outbox.online:
-            self._subscriptions.turn()
+            self.subscriptions.turn()
             for message in self.unpublished.due():
                 self._publish(message)
             self._do(self.guard.turn())
@@ -257,7 +236,7 @@ class BrokerSession:
         if not self._client.is_connected():
             return CONNECT
         asked = self._prelude.unanswered if self._prelude is not None else None
-        return asked or self._subscriptions.unanswered or self._client.oldest
+        return asked or self.subscriptions.unanswered or self._client.oldest
 
     def _give_up(self, late: object) -> None:
         """End a connection over which nothing goes any more, whatever answers the pings."""
@@ -272,9 +251,9 @@ class BrokerSession:
         """Do what tells whether the broker marks what it has stored."""
         match step:
             case Step.ASK if self._probe is not None:
-                self._subscriptions.ask([self._probe.topic], qos=0)  # a cluster answers it sooner
+                self.subscriptions.ask([self._probe.topic], qos=0)  # a cluster answers it sooner
             case Step.WATCH:
-                self._watch_mid = self._subscribe([self._everything], self._subscriptions.qos) or -1
+                self._watch_mid = self._subscribe([self._everything], self.subscriptions.qos) or -1
             case Step.LEAVE:
                 self._unwatch_mid = self._client.unsubscribe(self._everything)[1]
 
@@ -287,22 +266,19 @@ class BrokerSession:
                 self._taken.add(self._probe.topic)
         if (sent := self._client.outgoing(mid)) is None:
             return
-        self._report_receipt(sent.topic, bytes(sent.payload))
+        self._report_receipt(sent.topic, sent.payload)
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
         if reason.is_failure:
-            self.unpublished.refused(Outgoing(sent.topic, bytes(sent.payload), sent.retain))
-            words = f"{reason} (0x{reason.value:02X})"
-            self._emit(Refused(words, sent.topic, len(sent.payload), len(self.unpublished)))
+            self.unpublished.refused(sent)
+            self._report_refusal(f"{reason} (0x{reason.value:02X})", sent)
         elif self.unpublished.taken(sent.topic):
             self._emit(Taken())
-
-    def _failed(self, _client: Client, _data: object) -> None:
-        self._emit(Disconnected(self._client.problem))
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
         was_online = self.outbox.disconnected()
         oldest = self._oldest()
-        lost = self._take_back()
+        lost = self._client.take_out()
+        self.outbox.returned(lost)  # what nobody announces anew is sent again
         self.guard.release()
         if not was_online and not reason.is_failure:
             return
@@ -312,35 +288,26 @@ class BrokerSession:
             return
         self._was_accepted = False
         if cut_reason is not None:
-            self._ends.ended(unexplained=False, oldest=None)
+            self.ends.ended(unexplained=False, oldest=None)
             self._emit(Disconnected(cut_reason))
             return
         self.limits.ended(reason.value)
         self.set_will()
-        was_taken = oldest in self._taken or self._subscriptions.has_granted(oldest)
-        end = self._ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest, was_taken=was_taken)
-        self._client.reconnect_delay_set(self._ends.delay_s, LONGEST_DELAY_S)
+        was_taken = oldest in self._taken or self.subscriptions.has_granted(oldest)
+        end = self.ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest, was_taken=was_taken)
+        self._client.reconnect_delay_set(self.ends.delay_s, LONGEST_DELAY_S)
         if end.cause is not None:
-            self._hold_back(end.cause, lost.get(end.cause))
+            self._hold_back(end.cause, next((message for message in lost if message.topic == end.cause), None))
         self._emit(Disconnected(str(reason), end.twin or reason.value == _TAKEN_OVER))
 
     def _oldest(self) -> str | None:
         """Return the filter or topic of what waits longest for its answer."""
         message = self._client.oldest
-        filters = self._subscriptions.unanswered or self.lookups.unanswered
+        filters = self.subscriptions.unanswered or self.lookups.unanswered
         if filters is not None or message is None:
             return filters
         # taken on this connection: where a twin pushes us out, the will comes first, and is contradicted to the end
         return None if self.guard.is_acknowledged and message.topic in self._taken else message.topic
-
-    def _take_back(self) -> Mapping[str, Outgoing]:
-        """Return what the broker has not acknowledged by its topics; what nobody announces anew is sent again."""
-        messages = [
-            Outgoing(one.topic, bytes(one.payload), one.retain, getattr(one.properties, "CorrelationData", None))
-            for one in self._client.take_out()
-        ]
-        self.outbox.returned(messages)
-        return {message.topic: message for message in reversed(messages)}
 
     def _diagnosis(self) -> str:
         """Return why there is no answer to a connection; tried once."""
@@ -354,7 +321,7 @@ class BrokerSession:
         if self.lookups.end(cause):
             return
         if message is None:
-            self._subscriptions.ended_by(cause)
+            self.subscriptions.ended_by(cause)
         else:
             self.unpublished.ended_by(message)
-            self._emit(Refused(ENDED, cause, len(message.payload), len(self.unpublished)))
+            self._report_refusal(ENDED, message)
