@@ -29,11 +29,10 @@ LONGEST_COMMAND = 200
 """Bytes of a command's topic below the base topic."""
 
 _NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-"""Characters that turn the direction of writing, as a part of a regular expression: a name looks like another one."""
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of writing: a name looks like another one."""
 _UNSAFE = re.compile(rf"[+#/\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 """Besides MQTT's own: mosquitto ends the connection of who sends a control or a non-character in a topic."""
-_BIDI = re.compile(f"[{BIDI_CONTROLS}]")
 _ID_DIGITS = len(str(LARGEST_ID))
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 _LEAF_RESERVED = frozenset({"set", "result"})
@@ -77,7 +76,7 @@ def safe_part(name: str, *, top: bool) -> str:
 
     A key that would collide with a topic of the bridge's own gets a trailing underscore.
     """
-    part = _BIDI.sub("_", _UNSAFE.sub("_", name.encode(errors="replace").decode()))
+    part = BIDI.sub("_", _UNSAFE.sub("_", name.encode(errors="replace").decode()))
     if part.startswith("$"):
         part = "_" + part[1:]
     if part in _LEAF_RESERVED or (top and part in _TOP_RESERVED):

@@ -17,7 +17,7 @@ from typing import Protocol
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud.backoff import RetryDelay
-from wallbox2mqtt.cloud.grant import Grant, SignInAnswer, Way, granted, restored
+from wallbox2mqtt.cloud.grant import NO_GRANT, Grant, SignInAnswer, Way, granted, restored
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import (
     CLOUD_REASONS,
@@ -36,7 +36,6 @@ from wallbox2mqtt.watchdog import WatchedLock
 _LOG = logging.getLogger(__name__)
 
 WAYS: tuple[Way, Way] = ("modern", "legacy")
-
 _GONE = frozenset({404, 405, 410})
 """Statuses that say that this sign-in is not offered: the other one is tried."""
 _REFUSED_S = (60.0, 3600.0)
@@ -44,7 +43,6 @@ _REFUSED_S = (60.0, 3600.0)
 _FAILED_S = (3.0, 900.0)
 """The first and the longest wait after any other failure, each up to a third shorter at random."""
 _FILE = "tokens"
-_NONE = Secret("")
 
 
 class TokenSource(Protocol):
@@ -80,23 +78,16 @@ class TokenManager:
         file holds now; None where there is none that can be read.
         """
         self._source, self._clock, self._storage = source, clock, storage
-        self._newest_password = newest_password
+        self._password, self._newest_password = password, newest_password
         self._ways: tuple[Way, ...] = WAYS if sign_in == "auto" else tuple(way for way in WAYS if way == sign_in)
-        self._password = password
         self._lock = WatchedLock()
-        self._grant: Grant | None = None
         self._refused, self._failed = RetryDelay(*_REFUSED_S, clock), RetryDelay(*_FAILED_S, clock, spread)
         self._failure_text, self._failure_reason = "", "unreachable"
         self._unauthorized = 0
-        self._trouble = RepeatedFault(
-            _LOG, "the refresh token is refused, signing in", "refresh tokens are accepted", clock
-        )
+        begins, ends = "the refresh token is refused, signing in", "refresh tokens are accepted"
+        self._trouble = RepeatedFault(_LOG, begins, ends, clock)
         self.sign_ins = 0
         self.way: Way = self._ways[0]
-        self.by = "none"
-        """What the present token was had by: a password, a refresh token, or the last run, which kept it."""
-        self.worked_before = False
-        self._had_at = clock.monotonic()
         self._restore(storage.read(_FILE))
 
     def token(self) -> Secret:
@@ -108,35 +99,28 @@ class TokenManager:
             BudgetSpentError: the sign-in counts as a write, and none may start now.
 
         """
-        grant = self._grant
-        if grant is not None and self._clock.monotonic() < grant.renew:
+        if self._clock.monotonic() < (grant := self._grant).renew:
             return grant.token
         with self._lock:
             grant = self._grant  # another thread may have renewed it while this one waited for the lock
-            if grant is None or self._clock.monotonic() >= grant.renew:
-                grant = self._renewed(grant)
-            return grant.token
+            return (grant if self._clock.monotonic() < grant.renew else self._renewed(grant)).token
 
     def drop(self) -> None:
         """Drop the token, so that the next one tells whether the password is right."""
         with self._lock:
-            self._grant = None
+            self._grant = NO_GRANT
 
-    def set_password(self, password: Secret) -> None:
-        """Sign in with this password from now on; refusals of the one before do not count."""
+    def set_password(self, password: Secret) -> bool:
+        """Sign in with this from now on; return whether it is another one. Refusals of the one before do not count."""
         with self._lock:
-            self._use(password)
-
-    def _use(self, password: Secret) -> bool:
-        """Take a password; return whether it is another one."""
-        if password == self._password:
-            return False
-        HIDDEN.keep(password.reveal())
-        self._password = password
-        self._source.set_password(password)
-        self._refused.succeeded()
-        self._keep()
-        return True
+            if password == self._password:
+                return False
+            HIDDEN.keep(password.reveal())
+            self._password = password
+            self._source.set_password(password)
+            self._refused.succeeded()
+            self._keep()
+            return True
 
     def unauthorized(self, token: Secret, *, by_read: bool = True) -> None:
         """Record that the cloud answered 401 to this token; a newer one stays.
@@ -146,16 +130,16 @@ class TokenManager:
         credentials; else signing in would go on for ever. ``by_read``: whether a read was refused, or a command.
         """
         with self._lock:
-            grant = self._grant
-            if grant is None or grant.token != token:
+            grant, before = self._grant, self._unauthorized
+            if grant.token != token:
                 return
-            before, self._unauthorized = self._unauthorized, self._unauthorized + int(by_read or not self._unauthorized)
+            self._unauthorized += by_read or before == 0
             if before == 0:
                 # without the token: another thread may hear the same refusal of it a moment later
-                keep = grant.refresh_token is not None and self._refused.failures == 0
-                self._grant = Grant(_NONE, 0.0, 0.0, grant.refresh_token, grant.refresh_ends) if keep else None
+                refresh = replace(NO_GRANT, refresh_token=grant.refresh_token, refresh_ends=grant.refresh_ends)
+                self._grant = NO_GRANT if self._refused.failures else refresh
             elif before > 1 and by_read:
-                self._grant = None
+                self._grant = NO_GRANT
                 self._refused.failed()
                 self._keep()
 
@@ -163,7 +147,7 @@ class TokenManager:
         """Record that a request with this token was accepted."""
         if self._unauthorized or self._refused.failures:
             with self._lock:
-                if self._grant is not None and self._grant.token == token:
+                if self._grant.token == token:
                     self._unauthorized = 0
                     if self._refused.failures:
                         self._refused.succeeded()
@@ -171,8 +155,7 @@ class TokenManager:
 
     def spends_a_write(self) -> bool:
         """Return whether the next ``token()`` will use the API document's sign-in, which counts as a write."""
-        grant = self._grant
-        return self.way == "legacy" and (grant is None or self._clock.monotonic() >= grant.renew)
+        return self.way == "legacy" and self._clock.monotonic() >= self._grant.renew
 
     def wait_s(self) -> float:
         """Return the seconds until the next sign-in may be tried; 0 when it may now, or when none is needed."""
@@ -184,9 +167,7 @@ class TokenManager:
 
     def failed_wait_s(self) -> float:
         """Return the seconds until a sign-in that failed otherwise may be tried again: a command may wait for that."""
-        grant = self._grant
-        is_good = grant is not None and self._clock.monotonic() < grant.ends
-        return 0.0 if is_good else self._failed.left_s
+        return 0.0 if self.life_s > 0 else self._failed.left_s
 
     @property
     def failures(self) -> int:
@@ -202,13 +183,13 @@ class TokenManager:
     @property
     def life_s(self) -> float:
         """Seconds for which the present token is good; 0 without one."""
-        grant = self._grant
-        return 0.0 if grant is None else max(0.0, grant.ends - self._clock.monotonic())
+        return max(0.0, self._grant.ends - self._clock.monotonic())
 
     @property
     def age_s(self) -> float | None:
         """How old the present token is, as far as this run knows; None without one."""
-        return None if self._grant is None else max(0.0, self._clock.monotonic() - self._had_at)
+        grant = self._grant
+        return None if grant is NO_GRANT else max(0.0, self._clock.monotonic() - grant.begun)
 
     def adopt(self, failures: int, wait_s: float) -> None:
         """Wait as long as another one would before the next sign-in: so many have failed in a row."""
@@ -217,7 +198,7 @@ class TokenManager:
                 self._failed.restore(failures, wait_s)
                 self._keep()
 
-    def _renewed(self, grant: Grant | None) -> Grant:
+    def _renewed(self, grant: Grant) -> Grant:
         if (left := self._refused.left_s) > 0:
             msg = f"the cloud refused the credentials; the next try is in {left:.0f} s"
             raise AuthError(msg)
@@ -230,13 +211,13 @@ class TokenManager:
                 self._failure_text, self._failure_reason = f": {error}", error.reason
                 self._failed.failed((error.retry_after_s or 0.0) if isinstance(error, RateLimitedError) else 0.0)
                 self._keep()
-        if grant is not None and self._clock.monotonic() < grant.ends:
+        if self._clock.monotonic() < grant.ends:
             return grant  # it is good for a little longer
         raise self.failure
 
-    def _refreshed(self, grant: Grant | None) -> Grant | None:
+    def _refreshed(self, grant: Grant) -> Grant | None:
         """Return what the refresh token is traded for; None where there is none that is good."""
-        if grant is None or grant.refresh_token is None or self._clock.monotonic() >= grant.refresh_ends:
+        if grant.refresh_token is None or self._clock.monotonic() >= grant.refresh_ends:
             return None
         if self._failed.is_longest:
             return None  # a refresh that is out of order for half an hour: the sign-in may work
@@ -249,14 +230,14 @@ class TokenManager:
         self._trouble.ended()
         return renewed
 
-    def _signed_in(self, *, is_newest: bool = False) -> Grant:
+    def _signed_in(self) -> Grant:
         for _ in self._ways:
             try:
                 return self._granted(self._source.sign_in(self.way), self.way, "password")
             except UnauthorizedError as error:
-                if not is_newest and (newest := self._newest_password()) is not None and self._use(newest):
+                if (newest := self._newest_password()) is not None and self.set_password(newest):
                     _LOG.info("refused, but the password's file has another one by now: signing in with that")
-                    return self._signed_in(is_newest=True)
+                    return self._signed_in()
                 self._refused.failed()
                 self._keep()
                 msg = f"the cloud refused the credentials (sign-in {self.way}): check e-mail and password"
@@ -272,69 +253,47 @@ class TokenManager:
         raise BadAnswerError(msg)
 
     def _granted(self, response: SignInAnswer, way: Way, by: str) -> Grant:
-        grant = granted(response, way, self._clock.monotonic(), self._clock.wall())
-        self._grant, self.way, self.by, self.worked_before = grant, way, by, True
+        self._grant = granted(response, way, self._clock.monotonic(), self._clock.wall())
+        self.way, self.by, self.worked_before = way, by, True
         self._failed.succeeded()
-        self._had_at = self._clock.monotonic()
-        _hide(grant)
         self.sign_ins += 1
         self._keep()
         _LOG.debug("new token way=%s life_s=%.0f", way, self.life_s)
-        return grant
+        return self._grant
 
     def _keep(self) -> None:
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        kept: dict[str, Json] = {"way": self.way, "saved": wall, "worked": self.worked_before}
-        if self._grant is not None:
-            kept |= self._grant.kept(now)
-        if self._failed.failures:
-            kept |= {
-                "failures": self._failed.failures,
-                "retry_s": self._failed.left_s,
-                "reason": self._failure_reason,
-            }
-        if self._refused.failures:
+        kept: dict[str, Json] = {"way": self.way, "saved": self._clock.wall(), "worked": self.worked_before}
+        kept |= self._grant.kept(self._clock.monotonic())
+        if failures := self._failed.failures:
+            kept |= {"failures": failures, "retry_s": self._failed.left_s, "reason": self._failure_reason}
+        if refusals := self._refused.failures:
             salt = os.urandom(16)
-            kept |= {
-                "refusals": self._refused.failures,
-                "wait_s": self._refused.left_s,
-                "salt": salt.hex(),
-                "password": self._fingerprint(salt),
-            }
+            kept |= {"refusals": refusals, "wait_s": self._refused.left_s}
+            kept |= {"salt": salt.hex(), "password": self._fingerprint(salt)}
         self._storage.write(_FILE, kept)
 
     def _fingerprint(self, salt: bytes) -> str:
         """Return what tells whether a refusal was of this very password, without keeping it: slow to guess from."""
         return hashlib.pbkdf2_hmac("sha256", self._password.reveal().encode(), salt, 100_000).hex()
 
+    def _is_of_this_password(self, kept: dict[str, Json]) -> bool:
+        try:
+            return self._fingerprint(bytes.fromhex(str(kept["salt"]))) == kept.get("password")
+        except (KeyError, ValueError):
+            return False
+
     def _restore(self, kept: dict[str, Json]) -> None:
-        now = self._clock.monotonic()
         age = age_s(kept, self._clock.wall())
         self.worked_before = kept.get("worked") is True
-        if (way := next((way for way in self._ways if way == kept.get("way")), None)) is not None:
-            self.way = way
-        self._grant = restored(kept, now, age)
-        if self._grant is not None:
-            self.by, self._had_at = "last run", now - age
-            _hide(self._grant)
+        self.way = next((way for way in self._ways if way == kept.get("way")), self.way)
+        self._grant = restored(kept, self._clock.monotonic(), age)
+        self.by = "none" if self._grant is NO_GRANT else "last run"
+        """What the present token was had by: a password, a refresh token, or the last run, which kept it."""
         self._failed.restore(number(kept, "failures"), number(kept, "retry_s") - age)
         self._failure_reason = next((one for one in CLOUD_REASONS if one == kept.get("reason")), "unreachable")
         if (wait := self._failed.left_s) > 0:
             _LOG.warning("the last sign-in failed, it is tried again in_s=%.0f reason=%s", wait, self._failure_reason)
-        salt = kept.get("salt")
-        if isinstance(salt, str) and _is_hex(salt) and self._fingerprint(bytes.fromhex(salt)) == kept.get("password"):
+        if self._is_of_this_password(kept):
             self._refused.restore(number(kept, "refusals"), number(kept, "wait_s") - age)
             if (wait := self._refused.left_s) > 0:
                 _LOG.warning("the cloud has refused these credentials before, it is asked again in_s=%.0f", wait)
-
-
-def _hide(grant: Grant) -> None:
-    HIDDEN.add(grant.token.reveal(), grant.refresh_token.reveal() if grant.refresh_token is not None else "")
-
-
-def _is_hex(text: str) -> bool:
-    try:
-        bytes.fromhex(text)
-    except ValueError:
-        return False
-    return True

@@ -7,14 +7,13 @@ nobody knows is taken as it is, unless it is larger than any field can be.
 import enum
 import logging
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wallbox2mqtt.catalogue import CONFIG, FIELDS, Field, Json
 from wallbox2mqtt.catalogue.quantities import ImpossibleValueError, is_charger_id
 from wallbox2mqtt.errors import BadAnswerError
-from wallbox2mqtt.topics import BIDI_CONTROLS, safe_part, to_json
+from wallbox2mqtt.topics import BIDI, safe_part, to_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +28,6 @@ LONGEST_TEXT = 64 * 1024
 """Characters of a value, a list as its JSON. A longer one is left out: nobody reads it, and it would be kept."""
 LONGEST_KNOWN_TEXT = 255
 """Characters of a name, a version and the like; what is longer is cut: Home Assistant takes no longer state."""
-_BIDI = re.compile(f"[{BIDI_CONTROLS}]")
 
 
 class Origin(enum.Enum):
@@ -98,7 +96,7 @@ def _clean(value: Json) -> Json:
     """Return what every reader can take: no halves of characters, no controls of direction, no number without end."""
     match value:
         case str():
-            return value if value.isascii() else _BIDI.sub("", value).encode(errors="replace").decode()
+            return value if value.isascii() else BIDI.sub("", value).encode(errors="replace").decode()
         case list():
             return [_clean(item) for item in value]
         case dict():
@@ -116,80 +114,68 @@ def _clean_text(value: Json) -> Json:
     return text
 
 
-class _Collector:
-    """Collects a document's values; the rows say which of them are of the wrong kind."""
+def _take(reading: Reading, row: Field, value: Json) -> None:
+    """Take a known field."""
+    try:
+        read = row.quantity.read(_clean_text(value) if isinstance(value, str) else value)
+        if row.convert is not None:
+            read = row.convert(read)
+    except TypeError as error:
+        reading.wrong[row.key] = str(error)
+    except ImpossibleValueError as error:
+        reading.impossible[row.key] = str(error)
+        reading.values[row.key] = None
+    else:
+        _put(reading, row.key, read)
 
-    def __init__(self) -> None:
-        self.values: dict[str, Json] = {}
-        self.wrong: dict[str, str] = {}
-        self.impossible: dict[str, str] = {}
 
-    def take(self, row: Field, value: Json) -> None:
-        """Take a known field."""
-        try:
-            read = row.quantity.read(_clean_text(value) if isinstance(value, str) else value)
-            if row.convert is not None:
-                read = row.convert(read)
-        except TypeError as error:
-            self.wrong[row.key] = str(error)
-        except ImpossibleValueError as error:
-            self.impossible[row.key] = str(error)
-            self.values[row.key] = None
-        else:
-            self._put(row.key, read)
-
-    def _put(self, key: str, value: Json) -> None:
-        try:
-            clean = _clean(value)
-            text = to_json(clean) if isinstance(clean, list | dict) else clean
-        except RecursionError:
-            # what could just be read from JSON is too deep to be written as JSON
-            self._refuse(key, "nested too deeply")
+def _put(reading: Reading, key: str, value: Json) -> None:
+    problem = f"longer than {LONGEST_TEXT} characters"
+    try:
+        clean = _clean(value)
+        text = to_json(clean) if isinstance(clean, list | dict) else clean
+        if not isinstance(text, str) or len(text) <= LONGEST_TEXT:
+            reading.values[key] = text
             return
-        if isinstance(text, str) and len(text) > LONGEST_TEXT:
-            self._refuse(key, f"longer than {LONGEST_TEXT} characters")
-        else:
-            self.values[key] = text
+    except RecursionError:
+        # what could just be read from JSON is too deep to be written as JSON
+        problem = "nested too deeply"
+    # only rows are named: whoever remembers what was wrong would remember every key that was ever made up
+    if key in FIELDS:
+        reading.wrong[key] = problem
+    else:
+        _leave_out(key, problem)
 
-    def _refuse(self, key: str, why: str) -> None:
-        # only rows are named: whoever remembers what was wrong would remember every key that was ever made up
-        if key in FIELDS:
-            self.wrong[key] = why
-        else:
-            _leave_out(key, why)
 
-    def walk(self, node: Mapping[str, Json], prefix: str, *, depth: int = 0) -> None:
-        """Take every value of an object, known or not."""
-        for name, value in node.items():
-            if len(prefix) + len(name) > LONGEST_KEY:
-                _leave_out(prefix + name[:LONGEST_KEY], f"a name of more than {LONGEST_KEY} characters")
-                continue
-            key = prefix + safe_part(name, top=not prefix)
-            # «locked+» or the like is not the known field whose topic it gets
-            row = FIELDS.get(key) if key == prefix + name else None
-            if row is not None:
-                self.take(row, value)
-            elif key in _PARENTS and not isinstance(value, dict):
-                self._no_object(key, value)
-            elif isinstance(value, dict) and value and depth < _DEEPEST:
-                self.walk(value, f"{key}/", depth=depth + 1)
-            elif key not in self.values:
-                self._put(key, value)
+def _walk(reading: Reading, node: Mapping[str, Json], prefix: str, *, depth: int = 0) -> None:
+    """Take every value of an object, known or not."""
+    for name, value in node.items():
+        if len(prefix) + len(name) > LONGEST_KEY:
+            _leave_out(prefix + name[:LONGEST_KEY], f"a name of more than {LONGEST_KEY} characters")
+            continue
+        key = prefix + safe_part(name, top=not prefix)
+        # «locked+» or the like is not the known field whose topic it gets
+        row = FIELDS.get(key) if key == prefix + name else None
+        if row is not None:
+            _take(reading, row, value)
+        elif key in _PARENTS and not isinstance(value, dict):
+            if value is not None:  # null makes the members of a known object unknown, all else is wrong
+                problem = f"{key} is no object but {type(value).__name__}"
+                reading.wrong.update({leaf: problem for leaf in FIELDS if leaf.startswith(f"{key}/")})
+        elif isinstance(value, dict) and value and depth < _DEEPEST:
+            _walk(reading, value, f"{key}/", depth=depth + 1)
+        elif key not in reading.values:
+            _put(reading, key, value)
 
-    def _no_object(self, key: str, value: Json) -> None:
-        """Record that a known object is something else: null makes its members unknown, the rest is wrong."""
-        if value is None:
-            return
-        for leaf in FIELDS:
-            if leaf.startswith(f"{key}/"):
-                self.wrong[leaf] = f"{key} is no object but {type(value).__name__}"
 
-    def reading(self, origin: Origin) -> Reading:
-        for key, (other, at) in _NEGATIVE_AT.items():
-            number = self.values.get(key)
-            if isinstance(number, int | float) and number > 0 and self.values.get(other) == at:
-                self.values[key] = -number
-        return Reading(self.values, self.wrong, self.impossible, origin)
+def _signed(reading: Reading) -> Reading:
+    """Make negative what flows the other way: the documents have magnitudes."""
+    values = reading.values
+    for key, (other, at) in _NEGATIVE_AT.items():
+        number = values.get(key)
+        if isinstance(number, int | float) and number > 0 and values.get(other) == at:
+            values[key] = -number
+    return reading
 
 
 def read_detail(document: Json) -> Reading:
@@ -211,10 +197,10 @@ def read_detail(document: Json) -> Reading:
         # each of them in a log: a name may have a megabyte
         msg = f"the answer is no status: {[name[:40] for name in sorted(top)[:5]]}"
         raise BadAnswerError(msg)
-    collector = _Collector()
-    collector.walk(top, "")
-    collector.walk({name: value for name, value in (config or {}).items() if name not in top}, "")
-    return collector.reading(Origin.DETAIL)
+    reading = Reading({}, origin=Origin.DETAIL)
+    _walk(reading, top, "")
+    _walk(reading, {name: value for name, value in (config or {}).items() if name not in top}, "")
+    return _signed(reading)
 
 
 def _charger_data(document: Json) -> dict[str, Json] | None:
@@ -234,9 +220,9 @@ def read_basic(document: Json) -> Reading:
     if charger is None:
         msg = "the basic document has no data.chargerData"
         raise BadAnswerError(msg)
-    collector = _Collector()
-    collector.walk(charger, "basic/")
-    return collector.reading(Origin.BASIC)
+    reading = Reading({}, origin=Origin.BASIC)
+    _walk(reading, charger, "basic/")
+    return reading
 
 
 def read_sweep(document: Json) -> list[Listed]:
@@ -273,13 +259,13 @@ def _listed(charger_id: int, charger: dict[str, Json]) -> Listed:
         charger_id,
         name if isinstance(name, str) else "",
         model if isinstance(model, str) else "",
-        _part(charger, _SWEEP).reading(Origin.SWEEP),
+        _part(charger, _SWEEP, Origin.SWEEP),
     )
 
 
-def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Collector:
+def _part(node: Mapping[str, Json], rows: Mapping[str, Field], origin: Origin) -> Reading:
     """Read only what has a row, at the row's path. Null is no news: the list has it where the detail has a value."""
-    collector = _Collector()
+    reading = Reading({}, origin=origin)
     for path, row in rows.items():
         value: Json = dict(node)
         for name in path.split("."):
@@ -288,18 +274,18 @@ def _part(node: Mapping[str, Json], rows: Mapping[str, Field]) -> _Collector:
             value = value[name]
         else:
             if value is not None:
-                collector.take(row, value)
-    return collector
+                _take(reading, row, value)
+    return _signed(reading)
 
 
 def read_answer(document: Json, form: str | None) -> Reading:
     """Read what a write's answer shows; ``form`` as the request's row names it. Anything else shows nothing."""
     if form == Origin.PUT_CHARGER.value and (charger := _charger_data(document)) is not None:
-        collector = _part(charger, _V2)
-        collector.walk(charger, "basic/")
-        return collector.reading(Origin.PUT_CHARGER)
+        reading = _part(charger, _V2, Origin.PUT_CHARGER)
+        _walk(reading, charger, "basic/")
+        return reading
     if form == Origin.CONFIG.value and isinstance(document, dict):
         # an answer under «data», as one public script has it, and the plain one that all others have
         inner = document.get("data")
-        return _part(inner if isinstance(inner, dict) else document, _CONFIG).reading(Origin.CONFIG)
+        return _part(inner if isinstance(inner, dict) else document, _CONFIG, Origin.CONFIG)
     return Reading({})

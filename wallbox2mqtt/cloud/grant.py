@@ -8,10 +8,12 @@ from typing import Literal, TypeGuard
 from wallbox2mqtt.catalogue.quantities import Json, is_number
 from wallbox2mqtt.config import Secret
 from wallbox2mqtt.errors import BadAnswerError
+from wallbox2mqtt.log import HIDDEN
 from wallbox2mqtt.storage import number
 
 Way = Literal["modern", "legacy"]
 
+NO_TOKEN = Secret("")
 UNTOLD_LIFE_S = 60.0
 _A_DAY_S = 86_400.0
 _MILLISECONDS = 1e11
@@ -28,16 +30,26 @@ class SignInAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a sign-in gave; times are the clock's monotonic seconds. Replaced as a whole, never changed."""
+    """What a sign-in gave; times are the clock's monotonic seconds. Replaced as a whole, never changed.
 
-    token: Secret
-    ends: float
-    renew: float
-    refresh_token: Secret | None
-    refresh_ends: float
+    ``begun``: when the token came. ``renew``: when to ask for the next one.
+    """
+
+    token: Secret = NO_TOKEN
+    begun: float = 0.0
+    ends: float = 0.0
+    renew: float = 0.0
+    refresh_token: Secret | None = None
+    refresh_ends: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Keep both out of the log."""
+        HIDDEN.add(self.token.reveal(), self.refresh_token.reveal() if self.refresh_token is not None else "")
 
     def kept(self, now: float) -> dict[str, Json]:
         """Return what of it is written down; ``now``: monotonic."""
+        if self.token == NO_TOKEN:
+            return {}
         kept: dict[str, Json] = {
             "token": self.token.reveal(),
             "life_s": self.ends - now,
@@ -48,13 +60,18 @@ class Grant:
         return kept
 
 
-def restored(kept: dict[str, Json], now: float, age_s: float) -> Grant | None:
-    """Return the grant that was written down so long ago; None where there is none."""
+NO_GRANT = Grant()
+"""Nothing that was ever good."""
+
+
+def restored(kept: dict[str, Json], now: float, age_s: float) -> Grant:
+    """Return the grant that was written down so long ago, if there is one."""
     token, refresh = kept.get("token"), kept.get("refresh_token")
     if not _is_header_text(token):
-        return None
+        return NO_GRANT
     return Grant(
         token=Secret(token),
+        begun=now - age_s,
         ends=now + number(kept, "life_s", 0.0) - age_s,
         renew=now + number(kept, "renew_s", 0.0) - age_s,
         refresh_token=Secret(refresh) if _is_header_text(refresh) else None,
@@ -81,6 +98,7 @@ def granted(response: SignInAnswer, way: Way, now: float, wall: float) -> Grant:
     refresh_life = _until_s(values.get("refresh_token_ttl"), server)
     return Grant(
         token=Secret(token),
+        begun=now,
         ends=now + life,
         renew=now + life - min(30.0, life / 10),
         refresh_token=Secret(refresh) if way == "modern" and _is_header_text(refresh) else None,
