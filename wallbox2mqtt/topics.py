@@ -34,27 +34,11 @@ BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNSAFE = re.compile(rf"[+#/\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 """Besides MQTT's own: mosquitto ends the connection of who sends a control or a non-character in a topic."""
 _ID_DIGITS = len(str(LARGEST_ID))
-_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{_NON_CHARACTERS}]")
 _LEAF_RESERVED = frozenset({"set", "result"})
-_OWN_TOPICS = (
-    *(
-        "availability",
-        "basic",
-        "event",
-        "session",
-        "last_session",
-        "history",
-        "schedule",
-        "schedules",
-        "control",
-        "why",
-    ),
-    *("evcc", "last_problem", "energy_total", "energy_discharged_total", "energy_green_total"),
-)
+_OWN_TOPICS = {"availability", "basic", "event", "session", "history", "schedule", "schedules", "control", "why"}
+_OWN_TOPICS |= {"evcc", "last_session", "last_problem", "energy_total", "energy_discharged_total", "energy_green_total"}
 """What the bridge itself publishes below a charger, besides the fields that are derived or only commands."""
-_TOP_RESERVED = frozenset(_OWN_TOPICS) | {
-    row.key for row in FIELDS.values() if row.detail is None and row.basic is None
-}
+_TOP_RESERVED = _OWN_TOPICS | {row.key for row in FIELDS.values() if row.detail is None and row.basic is None}
 
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -170,13 +154,11 @@ class Topics:
         level = topic.removeprefix(f"{self.base}/").partition("/")[0] if topic.startswith(f"{self.base}/") else ""
         return not (
             not topic
-            or topic.startswith(("$", f"{self.discovery}/"))
-            or {"+", "#"} & set(topic)
-            or _CONTROL.search(topic)
+            or f"{topic}/".startswith(("$", f"{self.discovery}/"))
+            or not is_topic(topic)
             or len(topic.encode(errors="replace")) > LONGEST_REPLY
             or level == "bridge"
             or level.isdecimal()
-            or topic == self.discovery
             or self.parse_command(topic) is not None
         )
 

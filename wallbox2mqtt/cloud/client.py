@@ -111,7 +111,7 @@ class Connection:
             self._transport.close()
         begun = self._clock.monotonic()
         headers = {**_HEADERS, **(headers or {}), "Authorization": authorization}
-        response = self._exchange(method, url, headers, _encoded(body), admit)
+        response = self._exchange(method, url, headers, None if body is None else json.dumps(body).encode(), admit)
         server_time = http_time(response.headers.get("Date"))
         self._clock_check.compare(server_time)
         try:
@@ -139,10 +139,6 @@ class Connection:
             # the path alone: a query, a header or a body may hold what is nobody's business
             _LOG.debug("request method=%s path=%s http_status=%s ms=%.0f", method, urlsplit(url).path, status, took_ms)
         return response
-
-
-def _encoded(body: Json) -> bytes | None:
-    return None if body is None else json.dumps(body).encode()
 
 
 def _document(body: bytes | Exception, *, keep: bool) -> Json:

@@ -31,9 +31,8 @@ _WRONG_S = 86_400.0
 _LOOK_S = 5.0
 _EXPIRED, _NOT_YET, _NAMES = 10, 9, frozenset({62, 64})
 """OpenSSL's numbers of what is wrong with a certificate."""
-_TIME = rb"(?:\x17\x0d|\x18\x0f)(\d{12,14}Z)"
-_VALIDITY = re.compile(rb"\x30." + _TIME + _TIME, re.DOTALL)
-"""How DER writes the two times between which a certificate is valid."""
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name."""
 
 
 def causes(error: object) -> Iterator[BaseException]:
@@ -121,27 +120,19 @@ def _certificate(error: ssl.SSLCertVerificationError, url: str, wall: float, *, 
 
 
 def _validity(url: str) -> tuple[float, float] | None:
-    """Look at the certificate once more, without trusting it: the one that was refused is not shown to us."""
+    """Look at the certificate once more, whatever the time: the one that was refused is not shown to us."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = _context()
+    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
     with (
-        suppress(OSError, ValueError),
+        suppress(OSError, ValueError, KeyError),
         socket.create_connection((host, parts.port or 443), _LOOK_S) as plain,
         context.wrap_socket(plain, server_hostname=host) as sock,
     ):
-        found = _VALIDITY.search(sock.getpeercert(binary_form=True) or b"")
-        return (_time(found[1]), _time(found[2])) if found is not None else None
+        found = sock.getpeercert() or {}
+        return ssl.cert_time_to_seconds(str(found["notBefore"])), ssl.cert_time_to_seconds(str(found["notAfter"]))
     return None
-
-
-def _time(text: bytes) -> float:
-    """Return a DER time as seconds since 1970; its short form has years of two digits, to 2049."""
-    digits = text.decode()
-    if len(digits) == len("yymmddHHMMSSZ"):
-        digits = ("20" if digits < "50" else "19") + digits
-    return datetime.strptime(digits, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
 def _place(url: str) -> str:
@@ -156,16 +147,18 @@ def _place(url: str) -> str:
 def _unusable_authorities() -> str | None:
     """Say which variable names certificate authorities that cannot be used, if one does."""
     name = next(filter(os.environ.get, CA_VARIABLES), None)
-    if name is None:
-        return None
-    path = Path(os.environ[name])
     try:
-        if path.is_dir():
-            ssl.create_default_context(capath=str(path))
-        else:
-            ssl.create_default_context(cafile=str(path))
+        _context()
     except ssl.SSLError:
-        return f"no secure connection: {name} is {path}, which holds no certificates"
+        return f"no secure connection: {name} is {os.environ[str(name)]}, which holds no certificates"
     except OSError as error:
-        return f"no secure connection: {name} is {path}, which cannot be read: {error.strerror}"
+        return f"no secure connection: {name} is {os.environ[str(name)]}, which cannot be read: {error.strerror}"
     return None
+
+
+def _context() -> ssl.SSLContext:
+    """Return one that trusts whom requests trusts."""
+    path = next(filter(None, map(os.environ.get, CA_VARIABLES)), requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

@@ -5,6 +5,7 @@ hours each without a refusal, and goes back for a day or longer when it is refus
 """
 
 import logging
+import math
 import threading
 from typing import Literal
 
@@ -52,11 +53,16 @@ class ReadRate:
         """Keep to this pace from now on, or begin to find it out where the last time ended."""
         with self._lock:
             self.is_auto = per_minute == "auto"
-            self._most = _most_used(self._wish_s) if self.is_auto else 1
+            # the highest pace whose interval the wish does not make longer than that of the pace below
+            self._most = min(MOST, math.ceil(60 / self._wish_s)) if self.is_auto else 1
             if per_minute == "auto":
                 self._restore(self._storage.read(_FILE))
-            self.per_minute: float = self._pace if per_minute == "auto" else per_minute
-            self._budget.set_per_minute(self.per_minute)
+                per_minute = self._pace
+            self._spend(per_minute)
+
+    def _spend(self, per_minute: float) -> None:
+        self.per_minute = per_minute
+        self._budget.set_per_minute(per_minute)
 
     @property
     def cap(self) -> int | None:
@@ -130,8 +136,7 @@ class ReadRate:
             self._quiet_since = self._clock.monotonic()
             _LOG.info("reads a minute from=%d to=%d", self._pace, pace)
         self._pace = pace
-        self.per_minute = pace
-        self._budget.set_per_minute(pace)
+        self._spend(pace)
         self._keep()
 
     def found(self) -> dict[str, Json]:
@@ -145,8 +150,7 @@ class ReadRate:
             if not self.is_auto:
                 return
             self._restore(found)
-            self.per_minute = self._pace
-            self._budget.set_per_minute(self.per_minute)
+            self._spend(self._pace)
             self._keep()
 
     def _found(self) -> dict[str, Json]:
@@ -167,8 +171,8 @@ class ReadRate:
 
     def _restore(self, kept: dict[str, Json]) -> None:
         now = self._clock.monotonic()
-        self._pace = _within(number(kept, "pace", 1), self._most)
-        self._proven = _within(number(kept, "proven", 1), self._most)
+        self._pace = int(min(max(number(kept, "pace", 1), 1), self._most))
+        self._proven = int(min(max(number(kept, "proven", 1), 1), self._most))
         self._holds = int(min(max(number(kept, "holds"), 0), _LONGEST_HOLD))
         # the time without the bridge is no time without a refusal, but a hold runs on
         self._quiet_since = now - min(max(number(kept, "quiet_s"), 0), 30 * DAY_S)
@@ -176,13 +180,3 @@ class ReadRate:
         self._hold_until = now + hold_s - age_s(kept, self._clock.wall())
         self._last_refusal = number(kept, "last_refusal") or None
         self.is_shared = kept.get("is_shared") is True
-
-
-def _most_used(wish_s: float) -> int:
-    """Return the highest pace whose interval this wish does not make longer than that of the pace below."""
-    used = [pace for pace in range(1, MOST + 1) if pace == 1 or wish_s < 60 / (pace - 1)]
-    return max(used)
-
-
-def _within(pace: float, most: int) -> int:
-    return int(min(max(pace, 1), most))

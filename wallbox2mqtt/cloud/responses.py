@@ -34,7 +34,6 @@ from wallbox2mqtt.errors import (
 DEEPEST = 64
 """Levels of lists and objects in a response; the cloud's own have seven."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_RUN = re.compile(rb"[\[{]{%d}" % (DEEPEST + 1))
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)
 
@@ -174,14 +173,12 @@ def _is_deep(body: bytes) -> bool:
     Decoders follow them as deep as their stack goes: Python 3.14 takes 20 MiB for it, and 3.13 crashes where threads
     have a small one.
     """
-    left = body.translate(None, _NO_BRACKETS)
-    for _ in range(DEEPEST):
-        if _RUN.search(left):
+    depth = 0
+    for bracket in body.translate(None, _NO_BRACKETS):
+        depth = depth + 1 if bracket in b"[{" else max(0, depth - 1)
+        if depth > DEEPEST:
             return True
-        left = left.replace(b"[]", b"").replace(b"{}", b"")  # the innermost level
-        if not left:
-            return False
-    return left.count(b"[") + left.count(b"{") > DEEPEST
+    return False
 
 
 def decoded(body: bytes | Exception) -> Json:
