@@ -88,11 +88,21 @@ def test_the_simulator_shares_no_table_with_the_program() -> None:
 
 
 def test_run_imports_nothing_that_is_off() -> None:
-    code = "import sys, wallbox2mqtt.cli.run; print(*sys.modules)"
-    names = subprocess.check_output([sys.executable, "-c", code], text=True).split()  # noqa: S603 - our own
-    off = ("wallbox2mqtt.daemon.standby", "wallbox2mqtt.web.", "wallbox2mqtt.cli.home_assistant_app")
+    code = "import sys, wallbox2mqtt.cli.run; print(*(name for name, module in sys.modules.items() if module))"
+    names = subprocess.check_output([sys.executable, "-W", "error", "-c", code], text=True).split()  # noqa: S603 - our own
+    off = (
+        "wallbox2mqtt.daemon.standby",
+        "wallbox2mqtt.web.",
+        "wallbox2mqtt.cli.home_assistant_app",
+        "charset_normalizer",
+    )
     assert "wallbox2mqtt.daemon.app" in names
     assert [name for name in names if name.startswith(off)] == []
+
+
+def test_one_module_imports_requests() -> None:
+    importing = {path.name for path, name in imports_of("cloud") if name.split(".")[0] == "requests"}
+    assert importing == {"requests_alone.py"}
 
 
 def test_the_root_imports_nothing() -> None:

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from wallbox2mqtt.clock import Clock, iso_utc
+from wallbox2mqtt.cloud.requests_alone import requests
 from wallbox2mqtt.cloud.transport import CA_VARIABLES
 from wallbox2mqtt.log import RepeatedFault
 

@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cloud.diagnosis import causes, why_not_connected
+from wallbox2mqtt.cloud.requests_alone import requests
 from wallbox2mqtt.cloud.transport import RawResponse, TransportError, UnfitResponseError
 from wallbox2mqtt.errors import (
     AnswerLostError,

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+
+from wallbox2mqtt.cloud.requests_alone import HTTPAdapter, requests
 
 # urllib3 warns of each odd header anew, with a traceback and with what it was sent. Where that matters our own error
 # says it, once. It has no line above a warning.
