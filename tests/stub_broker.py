@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Self
@@ -24,7 +25,7 @@ class Temper:
     ``copies``: a message comes once for each filter that matches. ``acknowledges``: whether it answers what is
     published on a topic. ``refuses``: it says no to a topic or filter. ``most_qos``: up to which QoS it grants filters.
     ``closes``: it ends the connection for a topic or filter, and the size of the packet. ``connack``: properties of
-    MQTT 5. ``answer``: its code to a connection. ``only_3_1_1``: what it does with MQTT 5.
+    MQTT 5. ``answer``: its code to a connection, after ``answer_s``. ``only_3_1_1``: what it does with MQTT 5.
     """
 
     flags: bool = True
@@ -38,6 +39,7 @@ class Temper:
     closes: Callable[[str, int], bool] = lambda _topic, _size: False
     connack: bytes = b""
     answer: int = 0
+    answer_s: float = 0.0
     only_3_1_1: Literal["", "closes", "is silent"] = ""
 
 
@@ -150,6 +152,7 @@ class StubBroker:
                     return self.temper.only_3_1_1 == "is silent"
                 client.v5 = body[6] == 5
                 self.flags.append(body[7])
+                time.sleep(self.temper.answer_s)
                 properties = bytes([len(self.temper.connack)]) + self.temper.connack
                 client.send(_CONNACK << 4, bytes([0, self.temper.answer]) + (properties if client.v5 else b""))
                 return not self.temper.answer

@@ -66,6 +66,17 @@ class TestLimits:
             assert connection.mqtt.answers
 
 
+@pytest.mark.slow
+def test_each_broker_of_a_list_has_its_own_time_to_accept_a_connection(make: Open) -> None:
+    """The nodes of a cluster may need as long for each other as a client waits for one."""
+    with StubBroker(Temper(answer=3, answer_s=6.0)) as refuses, StubBroker(Temper(answer_s=6.0)) as accepts:
+        hosts = ",".join(f"127.0.0.1:{broker.port}" for broker in (refuses, accepts))
+        connection = make(accepts.port, host=hosts, protocol="3.1.1", keepalive=30)
+        while not isinstance(event := connection.events.get(timeout=LIMIT_S), Connected):
+            assert not connection.mqtt.stalls, event
+        assert (refuses.connects, accepts.connects, connection.mqtt.stalls) == (1, 1, 0)
+
+
 class TestRefusedSubscriptions:
     @pytest.mark.slow
     def test_are_asked_for_again(self, make: Open, protocol: Protocol) -> None:

@@ -98,7 +98,7 @@ class BrokerSession:
 
     def _set_callbacks(self) -> None:
         client = self._client
-        client.on_socket_open = no_delay
+        client.on_socket_open = self._opened
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_unsubscribe = self._unsubscribed
@@ -144,6 +144,10 @@ class BrokerSession:
         self._emit(Refused(reason, message.topic, len(message.payload), len(self.unpublished)))
 
     # From here on: on paho's thread.
+
+    def _opened(self, client: Client, data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
+        no_delay(client, data, sock)
+        self.answers.begin()  # what the last broker owed is not this one's
 
     def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
         self._was_accepted = True  # or refused: it has answered, and with its own words
