@@ -34,6 +34,9 @@ class Stage(enum.Enum):
     IN_FLIGHT = "the cloud's answer"
 
 
+_WAITING = (Stage.READY, Stage.READING, Stage.UNREAD)
+
+
 @dataclass(slots=True, eq=False)
 class QueuedCommand:
     """A command from its arrival to its result.
@@ -92,7 +95,7 @@ class CommandQueue:
     def __len__(self) -> int:
         """Return the number of commands that wait."""
         with self._lock:
-            return sum(1 for _ in self._all(Stage.UNREAD, Stage.READING, Stage.READY))
+            return sum(1 for _ in self._all(*_WAITING))
 
     def set_budget(self, limit: int, window_s: float) -> None:
         """Spread values over so many writes in each ``window_s`` from now on."""
@@ -126,6 +129,12 @@ class CommandQueue:
         command.stage = None
         return True
 
+    def _take_out(self, commands: Iterable[QueuedCommand]) -> list[QueuedCommand]:
+        taken = list(commands)
+        for command in taken:
+            self._leave(command)
+        return taken
+
     # Waiting for a first reading
 
     def hold(self, command: QueuedCommand) -> bool:
@@ -139,9 +148,8 @@ class CommandQueue:
     def release(self, charger_ids: Iterable[int]) -> list[QueuedCommand]:
         """Take out what waits for a first reading of these chargers, in order of arrival."""
         with self._lock:
-            released = [one for charger in charger_ids for one in self._stages[Stage.UNREAD].get(charger, ())]
-            for command in released:
-                self._leave(command)
+            unread = self._stages[Stage.UNREAD]
+            released = self._take_out(command for charger in charger_ids for command in unread.get(charger, ()))
         return sorted(released, key=lambda command: command.seen)
 
     def unread(self) -> list[int]:
@@ -164,10 +172,8 @@ class CommandQueue:
     def read(self, charger_id: int, begun: float) -> list[QueuedCommand]:
         """Take out the requests for a reading of this charger that are older than the one that began at ``begun``."""
         with self._lock:
-            done = [one for one in self._stages[Stage.READING].get(charger_id, ()) if one.arrived <= begun]
-            for command in done:
-                self._leave(command)
-            return done
+            waiting = self._stages[Stage.READING].get(charger_id, ())
+            return self._take_out(command for command in waiting if command.arrived <= begun)
 
     # Waiting for the budget
 
@@ -261,12 +267,8 @@ class CommandQueue:
             now = self._clock.monotonic()
             if now < self._first_deadline:
                 return []  # not to look at thousands each time
-            waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            expired = [command for command in waiting if command.expires <= now]
-            for command in expired:
-                self._leave(command)
-            waiting = self._all(Stage.UNREAD, Stage.READING, Stage.READY)
-            self._first_deadline = min((command.expires for command in waiting), default=math.inf)
+            expired = self._take_out(command for command in self._all(*_WAITING) if command.expires <= now)
+            self._first_deadline = min((command.expires for command in self._all(*_WAITING)), default=math.inf)
             return expired
 
     def expires_in_s(self) -> float:
@@ -277,8 +279,5 @@ class CommandQueue:
     def drain(self) -> tuple[list[QueuedCommand], list[QueuedCommand]]:
         """Take all out: those that wait, and what is in flight."""
         with self._lock:
-            in_flight = list(self._all(Stage.IN_FLIGHT))
-            waiting = list(self._all(Stage.READY, Stage.READING, Stage.UNREAD))
-            for command in [*in_flight, *waiting]:
-                self._leave(command)
-            return waiting, in_flight
+            in_flight = self._take_out(self._all(Stage.IN_FLIGHT))
+            return self._take_out(self._all(*_WAITING)), in_flight

@@ -3,6 +3,7 @@
 Times are monotonic seconds. Any thread may call.
 """
 
+import math
 import threading
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class _SchedulesState:
     failures: int = 0
     has_some: bool = False
     problem: str = ""
-    failed_at: float | None = None
+    failed_at: float = -math.inf
     status_id: Json = None
 
 
@@ -72,9 +73,10 @@ class ScheduleReads:
         """Return the charger whose are to be read now; ``wanted``: only where a command waits for them."""
         with self._lock:
             now = self._clock.monotonic()
-            due = (charger_id for charger_id, one in self._chargers.items() if one.wanted or one.due <= now)
-            first = min(due, key=lambda charger_id: not self._chargers[charger_id].wanted, default=None)
-            return first if first is not None and (self._chargers[first].wanted or not wanted) else None
+            due = [
+                one for one, charger in self._chargers.items() if charger.wanted or (charger.due <= now and not wanted)
+            ]
+            return min(due, key=lambda charger_id: not self._chargers[charger_id].wanted, default=None)
 
     def succeeded(self, charger_id: int) -> None:
         """Record that they were read."""
@@ -104,8 +106,7 @@ class ScheduleReads:
         """Return why they could not be read since a time; None where they could, or were not tried."""
         with self._lock:
             charger = self._chargers.get(charger_id)
-            has_failed = charger is not None and charger.failed_at is not None and charger.failed_at >= since
-            return charger.problem if charger is not None and has_failed else None
+            return charger.problem if charger is not None and charger.failed_at >= since else None
 
     def keep_only(self, charger_ids: set[int]) -> None:
         """Let go of all other chargers."""
