@@ -38,6 +38,16 @@ class _Failure:
     code: str | None = None
 
 
+@dataclass(slots=True)
+class _Charger:
+    """What commands did to a charger. ``paused``: when one did. ``known``: what its reason was worked out from."""
+
+    done: Done | None = None
+    failure: _Failure | None = None
+    paused: float | None = None
+    known: tuple[object, ...] = ()
+
+
 class Reasons:
     """Knows what commands did. Any thread may record a result, one calls ``look``."""
 
@@ -48,88 +58,78 @@ class Reasons:
         self._states, self._registry, self._status = states, registry, status
         self._clock, self._storage = clock, storage
         self._lock = threading.Lock()
-        self._done: dict[int, Done] = {}
-        self._failed: dict[int, _Failure] = {}
-        self._paused = dict(_restored(storage.read(_FILE).get("paused")))
-        self._kept = dict(self._paused)
-        self._known: dict[int, tuple[object, ...]] = {}
+        self._kept = dict(_restored(storage.read(_FILE).get("paused")))
+        self._chargers = {charger_id: _Charger(paused=at) for charger_id, at in self._kept.items()}
 
     def record(self, command: QueuedCommand, result: Result) -> None:
         """Record what became of a command."""
-        charger_id, now = command.charger_id, self._clock.wall()
         if command.key not in _KEYS or result.status == "superseded":
             return
+        now, intent = self._clock.wall(), command.intent
         with self._lock:
+            charger = self._chargers.setdefault(command.charger_id, _Charger())
             if result.status != "ok":
-                self._failed[charger_id] = _Failure(f"{command.key}: {result.reason}", now)
+                charger.failure = _Failure(f"{command.key}: {result.reason}", now)
                 return
-            self._failed.pop(charger_id, None)
-            if command.intent is not None and result.http_status is not None:
-                self._record_done(charger_id, command.intent, now)
-
-    def _record_done(self, charger_id: int, intent: Intent, now: float) -> None:
-        if (word := _word(intent)) is not None:
-            self._done[charger_id] = Done(word, now)
-        if intent.pauses:
-            self._paused[charger_id] = now
-        elif intent.resumes:
-            self._paused.pop(charger_id, None)
+            charger.failure = None
+            if intent is None or result.http_status is None:
+                return
+            if (word := _word(intent)) is not None:
+                charger.done = Done(word, now)
+            if intent.pauses or intent.resumes:
+                charger.paused = now if intent.pauses else None
 
     def look(self) -> None:
         """Show the reasons that have changed."""
-        chargers = self._registry.chargers
         with self._lock:
-            self._drop_others(set(chargers))
-            for charger_id in chargers:
-                if (known := self._all_of(charger_id)) != self._known.get(charger_id):
-                    self._look_at(charger_id)
-                    self._known[charger_id] = known
-            if self._paused != self._kept:
-                self._kept = dict(self._paused)
-                self._storage.write(_FILE, {"paused": {str(one): at for one, at in self._paused.items()}})
+            chargers = {one: self._chargers.get(one, _Charger()) for one in self._registry.chargers}
+            for charger_id, charger in chargers.items():
+                if (known := self._all_of(charger_id, charger)) != charger.known:
+                    charger.known = known
+                    self._look_at(charger_id, charger)
+            self._chargers = chargers
+            paused = {one: charger.paused for one, charger in chargers.items() if charger.paused is not None}
+            if paused != self._kept:
+                self._kept = paused
+                self._storage.write(_FILE, {"paused": {str(one): at for one, at in paused.items()}})
 
-    def _drop_others(self, chargers: set[int]) -> None:
-        for known in (self._done, self._failed, self._paused, self._known):
-            for charger_id in known.keys() - chargers:
-                del known[charger_id]
-
-    def _all_of(self, charger_id: int) -> tuple[object, ...]:
+    def _all_of(self, charger_id: int, charger: _Charger) -> tuple[object, ...]:
         """Return what changes whenever the reason may: of a fleet only what has changed is looked at."""
         stamp, fault = self._states.stamp(charger_id), self._status.cloud_fault
-        commands = [known.get(charger_id) for known in (self._done, self._failed, self._paused)]
+        commands = charger.done, charger.failure, charger.paused
         # the day that stands before a time, and how long ago a command failed
         return (stamp, fault, self._registry.problem_of(charger_id), *commands, int(self._clock.wall() // _TIMES_S))
 
-    def _look_at(self, charger_id: int) -> None:
+    def _look_at(self, charger_id: int, charger: _Charger) -> None:
         view, fault = self._states.view(charger_id), self._status.cloud_fault
         if not view and fault is None and not self._registry.is_absent(charger_id):
             return  # what an earlier run has shown stays until something is known
         waits = self._states.awaits(charger_id, _STARTS_AND_STOPS)
         state = status_of(view.get("status_id"))
         if not waits and state is not None and state.why != "paused":
-            self._paused.pop(charger_id, None)
+            charger.paused = None
         known = Circumstances(
             now=self._clock.wall(),
             gone=self._registry.is_absent(charger_id),
             unreadable=self._registry.problem_of(charger_id),
             cloud_fault=fault,
             out_of_touch=self._states.is_out_of_touch(charger_id),
-            unshown=self._done.get(charger_id) if waits else None,
-            paused=self._paused.get(charger_id),
+            unshown=charger.done if waits else None,
+            paused=charger.paused,
         )
-        reason = self._with_failure(charger_id, reason_of(view, known), view)
+        reason = self._with_failure(charger, reason_of(view, known), view)
         self._states.tell(charger_id, "why", reason.sentence)
         self._states.tell(charger_id, "why/code", reason.code)
 
-    def _with_failure(self, charger_id: int, reason: Reason, view: Values) -> Reason:
+    def _with_failure(self, charger: _Charger, reason: Reason, view: Values) -> Reason:
         """Return the reason with the command that failed beside it, until it is another one, or for an hour."""
-        if (failure := self._failed.get(charger_id)) is None:
+        if (failure := charger.failure) is None:
             return reason
         now = self._clock.wall()
         if not 0 <= now - failure.at < FAILURE_S or failure.code not in {None, reason.code}:
-            del self._failed[charger_id]
+            charger.failure = None
             return reason
-        self._failed[charger_id] = replace(failure, code=reason.code)
+        charger.failure = replace(failure, code=reason.code)
         return reason.with_failure(f"{local_time(failure.at, now, view)}: {failure.text}")
 
 
