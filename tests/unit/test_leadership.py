@@ -11,7 +11,7 @@ from tests.parts import Parts
 from tests.unit.test_candidate import text
 from wallbox2mqtt.bridge.handover import Claim
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.daemon.leadership import Displaced, Inheritance, Leadership, Rival, Succession, Timing
+from wallbox2mqtt.daemon.leadership import Inheritance, Leadership, Succession, Timing
 from wallbox2mqtt.errors import BudgetSpentError
 from wallbox2mqtt.simulator import ChargerSpec, Settings, Simulator
 
@@ -48,10 +48,11 @@ class Case:
 
     def __init__(self, cloud: Simulator, clock: FakeClock, directory: Path, *, owner: bool = False) -> None:
         self.parts, self.broker = Parts(cloud, clock, directory), Broker()
-        self.events: list[Displaced | Rival] = []
+        self.displaced: list[str] = []
+        self.later: list[Callable[[], None]] = []
         timing = Timing(settle_s=0.0, apart_s=0.0)
         succession = Succession(OURS, None if owner else Inheritance(LEFT, lambda: 0.0), timing)
-        self.leadership = Leadership(succession, self.events.append)
+        self.leadership = Leadership(succession, self.displaced.append, self.later.append)
         self.parts.account.set_gate(self.leadership.held_s, self.leadership.admit)
         self.leadership.attach(self.broker, self.parts.whole, "w/bridge/handover")  # type: ignore[arg-type]
 
@@ -87,7 +88,7 @@ def test_begins(case: Case, heard: list[bytes], goes_on: bool) -> None:  # noqa:
     for payload in heard:
         case.leadership.hear(payload)
     assert (case.leadership.begin() is not None) == goes_on
-    assert bool(case.events) != goes_on
+    assert bool(case.displaced) != goes_on
 
 
 @pytest.mark.parametrize(
@@ -113,9 +114,8 @@ def test_what_a_weaker_one_has_asked_counts(case: Case, clock: FakeClock) -> Non
     clock.advance(100.0)
     assert case.parts.writes.free == 5
     case.leadership.hear(text(instance="a", term=2, writes={"ages": [[0.0, 5]], "under_way": 0}))
-    (rival,) = case.events
-    assert isinstance(rival, Rival)
-    case.leadership.adopt(rival)
+    (adopt,) = case.later
+    adopt()
     assert case.parts.writes.free == 0
     told = len(case.broker.told)
     case.leadership.look()
@@ -125,7 +125,8 @@ def test_what_a_weaker_one_has_asked_counts(case: Case, clock: FakeClock) -> Non
 def test_what_is_left_cannot_be_read(cloud: Simulator, clock: FakeClock, tmp_path: Path) -> None:
     case = Case(cloud, clock, tmp_path, owner=True)
     succession = Succession(OURS, Inheritance(b"{", lambda: 0.0), Timing())
-    Leadership(succession, case.events.append).attach(case.broker, case.parts.whole, "w/bridge/handover")  # type: ignore[arg-type]
+    leadership = Leadership(succession, case.displaced.append, case.later.append)
+    leadership.attach(case.broker, case.parts.whole, "w/bridge/handover")  # type: ignore[arg-type]
     assert case.parts.reads.ready_in_s() == pytest.approx(60.0, abs=0.1)
     assert case.parts.writes.free == 0
 

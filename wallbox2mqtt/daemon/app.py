@@ -16,7 +16,7 @@ from wallbox2mqtt.bridge.readings import Listener
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.ending import Ending
-from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Displaced, Leadership, Rival, Succession
+from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Leadership, Succession
 from wallbox2mqtt.daemon.scheduler import ReadPhase, Scheduler
 from wallbox2mqtt.daemon.sign_in_report import SignInReport
 from wallbox2mqtt.daemon.wiring import Wiring
@@ -57,7 +57,7 @@ class App:
 
         """
         self._config, self._clock = config, clock
-        self._inbox: Inbox[Event | Displaced | Rival | Callable[[], None]] = Inbox()
+        self._inbox: Inbox[Event | Callable[[], None]] = Inbox()
         self._exit: tuple[int, str] | None = None
         self._refusal: str | None = None
         self._scheduler = Scheduler(clock)
@@ -68,7 +68,7 @@ class App:
             runtime_dir=runtime_dir,
             listener=self._new_listener(),
             inbox=self._inbox,
-            leadership=Leadership(succession or Succession(), self._inbox.put),
+            leadership=Leadership(succession or Succession(), self._step_down, self._inbox.put),
         )
         self._mqtt, self._bridge, self._shared = parts.mqtt, parts.bridge, parts.bridge.shared
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
@@ -95,6 +95,10 @@ class App:
         elif self._refusal is None:
             _LOG.error("ending in_s=%.0f reason=%r", self._shared.tokens.refused_wait_s(), str(error))
             self._refusal = str(error)
+
+    def _step_down(self, by: str) -> None:
+        # after what had arrived before that was heard
+        self._inbox.put(partial(self.stop, STEPPED_DOWN, f"stepping down, the bridge {by} is active"))
 
     def thread_died(self, name: str) -> None:
         """End the program soon: it needs all its threads, but for that of the status port, which is started anew."""
@@ -186,12 +190,8 @@ class App:
             self._set_schedule()
             self.parts.reports.info(self._interval_s)
 
-    def _handle(self, event: Event | Displaced | Rival | Callable[[], None]) -> None:
+    def _handle(self, event: Event | Callable[[], None]) -> None:
         match event:
-            case Displaced():
-                self.stop(STEPPED_DOWN, f"stepping down, the bridge {event.by} is active")
-            case Rival():
-                self.parts.leadership.adopt(event)
             case Acknowledged():
                 self.parts.recorder.acknowledged(event.topic, event.payload)
             case _ if callable(event):

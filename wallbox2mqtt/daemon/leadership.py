@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from wallbox2mqtt.bridge import handover
 from wallbox2mqtt.bridge.bridge import Bridge
@@ -49,20 +50,6 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Displaced:
-    """Another bridge is the active one."""
-
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """Another bridge said that it is active, wrongly; what it has asked counts all the same."""
-
-    handover: Handover
-
-
-@dataclass(frozen=True, slots=True)
 class Inheritance:
     """What the predecessor left, as it stands at the broker; empty: nothing. ``passed_s``: how old it is at least."""
 
@@ -91,9 +78,15 @@ class Leadership:
     _bridge: Bridge
     _topic: str
 
-    def __init__(self, succession: Succession, emit: Callable[[Displaced | Rival], None]) -> None:
-        """Say nothing yet; ``emit`` takes what there is to know of others, and returns at once."""
-        self._claim, self._emit = succession.claim, emit
+    def __init__(
+        self, succession: Succession, step_down: Callable[[str], None], call_later: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """Say nothing yet.
+
+        ``step_down`` is told which other bridge is the active one. ``call_later`` has main do something. Both return
+        at once.
+        """
+        self._claim, self._step_down, self._call_later = succession.claim, step_down, call_later
         self._inheritance, self._timing = succession.inheritance, succession.timing
         self._lock = threading.Lock()
         self._is_established = False
@@ -144,10 +137,10 @@ class Leadership:
         # before the first word somebody else may have been quicker: whoever is there already stays
         if self._is_established and heard.claim < self._claim:
             self._again = True
-            self._emit(Rival(heard))
+            self._call_later(partial(self._adopt, heard))
         elif self.displaced_by is None:
             self.displaced_by = heard.claim.instance
-            self._emit(Displaced(self.displaced_by))
+            self._step_down(self.displaced_by)
 
     def begin(self) -> str | None:
         """Return the first word on a connection, now that it is known what stands at the broker; None: end."""
@@ -199,10 +192,10 @@ class Leadership:
         if passed_s >= self._timing.repeat_s or (has_news and passed_s >= self._timing.apart_s):
             self._publish()
 
-    def adopt(self, rival: Rival) -> None:
-        """Count what another bridge has asked, too."""
-        _LOG.warning("another bridge was active too, it gives way instance=%s", rival.handover.claim.instance)
-        handover.adopt(self._bridge, rival.handover, 0.0)
+    def _adopt(self, rival: Handover) -> None:
+        """Count what another bridge, which was active by mistake, has asked, too."""
+        _LOG.warning("another bridge was active too, it gives way instance=%s", rival.claim.instance)
+        handover.adopt(self._bridge, rival, 0.0)
 
     def close(self) -> None:
         """Leave the last handover, unless another one is active."""
