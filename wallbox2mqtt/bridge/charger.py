@@ -58,10 +58,8 @@ class KnownCharger:
     """Sums that have fallen a little, as they are shown: as they were."""
     read_at: dict[str, float] = field(default_factory=dict)
     """When the reading of a field began."""
-    documents_read: set[Origin] = field(default_factory=set)
-    """The whole documents that were read since the start."""
     gone: dict[Origin, frozenset[str]] = field(default_factory=dict)
-    """Keys by the document that no longer has them."""
+    """By each whole document that was read since the start, the keys that it no longer has."""
     holds: dict[str, Hold] = field(default_factory=dict)
     unconfirmed: list[QueuedCommand] = field(default_factory=list)
     """Commands that turned out to have had no effect, until whoever brought the reading takes them."""
@@ -78,20 +76,24 @@ class KnownCharger:
     stale: bool = False
     absent: bool = False
     """It is gone from the account."""
-    detailed: bool = False
     availability: str | None = None
     revision: int = 0
     """How often more of it than measurements has changed."""
     newest: float | None = None
     """When the newest reading began."""
 
+    @property
+    def has_detail(self) -> bool:
+        """Whether its detail has been read."""
+        return Origin.DETAIL in self.gone
+
     def snapshot(self) -> Snapshot | None:
         """Return what the charger has at present; None before its first detail."""
-        if not self.detailed:
+        if not self.has_detail:
             return None
         gone = frozenset[str]().union(*self.gone.values())
         values = {k: v for k, v in self.values.items() if k not in gone}
-        return Snapshot(values, Origin.BASIC in self.documents_read, Origin.SCHEDULES in self.documents_read)
+        return Snapshot(values, Origin.BASIC in self.gone, Origin.SCHEDULES in self.gone)
 
     def shown(self, keys: Iterable[str]) -> Shown:
         """Return how it is shown, of these fields."""
@@ -123,8 +125,6 @@ class KnownCharger:
             # those say nothing of a session
             self.newest = begun if self.newest is None else max(begun, self.newest)
         if reading.origin is Origin.DETAIL:
-            self.revision += int(not self.detailed)
-            self.detailed = True
             self.stale = is_stale(reading.values.get("last_sync"), server_time)
         self.update_availability()
         return self._take_unconfirmed()
@@ -256,10 +256,7 @@ class KnownCharger:
         """Return what such a document once had, in an earlier run perhaps, and has no longer: unknown from now on."""
         before = self.kept.of(self.id).get(origin.value, frozenset())
         self.kept.put(self.id, origin.value, before | here)
-        self.revision += int(
-            origin not in self.documents_read or not here <= before or self.gone.get(origin) != before - here
-        )
-        self.documents_read.add(origin)
+        self.revision += int(not here <= before or self.gone.get(origin) != before - here)
         self.gone[origin] = before - here
         return dict.fromkeys(before - here)
 

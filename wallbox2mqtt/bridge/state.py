@@ -53,7 +53,7 @@ class ChargerStates:
     def has_detail(self, charger_id: int) -> bool:
         """Return whether a detail of this charger has been read."""
         with self._lock:
-            return self._of(charger_id).detailed
+            return self._of(charger_id).has_detail
 
     def snapshot(self, charger_id: int) -> Snapshot | None:
         """Return what a charger has at present; None before its first detail."""
