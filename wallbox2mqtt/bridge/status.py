@@ -22,7 +22,6 @@ class BridgeStatus:
         self._failures = 0
         self._started = clock.monotonic()
         self.started = iso_utc(clock.wall())
-        self.reason: str | None = None
         self.last_read: float | None = None
         self.last_contact = self._started
         self._failing_since: float | None = None
@@ -39,6 +38,11 @@ class BridgeStatus:
         with self._lock:
             return self._shown.get(name)
 
+    @property
+    def reason(self) -> str | None:
+        """The word that is shown for how the cloud is; None before the first answer."""
+        return self.shown("cloud_reason")
+
     def announce(self) -> None:
         """Publish everything anew, but that the bridge runs: the connection says so when it is made."""
         with self._lock:
@@ -54,7 +58,6 @@ class BridgeStatus:
         with self._lock:
             self._failures, self._failing_since = 0, None
             self.last_read = self.last_contact = self._clock.monotonic()
-            self.reason = reason
             self.show("cloud", ONLINE)
             self.show("cloud_reason", reason)
             self.show("last_poll", iso_utc(self._clock.wall()))
@@ -65,7 +68,6 @@ class BridgeStatus:
             limited = error.reason == "rate_limited"
             if not limited:
                 self._failures += 1
-            self.reason = error.reason
             self._failing_since = self._failing_since or self._clock.wall()
             if isinstance(error, AuthError) or self._failures >= FAILURES_UNTIL_OFFLINE:
                 self.show("cloud", OFFLINE)
@@ -87,7 +89,6 @@ class BridgeStatus:
     def rate_limited(self) -> None:
         """Record that the cloud refuses reads as too many: it is there all the same."""
         with self._lock:
-            self.reason = "rate_limited"
             self.show("cloud_reason", "rate_limited")
 
     @property

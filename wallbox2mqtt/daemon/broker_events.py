@@ -55,7 +55,7 @@ class BrokerEvents:
         """Start without a connection."""
         self._config, self._topics, self._bridge, self._mqtt = config, topics, bridge, mqtt
         self._announcer, self._prices, self._clock = announcer, prices, clock
-        self._birth_due: float | None = None
+        self._birth_due = self._repeat_due = math.inf
         self._announcing: Iterator[int] | None = None
         absent = "not connected to the broker, trying again"
         self._absent = RepeatedFault(_LOG, absent, "connected again", clock)
@@ -63,7 +63,6 @@ class BrokerEvents:
         self._denied = RepeatedFault(_LOG, denied, "the broker takes all subscriptions", clock)
         refused = "the broker refuses what is published, nobody sees it, trying again"
         self._refused = RepeatedFault(_LOG, refused, "the broker takes all that is published", clock)
-        self._repeat_due = math.inf
 
     def handle(self, event: Event) -> None:
         """Handle what the broker, or the connection to it, has brought."""
@@ -108,15 +107,12 @@ class BrokerEvents:
             if next(self._announcing, None) is None:
                 self._announcing = None
             return 0.0
-        if self._birth_due is None and time.monotonic() >= self._repeat_due:
-            self._birth_due = time.monotonic()
-        if self._birth_due is None:
-            return _IDLE_S
         # what is on its way still comes first: once more when that is out, for who came late
-        left = self._birth_due - time.monotonic()
+        due = self._birth_due if math.isfinite(self._birth_due) else self._repeat_due
+        left = due - time.monotonic()
         if left > 0 or not self._mqtt.keeps_up:
             return min(max(left, _ANNOUNCING_S), _IDLE_S)
-        self._birth_due = None
+        self._birth_due = math.inf
         self._bridge.status.still_here()
         self._announcer.announce()
         self._announce()
@@ -128,7 +124,7 @@ class BrokerEvents:
                 self._bridge.status.still_here()
         elif message.topic == self._config.home_assistant.births:
             is_birth = message.payload == self._config.home_assistant.birth_payload.encode()
-            if is_birth and not message.retained and self._birth_due is None:
+            if is_birth and not message.retained and self._birth_due == math.inf:
                 delay = random.uniform(*_BIRTH_DELAY_S)  # noqa: S311 - spreads bridges, hides nothing
                 self._birth_due = time.monotonic() + self._clock.real_s(delay)
         elif message.topic == self._prices.topic:

@@ -91,11 +91,11 @@ class Leadership:
         self._lock = threading.Lock()
         self._is_established = False
         self.displaced_by: str | None = None
-        self._again = False
         self._settled_at: float | None = None
         self._not_before = 0.0
         self._told_at = float("-inf")
         self._told: tuple[object, ...] | None = None
+        """What stands in the last handover; None: it is to be told anew."""
 
     def attach(self, mqtt: MqttConnection, bridge: Bridge, topic: str) -> None:
         """Speak for this bridge from now on, and go on where its predecessor ended; ``topic``: of the handover."""
@@ -128,7 +128,7 @@ class Leadership:
             try:
                 self._compare(handover.parse(payload))
             except HandoverError:
-                self._again = True  # whatever it was, a successor is to find ours
+                self._told = None  # whatever it was, a successor is to find ours
         return self.displaced_by is None
 
     def _compare(self, heard: Handover) -> None:
@@ -136,7 +136,7 @@ class Leadership:
             return
         # before the first word somebody else may have been quicker: whoever is there already stays
         if self._is_established and heard.claim < self._claim:
-            self._again = True
+            self._told = None
             self._call_later(partial(self._adopt, heard))
         elif self.displaced_by is None:
             self.displaced_by = heard.claim.instance
@@ -188,7 +188,7 @@ class Leadership:
     def look(self) -> None:
         """Tell, each second, what has changed."""
         passed_s = time.monotonic() - self._told_at
-        has_news = self._again or handover.stamp(self._bridge) != self._told
+        has_news = handover.stamp(self._bridge) != self._told
         if passed_s >= self._timing.repeat_s or (has_news and passed_s >= self._timing.apart_s):
             self._publish()
 
@@ -204,10 +204,12 @@ class Leadership:
 
     def _publish(self) -> Callable[[float], bool] | None:
         with self._lock:  # in the order in which they were written
-            self._again, told = False, handover.stamp(self._bridge)
+            self._told = handover.stamp(self._bridge)
             acknowledged = self._mqtt.send_now(self._topic, self._text())
-            if acknowledged is not None:
-                self._told_at, self._told = time.monotonic(), told
+            if acknowledged is None:
+                self._told = None
+            else:
+                self._told_at = time.monotonic()
             return acknowledged
 
     def _text(self) -> str:
