@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from wallbox2mqtt.simulator import paths
 from wallbox2mqtt.simulator.messages import ApiAnswer, error_answer
+from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.state import (
     CHARGING,
     DISCHARGING,
@@ -92,10 +93,8 @@ def _reboot(state: ChargerState) -> ChargerState:
 def _factory_reset(state: ChargerState) -> ChargerState:
     # [?] made up: which settings it resets is not public
     most = paths.get(state.document, "config_data.max_available_current")
-    document = state.document
-    for path, value in (("locked", 0), ("auto_lock", 0), ("max_charging_current", most), ("ecosmart.enabled", False)):
-        if paths.has(document, f"config_data.{path}"):
-            document = paths.put(document, f"config_data.{path}", value)
+    values: dict[str, Json] = {"locked": 0, "auto_lock": 0, "max_charging_current": most, "ecosmart.enabled": False}
+    document = paths.update_known(state.document, {f"config_data.{path}": value for path, value in values.items()})
     return _reboot(replace(state, document=document, schedules=(), paused_at=None, by_hand=False))
 
 

@@ -145,7 +145,9 @@ class Api:
         if isinstance(written, ApiAnswer):
             return written
         detail = charger.detail(charger.expected())
-        return json_answer(config(writes.wished(detail, written) if self._settings().answers == "wish" else detail))
+        if self._settings().answers == "wish":
+            detail = paths.update_known(detail, written.changes)
+        return json_answer(config(detail))
 
     def _eco_smart(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         if not paths.has(charger.expected().document, "config_data.ecosmart"):

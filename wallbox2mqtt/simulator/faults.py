@@ -115,16 +115,10 @@ def _wrong_types(fault: Fault, answer: ApiAnswer) -> ApiAnswer:
     if isinstance(groups, list):
         for group in groups:
             if isinstance(group, dict) and isinstance(chargers := group["chargers"], list):
-                group["chargers"] = [dict(_with_fields(one, fault)) for one in chargers if isinstance(one, dict)]
+                group["chargers"] = [dict(paths.update(one, fault.fields)) for one in chargers if isinstance(one, dict)]
     else:
-        document = _with_fields(document, fault)
+        document = paths.update(document, fault.fields)
     return replace(json_answer(document, answer.status), headers=answer.headers)
-
-
-def _with_fields(document: Document, fault: Fault) -> Document:
-    for path, value in fault.fields.items():
-        document = paths.put(document, path, value)
-    return document
 
 
 def _numbers_as_text(_: Fault, answer: ApiAnswer) -> ApiAnswer:

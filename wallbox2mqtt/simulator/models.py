@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
-from wallbox2mqtt.simulator.paths import Document, Json, drop, has, put
+from wallbox2mqtt.simulator.paths import Document, Json, drop, has, update
 from wallbox2mqtt.simulator.schedule import DAYS
 
 
@@ -43,9 +43,7 @@ class Model:
         document = capture(self.capture)
         for path in self.missing:
             document = drop(document, path)
-        for path, value in self.changes.items():
-            document = put(document, path, value)
-        return document
+        return update(document, self.changes)
 
 
 OLD = Model(  # captures of 2022 (firmware 5.5.10)
@@ -147,9 +145,7 @@ class ChargerSpec:
         }
         if not self.ocpp:
             changes |= {"config_data.operation_mode": "wallbox", "ocpp_status": 1}
-        document = model.detail
-        for path, value in {**changes, **self.changes}.items():
-            document = put(document, path, value)
+        document = update(model.detail, {**changes, **self.changes})
         for path in self.missing:
             document = drop(document, path)
         return document

@@ -26,6 +26,11 @@ def _number(value: Json, default: float) -> float:
     return value
 
 
+def _with(state: ChargerState, values: Mapping[str, Json]) -> ChargerState:
+    """Return the state with other values at these paths of its document."""
+    return replace(state, document=paths.update(state.document, values))
+
+
 def _plug(state: ChargerState, value: Json) -> ChargerState:
     """Plug in a car that asks for so many kWh (half its battery); a new session begins."""
     wanted_kwh = _number(value, state.capacity_kwh / 2)
@@ -57,12 +62,12 @@ def _full(state: ChargerState, _: Json) -> ChargerState:
 
 def _lock(state: ChargerState, _: Json) -> ChargerState:
     """Lock it, as somebody does in the app."""
-    return replace(state, document=paths.put(state.document, "config_data.locked", 1))
+    return _with(state, {"config_data.locked": 1})
 
 
 def _unlock(state: ChargerState, _: Json) -> ChargerState:
     """Unlock it, as somebody does in the app."""
-    return replace(state, document=paths.put(state.document, "config_data.locked", 0), idle_since=state.at)
+    return replace(_with(state, {"config_data.locked": 0}), idle_since=state.at)
 
 
 def _pause(state: ChargerState, _: Json) -> ChargerState:
@@ -108,15 +113,14 @@ def _clamp(state: ChargerState, value: Json) -> ChargerState:
 def _ocpp(state: ChargerState, value: Json) -> ChargerState:
     """Let an OCPP back end run it (true), or no longer (false)."""
     mode, status = ("wallbox", _OCPP_OFF) if value is False else ("ocpp", _OCPP_CONNECTED)
-    document = paths.put(state.document, "config_data.operation_mode", mode)
-    return replace(state, document=paths.put(document, "ocpp_status", status))
+    return _with(state, {"config_data.operation_mode": mode, "ocpp_status": status})
 
 
 def _update(state: ChargerState, value: Json) -> ChargerState:
     """Offer a firmware of this version (9.9.9)."""
     version = "9.9.9" if value is None else str(value)
-    document = paths.put(state.document, "config_data.software.latestVersion", version)
-    return replace(state, document=paths.put(document, "config_data.software.updateAvailable", value=True))
+    software = "config_data.software"
+    return _with(state, {f"{software}.latestVersion": version, f"{software}.updateAvailable": True})
 
 
 def _schedules(state: ChargerState, value: Json) -> ChargerState:
@@ -132,10 +136,7 @@ def _set(state: ChargerState, value: Json) -> ChargerState:
     if not isinstance(value, dict):
         msg = f"found {value!r}, expected {{path: value}}"
         raise ValueError(msg)  # noqa: TRY004
-    document = state.document
-    for path, part in value.items():
-        document = paths.put(document, path, part)
-    return replace(state, document=document)
+    return _with(state, value)
 
 
 def _drop(state: ChargerState, value: Json) -> ChargerState:

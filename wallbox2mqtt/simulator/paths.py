@@ -37,6 +37,18 @@ def put(document: Document, path: str, value: Json) -> Document:
     return {**document, first: dict(put(inner if isinstance(inner, dict) else {}, rest, value))}
 
 
+def update(document: Document, values: Mapping[str, Json]) -> Document:
+    """Return the document with other values at these paths."""
+    for path, value in values.items():
+        document = put(document, path, value)
+    return document
+
+
+def update_known(document: Document, values: Mapping[str, Json]) -> Document:
+    """Return the document with other values at those of these paths that it has."""
+    return update(document, {path: value for path, value in values.items() if has(document, path)})
+
+
 def drop(document: Document, path: str) -> Document:
     """Return the document without a path."""
     first, _, rest = path.partition(".")

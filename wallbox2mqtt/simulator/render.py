@@ -90,11 +90,7 @@ def detail(state: ChargerState, spec: ChargerSpec, changes: Mapping[str, Json]) 
         charge = round(100 * (1 - source.wanted_kwh / source.capacity_kwh))
         lives["state_of_charge"] = charge if source.plugged else None
     lives |= {path: value for path, value in changes.items() if value is not None}
-    document = source.document
-    for path, value in lives.items():
-        if paths.has(document, path):
-            document = paths.put(document, path, value)
-    return document
+    return paths.update_known(source.document, lives)
 
 
 def config(status: Document) -> Document:
@@ -105,13 +101,15 @@ def config(status: Document) -> Document:
 
 def basic(status: Document, spec: ChargerSpec, month: Document) -> Document:
     """Return ``chargerData`` beside a status document; ``month``: the totals of the month."""
-    document = capture("basic")
-    for path, source in _BASIC_FROM_DETAIL.items():
-        document = paths.put(document, path, paths.get(status, source))
-    document = paths.put(document, "chargerType", MODELS[spec.model].charger_type)
-    document = paths.put(document, "lastConnection", _epoch(paths.get(status, "last_sync")))
-    document = paths.put(document, "lastSync.date", f"{paths.get(status, 'last_sync')}.000000")
-    return paths.put(document, "resume", {**resume(document), **month})
+    document, last_sync = capture("basic"), paths.get(status, "last_sync")
+    repeated = {path: paths.get(status, source) for path, source in _BASIC_FROM_DETAIL.items()}
+    own: dict[str, Json] = {
+        "chargerType": MODELS[spec.model].charger_type,
+        "lastConnection": _epoch(last_sync),
+        "lastSync.date": f"{last_sync}.000000",
+        "resume": {**resume(document), **month},
+    }
+    return paths.update(document, repeated | own)
 
 
 def _epoch(cloud_time: Json) -> int | None:
@@ -129,15 +127,9 @@ def resume(document: Document) -> Document:
 
 def listed(status: Document, spec: ChargerSpec) -> Document:
     """Return the charger as the list of chargers has it, beside a status document."""
-    document: Document = {
-        **_recorded_entry(),
-        "id": spec.id,
-        "uid": spec.uid,
-        "chargerType": MODELS[spec.model].charger_type,
-    }
-    for place, source in _LISTED_FROM_DETAIL.items():
-        document = paths.put(document, place, paths.get(status, source))
-    return document
+    own: dict[str, Json] = {"id": spec.id, "uid": spec.uid, "chargerType": MODELS[spec.model].charger_type}
+    repeated = {path: paths.get(status, source) for path, source in _LISTED_FROM_DETAIL.items()}
+    return paths.update(_recorded_entry(), own | repeated)
 
 
 @cache

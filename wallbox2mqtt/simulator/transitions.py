@@ -90,8 +90,9 @@ def apply_due(state: ChargerState) -> ChargerState:
 
 def _installed(state: ChargerState) -> ChargerState:
     latest = paths.get(state.document, "config_data.software.latestVersion")
-    document = paths.put(state.document, "config_data.software.currentVersion", latest)
-    return replace(state, document=paths.put(document, "config_data.software.updateAvailable", value=False))
+    path = "config_data.software"
+    document = paths.update(state.document, {f"{path}.currentVersion": latest, f"{path}.updateAvailable": False})
+    return replace(state, document=document)
 
 
 def transitions(state: ChargerState, until: float) -> Iterator[ChargerState]:

@@ -53,18 +53,9 @@ def _keys(endpoint: Endpoint, body: Json) -> Document:
     return keys
 
 
-def wished(document: Document, write: Write) -> Document:
-    """Return a status document with all that a write asks for; what a model does not have is not added."""
-    for path, value in write.changes.items():
-        if paths.has(document, path):
-            document = paths.put(document, path, value)
-    return document
-
-
 def apply(state: ChargerState, write: Write) -> ChargerState:
     """Return the charger after an accepted write."""
-    document = wished(state.document, write)
-    document = _clamped(document, state.most_a)
+    document = _clamped(paths.update_known(state.document, write.changes), state.most_a)
     unlocks = write.values.get("locked") == 0
     if unlocks and runs_ocpp(state):  # accepted without effect, as users of public clients report
         document = paths.put(document, "config_data.locked", paths.get(state.document, "config_data.locked"))
