@@ -101,9 +101,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _mode(path: Path) -> int:
-    """Return the rights; none where there is no such file, or where rights mean nothing."""
-    if os.name != "posix":
-        return 0
+    """Return the rights; none where there is no such file."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:

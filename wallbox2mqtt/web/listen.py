@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import socket
-import sys
 
 _BACKLOG = 128
 
@@ -31,9 +30,8 @@ class _NoAddressError(OSError):
 def _listening(family: int, where: tuple[str | int, ...] | tuple[int, bytes], *, is_dual: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform != "win32":
-            # the port of a bridge that has just ended may be used again at once
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # the port of a bridge that has just ended may be used again at once
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not is_dual))
         sock.bind(where)
