@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from wallbox2mqtt.clock import Clock
-from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, error_answer, json_answer
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, RefusedError, json_answer
 from wallbox2mqtt.simulator.settings import ON, Settings
 
 USER_ID = 286113
@@ -39,30 +39,28 @@ class SimulatedAccount:
     def sign_in(self, request: ApiRequest) -> ApiAnswer:
         """Answer ``GET users/signin``, the present sign-in."""
         settings = self._settings()
-        if refusal := _refusal_of_host(request, settings):
-            return refusal
+        _check_host(request, settings)
         if not self._knows(request):
-            return error_answer(403, "wrong credentials")
+            raise RefusedError(403, "wrong credentials")
         return self._modern_tokens(settings)
 
     def refresh(self, request: ApiRequest) -> ApiAnswer:
         """Answer ``GET users/refresh-token``: both tokens are replaced, the old refresh token is spent."""
         settings = self._settings()
-        if refusal := _refusal_of_host(request, settings):
-            return refusal
+        _check_host(request, settings)
         with self._lock:
             ends = self._refresh_ends.pop(_bearer(request), None)
         if ends is None or ends <= self._clock.monotonic():
-            return error_answer(settings.refresh_refusal, "the refresh token is not valid")
+            raise RefusedError(settings.refresh_refusal, "the refresh token is not valid")
         return self._modern_tokens(settings)
 
     def legacy_sign_in(self, request: ApiRequest) -> ApiAnswer:
         """Answer ``POST`` or ``GET auth/token/user``, the one of the API document."""
         settings = self._settings()
         if settings.legacy_sign_in != ON:
-            return error_answer(settings.legacy_sign_in, "no such sign-in")
+            raise RefusedError(settings.legacy_sign_in, "no such sign-in")
         if not self._knows(request):
-            return error_answer(401, "wrong credentials")
+            raise RefusedError(401, "wrong credentials")
         token, ends = self._token(settings.token_life_s, self._ends)
         return json_answer({"jwt": token, "user_id": USER_ID, "ttl": int(ends), "error": False, "status": 200})
 
@@ -130,10 +128,8 @@ def _bearer(request: ApiRequest) -> str:
     return token if scheme == "Bearer" else ""
 
 
-def _refusal_of_host(request: ApiRequest, settings: Settings) -> ApiAnswer | None:
-    """Return what the host of the present sign-in says to any request that it does not take."""
+def _check_host(request: ApiRequest, settings: Settings) -> None:
     if settings.modern_sign_in != ON:
-        return error_answer(settings.modern_sign_in, "no such sign-in")
+        raise RefusedError(settings.modern_sign_in, "no such sign-in")
     if request.header("Partner") != "wallbox":  # [?] that it is needed is known, the status is not
-        return error_answer(403, "the header Partner is missing")
-    return None
+        raise RefusedError(403, "the header Partner is missing")

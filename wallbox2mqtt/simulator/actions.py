@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from wallbox2mqtt.simulator import paths
-from wallbox2mqtt.simulator.messages import ApiAnswer, error_answer
+from wallbox2mqtt.simulator.messages import RefusedError
 from wallbox2mqtt.simulator.paths import Json
 from wallbox2mqtt.simulator.state import (
     CHARGING,
@@ -31,10 +31,10 @@ _OCPP_CONNECTED = 4
 
 @dataclass(frozen=True, slots=True)
 class RemoteAction:
-    """A remote action. ``refuses``: why not, in this state, or None."""
+    """A remote action. ``check``: raises a ``RefusedError`` where it is refused in this state."""
 
-    refuses: Callable[[ChargerState], ApiAnswer | None]
     does: Callable[[ChargerState], ChargerState]
+    check: Callable[[ChargerState], None] = lambda _: None
 
 
 def runs_ocpp(state: ChargerState) -> bool:
@@ -43,36 +43,30 @@ def runs_ocpp(state: ChargerState) -> bool:
     return connected and paths.get(state.document, "config_data.operation_mode") == "ocpp"
 
 
-def _never(_: ChargerState) -> ApiAnswer | None:
-    return None
-
-
-def _refuses_resume(state: ChargerState) -> ApiAnswer | None:
+def _check_resume(state: ChargerState) -> None:
     if runs_ocpp(state):
-        return error_answer(FORBIDDEN, "the charger is run by OCPP")
+        raise RefusedError(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
-        return error_answer(CONFLICT, "the charger is locked")
+        raise RefusedError(CONFLICT, "the charger is locked")
     if state.actual_status not in {PAUSING, PAUSED, SCHEDULED, QUEUED_BY_ECO_SMART}:
-        return error_answer(CONFLICT, "nothing is paused")
-    return None
+        raise RefusedError(CONFLICT, "nothing is paused")
 
 
-def _refuses_pause(state: ChargerState) -> ApiAnswer | None:
+def _check_pause(state: ChargerState) -> None:
     if runs_ocpp(state):
-        return error_answer(FORBIDDEN, "the charger is run by OCPP")
+        raise RefusedError(FORBIDDEN, "the charger is run by OCPP")
     if state.locked:
-        return error_answer(FORBIDDEN, "the charger is locked")
+        raise RefusedError(FORBIDDEN, "the charger is locked")
     if state.paused_at is not None:
-        return error_answer(FORBIDDEN, "already in Pause-Mode")
+        raise RefusedError(FORBIDDEN, "already in Pause-Mode")
     if state.actual_status == READY:  # [?] made up: what a pause without a car does is not public
-        return error_answer(FORBIDDEN, "there is nothing to pause")
-    return None
+        raise RefusedError(FORBIDDEN, "there is nothing to pause")
 
 
-def _refuses_update(state: ChargerState) -> ApiAnswer | None:
+def _check_update(state: ChargerState) -> None:
     # [?] made up: that it is refused is likely, the status is not public
-    available = paths.get(state.document, "config_data.software.updateAvailable") is True
-    return None if available else error_answer(CONFLICT, "no update is available")
+    if paths.get(state.document, "config_data.software.updateAvailable") is not True:
+        raise RefusedError(CONFLICT, "no update is available")
 
 
 def _resume(state: ChargerState) -> ChargerState:
@@ -107,11 +101,11 @@ def _back_to_schedule(state: ChargerState) -> ChargerState:
 
 
 ACTIONS: Mapping[int, RemoteAction] = {
-    1: RemoteAction(_refuses_resume, _resume),
-    2: RemoteAction(_refuses_pause, _pause),
-    3: RemoteAction(_never, _reboot),
-    4: RemoteAction(_never, _factory_reset),
-    5: RemoteAction(_refuses_update, _install),
-    9: RemoteAction(_never, _back_to_schedule),
+    1: RemoteAction(_resume, _check_resume),
+    2: RemoteAction(_pause, _check_pause),
+    3: RemoteAction(_reboot),
+    4: RemoteAction(_factory_reset),
+    5: RemoteAction(_install, _check_update),
+    9: RemoteAction(_back_to_schedule),
 }
 """The actions of the API document; 6, 7 and 8 are unknown."""

@@ -11,7 +11,7 @@ from wallbox2mqtt.simulator.actions import ACTIONS
 from wallbox2mqtt.simulator.charger import SimulatedCharger
 from wallbox2mqtt.simulator.endpoints import ENDPOINTS, Effect, Endpoint
 from wallbox2mqtt.simulator.limiter import Limiter
-from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, error_answer, json_answer
+from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest, RefusedError, error_answer, json_answer
 from wallbox2mqtt.simulator.moves import move
 from wallbox2mqtt.simulator.paths import Document
 from wallbox2mqtt.simulator.render import config
@@ -23,6 +23,9 @@ from wallbox2mqtt.simulator.writes import Write, read_write
 
 _OWN_ADDRESS = "http://wallbox-api.prod.wall-box.com/v4/sessions/stats"
 """The cloud's links name a host that only it can reach."""
+
+_SESSIONS_ASKED = {"start_date": "", "end_date": "", "limit": "1000", "offset": "0", "charger": ""}
+"""The parameters of a request of sessions, with what counts where one is missing."""
 
 Handler = Callable[[ApiRequest], ApiAnswer]
 ChargerHandler = Callable[[ApiRequest, SimulatedCharger], ApiAnswer]
@@ -62,7 +65,10 @@ class Api:
         }
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        """Answer a request: is there such a path, such a method, a good token, room below the limit?"""
+        """Answer a request: is there such a path, such a method, a good token, room below the limit?
+
+        A handler's ValueError is answered with 400.
+        """
         methods = {endpoint.method: endpoint for endpoint in self._endpoints() if endpoint.matches(request.path)}
         if not methods:
             return error_answer(404, "no such path")
@@ -74,7 +80,12 @@ class Api:
                 return error_answer(401, "the token is not valid")
             if refusal := self._limiter.refusal(self._settings(), write=request.method != "GET"):
                 return refusal
-        return self._handlers[endpoint.effect](request)
+        try:
+            return self._handlers[endpoint.effect](request)
+        except ValueError as error:
+            return error_answer(400, str(error))
+        except RefusedError as refused:
+            return error_answer(*refused.args)
 
     def _endpoints(self) -> list[Endpoint]:
         """Return those that are there at present."""
@@ -86,9 +97,9 @@ class Api:
         def handle(request: ApiRequest) -> ApiAnswer:
             charger = self._chargers().get(request.charger or 0)
             if charger is None:
-                return error_answer(404, "no such charger")
+                raise RefusedError(404, "no such charger")
             if charger.access.documents != OK:
-                return error_answer(charger.access.documents, "the account has no such charger")
+                raise RefusedError(charger.access.documents, "the account has no such charger")
             return handler(request, charger)
 
         return handle
@@ -131,19 +142,12 @@ class Api:
             refusal = self._settings().read_by_put
             return self._get_basic(request, charger) if refusal == OK else error_answer(refusal, "no body")
         written = self._write(request, charger, "write basic")
-        if isinstance(written, ApiAnswer):
-            return written
         # the settings as they will be, but the status as it was reported [?]
-        document = {
-            **charger.basic(charger.expected()),
-            "status": paths.get(charger.detail(), "status_id"),
-        }
+        document = {**charger.basic(charger.expected()), "status": paths.get(charger.detail(), "status_id")}
         return self._basic(charger, {**document, **written.values} if self._settings().answers == "wish" else document)
 
     def _post_config(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         written = self._write(request, charger, "write config")
-        if isinstance(written, ApiAnswer):
-            return written
         detail = charger.detail(charger.expected())
         if self._settings().answers == "wish":
             detail = paths.update_known(detail, written.changes)
@@ -151,47 +155,45 @@ class Api:
 
     def _eco_smart(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         if not paths.has(charger.expected().document, "config_data.ecosmart"):
-            return error_answer(403, "the charger has no Eco-Smart")  # [?] what it answers is not public
-        written = self._write(request, charger, "write eco-smart")
-        return written if isinstance(written, ApiAnswer) else ApiAnswer(200)
+            raise RefusedError(403, "the charger has no Eco-Smart")  # [?] what it answers is not public
+        self._write(request, charger, "write eco-smart")
+        return ApiAnswer(200)
 
-    def _write(self, request: ApiRequest, charger: SimulatedCharger, effect: Effect) -> Write | ApiAnswer:
-        """Accept a write and return it, or the refusal."""
+    def _write(self, request: ApiRequest, charger: SimulatedCharger, effect: Effect) -> Write:
+        """Accept a write and return it."""
         endpoint = next(one for one in ENDPOINTS if one.effect == effect)
-        try:
-            write = read_write(endpoint, request.json(), charger.expected())
-        except ValueError as error:
-            return error_answer(400, str(error))
-        return self._accept(charger, lambda state: writes.apply(state, write)) or write
+        write = read_write(endpoint, request.json(), charger.expected())
+        self._accept(charger, lambda state: writes.apply(state, write))
+        return write
 
     def _remote_action(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        try:
-            body = request.json()
-        except ValueError as error:
-            return error_answer(400, str(error))
+        body = request.json()
         number = body.get("action") if isinstance(body, dict) else None
         if isinstance(number, bool) or not isinstance(number, int) or number not in ACTIONS:
-            return error_answer(400, f"no such action: {number!r}")
-        refusal = ACTIONS[number].refuses(charger.expected())
-        if refusal is not None and self._may_write(charger):
-            return refusal
-        refused = self._accept(charger, lambda state: apply_due(ACTIONS[number].does(state)))
-        return refused or json_answer({"action": number})
+            raise RefusedError(400, f"no such action: {number!r}")
+        if self._may_write(charger):
+            ACTIONS[number].check(charger.expected())
+        self._accept(charger, lambda state: apply_due(ACTIONS[number].does(state)))
+        return json_answer({"action": number})
 
     def _may_write(self, charger: SimulatedCharger) -> bool:
         return self._settings().may_write and charger.access.may_write
 
-    def _accept(self, charger: SimulatedCharger, change: Callable[[ChargerState], ChargerState]) -> ApiAnswer | None:
-        """Hand an accepted command to the charger; return the refusal of any other."""
-        settings = self._settings()
+    def _accept(self, charger: SimulatedCharger, change: Callable[[ChargerState], ChargerState]) -> None:
+        """Hand a command to the charger.
+
+        Raises:
+            RefusedError: the user may not, or the charger cannot be reached.
+
+        """
         if not self._may_write(charger):
-            return error_answer(403, "the user has no rights")
+            raise RefusedError(403, "the user has no rights")
         state = charger.state()
         if state.last_seen is None and not state.busy:
             charger.command(change)
-            return None
         # [?] what a command to a charger out of touch (offline, rebooting, updating) gets is not public
-        return error_answer(403, "the charger is out of touch") if settings.out_of_touch == "forbidden" else None
+        elif self._settings().out_of_touch == "forbidden":
+            raise RefusedError(403, "the charger is out of touch")
 
     def _get_schedules(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         present = charger.state().schedules
@@ -200,25 +202,19 @@ class Api:
 
     def _post_schedules(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
         present = charger.expected().schedules
-        try:
-            body = request.json()
-            sent = body.get("schedules") if isinstance(body, dict) else None
-            written = schedule.merged(present, sent, charger.id, self._clock.wall())
-            move(charger.expected(), "schedules", written)
-        except ValueError as error:
-            return error_answer(400, str(error))
-        refused = self._accept(charger, lambda state: move(state, "schedules", written))
-        return refused or json_answer({"schedules": written})
+        body = request.json()
+        sent = body.get("schedules") if isinstance(body, dict) else None
+        written = schedule.merged(present, sent, charger.id, self._clock.wall())
+        move(charger.expected(), "schedules", written)  # a ValueError before anything is accepted
+        self._accept(charger, lambda state: move(state, "schedules", written))
+        return json_answer({"schedules": written})
 
     def _sessions(self, request: ApiRequest) -> ApiAnswer:
         """Answer a page of the history, [?] the newest first. Chargers that the account lacks have none [?]."""
-        settings, asked = self._settings(), {"limit": "1000", "offset": "0", "charger": "", **request.parameters}
-        try:
-            first, last = float(asked["start_date"]), float(asked["end_date"])
-            limit, offset = _natural(asked["limit"]), _natural(asked["offset"])
-            number = _natural(asked["charger"]) if asked["charger"] else None
-        except (KeyError, ValueError) as error:
-            return error_answer(400, f"missing, or no number: {error}")
+        settings, asked = self._settings(), {**_SESSIONS_ASKED, **request.parameters}
+        first, last = float(asked["start_date"]), float(asked["end_date"])
+        limit, offset = _natural(asked["limit"]), _natural(asked["offset"])
+        number = _natural(asked["charger"]) if asked["charger"] else None
         wanted = [one for one in self._chargers().values() if number in {None, one.id}]
         readable = [one for one in wanted if one.access.documents == OK]
         found = [(session, charger) for charger in readable for session in charger.history()]
@@ -241,5 +237,6 @@ class Api:
 
 def _natural(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(text)
+        msg = f"found {text!r}, expected a whole number"
+        raise ValueError(msg)
     return int(text)

@@ -78,6 +78,10 @@ class ApiAnswer:
     limited: bool = False
 
 
+class RefusedError(Exception):
+    """Raised with a status and a text when the cloud refuses a request."""
+
+
 def json_answer(document: object, status: int = 200) -> ApiAnswer:
     """Answer with a document."""
     return ApiAnswer(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
