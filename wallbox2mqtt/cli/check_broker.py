@@ -53,18 +53,14 @@ class BrokerCheck:
             ConfigError: a certificate file cannot be used.
 
         """
-        self._mqtt_config = config.mqtt
-        self._accepts_retained = config.commands.accept_retained
-        self._prefix, self._discovery = config.home_assistant.prefix, config.home_assistant.discovery
-        self._topics = Topics(config.mqtt.base_topic)
-        self._birth = config.home_assistant.births
-        self._price = config.tariff.topic
+        self._config, self._topics = config, Topics(config.mqtt.base_topic)
+        self._prefix, self._announces = config.home_assistant.prefix, config.home_assistant.discovery != "off"
         self._mark = secrets.token_hex(4)
         self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
         self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{self._mark}/check"
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._needed = [*self._topics.command_filters(), self._topics.state, self._birth]
-        self._needed += [] if self._price is None else [self._price]
+        self._needed = [*self._topics.command_filters(), self._topics.state, config.home_assistant.births]
+        self._needed += [] if config.tariff.topic is None else [config.tariff.topic]
         self._tells_stored: bool | None = None
         self._mqtt = MqttConnection(
             config.mqtt.for_guest("check"),
@@ -75,8 +71,7 @@ class BrokerCheck:
             clock=clock,
         )
         self.shown: dict[str, str] = {}
-        """What is shown of a running bridge: some brokers do not mark it as stored."""
-        self._seen: set[str] = set()
+        """What has come, by topic; also what a running bridge shows, which some brokers do not mark as stored."""
         self._refused = ""
         self._limits: list[str] = []
         self._given_back = 0
@@ -87,19 +82,19 @@ class BrokerCheck:
         self._mqtt.start()
         try:
             event = self._connected()
-            where = self._mqtt_config.where
+            where = self._config.mqtt.where
             if not isinstance(event, Connected):
-                yield _not_connected(where, event, tls=self._mqtt_config.tls.enabled)
+                yield _not_connected(where, event, tls=self._config.mqtt.tls.enabled)
                 return
             self.is_connected = True
-            yield Finding(_WHAT, "ok", f"{where}, MQTT {self._mqtt_config.protocol}, connected")
+            yield Finding(_WHAT, "ok", f"{where}, MQTT {self._config.mqtt.protocol}, connected")
             yield from self._rights(event)
             yield from (Finding(_WHAT, "warning", limit, "mosquitto does better") for limit in self._limits)
             yield self._stored()
             yield self._wildcards()
             yield self._home_assistant()
-            if self._price is not None:
-                yield self._price_of_energy(self._price)
+            if self._config.tariff.topic is not None:
+                yield self._price_of_energy(self._config.tariff.topic)
         finally:
             # taken back, and waited for: else the broker would store our will there
             self._mqtt.stop(last=(self._own["bridge"], "") if self.is_connected else None, timeout_s=_TAKE_BACK_S)
@@ -133,7 +128,6 @@ class BrokerCheck:
         elif isinstance(event, QuietWait):
             self._tells_stored = False
         elif isinstance(event, Message):
-            self._seen.add(event.topic)
             self._given_back += event.retained and event.topic == self._own["bridge"]
             self.shown[event.topic] = event.payload.decode(errors="replace")
 
@@ -143,23 +137,23 @@ class BrokerCheck:
                 text = f"may not subscribe to {denied}: {reason}"
                 yield Finding("rights", "fault", text, "give the bridge's user read rights on it")
         tried = dict.fromkeys(self._own.values(), f"{self._topics.base}/#")
-        if self._discovery != "off":
+        if self._announces:
             # below the device topics, but not with the last level that announces something
             tried[self._announcement] = f"{self._prefix}/device/#"
         for topic in tried:
             self._mqtt.publish(topic, "" if topic == self._announcement else self._mark, retain=False)
-        self._wait(lambda: tried.keys() <= self._seen, BACK_S)
+        self._wait(lambda: tried.keys() <= self.shown.keys(), BACK_S)
         for topic, rights in tried.items():
             yield self._right(topic, rights, must_come_back=topic != self._announcement)
 
     def _right(self, topic: str, rights: str, *, must_come_back: bool) -> Finding:
         """Judge a topic by whether the message came back, and by what the broker said of it (only MQTT 5 says)."""
         verdict: Verdict
-        if topic in self._seen:
+        if topic in self.shown:
             return Finding("rights", "ok", f"{topic}: published and received back")
         if self._refused:
             verdict, text = "fault", f"{topic}: may not be published ({self._refused})"
-        elif self._mqtt_config.protocol == "5" and not must_come_back:
+        elif self._config.mqtt.protocol == "5" and not must_come_back:
             return Finding("rights", "ok", f"{topic}: may be published")
         else:
             verdict, text = "fault" if must_come_back else "warning", f"{topic}: published, but it did not come back"
@@ -169,7 +163,7 @@ class BrokerCheck:
         """Judge whether the broker tells stored commands from live ones."""
         what = "stored commands"
         self._wait(lambda: self._tells_stored is not None, ACKNOWLEDGE_S + ECHO_S)
-        if self._accepts_retained:
+        if self._config.commands.accept_retained:
             return Finding(what, "ok", "commands.accept_retained: they count when the broker was quiet for 5 s")
         if self._tells_stored:
             return Finding(what, "ok", "the broker marks what it has stored with the retain flag")
@@ -190,11 +184,12 @@ class BrokerCheck:
 
     def _home_assistant(self) -> Finding:
         what = "home assistant"
-        if self._discovery == "off":
+        if not self._announces:
             return Finding(what, "ok", "home_assistant.discovery is off")
-        if self._birth in self._seen:
-            return Finding(what, "ok", f"seen at {self._birth}")
-        text = f"not seen at {self._birth}; it tells of itself only when it starts"
+        birth = self._config.home_assistant.births
+        if birth in self.shown:
+            return Finding(what, "ok", f"seen at {birth}")
+        text = f"not seen at {birth}; it tells of itself only when it starts"
         hint = "if entities are missing: does its MQTT integration use this broker, and the discovery prefix"
         return Finding(what, "warning", text, f"{hint} {self._prefix}?")
 

@@ -141,28 +141,36 @@ def as_table(lines: Sequence[Line]) -> str:
     return "\n".join(text) + "\n"
 
 
+def _fixed(number: float | None, digits: int) -> str:
+    return "" if number is None else f"{number:.{digits}f}"
+
+
+_HTML_COLUMNS: Mapping[str, Callable[[Line], str]] = {
+    "Charger": lambda line: str(line.charger),
+    "Start": lambda line: f"{line.start:%Y-%m-%d %H:%M}",
+    "End": lambda line: f"{line.end:%Y-%m-%d %H:%M}",
+    "kWh": lambda line: _fixed(line.kwh(), 3),
+    "Meter kWh": lambda line: _fixed(line.entry.metered / _MWH, 3),
+    "Price/kWh": lambda line: _fixed(line.price, 4),
+    "Cost": lambda line: _fixed(line.entry.cost, 2),
+    "Real cost": lambda line: _fixed(line.entry.cost_real, 2),
+}
+
+
 def as_html(lines: Sequence[Line]) -> str:
     """Return one page to print, with a bar a day."""
-    has_meter = any(line.entry.metered for line in lines)
-    has_real = any(line.entry.cost_real is not None for line in lines)
-    head = ["Charger", "Start", "End", "kWh", *(["Meter kWh"] if has_meter else []), "Price/kWh", "Cost"]
-    head += ["Real cost"] if has_real else []
-    rows = []
-    for line in lines:
-        metered = [f"{line.entry.metered / _MWH:.3f}"] if has_meter else []
-        price, cost = line.price, line.entry.cost
-        money = ["" if price is None else f"{price:.4f}", "" if cost is None else f"{cost:.2f}"]
-        cells = [str(line.charger), f"{line.start:%Y-%m-%d %H:%M}", f"{line.end:%Y-%m-%d %H:%M}"]
-        real = line.entry.cost_real
-        money += ["" if real is None else f"{real:.2f}"] if has_real else []
-        cells += [f"{line.kwh():.3f}", *metered, *money]
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    known = {
+        "Meter kWh": any(line.entry.metered for line in lines),
+        "Real cost": any(line.entry.cost_real is not None for line in lines),
+    }
+    columns = {name: cell for name, cell in _HTML_COLUMNS.items() if known.get(name, True)}
+    rows = ["<tr>" + "".join(f"<td>{escape(cell(line))}</td>" for cell in columns.values()) + "</tr>" for line in lines]
     ends = f'<td colspan="3">Sum</td><td>{_total_kwh(lines):.3f}</td>'
-    ends += f'<td colspan="{len(head) - 4}">{escape(_costs(lines) + _real(lines))}</td>'
+    ends += f'<td colspan="{len(columns) - 4}">{escape(_costs(lines) + _real(lines))}</td>'
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Charging sessions</title>'
         f"<style>{_STYLE}</style>\n<h1>Charging sessions</h1>\n{_chart(lines)}\n<table><thead><tr>"
-        + "".join(f"<th>{name}</th>" for name in head)
+        + "".join(f"<th>{name}</th>" for name in columns)
         + "</tr></thead>\n<tbody>"
         + "\n".join(rows)
         + f"</tbody>\n<tfoot><tr>{ends}</tr></tfoot></table></html>\n"

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections import deque
+from dataclasses import replace
 from email.utils import formatdate
 
 from wallbox2mqtt.clock import Clock
@@ -35,17 +36,11 @@ class Limiter:
 
 
 def _refused(settings: Settings, wait_s: float, wall: float) -> ApiAnswer:
-    headers: dict[str, str] = {}
-    match settings.refusal:
-        case "403":  # since 2026, without a known body, as users report
-            status = 403
-        case "429 seconds":
-            status, headers["Retry-After"] = 429, str(math.ceil(wait_s))
-        case "429 date":
-            status, headers["Retry-After"] = 429, formatdate(math.ceil(wall + wait_s), usegmt=True)
-        case "429 zero":
-            status, headers["Retry-After"] = 429, "0"
-        case _:
-            status = 429
-    answer = error_answer(status, "Too many requests", headers)
-    return ApiAnswer(answer.status, answer.body, answer.content_type, answer.headers, limited=True)
+    status = 403 if settings.refusal == "403" else 429  # 403 since 2026, without a known body, as users report
+    retry_after = {
+        "429 seconds": str(math.ceil(wait_s)),
+        "429 date": formatdate(math.ceil(wall + wait_s), usegmt=True),
+        "429 zero": "0",
+    }.get(settings.refusal)
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return replace(error_answer(status, "Too many requests", headers), limited=True)

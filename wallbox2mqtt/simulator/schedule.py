@@ -36,12 +36,9 @@ class Schedule:
             ValueError: it is not one; the cloud, too, refuses a ``days`` that lacks some and a null ``max_energy``.
 
         """
-        if not isinstance(wire, dict) or not isinstance(wire.get("days"), dict):
-            msg = "a schedule is an object with days"
-            raise ValueError(msg)  # noqa: TRY004 - all that is wrong with a schedule is a ValueError
-        days = wire["days"]
-        if not isinstance(days, dict) or days.keys() != set(DAYS):
-            msg = "a schedule names all seven days"
+        days = wire.get("days") if isinstance(wire, dict) else None
+        if not isinstance(wire, dict) or not isinstance(days, dict) or days.keys() != set(DAYS):
+            msg = "a schedule is an object that names all seven days"
             raise ValueError(msg)
         _natural("max_energy", wire.get("max_energy"))
         return cls(
