@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wallbox2mqtt.cli.check_broker import BrokerCheck
 from wallbox2mqtt.cli.check_cloud import AccountCheck
-from wallbox2mqtt.cli.report import Finding, has_fault, json_object, show, show_json
+from wallbox2mqtt.cli.report import Finding, has_fault, json_object, say, show, show_json
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load, state_dir
 from wallbox2mqtt.config.warnings import precautions
@@ -58,7 +58,7 @@ def _all(config_file: Path | None) -> Iterator[Finding]:
         wrong = heartbeat.faults(beat, time.monotonic())
         yield Finding(_BRIDGE, "warning" if wrong else "ok", "; ".join(wrong) or f"runs: {heartbeat.words(beat)}")
     yield from broker.try_out()
-    account = AccountCheck(config.wallbox, directory, clock, lambda note: print(note, file=sys.stderr))
+    account = AccountCheck(config.wallbox, directory, clock, say)
     if beat is None:
         yield from account.try_out()
     else:

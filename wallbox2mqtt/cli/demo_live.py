@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.cli.demo_plain import printable
-from wallbox2mqtt.cli.report import json_object
+from wallbox2mqtt.cli.report import json_object, printable
 from wallbox2mqtt.mqtt import Message
 from wallbox2mqtt.topics import UNKNOWN
 

@@ -5,16 +5,12 @@ import time
 from typing import Self
 
 from wallbox2mqtt.catalogue import FIELDS
+from wallbox2mqtt.cli.report import printable
 from wallbox2mqtt.mqtt import Message
 
 _SHOWN = ("availability", "energy_total", "event/", "session/", "last_session/", "schedules", "why")
 """What is shown beside the fields of the catalogue."""
 _OF_BRIDGE = {"state", "cloud", "cloud_reason"}
-
-
-def printable(text: str) -> str:
-    """Return a text from the broker without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 class Lines:

@@ -4,7 +4,6 @@ import argparse
 import errno
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.cli.anonymise import Anonymiser, Document
 from wallbox2mqtt.cli.paced_reads import PacedReads, configured, only_command
 from wallbox2mqtt.cli.private_file import write_private
+from wallbox2mqtt.cli.report import say
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.cloud import Account, CloudResponse
 from wallbox2mqtt.cloud.documents import read_sweep
@@ -182,19 +182,15 @@ def run(args: argparse.Namespace) -> int:
 
 def copy_to(output: Path | None, config: Config, directory: Path, clock: Clock) -> int:
     """Write the copy to a file, or to standard output; return the exit code."""
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     # before the minutes that it takes
     if output is not None and (why := _why_not(output)):
         say(f"wallbox2mqtt: --output: {output}: {why}")
         return EXIT_FAILED
     with only_command(Storage(directory, config.wallbox.account), say):
-        return _run(Dump(config, directory, clock, say), output, say)
+        return _run(Dump(config, directory, clock, say), output)
 
 
-def _run(dump: Dump, output: Path | None, say: Callable[[str], None]) -> int:
+def _run(dump: Dump, output: Path | None) -> int:
     say("the documents are read as slowly as the cloud wants it, in turn with the bridge where it runs")
     code = EXIT_OK
     try:

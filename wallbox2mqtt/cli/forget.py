@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from wallbox2mqtt.cli.report import agrees
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load
 from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, UsageError
@@ -63,7 +64,7 @@ def _yes(question: str) -> bool:
     if not sys.stdin.isatty():
         print("there is no terminal to ask at; --yes clears without asking")
         return False
-    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    return agrees(question)
 
 
 def _show(topics: list[str]) -> None:

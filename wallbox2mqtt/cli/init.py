@@ -13,7 +13,7 @@ from pathlib import Path
 from wallbox2mqtt.cli.check_broker import BrokerCheck
 from wallbox2mqtt.cli.check_cloud import AccountCheck
 from wallbox2mqtt.cli.private_file import write_private
-from wallbox2mqtt.cli.report import has_fault, show
+from wallbox2mqtt.cli.report import agrees, has_fault, show
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, Given, Secret, load, state_dir
 from wallbox2mqtt.config.keys import KEYS
@@ -83,12 +83,12 @@ def run(args: argparse.Namespace) -> int:
 def _next_step(values: dict[str, str], outcome: Outcome) -> str:
     """Return what to do after something did not work: write, quit, or try again, with new answers or without."""
     wrong = outcome.wrong
-    if outcome.may_want_tls and _TLS not in values and _yes("A port for TLS answers like that. Encrypt?"):
+    if outcome.may_want_tls and _TLS not in values and agrees("A port for TLS answers like that. Encrypt?"):
         values[_TLS] = "true"
         return "retry"
     if wrong != _ACCOUNT:
         next_ = _choice()
-    elif _yes("Write it all the same?"):
+    elif agrees("Write it all the same?"):
         next_ = "write"
     else:
         next_ = "change"  # to try refused credentials again would lock the account
@@ -188,10 +188,6 @@ def _answer(key: str, *, needed: bool) -> str:
         if not problem:
             return text
         print(problem)
-
-
-def _yes(question: str) -> bool:
-    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _load(file: Path, values: Mapping[str, str]) -> Config:

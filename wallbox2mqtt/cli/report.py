@@ -1,4 +1,4 @@
-"""What ``check`` and ``init`` find out: a line each, with what to do next. In colour where people read it."""
+"""What commands say: findings with what to do next, in colour where people read it; notes; questions."""
 
 import json
 import os
@@ -30,9 +30,9 @@ def show(finding: Finding) -> None:
     """Print one for people."""
     verdict = marked(finding.verdict, f"{finding.verdict:<8}")
     indent = "" if verdict.startswith(finding.verdict) else "  "
-    print(f"{verdict} {finding.what:<15} {_plain(finding.text)}")
+    print(f"{verdict} {finding.what:<15} {printable(finding.text)}")
     if finding.next:
-        print(f"{indent}{'':<8} {'':<15} -> {_plain(finding.next)}")
+        print(f"{indent}{'':<8} {'':<15} -> {printable(finding.next)}")
 
 
 def marked(verdict: Verdict, text: str, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> str:
@@ -61,9 +61,19 @@ def show_json(findings: Iterable[Finding]) -> None:
     print(json.dumps({"ok": not has_fault(findings), "findings": listed}, indent=2))
 
 
-def _plain(text: str) -> str:
-    """Names come from elsewhere: they must not move the cursor or begin a line."""
+def printable(text: str) -> str:
+    """Return a text that came from elsewhere without what a terminal would obey."""
     return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def say(text: str) -> None:
+    """Tell whoever waits, beside what goes to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def agrees(question: str) -> bool:
+    """Ask at the terminal; return whether the answer is yes."""
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wallbox2mqtt.bridge.history_reads import PAGE
 from wallbox2mqtt.cli.paced_reads import PacedReads, configured, only_command
+from wallbox2mqtt.cli.report import say
 from wallbox2mqtt.cli.sessions_formats import FORMATS, Line, as_evcc
 from wallbox2mqtt.clock import Clock, SystemClock
 from wallbox2mqtt.cloud import Account, CloudResponse
@@ -133,10 +134,6 @@ def run(args: argparse.Namespace) -> int:
     """Write the sessions to standard output; return the exit code."""
     config, directory = configured(args.config)
     clock = SystemClock()
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     span = span_of(args.first, args.last, args.month, clock.wall())
     lines = Sessions(config, directory, clock, say).of(span, args.charger or ())
     sys.stdout.write(as_evcc(lines) if args.evcc else FORMATS[args.format](lines))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from html import escape
 
 from wallbox2mqtt.catalogue import Json
+from wallbox2mqtt.cli.report import printable
 from wallbox2mqtt.history.entries import Entry
 
 _MWH = 1_000_000
@@ -135,7 +136,7 @@ def as_table(lines: Sequence[Line]) -> str:
         figures = ((line.kwh("green_energy"), 3), (line.entry.cost, 2), (line.entry.cost_real, 2))
         shown = [f"{'-' if one is None else f'{one:.{digits}f}':>9}" for one, digits in figures]
         times = f"{line.start:%Y-%m-%d %H:%M}  {line.end:%Y-%m-%d %H:%M}"
-        who = "".join(sign if sign.isprintable() else "?" for sign in line.entry.user_name or "")
+        who = printable(line.entry.user_name or "")
         text.append(f"{line.charger:>10}  {times}  {line.kwh():9.3f}  {'  '.join(shown)}  {who}")
     text.append(f"{len(lines)} sessions, {_total_kwh(lines):.3f} kWh, {_costs(lines) or 'no cost'}{_real(lines)}")
     return "\n".join(text) + "\n"
