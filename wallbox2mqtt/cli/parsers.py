@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,14 +45,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
     parser.add_argument(
         "--home-assistant-app", action="store_true", help="as an app of Home Assistant, with its options from /data"
     )
 
 
 def _add_health(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
     parser.add_argument(
         "--state-dir",
         type=Path,
@@ -60,12 +58,6 @@ def _add_health(parser: argparse.ArgumentParser) -> None:
         help="of the bridge; else $WALLBOX2MQTT_STATE_DIR, $STATE_DIRECTORY, or as configured, which takes longer",
     )
     parser.add_argument("--live", action="store_true", help="whether the process lives, whatever cloud and broker do")
-    _add_json(parser)
-
-
-def _add_check(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
-    _add_json(parser)
 
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
@@ -102,19 +94,16 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_dump(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
 
 
 def _add_forget(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
     parser.add_argument("chargers", nargs="*", metavar="CHARGER", help="id of a charger")
     parser.add_argument("--all", action="store_true", help="everything that the bridge has published")
     parser.add_argument("--yes", action="store_true", help="clear without asking")
 
 
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
     parser.add_argument("--from", dest="first", metavar="DATE", help="first day, like 2026-10-01")
     parser.add_argument("--to", dest="last", metavar="DATE", help="last day")
     parser.add_argument("--month", metavar="MONTH", help="like 2026-10; else the present one")
@@ -123,24 +112,23 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evcc", action="store_true", help="CSV with the columns of evcc's own")
 
 
-_COMMANDS: tuple[tuple[str, Callable[[argparse.ArgumentParser], None] | None, str], ...] = (
-    ("run", _add_run, "run the bridge"),
-    ("health", _add_health, "tell whether the bridge that runs here is healthy, and if not why"),
-    ("check", _add_check, "try the configuration, the account and the broker, and say what to do"),
-    ("init", _add_init, "ask for the account and the broker, try them, and write the configuration"),
-    (
-        "demo",
-        _add_demo,
-        "simulated cloud, broker and bridge on this machine, with a view of what is published",
+_COMMANDS: Mapping[str, tuple[str, Sequence[Callable[[argparse.ArgumentParser], None]]]] = {
+    "run": ("run the bridge", (_add_config, _add_run)),
+    "health": (
+        "tell whether the bridge that runs here is healthy, and if not why",
+        (_add_config, _add_health, _add_json),
     ),
-    ("simulator", _add_simulator, "simulate the Wallbox cloud by itself, for this or any other client"),
-    ("dump", _add_dump, "anonymised copy of the cloud's documents, for a bug report; takes minutes"),
-    ("forget", _add_forget, "clear what the broker keeps of chargers, or of the whole bridge"),
-    ("sessions", _add_sessions, "list charging sessions, for the books or a company car"),
-    ("topics", None, "print the tables of topics and commands"),
-    ("schema", None, "print the JSON schema of the configuration, for editors"),
-)
-"""The name of each command, its arguments, and what it is for."""
+    "check": ("try the configuration, the account and the broker, and say what to do", (_add_config, _add_json)),
+    "init": ("ask for the account and the broker, try them, and write the configuration", (_add_init,)),
+    "demo": ("simulated cloud, broker and bridge on this machine, with a view of what is published", (_add_demo,)),
+    "simulator": ("simulate the Wallbox cloud by itself, for this or any other client", (_add_simulator,)),
+    "dump": ("anonymised copy of the cloud's documents, for a bug report; takes minutes", (_add_config, _add_dump)),
+    "forget": ("clear what the broker keeps of chargers, or of the whole bridge", (_add_config, _add_forget)),
+    "sessions": ("list charging sessions, for the books or a company car", (_add_config, _add_sessions)),
+    "topics": ("print the tables of topics and commands", ()),
+    "schema": ("print the JSON schema of the configuration, for editors", ()),
+}
+"""What each command is for, and what adds its arguments."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -162,7 +150,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     parser.add_argument("--version", action="version", version=f"wallbox2mqtt {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    for name, add_arguments, text in _COMMANDS:
+    for name, (text, adders) in _COMMANDS.items():
         command = commands.add_parser(
             name,
             help=text,
@@ -170,6 +158,6 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
             epilog=help_texts.EPILOGS.get(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if add_arguments is not None:
-            add_arguments(command)
+        for add in adders:
+            add(command)
     return parser, commands.choices
