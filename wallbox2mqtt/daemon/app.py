@@ -113,7 +113,7 @@ class App:
 
     def reload(self, load: Callable[[], Config]) -> None:
         """Read the configuration again soon; may be called from a signal handler."""
-        self._inbox.put(partial(self._reload, load))
+        self._inbox.put(partial(self.parts.reloader.reload, load))
 
     def run(self) -> int:
         """Run until stopped; return the exit code."""
@@ -188,7 +188,6 @@ class App:
         if jumped or tick_s != self._tick_s:
             self._interval_s, self._tick_s = interval_s, tick_s
             self._set_schedule()
-            self.parts.reports.info(self._interval_s)
 
     def _handle(self, event: Event | Callable[[], None]) -> None:
         match event:
@@ -208,14 +207,9 @@ class App:
 
     def _listed(self, gone: Iterable[int]) -> None:
         self._sign_in_report.tell()
-        self.parts.reports.info(self._interval_s)
         self.parts.announcer.look()
         self._forget(gone, "the charger is gone from the account")
         self._bridge.command_handler.look_again(self._shared.registry.chargers)
-
-    def _reload(self, load: Callable[[], Config]) -> None:
-        if self.parts.reloader.reload(load):
-            self.parts.reports.info(self._interval_s)
 
     def _forget(self, chargers: Iterable[int], why: str) -> None:
         for charger_id in chargers:

@@ -45,13 +45,13 @@ class Reloader:
             _LOG.info("the password's file has another one, it is used now key=mqtt.password_file")
             self._use_login(self._latest.mqtt.username, new)
 
-    def reload(self, load: Callable[[], Config]) -> bool:
-        """Read the configuration again and take over what can be; return whether the budgets are others."""
+    def reload(self, load: Callable[[], Config]) -> None:
+        """Read the configuration again and take over what can be."""
         try:
             new = load()
         except ConfigError as error:
             _LOG.error("the configuration that was read again is wrong, the old one stays in use error=%r", str(error))
-            return False
+            return
         told = changed_keys(self._latest, new)
         changed = set(told)
         self._account.password_file.follow(new.wallbox.password_file, new.wallbox.password)
@@ -65,7 +65,6 @@ class Reloader:
         logging.getLogger().setLevel(new.log.level.upper())
         tell(told)
         self._latest = new
-        return bool(BUDGETS & changed)
 
     def _use_password(self, password: Secret) -> None:
         self._account.tokens.set_password(password)
