@@ -22,7 +22,7 @@ from wallbox2mqtt.cli.health import report
 from wallbox2mqtt.cli.help import EPILOGS
 from wallbox2mqtt.config import MqttConfig, Secret, WallboxConfig
 from wallbox2mqtt.daemon import heartbeat
-from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.health import ActiveHealth
 from wallbox2mqtt.daemon.heartbeat import AWAY_S, BACKOFF_S, SILENT_S, Beat, faults
 from wallbox2mqtt.mqtt import MqttConnection
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
@@ -126,7 +126,7 @@ class Life:
         self.parts = Parts(cloud, clock, directory)
         mqtt = MqttConnection(MqttConfig(port=9), filters=[], on_event=lambda _: None, clock=clock)
         store = Storage(directory, "account")
-        self.signs = Health(self.parts.whole, mqtt, store, store)
+        self.signs = ActiveHealth(self.parts.whole, mqtt, store, store)
         self.signs.begin({"reader": Pulse()})
 
     def run(self, seconds: float) -> Beat:

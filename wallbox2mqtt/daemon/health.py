@@ -23,28 +23,41 @@ class Verdict(NamedTuple):
     state: str
 
 
-class Heart:
+class Health:
     """What main tells every ten seconds, whatever the process is at. Real seconds throughout."""
 
-    def __init__(self, storage: Storage, beats: Storage) -> None:
+    def __init__(self, mqtt: MqttConnection, storage: Storage, beats: Storage) -> None:
         """Start at the start of the program.
 
         ``beats``: where the heartbeat is written, in memory where that can be had. ``storage``: where it is looked for.
         """
-        self._storage, self._beats = storage, beats
+        self._mqtt, self._storage, self._beats = mqtt, storage, beats
         self._threads: Mapping[str, Pulse] = {}
         self._systemd = Notifier()
-        self._told = time.monotonic()
+        self._told = self._online_at = time.monotonic()
         self._told_of: tuple[object, ...] = ()
         self._beat: Beat | None = None
 
     def beat(self) -> Beat:
-        """Return the heartbeat of this moment."""
-        raise NotImplementedError
+        """Return the heartbeat of this moment: of a bridge that stands by."""
+        now = time.monotonic()
+        return Beat(
+            at=round(now, 1),
+            threads={name: [round(one.silent_s, 1), round(one.allowed_s, 1)] for name, one in self._threads.items()},
+            idle_s=0.0,
+            read_age_s=0.0,
+            has_read=False,
+            interval_s=0.0,
+            away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
+            reason="not asked",
+            chargers=0,
+            unanswered_s=round(self._mqtt.unanswered_s, 1),
+            stands_by=True,
+        )
 
     def _state(self) -> tuple[object, ...]:
         """Return what is told at once when it changes."""
-        raise NotImplementedError
+        return (self._mqtt.answers,)
 
     def begin(self, threads: Mapping[str, Pulse]) -> None:
         """Say that these threads run. Neither the cloud nor the broker need be there: the bridge waits for them."""
@@ -53,7 +66,9 @@ class Heart:
         self._storage.link(FILE, self._beats.path(FILE))
 
     def look(self) -> None:
-        """Tell every ten seconds how things are, or when they change."""
+        """Look how things are, each second, and tell every ten, or when they change."""
+        if self._mqtt.answers:
+            self._online_at = time.monotonic()
         if time.monotonic() - self._told >= BEAT_S or self._state() != self._told_of:
             self._tell()
 
@@ -83,9 +98,6 @@ class Heart:
         beat = self._beat
         return {} if beat is None else {name: age <= allowed for name, (age, allowed) in beat.threads.items()}
 
-    def _ages(self) -> dict[str, list[float]]:
-        return {name: [round(pulse.silent_s, 1), round(pulse.allowed_s, 1)] for name, pulse in self._threads.items()}
-
     def _tell(self, **states: str) -> None:
         self._told, self._told_of = time.monotonic(), self._state()
         beat = self._beat = self.beat()
@@ -96,49 +108,43 @@ class Heart:
         self._systemd.tell(**states, STATUS="; ".join(wrong) if wrong else words(beat))
 
 
-class Health(Heart):
+class ActiveHealth(Health):
     """How the active bridge is: also told when broker or cloud come or go. The ages of reads are the clock's."""
 
     def __init__(self, bridge: Bridge, mqtt: MqttConnection, storage: Storage, beats: Storage) -> None:
-        """Start at the start of the program; ``storage`` and ``beats``: as of any ``Heart``."""
-        super().__init__(storage, beats)
-        self._bridge, self._shared, self._status, self._mqtt = bridge, bridge.shared, bridge.status, mqtt
-        self._online_at = time.monotonic()
+        """Start at the start of the program; ``storage`` and ``beats``: as of any ``Health``."""
+        super().__init__(mqtt, storage, beats)
+        self._bridge, self._shared, self._status = bridge, bridge.shared, bridge.status
         self._advanced = self._shared.clock.monotonic()
-
-    def look(self) -> None:
-        """Look how things are, each second, and tell every ten, or when they change."""
-        if self._mqtt.answers:
-            self._online_at = time.monotonic()
-        self._look_at_reads()
-        super().look()
 
     def _state(self) -> tuple[object, ...]:
         return self._mqtt.answers, self._status.reason, self._status.last_read is not None
 
-    def _look_at_reads(self) -> None:
-        """Record when a read was begun, or when none may be: after refusals, or within the budget."""
+    def look(self) -> None:
+        """Record when a read was begun, or when none may be: after refusals, or within the budget; and tell."""
         shared, begun = self._shared, self._bridge.reader.begun
         if max(self._bridge.backoff.wait_s(), shared.tokens.wait_s(), shared.reads.ready_in_s()) > 0:
             self._advanced = shared.clock.monotonic()
         elif begun is not None:
             self._advanced = max(self._advanced, begun)
+        super().look()
 
     def beat(self) -> Beat:
         """Return the heartbeat of this moment."""
-        now, clock_now = time.monotonic(), self._shared.clock.monotonic()
-        return Beat(
-            at=round(now, 1),
-            threads=self._ages(),
-            idle_s=round(clock_now - self._advanced, 1),
-            read_age_s=round(clock_now - self._status.last_contact, 1),
-            has_read=self._status.last_read is not None,
-            interval_s=round(self._bridge.backoff.interval_s, 1),
-            away_s=0.0 if self._mqtt.answers else round(max(now - self._online_at, 0.1), 1),
-            reason=self._status.reason or "not asked yet",
-            chargers=len(self._shared.registry.chargers),
-            unanswered_s=round(self._mqtt.unanswered_s, 1),
-            unpublished=self._mqtt.unpublished,
+        now = self._shared.clock.monotonic()
+        return (
+            super()
+            .beat()
+            ._replace(
+                idle_s=round(now - self._advanced, 1),
+                read_age_s=round(now - self._status.last_contact, 1),
+                has_read=self._status.last_read is not None,
+                interval_s=round(self._bridge.backoff.interval_s, 1),
+                reason=self._status.reason or "not asked yet",
+                chargers=len(self._shared.registry.chargers),
+                unpublished=self._mqtt.unpublished,
+                stands_by=False,
+            )
         )
 
 

@@ -16,9 +16,10 @@ from wallbox2mqtt.config import Config, PasswordFile
 from wallbox2mqtt.config.password_file import with_passwords
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.daemon.candidate import Candidate
+from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Inheritance, Succession, Timing, new_instance
 from wallbox2mqtt.daemon.reload import AT_ONCE, changed_keys, tell
-from wallbox2mqtt.daemon.standby_health import StandbyHealth, probes
+from wallbox2mqtt.daemon.standby_health import probes
 from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK, ConfigError
 from wallbox2mqtt.log import HIDDEN, RepeatedFault
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, Subscribed
@@ -109,8 +110,9 @@ class Standby:
         mqtt = MqttConnection(
             self._config.mqtt, filters=[topics.state, topics.handover], on_event=self._inbox.put, clock=self._clock
         )
-        health = self._new_health(mqtt)
-        port = None if (address := self._config.web.address) is None else probes(address, health, self._clock)
+        (state_dir, runtime_dir), account = self._directories, self._config.wallbox.account
+        health = Health(mqtt, Storage(state_dir, account), Storage(runtime_dir or state_dir, account))
+        port = None if (address := self._config.web.address) is None else probes(address, health, mqtt, self._clock)
         watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), lambda: None)
         watchdog.watch("of the broker's connection", mqtt.pulse, mqtt.is_alive)
         self._candidate.disconnected()
@@ -136,11 +138,6 @@ class Standby:
                 port.stop()
             mqtt.stop(timeout_s=_LEAVE_S)
             watchdog.stop()
-
-    def _new_health(self, mqtt: MqttConnection) -> StandbyHealth:
-        state_dir, runtime_dir = self._directories
-        account = self._config.wallbox.account
-        return StandbyHealth(mqtt, Storage(state_dir, account), Storage(runtime_dir or state_dir, account))
 
     def _handle(self, event: Event | None, topics: Topics) -> None:
         match event:

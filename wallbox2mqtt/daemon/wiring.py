@@ -9,7 +9,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.cloud import Account
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.daemon.broker_events import BrokerEvents
-from wallbox2mqtt.daemon.health import Health
+from wallbox2mqtt.daemon.health import ActiveHealth
 from wallbox2mqtt.daemon.leadership import Leadership
 from wallbox2mqtt.daemon.reload import Reloader
 from wallbox2mqtt.daemon.reports import Reports
@@ -69,7 +69,7 @@ class Wiring:
             Worker("writer", writer, self.bridge.shared.queue.wakeup, clock),
         ]
         beats = store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account)
-        self.health = Health(self.bridge, self.mqtt, store, beats)
+        self.health = ActiveHealth(self.bridge, self.mqtt, store, beats)
         self.broker_events = BrokerEvents(
             config, self.topics, self.bridge, mqtt=self.mqtt, announcer=self.announcer, prices=self.prices, clock=clock
         )
