@@ -18,8 +18,8 @@ from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.daemon.candidate import Candidate
 from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Inheritance, Succession, Timing, new_instance
+from wallbox2mqtt.daemon.probes import probes
 from wallbox2mqtt.daemon.reload import AT_ONCE, changed_keys, tell
-from wallbox2mqtt.daemon.standby_health import probes
 from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK, ConfigError
 from wallbox2mqtt.log import HIDDEN, RepeatedFault
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, Subscribed
