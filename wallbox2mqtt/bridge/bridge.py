@@ -94,7 +94,7 @@ class Bridge:
             states=self.states,
             registry=registry,
             quarantine=quarantine,
-            planner=Planner(registry, quarantine, clock, self._is_charging, commands.settle_s),
+            planner=Planner(registry, quarantine, clock, self.states.is_charging, commands.settle_s),
             queue=CommandQueue(clock, debounce),
             history_reads=HistoryReads(),
             schedule_reads=ScheduleReads(clock, commands.settle_s),
@@ -111,9 +111,6 @@ class Bridge:
         self.status_reads.set_per_minute(config.status_writes_per_minute)
         self.shared.queue.set_budget(writes.limit, writes.window_s)
         self.reader.wakeup.set()
-
-    def _is_charging(self, charger_id: int) -> bool:
-        return self.states.value(charger_id, "charging") is True
 
     def _report(self, command: QueuedCommand, result: Result) -> None:
         self.reports.tell(command, result)

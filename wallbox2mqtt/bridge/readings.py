@@ -122,14 +122,11 @@ class Readings:
         """Record after each read which chargers are absent, and forget when those report that do not charge."""
         for charger_id in self._shared.registry.chargers:
             self._shared.states.mark_absent(charger_id, absent=self._shared.registry.is_absent(charger_id))
-        self._phase.keep(self._is_charging)
+        self._phase.keep(self._shared.states.is_charging)
 
     def delay_s(self, interval_s: float) -> float:
         """Return for how long to put a read off: one just before a report shows what is almost a report older."""
         delay = self._phase.delay_s(self._shared.clock.monotonic(), interval_s)
-        charging = sum(map(self._is_charging, self._shared.registry.readable))
+        charging = sum(map(self._shared.states.is_charging, self._shared.registry.readable))
         # where several charge, what one gains the others lose
         return delay if charging <= 1 or delay <= interval_s * _SHORT else 0.0
-
-    def _is_charging(self, charger_id: int) -> bool:
-        return self._shared.states.value(charger_id, "charging") is True

@@ -45,6 +45,10 @@ class ChargerStates:
         with self._lock:
             return self._of(charger_id).values.get(key)
 
+    def is_charging(self, charger_id: int) -> bool:
+        """Return whether a charger is shown as charging."""
+        return self.value(charger_id, "charging") is True
+
     def read_at(self, charger_id: int) -> float | None:
         """Return when the newest reading of a charger began, monotonic; None before the first."""
         with self._lock:

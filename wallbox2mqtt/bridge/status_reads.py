@@ -49,9 +49,8 @@ class StatusReads:
 
     def set_per_minute(self, per_minute: int) -> None:
         """Send so many a minute at most from now on, as far as the budget of writes has them."""
-        possible = (
-            max(0, self._shared.writes.limit - FREE_FOR_COMMANDS) if self._shared.writes.window_s <= MINUTE_S else 0
-        )
+        writes = self._shared.writes
+        possible = max(0, writes.limit - FREE_FOR_COMMANDS) if writes.window_s <= MINUTE_S else 0
         self._most = min(per_minute, possible)
 
     def _restored(self, off: Json, age: float) -> dict[int, float]:
