@@ -72,7 +72,7 @@ class QueuedCommand:
     @property
     def urgent(self) -> bool:
         """Whether it passes the others."""
-        return self.intent is not None and self.intent.field.command is not None and self.intent.field.command.urgent
+        return self.intent is not None and self.intent.command.urgent
 
     @property
     def size(self) -> int:

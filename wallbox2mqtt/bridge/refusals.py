@@ -24,7 +24,7 @@ def why_unconfirmed(intent: Intent | None, view: Values) -> str:
 
 def is_action(intent: Intent | None) -> bool:
     """Return whether a command asks for something to be done, and does not set a value."""
-    return intent is not None and intent.field.command is not None and intent.field.command.always_sent
+    return intent is not None and intent.command.always_sent
 
 
 def _is_of_who_runs_it(intent: Intent | None) -> bool:

@@ -228,6 +228,6 @@ class Writer:
 
 def _shown(intent: Intent) -> dict[str, Json]:
     """Return the fields that are shown as wished once the write is accepted."""
-    if intent.field.command is None or not intent.field.command.shows:
+    if not intent.command.shows:
         return {}
     return {key: value for key, value in intent.sets.items() if FIELDS[key].has_state}

@@ -4,41 +4,28 @@ Each takes the values of its sources in the order in which its row names them; N
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from wallbox2mqtt.catalogue.quantities import Json
-from wallbox2mqtt.catalogue.statuses import UPDATING, status_of
+from wallbox2mqtt.catalogue.statuses import UPDATING, Status, status_of
 
 
-def status(status_id: Json, power_kw: Json = None) -> Json:
-    """Return the text of the state, «Unknown» for a number that no document names."""
-    state = status_of(status_id, power_kw)
-    return None if state is None else state.text
+def _of_status(told: Callable[[Status], Json]) -> Callable[..., Json]:
+    """Return a function of ``status_id``, and of the power where that is needed, that says this of the state."""
+
+    def derive(status_id: Json, power_kw: Json = None) -> Json:
+        state = status_of(status_id, power_kw)
+        return None if state is None else told(state)
+
+    return derive
 
 
-def car_connected(status_id: Json) -> Json:
-    """Return whether a car is plugged in."""
-    state = status_of(status_id)
-    return None if state is None else state.car_connected
-
-
-def charging(status_id: Json, power_kw: Json = None) -> Json:
-    """Return whether energy flows into a car."""
-    state = status_of(status_id, power_kw)
-    return None if state is None else state.charging
-
-
-def charging_enabled(status_id: Json) -> Json:
-    """Return whether the charger would charge a car that asks for it."""
-    state = status_of(status_id)
-    return None if state is None else state.charging_enabled
-
-
-def evcc_status(status_id: Json) -> Json:
-    """Return the letter by which evcc knows the state."""
-    state = status_of(status_id)
-    return None if state is None else state.evcc
-
+status = _of_status(lambda state: state.text)
+car_connected = _of_status(lambda state: state.car_connected)
+charging = _of_status(lambda state: state.charging)
+charging_enabled = _of_status(lambda state: state.charging_enabled)
+evcc_status = _of_status(lambda state: state.evcc)
 
 OCPP_OFF = 1
 """The OCPP status of a charger that is connected to no back end."""

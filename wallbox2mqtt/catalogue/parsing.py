@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from wallbox2mqtt.catalogue.field import Field
+from wallbox2mqtt.catalogue.field import Command, Field
 from wallbox2mqtt.catalogue.quantities import Json
 from wallbox2mqtt.catalogue.rows import CONFIG_FIELDS, FIELDS
 from wallbox2mqtt.catalogue.statuses import SHOWS_NO_PAUSE
-from wallbox2mqtt.catalogue.templates import RequestTemplate, Template, UnfilledError, fill
+from wallbox2mqtt.catalogue.templates import RequestTemplate, UnfilledError, fill
 from wallbox2mqtt.catalogue.values import FirstValues, NotReadYetError, Values
 from wallbox2mqtt.errors import InvalidPayloadError
 
@@ -20,6 +20,7 @@ class Intent:
     """
 
     field: Field
+    command: Command
     value: Json
     sets: Mapping[str, Json]
     claims: frozenset[str]
@@ -32,13 +33,12 @@ class Intent:
     @property
     def request(self) -> RequestTemplate | None:
         """The request that it makes; None: it asks for a reading."""
-        return None if self.field.command is None else self.field.command.request
+        return self.command.request
 
     @property
     def judged_by(self) -> frozenset[str]:
         """The fields that tell whether it needs to be sent."""
-        has_status = self.field.command is not None and self.field.command.needless
-        return self.touches | ({"status_id"} if has_status else frozenset())
+        return self.touches | ({"status_id"} if self.command.needless else frozenset())
 
     @property
     def pauses(self) -> bool:
@@ -52,8 +52,8 @@ class Intent:
 
     def is_needless(self, view: Values) -> bool:
         """Return whether the charger's status leaves it nothing to do."""
-        needless = self.field.command.needless if self.field.command is not None else ()
-        return any(self.value is value and view.get("status_id") in statuses for value, statuses in needless)
+        status_id = view.get("status_id")
+        return any(self.value is value and status_id in statuses for value, statuses in self.command.needless)
 
     def is_invisible(self, view: Values) -> bool:
         """Return whether the charger's status will not change with it, so that no reading can confirm it."""
@@ -66,9 +66,9 @@ class Intent:
             InvalidPayloadError: it does not, or is not known any more.
 
         """
-        if self.field.command is not None and self.field.command.guard is not None:
+        if self.command.guard is not None:
             try:
-                self.field.command.guard(self.value, view)
+                self.command.guard(self.value, view)
             except NotReadYetError as missing:
                 msg = f"{missing} is not known any more"
                 raise InvalidPayloadError(msg) from None
@@ -84,12 +84,11 @@ class Intent:
 
     def is_fulfilled(self, view: Values) -> bool:
         """Return whether every field for which it competes has its wished value, so that nothing need be sent."""
-        command = self.field.command
-        if command is None or command.request is None:
+        if self.request is None:
             return False
         if self.is_needless(view):
             return True
-        return not command.always_sent and all(key in view and view[key] == self.sets[key] for key in self.claims)
+        return not self.command.always_sent and all(key in view and view[key] == self.sets[key] for key in self.claims)
 
 
 def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Intent:
@@ -126,21 +125,12 @@ def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Int
     else:
         sets = dict(dict(command.effects).get(value, ())) | {field.key: value}
         claims = frozenset({dict(command.claims).get(value, field.key)})
-    intent = Intent(field, value, sets, claims)
+    intent = Intent(field, command, value, sets, claims)
     try:
         request_of(intent, view)
     except UnfilledError as error:
         raise InvalidPayloadError(str(error)) from None
     return intent
-
-
-def _template(field: Field, keys: Mapping[str, Json]) -> Template:
-    if field.command is not None and field.command.body is not None:
-        return field.command.body
-    merged: dict[str, Template] = {}
-    for key in keys:
-        merged |= FIELDS[key].config or {}
-    return merged
 
 
 def request_of(intent: Intent, view: Values) -> tuple[RequestTemplate, Json] | None:
@@ -150,13 +140,16 @@ def request_of(intent: Intent, view: Values) -> tuple[RequestTemplate, Json] | N
         UnfilledError: the body needs a value that is not known.
 
     """
-    command = intent.field.command
-    if command is None or command.request is None:
+    command = intent.command
+    if command.request is None:
         return None
     values = view.updated(intent.sets) if isinstance(view, FirstValues) else {**view, **intent.sets}
     if command.make_body is not None:
         return command.request, command.make_body(intent.sets, values)
-    body = fill(_template(intent.field, intent.sets), values)
+    template = command.body
+    if template is None:
+        template = {name: part for key in intent.sets for name, part in (FIELDS[key].config or {}).items()}
+    body = fill(template, values)
     if command.as_given and isinstance(body, dict):
         body = {name: value for name, value in body.items() if CONFIG_FIELDS[name].key in intent.sets}
     return command.request, body

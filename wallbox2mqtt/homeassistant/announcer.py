@@ -14,7 +14,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant.announced import AnnouncedDevices
 from wallbox2mqtt.homeassistant.bridge_device import bridge, bridge_name
-from wallbox2mqtt.homeassistant.charger_device import ChargerDevice
+from wallbox2mqtt.homeassistant.charger_device import ChargerDevice, charger_name
 from wallbox2mqtt.homeassistant.delivery import Delivery
 from wallbox2mqtt.homeassistant.entities import expected_keys
 from wallbox2mqtt.homeassistant.holders import Holder, Holders
@@ -175,8 +175,9 @@ class Announcer:
         if not changed:
             return
         self._nodes.ask(changed)
-        names = {charger_id: label_of(self._name(charger_id)) for charger_id in chargers}
-        often = Counter([*names.values(), slug(bridge_name(self._topics.base))])
+        given = {charger_id: self._states.value(charger_id, "name") for charger_id in chargers}
+        labels = {charger_id: label_of(charger_name(charger_id, name)) for charger_id, name in given.items()}
+        often = Counter([*labels.values(), slug(bridge_name(self._topics.base))])
         begun = self._clock.monotonic()
         for first in range(0, min(len(changed), _MOST_A_LOOK), _AT_ONCE):
             # each takes 30 kB until the broker has it: a whole fleet's would be most of the program's memory
@@ -185,15 +186,13 @@ class Announcer:
             for charger_id in changed[first : first + _AT_ONCE]:
                 if (node := self._nodes.of_charger(charger_id)) is not None:
                     self._revisions[charger_id] = revisions[charger_id]
-                    label = _label(charger_id, node, names[charger_id], often)
-                    self._look_at(self._device(charger_id, node, bridge_at, label))
+                    label = _label(charger_id, node, labels[charger_id], often)
+                    self._look_at(charger_id, node, bridge_at, label)
             self._delivery.send()
 
-    def _name(self, charger_id: int) -> str:
-        return str(self._states.value(charger_id, "name") or f"Wallbox {charger_id}")
-
-    def _device(self, charger_id: int, node: str, bridge_at: str, label: str | None) -> ChargerDevice:
-        return ChargerDevice(
+    def _look_at(self, charger_id: int, node: str, bridge_at: str, label: str | None) -> None:
+        """Announce a charger with what its documents have; before its first detail with what the list has of it."""
+        device = ChargerDevice(
             self._topics,
             charger_id,
             node,
@@ -204,10 +203,6 @@ class Announcer:
             language=self._language,
             has_times=self._has_times,
         )
-
-    def _look_at(self, device: ChargerDevice) -> None:
-        """Announce a charger with what its documents have; before its first detail with what the list has of it."""
-        charger_id, node = device.id, device.node
         snapshot, before = self._states.snapshot(charger_id), self._devices.get(node)
         if snapshot is None:
             # what it has now may be less: neither a message that stands nor a move to another form goes by the list

@@ -8,12 +8,12 @@ from wallbox2mqtt.homeassistant.entities import (
     COMMAND_EVENTS,
     ROWS,
     SESSION_EVENTS,
+    SPECIFICS,
     component_id,
     connectivity,
     has_statistics,
     platform_of,
     session_trigger,
-    specifics,
     statistics_of,
 )
 from wallbox2mqtt.homeassistant.language import in_language
@@ -27,6 +27,11 @@ from wallbox2mqtt.homeassistant.messages import (
     only_set,
 )
 from wallbox2mqtt.topics import SESSION_EVENT, Topics
+
+
+def charger_name(charger_id: int, given: Json) -> str:
+    """Return the name that its owner gave a charger, or one that tells it apart."""
+    return str(given or f"Wallbox {charger_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,6 @@ class ChargerDevice:
     label: str | None = None
     language: str = "en"
     has_times: bool = True
-
-    @property
-    def name(self) -> str:
-        """The name that its owner gave it."""
-        return str(self.view.get("name") or f"Wallbox {self.id}")
 
     @property
     def is_whole(self) -> bool:
@@ -124,7 +124,7 @@ class ChargerDevice:
         told = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", str(self.view.get("basic/chargerType") or ""))
         facts: Component = {
             "identifiers": [self.node],
-            "name": self.name,
+            "name": charger_name(self.id, self.view.get("name")),
             "manufacturer": "Wallbox",
             "model": told or self.model or ("Quasar" if is_quasar(self.view) else None),
             "model_id": self.view.get("part_number"),
@@ -148,7 +148,7 @@ class ChargerDevice:
                 component |= self._unless_ocpp()
         if row.told:
             component["availability"] = self._running
-        return component_id(row, platform), component | specifics(row, self.view, platform)
+        return component_id(row, platform), component | SPECIFICS[platform](row, self.view)
 
     def _statistics(self, row: Field) -> tuple[str, Component]:
         """Return the sensor beside a number: Home Assistant keeps statistics of sensors only."""

@@ -81,7 +81,8 @@ class Delivery:
         form = self._form if before is None else before.form
         if before is not None and before.moving and form == self._form:
             form = "entity" if form == "device" else "device"  # a migration away from here was not brought to its end
-        others = {} if before is None else _without(before.components, new.platforms)
+        stood, platforms = {} if before is None else before.components, new.platforms
+        others = {name: platform for name, platform in stood.items() if name not in platforms}
         if form == self._form and complete and before is not None and before.language != self._language:
             self._unload_options(new, before, others)
             return
@@ -165,7 +166,3 @@ class Delivery:
         for topic in due:
             del self._repeats[topic]
         return due
-
-
-def _without(components: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    return {name: platform for name, platform in components.items() if name not in present}

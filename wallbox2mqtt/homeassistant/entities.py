@@ -45,17 +45,6 @@ COMPONENT_IDS: Mapping[str, str] = {row.key: component_id(row, platform_of(row))
 """The ids of the rows' components."""
 
 
-def currency_of(view: Values) -> str | None:
-    """Return the charger's currency (ISO 4217); the cloud also says things like ``EUR/kWh``."""
-    found = _CURRENCY.match(str(view.get("currency/code")))
-    return found.group() if found else None
-
-
-def specifics(row: Field, view: Values, platform: str) -> Component:
-    """Return what the platform of a row needs to know beyond names and topics."""
-    return _PLATFORMS[platform](row, view)
-
-
 def has_statistics(row: Field) -> bool:
     """Return whether an everyday number has a sensor beside it: Home Assistant keeps statistics of sensors only."""
     return row.enabled and row.slot is None and platform_of(row) == "number"
@@ -116,10 +105,6 @@ def _text(row: Field, view: Values) -> Component:
     return {"min": 1, "max": min(max(longest, len(str(view.get(row.key)))), _LONGEST_STATE)}
 
 
-def _time(_: Field, __: Values) -> Component:
-    return {}
-
-
 def _update(row: Field, _: Values) -> Component:
     return {"device_class": row.quantity.device_class, "payload_install": "install"}
 
@@ -160,13 +145,13 @@ def _measure(row: Field, view: Values) -> tuple[str | None, str | None, str | No
     kind = row.quantity
     if kind.unit is None or "{currency}" not in kind.unit:
         return kind.unit, kind.device_class, kind.state_class
-    currency = currency_of(view)
-    if currency is None:
+    # ISO 4217; the cloud also says things like ``EUR/kWh``
+    if (currency := _CURRENCY.match(str(view.get("currency/code")))) is None:
         return None, None, None
-    return kind.unit.format(currency=currency), kind.device_class, kind.state_class
+    return kind.unit.format(currency=currency.group()), kind.device_class, kind.state_class
 
 
-_PLATFORMS: Mapping[str, Callable[[Field, Values], Component]] = {
+SPECIFICS: Mapping[str, Callable[[Field, Values], Component]] = {
     "binary_sensor": _binary_sensor,
     "lock": _lock,
     "number": _number,
@@ -174,9 +159,10 @@ _PLATFORMS: Mapping[str, Callable[[Field, Values], Component]] = {
     "sensor": _sensor,
     "switch": _switch,
     "text": _text,
-    "time": _time,
+    "time": lambda _row, _view: {},
     "update": _update,
 }
+"""What each platform needs to know of a row beyond names and topics."""
 
 
 def expected_keys(names: Iterable[str], *, basic: bool, schedules: bool) -> frozenset[str]:
