@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from wallbox2mqtt.bridge.command_queue import QueuedCommand
 from wallbox2mqtt.bridge.reader import Reader
 from wallbox2mqtt.bridge.shared import Shared
-from wallbox2mqtt.catalogue import FIELDS, Field, FirstValues, Intent, NotReadYetError, parse, read_payload
+from wallbox2mqtt.catalogue import FIELDS, FirstValues, Intent, NotReadYetError, Values, parse, read_payload
 from wallbox2mqtt.config import CommandsConfig
 from wallbox2mqtt.errors import InvalidPayloadError
 from wallbox2mqtt.log import RepeatedFault
@@ -99,20 +99,15 @@ class CommandHandler:
                 self._hold(command)
         elif command.refusal is not None:
             self._reject(command, command.refusal)
-        elif (found := self._row_and_text(command)) is None:
-            return
         elif (problem := self._refusal_of(command.charger_id)) and self._registry.is_missing(command.charger_id):
             self._reject(command, problem)
         else:
-            self._understand(command, *found)
+            self._understand(command)
 
     def _hold(self, command: QueuedCommand) -> None:
         """Let a command wait for a reading; understood as far as that goes, so that its result tells the value."""
-        row = FIELDS.get(command.key)
-        if row is not None:
-            with contextlib.suppress(InvalidPayloadError, NotReadYetError):
-                view = self._states.view(command.charger_id)
-                command.intent = parse(row, _text(row, command.payload), view, self._allowed)
+        with contextlib.suppress(InvalidPayloadError, NotReadYetError):
+            command.intent = self._intent(command, self._states.view(command.charger_id))
         if self._queue.hold(command):
             return
         if command.charger_id in self._registry.chargers:
@@ -127,36 +122,37 @@ class CommandHandler:
             return None
         return self._registry.problem_of(charger_id)
 
-    def _row_and_text(self, command: QueuedCommand) -> tuple[Field, str] | None:
-        """Return the row and the text of a command; None where it is rejected, whatever the charger shows."""
-        row = FIELDS.get(command.key)
-        if row is None or row.command is None:
-            keys = dict.fromkeys(field.shown_key for field in FIELDS.values() if field.command is not None)
-            accepted = " ".join(keys)
-            problem = "unknown" if row is None else "read-only"
-            self._reject(command, f"{command.key[:100]} is {problem}; fields that take commands: {accepted}")
-            return None
-        try:
-            return row, _text(row, command.payload)
-        except InvalidPayloadError as error:
-            self._reject(command, str(error))
-            return None
-
-    def _understand(self, command: QueuedCommand, row: Field, text: str) -> None:
-        view = self._states.view(command.charger_id)
-        if not self._states.has_detail(command.charger_id):
+    def _understand(self, command: QueuedCommand) -> None:
+        view, has_detail = self._states.view(command.charger_id), self._states.has_detail(command.charger_id)
+        if not has_detail:
             view = FirstValues({**self._registry.limits(command.charger_id), **view})
         try:
-            intent = parse(row, text, view, self._allowed)
+            intent = self._intent(command, view)
         except InvalidPayloadError as error:
             self._reject(command, str(error))
         except NotReadYetError:
-            if self._states.has_detail(command.charger_id):
+            if has_detail:
                 self._wait_for_schedules(command)
             else:
                 self._wait_for_detail(command)
         else:
             self._queue_up(command, intent)
+
+    def _intent(self, command: QueuedCommand, view: Values) -> Intent:
+        """Return what a command means to a charger that shows this.
+
+        Raises:
+            InvalidPayloadError: it means nothing.
+            NotReadYetError: that depends on something that was not read yet.
+
+        """
+        row = FIELDS.get(command.key)
+        if row is None or row.command is None:
+            keys = dict.fromkeys(field.shown_key for field in FIELDS.values() if field.command is not None)
+            problem = "unknown" if row is None else "read-only"
+            msg = f"{command.key[:100]} is {problem}; fields that take commands: {' '.join(keys)}"
+            raise InvalidPayloadError(msg)
+        return parse(row, read_payload(command.payload, row.command.longest), view, self._allowed)
 
     def _queue_up(self, command: QueuedCommand, intent: Intent) -> None:
         command.intent = intent
@@ -201,13 +197,3 @@ class CommandHandler:
         is_unknown = self._registry.was_listed and charger_id not in self._registry.chargers
         is_known = self._states.has_detail(charger_id) or self._refusal_of(charger_id) is not None
         return charger_id in ready or is_unknown or is_known
-
-
-def _text(row: Field, payload: bytes) -> str:
-    """Return the text of a payload.
-
-    Raises:
-        InvalidPayloadError: it is longer than the row's command may be, or no text.
-
-    """
-    return read_payload(payload) if row.command is None else read_payload(payload, row.command.longest)
