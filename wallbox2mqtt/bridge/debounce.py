@@ -47,12 +47,7 @@ class Debounce:
     def due(self, charger_id: int, keys: Iterable[str], arrived: float, waits_since: float) -> float:
         """Record a value that arrived, and return when it may be sent, monotonic.
 
-        Args:
-            charger_id: the charger.
-            keys: the fields for which it competes.
-            arrived: monotonic.
-            waits_since: when the first of those arrived that it supersedes; ``arrived`` where there is none.
-
+        ``waits_since``: when the first of those arrived that it supersedes; ``arrived`` where there is none.
         """
         return max((self._due((charger_id, key), arrived, waits_since) for key in keys), default=arrived)
 

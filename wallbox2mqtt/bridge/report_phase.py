@@ -51,14 +51,8 @@ class ReportPhase:
     ) -> None:
         """Record what a status document shows.
 
-        Args:
-            charger_id: the charger.
-            last_sync: when it last reported, seconds since 1970 by the server.
-            live_s: how often it says that it reports while it charges, seconds; None where it does not say.
-            server_time: the answer's Date, seconds since 1970.
-            sent: when the request began, monotonic.
-            received: when its answer was there, monotonic.
-
+        ``last_sync`` and ``server_time``, the answer's Date, are seconds since 1970 by the server, ``sent`` and
+        ``received`` monotonic. ``live_s``: how often it says that it reports while it charges.
         """
         # the Date is whole seconds: the server's clock was between it and a second later, between sending and receiving
         self._earliest.append(server_time - received)
@@ -80,11 +74,6 @@ class ReportPhase:
 
         Of several chargers the one that was observed longest ago counts. Zero where nothing is known. One that reports
         each five seconds fits any longer period, too: where that would slow down each read, it has to be ruled out.
-
-        Args:
-            now: monotonic.
-            interval_s: between reads.
-
         """
         known = [
             reports

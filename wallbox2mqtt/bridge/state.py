@@ -145,12 +145,8 @@ class ChargerStates:
     ) -> list[QueuedCommand]:
         """Take a document that a read brought; return the commands that turn out to have had no effect.
 
-        Args:
-            charger_id: the charger.
-            reading: what the document says.
-            begun: when the request began, monotonic.
-            server_time: the answer's Date, seconds since 1970; with a detail it tells a charger out of touch.
-
+        ``begun``: when the request began, monotonic. ``server_time``: the answer's Date, seconds since 1970; with a
+        detail it tells a charger out of touch.
         """
         with self._lock:
             return self._charger(charger_id).read(reading, begun, server_time)
@@ -166,17 +162,8 @@ class ChargerStates:
     ) -> list[QueuedCommand]:
         """Take an accepted write: show what was wished, hold it, and take the answer as a reading of what it shows.
 
-        Args:
-            charger_id: the charger.
-            wished: the fields that the command set, as they are to be shown.
-            answer: what the write's answer shows.
-            begun: when the request began, monotonic.
-            now: monotonic.
-            commands: by field, the command that fails when the cloud turns out not to show it.
-
-        Returns:
-            Earlier commands that turn out to have had no effect.
-
+        ``begun``: when the request began, monotonic. ``commands``: by field, the one that fails when the cloud turns
+        out not to show it. Return earlier commands that turn out to have had no effect.
         """
         with self._lock:
             return self._charger(charger_id).accept(wished, answer, begun, now, commands)

@@ -76,20 +76,9 @@ class StatusReads:
         return self._clock.monotonic() >= self._off_until.get(key, -math.inf)
 
     def step(self, read_begun: float, interval_s: float) -> float:
-        """Send one if it is due; return the seconds until the next may be, infinity where nobody knows.
-
-        Args:
-            read_begun: when the last read began, monotonic.
-            interval_s: between reads.
-
-        """
-        each = self.per_minute  # main may set another one meanwhile
-        if (
-            not each
-            or len(self._shared.queue)
-            or self._shared.tokens.wait_s() > 0
-            or self._shared.tokens.spends_a_write()
-        ):
+        """Send one if it is due; return the seconds until the next may be, infinity where nobody knows."""
+        tokens, each = self._shared.tokens, self.per_minute  # main may set another one meanwhile
+        if not each or len(self._shared.queue) or tokens.wait_s() > 0 or tokens.spends_a_write():
             return math.inf
         if (wait := self._wait_s(read_begun, interval_s, MINUTE_S / each)) > 0:
             return wait

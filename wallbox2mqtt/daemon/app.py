@@ -45,12 +45,8 @@ class App:
     ) -> None:
         """Put the parts together; nothing is sent yet.
 
-        Args:
-            config: the configuration.
-            state_dir: for what outlives the process.
-            clock: of all times.
-            runtime_dir: for what does not outlive a boot; None: it goes to ``state_dir``, too.
-            succession: what it takes over, and as who; None: it is the one that never stands by.
+        ``runtime_dir``: for what does not outlive a boot; None: it goes to ``state_dir``, too. ``succession``: what it
+        takes over, and as who; None: it is the one that never stands by.
 
         Raises:
             ConfigError: a certificate file cannot be used.
