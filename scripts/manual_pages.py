@@ -43,14 +43,14 @@ def configuration() -> str:
         *_head("config.yaml", 5, "configuration of wallbox2mqtt", ".B /etc/wallbox2mqtt/config.yaml"),
         ".SH DESCRIPTION",
         *_blocks(
-            "YAML, with a section for what stands before the dot of a key. Each key can come from the environment "
-            "instead, which wins. Only wallbox.email and a password are needed."
+            "YAML, with a section for each word before the dot of a key. A variable overrides a key. "
+            "Only wallbox.email and a password are needed."
         ),
         ".SH KEYS",
     ]
     for path, key in KEYS.items():
-        lines += [".TP", f".B {_escaped(path)}", *_about(path), f"Accepted is {_escaped(key.accepts)}."]
-        lines.append(f"Variable {_escaped(key.variable)}.")
+        lines += [".TP", f".B {_escaped(path)}", *_about(path), f"Accepted: {_escaped(key.accepts)}."]
+        lines.append(f"Variable: {_escaped(key.variable)}.")
     return "\n".join([*lines, ".SH EXAMPLE", *_verbatim(_EXAMPLE), ".SH SEE ALSO", ".BR wallbox2mqtt (1)", ""])
 
 
@@ -107,7 +107,7 @@ def _about(path: str) -> Iterator[str]:
     yield _escaped(node["description"])
     if node.get("default") is not None:
         default = json.dumps(node["default"]).strip('"')
-        yield _escaped(f"By default {default}.")
+        yield _escaped(f"Default: {default}.")
 
 
 def _escaped(text: str) -> str:

@@ -21,25 +21,25 @@ FILES = """files:
 
 environment:
   WALLBOX2MQTT_CONFIG     the configuration file
-  WALLBOX2MQTT_<KEY>      any key, and it wins over the file: WALLBOX2MQTT_MQTT__HOST is mqtt.host
+  WALLBOX2MQTT_<KEY>      any key; it overrides the file: WALLBOX2MQTT_MQTT__HOST is mqtt.host
   https_proxy, no_proxy   the way to the cloud
   NOTIFY_SOCKET, JOURNAL_STREAM, CREDENTIALS_DIRECTORY, CONFIGURATION_DIRECTORY, RELOAD_DIRECTORY
                           set by systemd and the unit"""
 
 _READ_LIMIT = (
     f"{READ_MOST_S:.0f} s ({READ_INTERVALS} intervals\n"
-    f"but at least {READ_LEAST_S:.0f} s where that is less, {READ_LATEST_INTERVALS:g} intervals where that is more, "
+    f"if that is less, but at least {READ_LEAST_S:.0f} s; {READ_LATEST_INTERVALS:g} intervals if that is more; "
     f"{BACKOFF_S / 60:.0f} minutes"
 )
 
 EPILOGS = {
-    "": f"""Each command tells more: wallbox2mqtt run --help
+    "": f"""For more on a command: wallbox2mqtt run --help
 
 {FILES}
 
 {EXIT_CODES}""",
-    "run": f"""Runs until SIGTERM or SIGINT, and then ends within five seconds. A cloud or a broker that is down is
-waited for. What it does goes to stderr, a line an event, with the journal's priorities under systemd.
+    "run": f"""Runs until SIGTERM or SIGINT, and then ends within five seconds. If the cloud or the broker is down, it
+waits for it. It logs to stderr, one line for each event, with the journal's priorities under systemd.
 
 examples:
   wallbox2mqtt run --config /etc/wallbox2mqtt/config.yaml
@@ -51,8 +51,8 @@ exit codes:
   0   ended as asked
   78  the configuration is wrong, or the cloud refuses credentials that never worked: do not restart
   1   a thread died or was stuck: restart it""",
-    "health": f"""Prints one line. Unhealthy is, within two minutes: a process that is stopped, hangs or is not there; a
-thread that is silent; a broker that is away; a refused sign-in; no good read for {_READ_LIMIT}
+    "health": f"""Prints one line. Within two minutes it reports as unhealthy: a process that is stopped, stuck or not
+there; a silent thread; a broker that is away; a refused sign-in; no good read for {_READ_LIMIT}
 while the cloud says "too many requests"). For containers and monitoring. With --live only the process
 counts (main loop and threads), whatever cloud and broker do: for a liveness probe.
 
@@ -63,25 +63,25 @@ examples:
 exit codes:
   0   healthy
   69  unhealthy; the line says why""",
-    "check": """Tries the configuration, the broker (connect, publish and receive back, rights), whether Home Assistant
-was seen, the sign-in, and lists the chargers: each ok, a warning or a fault, with what to do next. It
-respects the account's budget, for which it may have to wait a minute, and asks the cloud nothing when
-the bridge runs with the same state directory: then the bridge's own knowledge is shown. At the broker
-it is a client of its own, and leaves nothing behind.
+    "check": """Tries the configuration, the broker (connecting, publishing, receiving, rights), Home Assistant and
+the sign-in, and lists the chargers. Each is ok, a warning or a fault, with what to do next. It
+respects the account's budget, for which it may have to wait a minute. If the bridge runs with the
+same state directory, it shows what the bridge knows and does not ask the cloud. At the broker it is a
+client of its own, and leaves nothing behind.
 
 examples:
   wallbox2mqtt check
   wallbox2mqtt check --json | jq '.findings[] | select(.verdict != "ok")'
 
 exit codes:
-  0   no fault; warnings may be
+  0   no fault; there may be warnings
   69  a fault
   78  the configuration is wrong""",
     "init": """Asks for the account and the broker, tries them, lists the chargers and writes the configuration with
-mode 600. What a flag or a variable tells is not asked for; without a terminal nothing is. Passwords are
-no flags, because other users of the machine could see them: they come from the terminal, from
-WALLBOX2MQTT_WALLBOX__PASSWORD and WALLBOX2MQTT_MQTT__PASSWORD, from the files that …__PASSWORD_FILE
-name, or from standard input.
+mode 600. It does not ask for what a flag or a variable gives; without a terminal it asks nothing.
+There are no flags for passwords, because other users of the machine could see them: they come from
+the terminal, from WALLBOX2MQTT_WALLBOX__PASSWORD and WALLBOX2MQTT_MQTT__PASSWORD, from the files that
+…__PASSWORD_FILE name, or from standard input.
 
 examples:
   wallbox2mqtt init
@@ -92,27 +92,28 @@ exit codes:
   0   written
   69  something did not work, nothing was written
   1   a question was not answered (Ctrl-D), nothing was written
-  78  something is missing or refused, or there is a file already; nothing was written""",
-    "demo": """Needs no account and no broker; nothing leaves this machine. The broker is mosquitto where it is
-installed, else amqtt (pip install 'wallbox2mqtt[demo]'). Opens the status page on a free port and says
-where. In a terminal a live view is drawn (by rich, of the same extra); --plain prints lines instead.
+  78  something is missing or refused, or the file exists already; nothing was written""",
+    "demo": """Needs no account and no broker; nothing leaves this machine. The broker is mosquitto if it is
+installed, otherwise amqtt (pip install 'wallbox2mqtt[demo]'). Opens the status page on a free port and
+says where. A terminal shows a live view (by rich, of the same extra); --plain prints lines instead.
 
 examples:
   wallbox2mqtt demo --chargers 5 --speed 60""",
     "simulator": """Serves both hosts of the cloud at one address, with sign-in, rate limit, delays and faults on
-demand; chargers are moved at /_control/. Prints the address and the account. See docs/simulator.md.
+demand; at /_control/ you plug in cars and so on. Prints the address and the account. See
+docs/simulator.md.
 
 examples:
   wallbox2mqtt simulator --port 18080 --chargers 3 --model pulsar-plus --model quasar""",
     "dump": """Reads every document of the account within its budget, which takes a minute each, and replaces
-whatever could tell who or where you are. Look at it before you send it. A bridge may run meanwhile:
-they take turns.
+whatever could show who or where you are. Read it before you send it. The bridge may run meanwhile:
+the two take turns.
 
 examples:
   wallbox2mqtt dump --output dump.json""",
-    "sessions": """Sessions count to the day on which they began, in this machine's time zone. Where the bridge has
-read them within a day nothing is asked of the cloud, so it may run meanwhile; else they are read within
-the budget, in turn with the bridge, which may take two minutes a charger.
+    "sessions": """A session belongs to the day on which it began, in this machine's time zone. If the bridge has read
+the history within the last day, the cloud is not asked; otherwise it is read within the budget, in
+turn with the bridge, which may take two minutes for each charger.
 
 examples:
   wallbox2mqtt sessions --month 2026-10 --format html > october.html

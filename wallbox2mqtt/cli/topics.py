@@ -46,7 +46,7 @@ def _sources(row: Field) -> str:
     if row.slot is not None or row.key == "schedules":
         return "`chargers/{id}/schedules`"
     if row.recorded:
-        return "worked out of the schedules" if row.key.startswith("schedule/") else "summed up of the sessions"
+        return "worked out from the schedules" if row.key.startswith("schedule/") else "summed up from the sessions"
     if row.told:
         return "all that is known of the charger"
     named = [f"{name} `{path}`" for name, path in homes if path]
