@@ -110,6 +110,9 @@ def test_an_account_is_one_pod_with_a_volume_of_its_own() -> None:
     ]  # fmt: skip
     for document in documents:
         assert document["spec"]["replicas"] == 1
+        assert document["spec"]["podManagementPolicy"] == "Parallel", (
+            "OrderedReady: an upgrade would wait for a pod that is not ready, tried with a real controller"
+        )
         (claim,) = document["spec"]["volumeClaimTemplates"]
         assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
         assert claim["spec"]["storageClassName"] == "fast"
@@ -217,6 +220,12 @@ def test_wrong_values_are_refused(values: Document, told: str) -> None:
 def test_two_accounts_of_one_name_are_refused() -> None:
     with pytest.raises(helm.HelmError, match="two are called garage"):
         render({"accounts": [GARAGE, GARAGE]})
+
+
+@pytest.mark.parametrize("release", ["1st", "my.home", "9wallbox2mqtt"])
+def test_a_release_that_cannot_name_a_service_is_refused(release: str) -> None:
+    with pytest.raises(helm.HelmError, match="accepted are a letter first"):
+        render({}, release)
 
 
 def test_every_value_is_in_the_schema() -> None:

@@ -1,4 +1,7 @@
 {{- define "wallbox2mqtt.fullname" -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" .Release.Name) -}}
+{{- fail (printf "release %s: it names a Service, too; accepted are a letter first, then letters, digits and -" .Release.Name) -}}
+{{- end -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
 {{- $name | trunc 26 | trimSuffix "-" -}}
 {{- end -}}
