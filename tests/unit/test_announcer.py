@@ -18,7 +18,7 @@ from wallbox2mqtt.cloud.documents import read_detail, read_sweep
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.config import HomeAssistantConfig
 from wallbox2mqtt.homeassistant.announced import AnnouncedDevices
-from wallbox2mqtt.homeassistant.announcer import Announcer, Inventory
+from wallbox2mqtt.homeassistant.announcer import Announcer, Missing
 from wallbox2mqtt.homeassistant.holders import Holder, Holders
 from wallbox2mqtt.homeassistant.messages import MIGRATE
 from wallbox2mqtt.homeassistant.ranges import Ranges
@@ -381,15 +381,28 @@ def test_the_first_detail_decides_at_once(tmp_path: Path, clock: FakeClock, brok
     ]
 
 
+def test_what_only_the_list_had_counts_until_the_first_detail(tmp_path: Path, clock: FakeClock) -> None:
+    bridge = Bridge(tmp_path, clock, Broker())
+    bridge.connect()
+    bridge.read_list(SPEC)
+    assert bridge.states.value(ONE, "locked") == 1
+    for lost in ({}, {"locked": 1}):
+        bridge.read_detail(SPEC, {"locked": None})
+        assert (snapshot := bridge.states.snapshot(ONE)) is not None
+        assert snapshot.lost == lost
+        bridge.read_detail(SPEC, {"locked": 1})
+
+
 def test_fields_of_the_basic_document_need_three_hours() -> None:
-    inventory = Inventory()
+    missing = Missing()
     less: dict[str, Json] = {"name": "Garage"}
-    full: dict[str, Json] = {"basic/wifiSignal": 50, **less}
-    inventory.record(full, 0)
-    assert not any(inventory.record(less, at) for at in range(0, 3 * 3600, 60))
-    assert inventory.fill(less) == full
-    assert inventory.record(less, 3 * 3600)
-    assert inventory.fill(less) == less
+    lost: dict[str, Json] = {"basic/wifiSignal": 50}
+    assert not any(missing.record(lost, at) for at in range(0, 3 * 3600, 60))
+    assert missing.fill(less, lost) == less | lost
+    assert missing.record(lost, 3 * 3600)
+    assert missing.fill(less, lost) == less
+    assert not missing.record({}, 3 * 3600 + 60)
+    assert missing.fill(less, lost) == less | lost
 
 
 NODE = BRIDGE.split("/")[2]

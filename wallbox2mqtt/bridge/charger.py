@@ -58,6 +58,8 @@ class KnownCharger:
     """Sums that have fallen a little, as they are shown: as they were."""
     read_at: dict[str, float] = field(default_factory=dict)
     """When the reading of a field began."""
+    lost: dict[str, Json] = field(default_factory=dict)
+    """Fields that became unknown after the first detail, as they were last."""
     gone: dict[Origin, frozenset[str]] = field(default_factory=dict)
     """By each whole document that was read since the start, the keys that it no longer has."""
     holds: dict[str, Hold] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class KnownCharger:
             return None
         gone = frozenset[str]().union(*self.gone.values())
         values = {k: v for k, v in self.values.items() if k not in gone}
-        return Snapshot(values, Origin.BASIC in self.gone, Origin.SCHEDULES in self.gone)
+        return Snapshot(values, dict(self.lost), Origin.BASIC in self.gone, Origin.SCHEDULES in self.gone)
 
     def shown(self, keys: Iterable[str]) -> Shown:
         """Return how it is shown, of these fields."""
@@ -114,13 +116,23 @@ class KnownCharger:
             if key in self.values:
                 self.publish(key, payload(self.floors.get(key, self.values[key])))
 
+    def put(self, key: str, value: Json) -> None:
+        """Take a field's value, and remember the last one of a field that is unknown now."""
+        if value is not None:
+            self.lost.pop(key, None)
+        elif self.values.get(key) is not None:
+            self.lost[key] = self.values[key]
+        self.values[key] = value
+
     def read(self, reading: Reading, begun: float, server_time: float | None) -> list[QueuedCommand]:
         """Take a document that a read brought; return the commands that turn out to have had no effect."""
-        values = self._said(reading)
+        values, had_detail = self._said(reading), self.has_detail
         if reading.complete:
             values |= self._gone(values.keys() | reading.wrong.keys(), reading.origin)
         is_later = is_less(values.get("charging_time"), self.values.get("charging_time"))
         self._take(values, Source(reading.origin, begun, confirms=True, is_later_session=is_later))
+        if not had_detail:
+            self.lost.clear()  # what the list had counts only until then
         if reading.origin is not Origin.SCHEDULES:
             # those say nothing of a session
             self.newest = begun if self.newest is None else max(begun, self.newest)
@@ -167,7 +179,7 @@ class KnownCharger:
         self.holds[key] = hold
         if told is not None and not hold.is_old(told, hold.since, self.settle_s):
             hold.intent = told
-        self.values[key] = hold.intent
+        self.put(key, hold.intent)
         self.read_at[key] = max(begun, self.read_at.get(key, begun))
         self.publish(key, payload(hold.intent))
 
@@ -228,7 +240,7 @@ class KnownCharger:
         if key in HELD and known and changed:
             kept = [(old, until) for old, until in self.was.get(key, []) if begun - until <= self.settle_s]
             self.was[key] = [*kept, (before, begun)]
-        self.values[key] = value
+        self.put(key, value)
         self.read_at[timestamp_key(key)] = begun
         if (lost := self.uncertain_since.get(key)) is not None and begun - lost >= self.settle_s:
             del self.uncertain_since[key]

@@ -17,10 +17,12 @@ _LEAST_FALL = 0.1
 class Snapshot:
     """A charger as its newest documents show it, without what they no longer have.
 
-    ``has_basic``, ``has_schedules``: whether its basic document and its schedules have been read since the start.
+    ``lost``: fields that became unknown after the first detail, as they were last. ``has_basic``, ``has_schedules``:
+    whether its basic document and its schedules have been read since the start.
     """
 
     values: Mapping[str, Json]
+    lost: Mapping[str, Json]
     has_basic: bool
     has_schedules: bool
 

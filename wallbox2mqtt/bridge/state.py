@@ -101,7 +101,7 @@ class ChargerStates:
             charger = self._chargers.get(charger_id)
             if charger is not None and (key not in charger.values or charger.values[key] != value):
                 charger.revision += int(key not in charger.values)
-                charger.values[key] = value
+                charger.put(key, value)
                 charger.republish([key])
 
     def tell(self, charger_id: int, key: str, value: Json) -> None:

@@ -35,40 +35,35 @@ _LEAST_S, _LEAST_BASIC_S = 3600.0, 3 * 3600.0
 """At least between the first and the last of these; the basic document is read once an hour."""
 
 
-class Inventory:
-    """The fields of one charger. One that is missing counts as it was, until three details in a row lacked it."""
+class Missing:
+    """The fields that one charger lacks. One counts as it was last, until three details in a row lacked it."""
 
     def __init__(self) -> None:
-        """Start with nothing: the first detail decides at once."""
-        self._known: dict[str, Json] = {}
-        self._missing: dict[str, tuple[int, float]] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._given_up: set[str] = set()
 
-    def record(self, values: Values, now: float) -> bool:
-        """Record what a charger shows after a detail; return whether something was given up.
+    def record(self, lost: Values, now: float) -> bool:
+        """Record what a charger lacks after a detail; return whether something was given up.
 
         Args:
-            values: the fields of its newest documents.
+            lost: the fields that are unknown now, as they were last.
             now: monotonic seconds.
 
         """
-        present = {key: value for key, value in values.items() if value is not None}
-        lost = [key for key in self._known.keys() - present.keys() if self._is_lost(key, now)]
-        for key in lost:
-            del self._known[key]
-        for key in [*lost, *present]:
-            self._missing.pop(key, None)
-        self._known |= present
-        return bool(lost)
+        seen = {key: self._seen.get(key, (0, now)) for key in lost}
+        self._seen = {key: (details + 1, since) for key, (details, since) in seen.items()}
+        given_up = {key for key in lost if key in self._given_up or self._is_over(key, now)}
+        before, self._given_up = self._given_up, given_up
+        return not given_up <= before
 
-    def _is_lost(self, key: str, now: float) -> bool:
-        details, since = self._missing.get(key, (0, now))
-        self._missing[key] = (details + 1, since)
+    def _is_over(self, key: str, now: float) -> bool:
+        details, since = self._seen[key]
         least_s = _LEAST_BASIC_S if key.startswith("basic/") else _LEAST_S
-        return details + 1 >= _DETAILS and now - since >= least_s
+        return details >= _DETAILS and now - since >= least_s
 
-    def fill(self, values: Values) -> dict[str, Json]:
-        """Return fields with those that are missing and do not count as lost."""
-        return {**values, **{key: value for key, value in self._known.items() if values.get(key) is None}}
+    def fill(self, values: Values, lost: Values) -> dict[str, Json]:
+        """Return fields with those that are missing and not given up."""
+        return {**values, **{key: value for key, value in lost.items() if key not in self._given_up}}
 
 
 class Announcer:
@@ -100,7 +95,7 @@ class Announcer:
         self._delivery = Delivery(config, self._devices, self._holders, ranges, mqtt, clock)
         self._bridge_is_due = True
         self._revisions: dict[int, int] = {}
-        self._inventories: dict[int, Inventory] = {}
+        self._missing: dict[int, Missing] = {}
         self._from_list: set[int] = set()
         self._ranges = ranges
 
@@ -124,8 +119,8 @@ class Announcer:
         """Record that a detail was read, and announce what has changed with it."""
         if (snapshot := self._states.snapshot(charger_id)) is not None:
             self._from_list.discard(charger_id)
-            inventory = self._inventories.setdefault(charger_id, Inventory())
-            if inventory.record(snapshot.values, self._clock.monotonic()):
+            missing = self._missing.setdefault(charger_id, Missing())
+            if missing.record(snapshot.lost, self._clock.monotonic()):
                 self._revisions.pop(charger_id, None)
         self.look()
 
@@ -166,8 +161,8 @@ class Announcer:
         for node in self._devices:
             if node not in ours:
                 self._delivery.clear(node)
-        for charger_id in self._inventories.keys() - set(chargers):
-            del self._inventories[charger_id]
+        for charger_id in self._missing.keys() - set(chargers):
+            del self._missing[charger_id]
 
     def _look_at_all(self, chargers: Sequence[int], bridge_at: str) -> None:
         revisions = {charger_id: self._states.revision(charger_id) for charger_id in chargers}
@@ -216,10 +211,10 @@ class Announcer:
                 self._from_list.add(charger_id)
                 self._delivery.offer(device.announcement(), complete=False)
             return
-        inventory = self._inventories.get(charger_id)
+        missing = self._missing.get(charger_id, Missing())
         device = replace(
             device,
-            view=inventory.fill(snapshot.values) if inventory is not None else snapshot.values,
+            view=missing.fill(snapshot.values, snapshot.lost),
             expected=expected_keys(
                 before.components if before is not None else (),
                 basic=not snapshot.has_basic,
