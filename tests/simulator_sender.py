@@ -40,10 +40,10 @@ class SimulatorSender:
         request = ApiRequest(
             method=method, path=target.path.strip("/"), query=target.query, headers=headers, body=body or b""
         )
-        answer, fault, number = self._cloud.exchange(request)
+        answer, fault, seen = self._cloud.exchange(request)
         if fault is not None:
             _raise(fault, timeout_s)
-        self._cloud.answered(number, answer)
+        self._cloud.answered(seen, answer)
         date = formatdate(self._cloud.clock.wall(), usegmt=True)
         answer_headers = CaseInsensitiveDict({"Date": date, "Content-Type": answer.content_type, **answer.headers})
         return RawResponse(answer.status, answer_headers, _body(answer, fault, timeout_s))

@@ -1,9 +1,9 @@
 """Requests and answers between the wire and the simulated cloud, and the log of them."""
 
-import itertools
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -93,9 +93,9 @@ def error_answer(status: int, text: str, headers: Mapping[str, str] | None = Non
     return replace(json_answer(document, status), headers=headers or {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """A request in the log. Times are monotonic seconds of the clock.
+    """A request in the log, which its answer completes. Times are monotonic seconds of the clock.
 
     ``body``: the parsed JSON, else the text; None where there was none. ``status`` is None until it is answered,
     and stays so where no answer was sent. ``limited``: refused by the rate limit.
@@ -119,11 +119,10 @@ class ReceivedRequests:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._changed = threading.Condition()
-        self._numbers = itertools.count()
-        self._seen: dict[int, Seen] = {}
+        self._seen: deque[Seen] = deque(maxlen=_LOG_LENGTH)
 
-    def arrived(self, request: ApiRequest) -> int:
-        """Record a request with its secrets redacted; return its number."""
+    def arrived(self, request: ApiRequest) -> Seen:
+        """Record a request with its secrets redacted, and return the record."""
         headers = {
             name: f"{value.partition(' ')[0]} ***" if name.lower() in _SECRET else value
             for name, value in request.headers.items()
@@ -138,25 +137,20 @@ class ReceivedRequests:
             query=request.query,
         )
         with self._changed:
-            number = next(self._numbers)
-            self._seen[number] = seen
-            if len(self._seen) > _LOG_LENGTH:
-                del self._seen[next(iter(self._seen))]
+            self._seen.append(seen)
             self._changed.notify_all()
-        return number
+        return seen
 
-    def answered(self, number: int, answer: ApiAnswer) -> None:
+    def answered(self, seen: Seen, answer: ApiAnswer) -> None:
         """Record the answer to a request."""
         with self._changed:
-            if seen := self._seen.get(number):
-                now = self._clock.monotonic()
-                self._seen[number] = replace(seen, status=answer.status, limited=answer.limited, answered_at=now)
+            seen.status, seen.limited, seen.answered_at = answer.status, answer.limited, self._clock.monotonic()
             self._changed.notify_all()
 
     def all(self) -> tuple[Seen, ...]:
         """Return the requests."""
         with self._changed:
-            return tuple(self._seen.values())
+            return tuple(self._seen)
 
     def clear(self) -> None:
         """Forget them."""
@@ -166,7 +160,7 @@ class ReceivedRequests:
     def wait(self, holds: Callable[[tuple[Seen, ...]], bool], timeout_s: float) -> bool:
         """Wait (in real seconds) until something holds of the requests; False when the time ran out."""
         with self._changed:
-            return self._changed.wait_for(lambda: holds(tuple(self._seen.values())), timeout_s)
+            return self._changed.wait_for(lambda: holds(tuple(self._seen)), timeout_s)
 
 
 def _readable(body: bytes) -> Json:

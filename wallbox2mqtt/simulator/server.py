@@ -116,10 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(int(length)),
             client=self.client_address[0],
         )
-        answer, fault, number = self._server.cloud.exchange(request)
+        answer, fault, seen = self._server.cloud.exchange(request)
         if fault is not None and not self._apply(fault):
             return
-        self._server.cloud.answered(number, answer)
+        self._server.cloud.answered(seen, answer)
         self._send(answer, fault)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _exchange  # noqa: N815

@@ -216,18 +216,18 @@ class Simulator:
         """Wait (real seconds) until something holds of the requests; False when the time ran out."""
         return self._log.wait(holds, timeout_s)
 
-    def exchange(self, request: ApiRequest) -> tuple[ApiAnswer, Fault | None, int | None]:
-        """Return the answer to a request, the fault of its delivery, and its number in the log."""
+    def exchange(self, request: ApiRequest) -> tuple[ApiAnswer, Fault | None, Seen | None]:
+        """Return the answer to a request, the fault of its delivery, and its record in the log."""
         if request.path.split("/")[0] == PREFIX:
             return self._control.answer(request), None, None
-        number = self._log.arrived(request)
+        seen = self._log.arrived(request)
         fault = self._take_fault(request)
         if fault is None:
-            return self._api.answer(request), None, number
+            return self._api.answer(request), None, seen
         answer = self._api.answer(request) if fault.is_handled else ApiAnswer(200)
-        return corrupt(fault, answer), fault, number
+        return corrupt(fault, answer), fault, seen
 
-    def answered(self, number: int | None, answer: ApiAnswer) -> None:
+    def answered(self, seen: Seen | None, answer: ApiAnswer) -> None:
         """Record that an answer is sent."""
-        if number is not None:
-            self._log.answered(number, answer)
+        if seen is not None:
+            self._log.answered(seen, answer)
