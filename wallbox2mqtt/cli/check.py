@@ -44,7 +44,7 @@ def _all(config_file: Path | None) -> Iterator[Finding]:
         file = find(config_file, os.environ)
         config = load(file, os.environ)
         directory = state_dir(config, os.environ)
-        broker = BrokerCheck(config, clock)
+        broker = BrokerCheck(config)
     except ConfigError as error:
         for line in str(error).splitlines():
             yield Finding(_CONFIGURATION, "fault", line, "config.example.yaml shows every key")

@@ -1,13 +1,10 @@
 """Trying the broker: can it be reached, may the bridge publish and listen there, is Home Assistant around."""
 
-import contextlib
-import queue
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from wallbox2mqtt.cli.guest import Guest
 from wallbox2mqtt.cli.report import Finding, Verdict
-from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import Config
 from wallbox2mqtt.history.prices import price_of
 from wallbox2mqtt.mqtt import (
@@ -16,7 +13,6 @@ from wallbox2mqtt.mqtt import (
     Event,
     Limited,
     Message,
-    MqttConnection,
     OwnState,
     QuietWait,
     Refused,
@@ -44,9 +40,9 @@ _ELSE = "check mqtt.host and mqtt.port, and the network between the two machines
 
 
 class BrokerCheck:
-    """A broker to try, as a client of its own, so that the running bridge keeps its connection."""
+    """A broker to try, as a guest, beside the running bridge."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config) -> None:
         """Prepare.
 
         Raises:
@@ -58,17 +54,16 @@ class BrokerCheck:
         self._mark = secrets.token_hex(4)
         self._own = {"bridge": self._topics.bridge("check"), "charger": f"{config.mqtt.base_topic}/0/check"}
         self._announcement = f"{self._prefix}/device/wallbox2mqtt_check_{self._mark}/check"
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._needed = [*self._topics.command_filters(), self._topics.state, config.home_assistant.births]
         self._needed += [] if config.tariff.topic is None else [config.tariff.topic]
         self._tells_stored: bool | None = None
-        self._mqtt = MqttConnection(
-            config.mqtt.for_guest("check"),
+        self._guest = Guest(
+            config.mqtt,
+            "check",
+            [*self._needed, self._own["charger"], self._announcement, *_shown(self._topics)],
+            self._take,
             # retained for a moment, to see whether the broker marks what it has stored
-            state=OwnState(self._topics.bridge("check"), self._mark),
-            filters=[*self._needed, self._own["charger"], self._announcement, *_shown(self._topics)],
-            on_event=self._events.put,
-            clock=clock,
+            OwnState(self._topics.bridge("check"), self._mark),
         )
         self.shown: dict[str, str] = {}
         """What has come, by topic; also what a running bridge shows, which some brokers do not mark as stored."""
@@ -79,9 +74,8 @@ class BrokerCheck:
 
     def try_out(self) -> Iterator[Finding]:
         """Connect, publish and receive, look for Home Assistant."""
-        self._mqtt.start()
         try:
-            event = self._connected()
+            event = self._guest.connect(CONNECT_S)
             where = self._config.mqtt.where
             if not isinstance(event, Connected):
                 yield _not_connected(where, event, tls=self._config.mqtt.tls.enabled)
@@ -97,26 +91,8 @@ class BrokerCheck:
                 yield self._price_of_energy(self._config.tariff.topic)
         finally:
             # taken back, and waited for: else the broker would store our will there
-            self._mqtt.stop(last=(self._own["bridge"], "") if self.is_connected else None, timeout_s=_TAKE_BACK_S)
-
-    def _connected(self) -> Connected | Disconnected | None:
-        ends = time.monotonic() + CONNECT_S
-        while (left := ends - time.monotonic()) > 0:
-            try:
-                event = self._events.get(timeout=left)
-            except queue.Empty:
-                return None
-            if isinstance(event, Connected | Disconnected):
-                return event
-            self._take(event)
-        return None
-
-    def _wait(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Take what comes until something holds, for so many seconds at most."""
-        ends = time.monotonic() + seconds
-        with contextlib.suppress(queue.Empty):
-            while not holds() and (left := ends - time.monotonic()) > 0:
-                self._take(self._events.get(timeout=left))
+            last = (self._own["bridge"], "") if self.is_connected else None
+            self._guest.mqtt.stop(last=last, timeout_s=_TAKE_BACK_S)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Refused):
@@ -141,8 +117,8 @@ class BrokerCheck:
             # below the device topics, but not with the last level that announces something
             tried[self._announcement] = f"{self._prefix}/device/#"
         for topic in tried:
-            self._mqtt.publish(topic, "" if topic == self._announcement else self._mark, retain=False)
-        self._wait(lambda: tried.keys() <= self.shown.keys(), BACK_S)
+            self._guest.mqtt.publish(topic, "" if topic == self._announcement else self._mark, retain=False)
+        self._guest.wait(lambda: tried.keys() <= self.shown.keys(), BACK_S)
         for topic, rights in tried.items():
             yield self._right(topic, rights, must_come_back=topic != self._announcement)
 
@@ -162,7 +138,7 @@ class BrokerCheck:
     def _stored(self) -> Finding:
         """Judge whether the broker tells stored commands from live ones."""
         what = "stored commands"
-        self._wait(lambda: self._tells_stored is not None, ACKNOWLEDGE_S + ECHO_S)
+        self._guest.wait(lambda: self._tells_stored is not None, ACKNOWLEDGE_S + ECHO_S)
         if self._config.commands.accept_retained:
             return Finding(what, "ok", "commands.accept_retained: they count when the broker was quiet for 5 s")
         if self._tells_stored:
@@ -174,8 +150,8 @@ class BrokerCheck:
     def _wildcards(self) -> Finding:
         """Judge whether who subscribes with a wildcard gets what is stored."""
         what, before = "stored values", self._given_back
-        self._mqtt.listen([f"{self._topics.base}/+/check"])
-        self._wait(lambda: self._given_back > before, BACK_S)
+        self._guest.mqtt.listen([f"{self._topics.base}/+/check"])
+        self._guest.wait(lambda: self._given_back > before, BACK_S)
         if self._given_back > before:
             return Finding(what, "ok", "given back to who subscribes later, by topic and by wildcard")
         text = "not given back to who subscribes with a wildcard"

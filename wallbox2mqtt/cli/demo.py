@@ -1,12 +1,10 @@
 """Everything on this machine: a simulated cloud, a broker, the bridge, and a view of what is published."""
 
 import argparse
-import contextlib
 import importlib.util
 import logging
 import math
 import os
-import queue
 import shutil
 import signal
 import sys
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wallbox2mqtt.cli.demo_plain import Lines
+from wallbox2mqtt.cli.guest import Guest
 from wallbox2mqtt.cli.local_broker import HOST, LocalBroker, free_port
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import (
@@ -32,7 +31,7 @@ from wallbox2mqtt.config import (
 )
 from wallbox2mqtt.daemon.app import App
 from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK
-from wallbox2mqtt.mqtt import Event, Message, MqttConnection
+from wallbox2mqtt.mqtt import Event, Message
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, DailyLife, Settings, Simulator, fleet
 from wallbox2mqtt.topics import Topics
 
@@ -41,24 +40,11 @@ if TYPE_CHECKING:
 
 _BASE = "wallbox"
 _NAMES = ("Garage", "Carport", "Driveway", "Courtyard", "Workshop", "Visitors", "Back gate", "Barn")
-_AT_ONCE = 1000
-"""So many messages are drawn together; then the cars have their turn."""
 _JOIN_S, _WAIT_S = 6.0, 0.2
 _READS, _WRITES = 3, 5
 _LAG_S, _SETTLE_S = 5.0, 45.0
 _FASTEST = 100.0
 """The bridge asks no more often than this many times the usual pace."""
-
-
-def _hand_over(events: "queue.SimpleQueue[Event]", view: "Lines | LiveView") -> None:
-    """Show what the broker has delivered, and wait a moment for the first of it."""
-    with contextlib.suppress(queue.Empty):
-        event = events.get(timeout=_WAIT_S)
-        for _ in range(_AT_ONCE):
-            if isinstance(event, Message):
-                view.take(event)
-            event = events.get_nowait()
-    view.refresh()
 
 
 def config_of(
@@ -196,17 +182,21 @@ def run(args: argparse.Namespace) -> int:
         ends = math.inf if args.seconds is None else time.monotonic() + args.seconds
         hints, commands = _hints(cloud, broker, f"http://{page}/"), _commands(cloud, broker)
         with _view(hints, commands, args.speed, plain=args.plain) as view:
-            life, events = DailyLife(cloud, args.speed), queue.SimpleQueue[Event]()
-            guest = config.mqtt.for_guest("view")
-            listener = MqttConnection(guest, filters=[f"{_BASE}/#"], on_event=events.put, clock=SystemClock())
-            listener.start()
+
+            def take(event: Event) -> None:
+                if isinstance(event, Message):
+                    view.take(event)
+
+            life, guest = DailyLife(cloud, args.speed), Guest(config.mqtt, "view", [f"{_BASE}/#"], take)
+            guest.mqtt.start()
             bridge.start()
             while not stop.is_set() and bridge.is_alive() and time.monotonic() < ends:
-                _hand_over(events, view)
+                view.refresh()
+                guest.wait(stop.is_set, _WAIT_S)
                 life.step()
         ended_early = not bridge.is_alive()
         app.stop()
         bridge.join(_JOIN_S)
-        listener.stop(timeout_s=1.0)
+        guest.mqtt.stop(timeout_s=1.0)
     print("The demo has ended.", flush=True)
     return EXIT_FAILED if ended_early else EXIT_OK

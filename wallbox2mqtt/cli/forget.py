@@ -2,18 +2,16 @@
 
 import argparse
 import os
-import queue
 import re
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from wallbox2mqtt.cli.guest import Guest
 from wallbox2mqtt.cli.report import agrees
-from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.config import Config, find, load
 from wallbox2mqtt.errors import EXIT_FAULT, EXIT_OK, UsageError
 from wallbox2mqtt.log import setup
-from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection
+from wallbox2mqtt.mqtt import Connected, Event, Message
 from wallbox2mqtt.topics import ONLINE, Topics
 
 CONNECT_S = 10.0
@@ -36,11 +34,21 @@ def run(args: argparse.Namespace) -> int:
     if args.all == bool(args.chargers):
         msg = "forget: name chargers by their ids, or --all for everything that the bridge has published"
         raise UsageError(msg)
-    broker = _Broker(config)
+    kept: dict[str, bytes] = {}
+
+    def take(event: Event) -> None:
+        if isinstance(event, Message) and event.payload:
+            kept[event.topic] = event.payload
+        elif isinstance(event, Message):
+            kept.pop(event.topic, None)
+
+    guest = Guest(config.mqtt, "forget", [f"{config.mqtt.base_topic}/#"], take)
     try:
-        if (problem := broker.connect()) is not None:
-            return _end(problem)
-        kept = broker.kept()
+        event = guest.connect(CONNECT_S)
+        if not isinstance(event, Connected):
+            return _end(f"the broker does not answer within {CONNECT_S:.0f} s" if event is None else event.reason)
+        guest.mqtt.listen([f"{config.home_assistant.prefix}/#"])
+        guest.wait(lambda: False, _LONGEST_S, _QUIET_S)
         topics = _ours(config, args.chargers, kept)
         if not topics:
             print("the broker keeps nothing of it")
@@ -50,9 +58,12 @@ def run(args: argparse.Namespace) -> int:
             return _end("the bridge runs and would publish it all again: end it first")
         if not args.yes and not _yes(f"Clear these {len(topics)} topics?"):
             return _end("nothing was cleared")
-        return EXIT_OK if broker.clear(topics) else _end("the broker did not take it all in time")
+        for topic in topics:
+            guest.mqtt.show(topic, "")
+        is_cleared = guest.wait(lambda: kept.keys().isdisjoint(topics), _LONGEST_S, _QUIET_S)
+        return EXIT_OK if is_cleared else _end("the broker did not take it all in time")
     finally:
-        broker.stop()
+        guest.mqtt.stop(timeout_s=2.0)
 
 
 def _end(why: str) -> int:
@@ -90,65 +101,3 @@ def _ours(config: Config, chargers: Sequence[str], kept: Mapping[str, bytes]) ->
         return is_device and names.search(payload) is not None
 
     return sorted(topic for topic, payload in kept.items() if is_ours(topic, payload))
-
-
-class _Broker:
-    """The broker, as a guest who only looks, and clears."""
-
-    def __init__(self, config: Config) -> None:
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._prefix = config.home_assistant.prefix
-        self._kept: dict[str, bytes] = {}
-        self._mqtt = MqttConnection(
-            config.mqtt.for_guest("forget"),
-            filters=[f"{config.mqtt.base_topic}/#"],
-            on_event=self._events.put,
-            clock=SystemClock(),
-        )
-
-    def connect(self) -> str | None:
-        """Connect; return why that did not succeed."""
-        self._mqtt.start()
-        ends = time.monotonic() + CONNECT_S
-        while (event := self._next(ends - time.monotonic())) is not None:
-            if isinstance(event, Connected):
-                return None
-            if isinstance(event, Disconnected):
-                return event.reason
-        return f"the broker does not answer within {CONNECT_S:.0f} s"
-
-    def kept(self) -> dict[str, bytes]:
-        """Return what the broker keeps below our topics and those of discovery, by topic."""
-        self._mqtt.listen([f"{self._prefix}/#"])
-        self._wait(lambda: False)
-        return dict(self._kept)
-
-    def clear(self, topics: Iterable[str]) -> bool:
-        """Clear these topics; return whether the broker has told that they are cleared."""
-        cleared = set(topics)
-        for topic in sorted(cleared):
-            self._mqtt.show(topic, "")
-        return self._wait(lambda: not cleared & self._kept.keys())
-
-    def _wait(self, holds: Callable[[], bool]) -> bool:
-        """Wait until something holds, or nothing comes any more; return whether it holds."""
-        ends = time.monotonic() + _LONGEST_S
-        while not holds() and time.monotonic() < ends:
-            if self._next(_QUIET_S) is None:
-                break
-        return holds()
-
-    def _next(self, limit_s: float) -> Event | None:
-        try:
-            event = self._events.get(timeout=max(limit_s, 0.001))
-        except queue.Empty:
-            return None
-        if isinstance(event, Message) and event.payload:
-            self._kept[event.topic] = event.payload
-        elif isinstance(event, Message):
-            self._kept.pop(event.topic, None)
-        return event
-
-    def stop(self) -> None:
-        """Leave."""
-        self._mqtt.stop(timeout_s=2.0)

@@ -203,7 +203,7 @@ def _try_out(config: Config, *, with_account: bool) -> Outcome:
     clock = SystemClock()
     directory = state_dir(config, os.environ)
     account = AccountCheck(config.wallbox, directory, clock, lambda note: print(note, flush=True), tries_password=True)
-    broker = BrokerCheck(config, clock)
+    broker = BrokerCheck(config)
     findings = []
     for probe in (account, broker) if with_account else (broker,):
         for finding in probe.try_out():
