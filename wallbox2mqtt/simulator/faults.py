@@ -43,16 +43,7 @@ _INSTEAD_OF_HANDLING = frozenset({"hang", "reset", "status", "redirect"})
 class Fault:
     """A fault of the next ``count`` requests (None: until cleared) that match ``method`` and ``path`` (with ``*``).
 
-    ``delay``: the answer comes ``seconds`` late. ``drip``: a byte each ``seconds``. ``hang``: no answer until the
-    simulator stops. ``reset``: the connection is reset. ``status``: answers ``status`` with a ``body`` of HTML,
-    of JSON with ``text``, of ``{"message": text}`` as gateways have it, or nothing. ``redirect``: to ``location``.
-    ``truncated``: half of the JSON in a proper answer; ``cut``: the connection ends in the middle of the body.
-    ``wrong_types``: ``fields`` (path: value) are put into the answer, of the list of chargers into each charger.
-    The other kinds are what they say. ``headers`` are added to the answer.
-
-    ``effect``: with hang, reset, status and redirect, the request has its effect all the same.
-    ``has_body``: only requests that have a body, or have none.
-    Seconds are real ones, as the time-outs of clients are.
+    docs/simulator.md says what each kind does. Seconds are real ones, as the time-outs of clients are.
     """
 
     kind: FaultKind

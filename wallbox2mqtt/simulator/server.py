@@ -7,7 +7,6 @@ import sys
 import threading
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import BaseServer
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -79,19 +78,15 @@ class SimulatorServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
+    server: SimulatorServer
     protocol_version = "HTTP/1.1"
     server_version = "wallbox-simulator"
     disable_nagle_algorithm: ClassVar[bool] = True
     wbufsize = -1  # head and body in one packet
 
-    def __init__(self, request: Any, client_address: Any, server: BaseServer) -> None:  # noqa: ANN401
-        assert isinstance(server, SimulatorServer)  # noqa: S101 - the base class knows less of it than we do
-        self._server = server
-        super().__init__(request, client_address, server)
-
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return the time by the cloud's own clock."""
-        return formatdate(self._server.cloud.clock.wall() if timestamp is None else timestamp, usegmt=True)
+        return formatdate(self.server.cloud.clock.wall() if timestamp is None else timestamp, usegmt=True)
 
     def version_string(self) -> str:
         """Return what the header Server says."""
@@ -116,10 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(int(length)),
             client=self.client_address[0],
         )
-        answer, fault, seen = self._server.cloud.exchange(request)
+        answer, fault, seen = self.server.cloud.exchange(request)
         if fault is not None and not self._apply(fault):
             return
-        self._server.cloud.answered(seen, answer)
+        self.server.cloud.answered(seen, answer)
         self._send(answer, fault)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _exchange  # noqa: N815
@@ -128,9 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Apply a fault of time or connection; return False where no answer is to be sent."""
         match fault.kind:
             case "delay":
-                return not self._server.stopping.wait(fault.seconds)
+                return not self.server.stopping.wait(fault.seconds)
             case "hang":
-                self._server.stopping.wait()
+                self.server.stopping.wait()
             case "reset":  # no linger: the kernel sends RST in place of FIN
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.rfile.close()
@@ -160,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _drip(self, body: bytes, seconds: float) -> None:
         self.wfile.flush()
         for index in range(len(body)):
-            if self._server.stopping.wait(seconds):
+            if self.server.stopping.wait(seconds):
                 self.close_connection = True
                 return
             self.wfile.write(body[index : index + 1])

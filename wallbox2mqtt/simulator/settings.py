@@ -13,33 +13,7 @@ _SIGN_IN = {ON, 404, 405, 410}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How the cloud behaves.
-
-    Sign-in: ``modern_sign_in`` and ``legacy_sign_in`` are 200 for «there», or the status (404, 405, 410) of one
-    that is gone. ``ttl`` is how the modern one tells the end of a token. ``refresh_refusal`` is the status for a
-    refresh token that is no good.
-
-    Limit: requests in any 60 s of the account, None for no limit; the defaults are what the vendor announced in
-    July 2025. ``refusal`` is the form of the refusal.
-
-    Delay: ``lag_s`` seconds pass between an accepted command and its appearance. ``report_interval_s``: a charger
-    reports so often while it charges, and ``idle_report_interval_s`` (None: the same) while it does not; the cloud
-    shows what was reported, ``last_sync`` when. None: the cloud always knows. ``reports_changes``: a change of state
-    is reported at once, too.
-
-    Rules: ``may_write`` False is a user without rights. ``out_of_touch``: what a command to a charger that is
-    offline or busy gets (not public: both are possible). ``get_basic`` False: GET v2/charger answers 405.
-    ``read_by_put``: 200, or the status (403, 405, 429) that refuses a PUT v2/charger without a body.
-    ``answers``: a write's answer shows the wish, or what the charger made of it.
-
-    Documents: ``month_totals``: numbers and null at the start of a month, by the calendar or always or never.
-
-    History: ``sessions_per_page`` at most in an answer; a session is there ``session_delay_s`` after its end, its
-    energy in ``session_unit``; a range of time is one of their ``start`` or their ``end``.
-
-    Schedules: ``schedule_ids`` False: they have no id but their position, and ``enable`` is 1 or 0, as one public
-    document shows them; another shows an id and a boolean.
-    """
+    """How the cloud behaves: docs/simulator.md says what each of these is. Lengths of time are seconds."""
 
     modern_sign_in: int = ON
     legacy_sign_in: int = ON

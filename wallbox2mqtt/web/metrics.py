@@ -234,19 +234,19 @@ def _text(value: Json) -> str:
 
 
 def _plain(name: str, what: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"{PREFIX}{name}", what, value=float(value))
+    return _gauge(name, what, (), [((), value)])
 
 
 def _gauge(name: str, what: str, labels: Sequence[str], samples: _Samples) -> Metric:
-    family = GaugeMetricFamily(f"{PREFIX}{name}", what, labels=labels)
-    for values, value in samples:
-        family.add_metric(values, float(value))
-    return family
+    return _filled(GaugeMetricFamily(f"{PREFIX}{name}", what, labels=labels), samples)
 
 
 def _counter(name: str, what: str, labels: Sequence[str], samples: _Samples) -> Metric:
     """Return a counter; the library puts ``_total`` behind its name."""
-    family = CounterMetricFamily(f"{PREFIX}{name}", what, labels=labels)
+    return _filled(CounterMetricFamily(f"{PREFIX}{name}", what, labels=labels), samples)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: _Samples) -> Metric:
     for values, value in samples:
         family.add_metric(values, float(value))
     return family
