@@ -39,15 +39,15 @@ _WAITING = (Stage.READY, Stage.READING, Stage.UNREAD)
 
 @dataclass(slots=True, eq=False)
 class QueuedCommand:
-    """A command from its arrival to its result.
+    """A command from its arrival to its result. Times are monotonic.
 
     ``payload``: as it came. ``refusal``: why it is rejected once it is known that the charger is ours. ``intent``:
     None until it was understood; before the first reading it is only what can be understood without one.
-    ``order``: its place; inherited from the one that it supersedes, or two dragged sliders would starve one
-    another. ``expires``: from when on it is too old to be sent, monotonic. ``tries``: requests that got no answer.
-    ``not_before``: when it may be sent, monotonic.
-    ``waits_since``: when the first of those arrived whose place it has. ``unlocked``: its charger was unlocked for it.
-    ``renewed``: it was refused for its token once.
+    ``seen``: its number by arrival. ``order``: its place; inherited from the one that it supersedes, or two dragged
+    sliders would starve one another. ``waits_since``: when the first of those arrived whose place it has.
+    ``not_before`` and ``expires``: when it may be sent. ``tries``: requests that got no answer. ``unlocked``: its
+    charger was unlocked for it. ``renewed``: it was refused for its token once. ``answered`` and ``unconfirmed``: it
+    has its result, and the later one that corrects it.
     """
 
     charger_id: int
