@@ -69,8 +69,7 @@ class App:
         self._mqtt, self._bridge, self._shared = parts.mqtt, parts.bridge, parts.bridge.shared
         self._sign_in_report = SignInReport(config.wallbox.email, self._shared)
         self._phase = ReadPhase(config.wallbox.account)
-        self._interval_s = self._bridge.backoff.interval_s
-        self._tick_s = self._phase.stretched(self._interval_s)
+        self._tick_s = self._phase.stretched(self._bridge.backoff.interval_s)
         self._ending = Ending(parts, self._inbox)
         self._watchdog = Watchdog(lambda reason: self.stop(EXIT_FAILED, reason), self._ending.say_offline)
 
@@ -114,7 +113,7 @@ class App:
     def run(self) -> int:
         """Run until stopped; return the exit code."""
         self.parts.reports.start()
-        self.parts.reports.info(self._interval_s)
+        self.parts.reports.info()
         if only := self._config.wallbox.chargers:
             self._forget(self._bridge.states.left_out(only), "the configuration leaves the charger out")
         self._set_schedule()
@@ -133,7 +132,8 @@ class App:
             self.parts.status_page.start()
         if (cap := self._shared.rate.cap) is not None:
             _LOG.info("poll_interval caps the reads a minute that auto tries reads_per_minute=%d", cap)
-        _LOG.info("started broker=%s interval_s=%g version=%s", self._config.mqtt.where, self._interval_s, __version__)
+        interval_s = self._bridge.backoff.interval_s
+        _LOG.info("started broker=%s interval_s=%g version=%s", self._config.mqtt.where, interval_s, __version__)
         try:
             while self._exit is None:
                 self._watchdog.main.beat()
@@ -164,7 +164,7 @@ class App:
         self._bridge.reasons.look()
         self.parts.announcer.look()
         self.parts.leadership.look()
-        self.parts.reports.info(self._interval_s)
+        self.parts.reports.info()
         self.parts.reports.look()
         self.parts.health.look()
         if self.parts.status_page is not None:
@@ -177,12 +177,11 @@ class App:
     def _check_times(self) -> None:
         """Start the schedule anew after a jump of the wall clock, and when the pace changes."""
         jumped = self._scheduler.has_jumped()
-        interval_s = self._bridge.backoff.interval_s
-        tick_s = self._phase.stretched(interval_s)
+        tick_s = self._phase.stretched(self._bridge.backoff.interval_s)
         if jumped:
             _LOG.warning("the wall clock jumped, the timetable begins anew")
         if jumped or tick_s != self._tick_s:
-            self._interval_s, self._tick_s = interval_s, tick_s
+            self._tick_s = tick_s
             self._set_schedule()
 
     def _handle(self, event: Event | Callable[[], None]) -> None:

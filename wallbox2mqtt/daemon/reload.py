@@ -47,10 +47,7 @@ class Reloader:
 
     def reload(self, load: Callable[[], Config]) -> None:
         """Read the configuration again and take over what can be."""
-        try:
-            new = load()
-        except ConfigError as error:
-            _LOG.error("the configuration that was read again is wrong, the old one stays in use error=%r", str(error))
+        if (new := loaded(load)) is None:
             return
         told = changed_keys(self._latest, new)
         changed = set(told)
@@ -77,6 +74,15 @@ class Reloader:
             HIDDEN.keep(password.reveal())
         self._mqtt.set_credentials(username, password)
         self._latest = with_passwords(self._latest, self._latest.wallbox.password, password)
+
+
+def loaded(load: Callable[[], Config]) -> Config | None:
+    """Return the configuration that is read again; None where it is wrong, which is said."""
+    try:
+        return load()
+    except ConfigError as error:
+        _LOG.error("the configuration that was read again is wrong, the old one stays in use error=%r", str(error))
+        return None
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:

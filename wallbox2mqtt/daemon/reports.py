@@ -58,8 +58,8 @@ class Reports:
         self._tell_dropped(self._lost, self._mqtt.dropped_results())
         self._log()
 
-    def info(self, interval_s: float) -> None:
-        """Publish what the bridge is and how it reads; ``interval_s`` is the time between two reads."""
+    def info(self) -> None:
+        """Publish what the bridge is and how it reads."""
         chargers: list[Json] = list(self._shared.registry.chargers)
         rate, status_reads = self._shared.rate, self._bridge.status_reads
         self._bridge.status.info(
@@ -71,7 +71,7 @@ class Reports:
             writes_per_minute=_plain(self._shared.writes.per_minute),
             status_writes=status_reads.per_minute,
             status_writes_again=_time(status_reads.again_at),
-            interval_s=_plain(round(interval_s, 3)),
+            interval_s=_plain(round(self._bridge.backoff.interval_s, 3)),
             protocol=self._config.mqtt.protocol,
             problems=list[Json](self._shared.registry.problems + ([ANOTHER_CLIENT] if rate.is_shared else [])),
         )

@@ -19,8 +19,8 @@ from wallbox2mqtt.daemon.candidate import Candidate
 from wallbox2mqtt.daemon.health import Health
 from wallbox2mqtt.daemon.leadership import STEPPED_DOWN, Inheritance, Succession, Timing, new_instance
 from wallbox2mqtt.daemon.probes import probes
-from wallbox2mqtt.daemon.reload import AT_ONCE, changed_keys, tell
-from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK, ConfigError
+from wallbox2mqtt.daemon.reload import AT_ONCE, changed_keys, loaded, tell
+from wallbox2mqtt.errors import EXIT_FAILED, EXIT_OK
 from wallbox2mqtt.log import HIDDEN, RepeatedFault
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, Subscribed
 from wallbox2mqtt.mqtt.inbox import Inbox
@@ -179,12 +179,7 @@ class Standby:
             mqtt.set_credentials(self._config.mqtt.username, password)
             self._config = with_passwords(self._config, self._config.wallbox.password, password)
         load, self._load = self._load, None
-        if load is None:
-            return
-        try:
-            new = load()
-        except ConfigError as error:
-            _LOG.error("the configuration that was read again is wrong, the old one stays in use error=%r", str(error))
+        if load is None or (new := loaded(load)) is None:
             return
         changed = changed_keys(self._config, new)
         tell(changed)
