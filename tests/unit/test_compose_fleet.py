@@ -9,7 +9,8 @@ from wallbox2mqtt.config.keys import KEYS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "examples/compose-fleet.yaml").read_text(encoding="utf-8"))
-ONE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["wallbox2mqtt"]
+SINGLE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+ONE: dict[str, Any] = SINGLE["services"]["wallbox2mqtt"]
 OWN = {"environment", "secrets", "volumes", "depends_on"}
 
 
@@ -34,3 +35,10 @@ def test_keys_exist_and_none_holds_a_password() -> None:
     for service in COMPOSE["services"].values():
         assert service["environment"].keys() <= known | {"RUNTIME_DIRECTORY"}
         assert not [name for name in service["environment"] if name.endswith("__PASSWORD")]
+
+
+def test_an_image_from_elsewhere_is_named_in_full() -> None:
+    """Podman on Debian knows no registry to look in, and completes only well-known names."""
+    services = [*COMPOSE["services"].values(), *SINGLE["services"].values()]
+    from_elsewhere = {service["image"] for service in services if "build" not in service}
+    assert from_elsewhere == {"docker.io/library/eclipse-mosquitto:2.0"}
