@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from wallbox2mqtt.mqtt.events import Refused, Taken
 from wallbox2mqtt.mqtt.outbox import Outgoing
 from wallbox2mqtt.mqtt.unpublished import CLOSED_S, MOST_BYTES, MOST_TOPICS, REFUSED_LONGEST_S, REFUSED_S, Unpublished
 
@@ -15,10 +16,11 @@ class Rig:
     """What is refused, and the time."""
 
     now: float = 100.0
+    told: list[Refused | Taken] = field(default_factory=list)
     unpublished: Unpublished = field(init=False)
 
     def __post_init__(self) -> None:
-        self.unpublished = Unpublished("w", lambda: self.now)
+        self.unpublished = Unpublished("w", self.told.append, lambda: self.now)
 
     def after(self, seconds: float) -> list[Outgoing]:
         self.now += seconds
@@ -27,32 +29,33 @@ class Rig:
 
 def test_it_is_tried_again_in_its_newest_form() -> None:
     rig = Rig()
-    rig.unpublished.refused(state("w/1/locked"))
+    rig.unpublished.refused(state("w/1/locked"), "no")
     assert rig.unpublished.holds(state("w/1/locked", b"0"))
     assert not rig.unpublished.holds(state("w/1/status"))
     assert rig.after(REFUSED_S - 0.1) == []
     assert rig.after(1.1) == [state("w/1/locked", b"0")]
     assert rig.after(100) == [], "it is on its way"
-    assert rig.unpublished.taken("w/1/locked")
+    rig.unpublished.taken("w/1/locked")
+    assert rig.told == [Refused("no", "w/1/locked", 1, 1), Taken()]
     assert (len(rig.unpublished), rig.unpublished.holds(state("w/1/locked"))) == (0, False)
 
 
 def test_more_and_more_seldom() -> None:
     rig = Rig()
-    rig.unpublished.refused(state("w/1/locked"))
+    rig.unpublished.refused(state("w/1/locked"), "no")
     waits: list[float] = []
     since = rig.now
     while len(waits) < 8:
         if tried := rig.after(1):
             waits.append(rig.now - since)
             since = rig.now
-            rig.unpublished.refused(tried[0])
+            rig.unpublished.refused(tried[0], "no")
     assert waits == [10, 20, 40, 80, 160, REFUSED_LONGEST_S, REFUSED_LONGEST_S, REFUSED_LONGEST_S]
 
 
 def test_answers_are_refused_and_not_kept() -> None:
     rig = Rig()
-    rig.unpublished.refused(Outgoing("w/1/locked/result", b"{}", retain=False))
+    rig.unpublished.refused(Outgoing("w/1/locked/result", b"{}", retain=False), "no")
     assert len(rig.unpublished) == 0
 
 
@@ -76,7 +79,7 @@ def test_of_those_that_end_connections_one_is_tried_at_a_time() -> None:
 
 def test_a_new_connection_tries_again_what_had_no_answer() -> None:
     rig = Rig()
-    rig.unpublished.refused(state("w/1/a"))
+    rig.unpublished.refused(state("w/1/a"), "no")
     assert rig.after(REFUSED_S)
     rig.unpublished.connected()
     assert rig.after(1) == [state("w/1/a")]
@@ -99,6 +102,6 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     rig = Rig()
     large = b"x" * 60_000
     for number in range(MOST_TOPICS + 10):
-        rig.unpublished.refused(state(f"w/1/{number}", large))
+        rig.unpublished.refused(state(f"w/1/{number}", large), "no")
     assert len(rig.unpublished) == MOST_TOPICS
     assert sum(len(one.payload) for one in rig.after(REFUSED_S)) <= MOST_BYTES

@@ -6,7 +6,7 @@ meanwhile, as if it had been sent now.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from wallbox2mqtt.clock import boot_time
 
@@ -49,52 +49,40 @@ class AnswerWatch:
 class GapMeter:
     """Measures how old what arrives may be."""
 
-    def __init__(
-        self, has_unread: Callable[[], bool], clocks: Sequence[Callable[[], float]] = (time.monotonic, boot_time)
-    ) -> None:
+    def __init__(self, has_unread: Callable[[], bool], now: Callable[[], float] = boot_time) -> None:
         """Start without a gap.
 
-        ``has_unread``: whether something waits in the socket. ``clocks``: that one counts which has gone furthest.
+        ``has_unread``: whether something waits in the socket. ``now``: seconds, those of a machine that sleeps, too.
         """
-        self._has_unread, self._clocks = has_unread, clocks
-        self.begin()
+        self._has_unread, self._now = has_unread, now
+        self.connected()
 
-    def begin(self) -> None:
+    def connected(self) -> None:
         """Start anew: a new connection brings nothing old."""
-        self._turned = self._read()
-        self._gap_since: list[float] | None = None
+        self._turned = self._now()
+        self._gap_since: float | None = None
         self._gap_ended = self._calm_since = 0.0
-
-    def _read(self) -> list[float]:
-        return [clock() for clock in self._clocks]
-
-    def _since(self, then: Sequence[float]) -> float:
-        return max(now - before for now, before in zip(self._read(), then, strict=True))
 
     def age_s(self) -> float:
         """Return how old what arrives now may be: after a gap, the time since the last turn before it."""
-        self._look()
-        self._calm_since = self._turned_now()
-        return 0.0 if self._gap_since is None else self._since(self._gap_since)
+        now = self._calm_since = self._look()
+        return 0.0 if self._gap_since is None else now - self._gap_since
 
     def turn(self) -> None:
         """Record that the thread works, each second at least, after what has arrived was handled."""
-        self._look()
-        self._turned = self._read()
+        now = self._turned = self._look()
         if self._gap_since is None:
             return
-        # what waited in the socket, and at the broker behind it, comes in many turns, one close after the other
-        now = self._turned_now()
+        # what waited in the socket, and at the broker behind it, comes in many turns, one close after the other;
         # a thread that got no time for a second has not been calm, it has not read
         is_calm = now - self._calm_since >= _CALM_S and not self._has_unread()
         if is_calm or now - self._gap_ended >= _LONGEST_BACKLOG_S:
             self._gap_since = None
 
-    def _look(self) -> None:
-        if self._since(self._turned) >= GAP_S:
+    def _look(self) -> float:
+        now = self._now()
+        if now - self._turned >= GAP_S:
             # of two gaps, one after the other, the first counts as long as nothing proves that all of it has come
-            self._gap_since = self._gap_since or self._turned
-            self._gap_ended = self._calm_since = self._turned_now()
-
-    def _turned_now(self) -> float:
-        return self._clocks[0]()
+            self._gap_since = self._turned if self._gap_since is None else self._gap_since
+            self._gap_ended = self._calm_since = now
+        return now

@@ -15,17 +15,7 @@ from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
 from wallbox2mqtt.mqtt.diagnosis import CANDIDATES, diagnose
 from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
-from wallbox2mqtt.mqtt.events import (
-    Acknowledged,
-    Connected,
-    Disconnected,
-    Event,
-    Limited,
-    Refused,
-    Stable,
-    Subscribed,
-    Taken,
-)
+from wallbox2mqtt.mqtt.events import Acknowledged, Connected, Disconnected, Event, Limited, Stable, Subscribed
 from wallbox2mqtt.mqtt.limits import PACKET_OVERHEAD, QOS, BrokerLimits
 from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.lookups import Lookups
@@ -34,7 +24,7 @@ from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
 from wallbox2mqtt.mqtt.prelude import Prelude
 from wallbox2mqtt.mqtt.receiver import Receiver
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
-from wallbox2mqtt.mqtt.subscriptions import ENDED, Subscriptions
+from wallbox2mqtt.mqtt.subscriptions import Subscriptions
 from wallbox2mqtt.mqtt.unpublished import Unpublished
 from wallbox2mqtt.topics import OFFLINE
 from wallbox2mqtt.watchdog import LOOK_UP_S, SILENCE_S
@@ -62,11 +52,13 @@ class BrokerSession:
     ) -> None:
         """Prepare the first connection; ``probe``: what is published first on each, and tells how the broker is."""
         self._client, self._probe, self._prelude, self._emit = client, probe, prelude, emit
-        self._filters, self._accept_retained, self._receipts = list(filters), accept_retained, receipts
+        probed = [] if probe is None else [probe.topic]
+        self._filters = [*filters, *(probed if accept_retained else [])]  # elsewhere the broker is tried with it
+        self._accept_retained, self._receipts = accept_retained, receipts
         self._everything, self._v5 = f"{config.base_topic}/#", config.protocol == "5"
         self._speaks_plainly = config.transport == "tcp" and not config.tls.enabled
         self.outbox = Outbox(self.send, lambda: client.unacknowledged)
-        self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic)
+        self.limits, self.unpublished = BrokerLimits(emit), Unpublished(config.base_topic, emit)
         self.guard = guard = ReplayGuard(emit, probes=probe is not None, always=accept_retained)
         # a cluster that lost a node takes seconds for each filter: those that commands wait for come first
         self.subscriptions, self.ends = Subscriptions(self._subscribe), ConnectionEnds()
@@ -79,7 +71,7 @@ class BrokerSession:
         self._receiver = Receiver(
             config.base_topic,
             state=None if probe is None else probe.topic,
-            listened=[*filters, *([probe.topic] if probe is not None else [])],
+            listened=[*filters, *probed],
             lookups=self.lookups,
             guard=self.guard,
             gaps=self._gaps,
@@ -87,8 +79,7 @@ class BrokerSession:
             emit=emit,
             prelude=prelude,
         )
-        self._probe_mid = self._watch_mid = -1
-        self._unwatch_mid: int | None = None
+        self._probe_mid = self._watch_mid = self._unwatch_mid = -1
         self._cut_reason: str | None = None
         self._was_accepted = self.has_answered = False
         self._taken: set[str] = set()
@@ -122,7 +113,7 @@ class BrokerSession:
     def send_now(self, message: Outgoing) -> MQTTMessageInfo | None:
         """Hand a message to paho; None where the broker does not take it: then it is kept, or told to be too large."""
         if not self.limits.takes(message):
-            self._report_refusal("larger than the broker takes", message)
+            self.unpublished.too_large(message)
             return None
         return None if self.unpublished.holds(message) else self._publish(message)
 
@@ -132,16 +123,13 @@ class BrokerSession:
         if message is self._probe:
             self._probe_mid = info.mid
         if self.limits.qos == 0:  # nothing will be acknowledged
-            self._report_receipt(message.topic, message.payload)
+            self._report_receipt(message)
         return info
 
-    def _report_receipt(self, topic: str, payload: bytes) -> None:
+    def _report_receipt(self, message: Outgoing) -> None:
         """Report that the broker has a message, where its sender wants to know."""
-        if self._receipts is not None and topic.endswith(self._receipts):
-            self._emit(Acknowledged(topic, payload.decode()))
-
-    def _report_refusal(self, reason: str, message: Outgoing) -> None:
-        self._emit(Refused(reason, message.topic, len(message.payload), len(self.unpublished)))
+        if self._receipts is not None and message.topic.endswith(self._receipts):
+            self._emit(Acknowledged(message.topic, message.payload.decode()))
 
     # From here on: on paho's thread.
 
@@ -160,10 +148,9 @@ class BrokerSession:
         self.limits.connected(properties)
         self.set_will()
         self._client.limit_inflight(1 if self.ends.careful else getattr(properties, "ReceiveMaximum", MAX_INFLIGHT))
-        for part in (self.lookups, self.guard, self.ends, self.unpublished):
+        for part in (self.lookups, self.guard, self.ends, self.unpublished, self._gaps):
             part.connected()
         self.answers.begin()
-        self._gaps.begin()
         self.has_answered = False
         if self._prelude is None:
             self._subscribe_to_all()
@@ -171,17 +158,13 @@ class BrokerSession:
             self._prelude.begin(self._subscribe([self._prelude.topic]))
 
     def _subscribe_to_all(self) -> None:
-        names = [*self._filters, *self._probed_at_once()]
         # all at once, or each by itself where the broker takes no packet as large, or ends the connection for one;
         # and after a loss, since a cluster takes seconds for each that it refuses
-        size = sum(len(name.encode()) + 3 for name in names) + PACKET_OVERHEAD
+        size = sum(len(name.encode()) + 3 for name in self._filters) + PACKET_OVERHEAD
         in_turn = self.ends.careful or self.connects > 0
-        groups = [[name] for name in names] if in_turn or not self.limits.takes_size(size) else [names]
+        singly = in_turn or not self.limits.takes_size(size)
+        groups = [[name] for name in self._filters] if singly else [self._filters]
         self.subscriptions.begin(groups, in_turn=in_turn, flaps=self.ends.flaps)
-
-    def _probed_at_once(self) -> list[str]:
-        """Return the topic of the probe where the broker is not tried with it."""
-        return [self._probe.topic] if self._probe is not None and self._accept_retained else []
 
     def _subscribe(self, names: Sequence[str], qos: int = QOS) -> int | None:
         return self._client.subscribe([(name, self._options(name, qos)) for name in names])[1]
@@ -203,14 +186,12 @@ class BrokerSession:
                 self._do(Step.ASK)
         self.lookups.answered(mid)
         before = self.subscriptions.denied
-        is_first_round_over = self.subscriptions.answered(mid, reasons)
-        denied = self.subscriptions.denied
-        if is_first_round_over:
+        if self.subscriptions.answered(mid, reasons):
             self.connects += 1
             self.outbox.connected(self._probe)
             self._do(self.guard.subscribed())
-            self._emit(Connected(denied, self.ends.flaps))
-        elif denied != before:
+            self._emit(Connected(self.subscriptions.denied, self.ends.flaps))
+        elif (denied := self.subscriptions.denied) != before:
             self._emit(Subscribed(denied))
 
     def _unsubscribed(self, _client: Client, _data: object, mid: int, _reasons: object, _properties: object) -> None:
@@ -259,7 +240,7 @@ class BrokerSession:
             case Step.WATCH:
                 self._watch_mid = self._subscribe([self._everything], self.subscriptions.qos) or -1
             case Step.LEAVE:
-                self._unwatch_mid = self._client.unsubscribe(self._everything)[1]
+                self._unwatch_mid = self._client.unsubscribe(self._everything)[1] or -1
 
     def _published(self, _client: Client, _data: object, mid: int, reason: Any, _properties: object) -> None:  # noqa: ANN401
         self.has_answered = True
@@ -270,13 +251,12 @@ class BrokerSession:
                 self._taken.add(self._probe.topic)
         if (sent := self._client.outgoing(mid)) is None:
             return
-        self._report_receipt(sent.topic, sent.payload)
+        self._report_receipt(sent)
         # «no matching subscribers» is no failure; without MQTT 5 the broker does not tell
         if reason.is_failure:
-            self.unpublished.refused(sent)
-            self._report_refusal(f"{reason} (0x{reason.value:02X})", sent)
-        elif self.unpublished.taken(sent.topic):
-            self._emit(Taken())
+            self.unpublished.refused(sent, f"{reason} (0x{reason.value:02X})")
+        else:
+            self.unpublished.taken(sent.topic)
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
         was_online = self.outbox.disconnected()
@@ -300,18 +280,19 @@ class BrokerSession:
         was_taken = oldest in self._taken or self.subscriptions.has_granted(oldest)
         end = self.ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest, was_taken=was_taken)
         self._client.reconnect_delay_set(self.ends.delay_s, LONGEST_DELAY_S)
-        if end.cause is not None:
-            self._hold_back(end.cause, next((message for message in lost if message.topic == end.cause), None))
+        if end.cause is not None and not self.lookups.end(end.cause):
+            if (message := next((one for one in lost if one.topic == end.cause), None)) is not None:
+                self.unpublished.ended_by(message)
+            else:
+                self.subscriptions.ended_by(end.cause)
         self._emit(Disconnected(str(reason), end.twin or reason.value == _TAKEN_OVER))
 
     def _oldest(self) -> str | None:
         """Return the filter or topic of what waits longest for its answer."""
-        message = self._client.oldest
-        filters = self.subscriptions.unanswered or self.lookups.unanswered
-        if filters is not None or message is None:
-            return filters
+        asked, message = self.subscriptions.unanswered or self.lookups.unanswered, self._client.oldest
         # taken on this connection: where a twin pushes us out, the will comes first, and is contradicted to the end
-        return None if self.guard.is_acknowledged and message.topic in self._taken else message.topic
+        is_taken = message is not None and self.guard.is_acknowledged and message.topic in self._taken
+        return asked or (None if message is None or is_taken else message.topic)
 
     def _diagnosis(self) -> str:
         """Return why there is no answer to a connection; tried once."""
@@ -319,13 +300,3 @@ class BrokerSession:
             self._client.pulse.beat(SILENCE_S + LOOK_UP_S)
             self._diagnosed = diagnose(present.address, present.port)
         return self._diagnosed or CANDIDATES
-
-    def _hold_back(self, cause: str, message: Outgoing | None) -> None:
-        """Do without what the broker answers by ending the connection: a message, or else a filter."""
-        if self.lookups.end(cause):
-            return
-        if message is None:
-            self.subscriptions.ended_by(cause)
-        else:
-            self.unpublished.ended_by(message)
-            self._report_refusal(ENDED, message)

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wallbox2mqtt.mqtt.events import Refused, Taken
 from wallbox2mqtt.mqtt.outbox import Outgoing
+from wallbox2mqtt.mqtt.subscriptions import ENDED
 
 REFUSED_S, REFUSED_LONGEST_S = 10.0, 300.0
 CLOSED_S, CLOSED_LONGEST_S = 60.0, 3600.0
@@ -27,8 +29,10 @@ class _Held:
 class Unpublished:
     """The topics that the broker refuses. Any thread may ask ``holds``; the rest is for paho's."""
 
-    def __init__(self, base_topic: str, now: Callable[[], float] = time.monotonic) -> None:
-        self._base, self._now = f"{base_topic}/", now
+    def __init__(
+        self, base_topic: str, emit: Callable[[Refused | Taken], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._base, self._emit, self._now = f"{base_topic}/", emit, now
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
         self._bytes = 0
@@ -45,11 +49,19 @@ class Unpublished:
             for held in self._held.values():
                 held.is_tried = False
 
-    def refused(self, message: Outgoing) -> None:
-        """Record that the broker refuses a message, in words."""
+    def refused(self, message: Outgoing, reason: str) -> None:
+        """Record that the broker refuses a message, and in which words."""
         if message.retain:
             with self._lock:
                 self._hold(message, REFUSED_S, REFUSED_LONGEST_S)
+        self._tell(reason, message)
+
+    def too_large(self, message: Outgoing) -> None:
+        """Tell that a message is never sent: what is announced next may be smaller."""
+        self._tell("larger than the broker takes", message)
+
+    def _tell(self, reason: str, message: Outgoing) -> None:
+        self._emit(Refused(reason, message.topic, len(message.payload), len(self._held)))
 
     def ended_by(self, message: Outgoing) -> None:
         """Record that the broker ends the connection for a message."""
@@ -58,6 +70,7 @@ class Unpublished:
             if held is not None and not held.ends_connections:
                 held.ends_connections = True
                 self._levels[self._level(message.topic)] += 1
+        self._tell(ENDED, message)
 
     def _hold(self, message: Outgoing, first_s: float, longest_s: float) -> _Held | None:
         held = self._held.get(message.topic)
@@ -112,13 +125,13 @@ class Unpublished:
                 held.is_tried = True
             return [held.message for held in tried if held.message is not None]
 
-    def taken(self, topic: str) -> bool:
-        """Record that the broker took a message; return whether it was the last topic that it did not."""
-        if topic not in self._held:
-            return False
-        with self._lock:
-            self._forget(topic)
-            return not self._held
+    def taken(self, topic: str) -> None:
+        """Record that the broker took a message, and tell when it was the last topic that it did not."""
+        if topic in self._held:
+            with self._lock:
+                self._forget(topic)
+            if not self._held:
+                self._emit(Taken())
 
     def _forget(self, topic: str) -> None:
         held = self._held.pop(topic)
