@@ -81,7 +81,7 @@ class Parts:
         self.directory = directory
         store = Storage(directory, "account")
         self.config = config
-        self.account = account = Account(config.wallbox, clock, store, new_sender=lambda: SimulatorSender(cloud))
+        self.account = account = Account(config.wallbox, clock, store, new_transport=lambda: SimulatorSender(cloud))
         self.whole = bridge = Bridge(
             config, account, Topics("w"), clock=clock, store=store, publisher=self, listener=listener
         )

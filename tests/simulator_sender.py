@@ -9,15 +9,16 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ProtocolError
 
-from wallbox2mqtt.cloud.transport import LARGEST_RESPONSE, RawResponse, TransportError, UnfitResponseError
+from wallbox2mqtt.cloud.transport import LARGEST_RESPONSE, RawResponse, Transport, TransportError, UnfitResponseError
 from wallbox2mqtt.simulator import Fault, Simulator
 from wallbox2mqtt.simulator.messages import ApiAnswer, ApiRequest
 
 
-class SimulatorSender:
+class SimulatorSender(Transport):
     """Sends as a Transport does; ``tests/integration/test_simulator_sender.py`` compares the two."""
 
     def __init__(self, cloud: Simulator) -> None:
+        super().__init__()
         self._cloud = cloud
 
     def close(self) -> None:

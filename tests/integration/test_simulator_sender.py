@@ -13,7 +13,7 @@ from tests.parts import timeout_for
 from tests.simulator_sender import SimulatorSender
 from wallbox2mqtt.catalogue.templates import PUT_CHARGER
 from wallbox2mqtt.cloud import Account, CloudResponse
-from wallbox2mqtt.cloud.transport import Sender, Transport
+from wallbox2mqtt.cloud.transport import Transport
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import CloudError
 from wallbox2mqtt.simulator import EMAIL, PASSWORD, ChargerSpec, Fault, Simulator
@@ -24,7 +24,7 @@ ID = 900001
 
 
 Fields = dict[str, Any]
-NewSender = Callable[[Simulator], Sender]
+NewSender = Callable[[Simulator], Transport]
 FAULTS: list[Fields] = [
     *({"kind": kind} for kind in get_args(FaultKind)),
     {"kind": "delay", "seconds": 0.01},
@@ -56,7 +56,7 @@ def outcome(new_sender: NewSender, directory: Path, *, fault: Fields | None = No
             user_api_url=cloud.url,
             timeout=timeout_for(fault or {"kind": ""}),
         )
-        client = Account(config, clock, Storage(directory, EMAIL), new_sender=lambda: new_sender(cloud)).client()
+        client = Account(config, clock, Storage(directory, EMAIL), new_transport=lambda: new_sender(cloud)).client()
         client.chargers()
         clock.advance(100)
         if fault is not None:

@@ -10,7 +10,7 @@ from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.read_rate import MOST, ReadRate
 from wallbox2mqtt.cloud.request_log import RequestLog
 from wallbox2mqtt.cloud.responses import Check, check_sign_in, check_status
-from wallbox2mqtt.cloud.transport import Sender, Transport
+from wallbox2mqtt.cloud.transport import Transport
 from wallbox2mqtt.config import PasswordFile, WallboxConfig
 from wallbox2mqtt.storage import Storage
 
@@ -24,16 +24,16 @@ class Account:
         clock: Clock,
         store: Storage,
         token_source: TokenSource | None = None,
-        new_sender: Callable[[], Sender] = Transport,
+        new_transport: Callable[[], Transport] = Transport,
         *,
         is_command: bool = False,
     ) -> None:
         """Restore token and budgets of the last run.
 
-        ``token_source``: instead of the cloud's own sign-in. ``new_sender``: makes the way to the cloud of one client.
+        ``token_source``: instead of the cloud's own sign-in. ``new_transport``: makes one client's way to the cloud.
         ``is_command``: whether this is a command, which asks in turn with a bridge that may run.
         """
-        self._config, self._clock, self._new_sender = config, clock, new_sender
+        self._config, self._clock, self._new_transport = config, clock, new_transport
         self._admit: Callable[[], None] = lambda: None
         per_minute = config.reads_per_minute
         self.reads = Budget(
@@ -75,7 +75,7 @@ class Account:
         self._admit = admit
 
     def _connection(self, check: Check) -> Connection:
-        return Connection(self._config, self._clock, self.clock_check, self._new_sender(), check, self._admit_now)
+        return Connection(self._config, self._clock, self.clock_check, self._new_transport(), check, self._admit_now)
 
     def _admit_now(self) -> None:
         self._admit()

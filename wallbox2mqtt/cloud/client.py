@@ -22,7 +22,7 @@ from wallbox2mqtt.cloud.diagnosis import ClockCheck
 from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.cloud.request_log import RequestLog
 from wallbox2mqtt.cloud.responses import Check, decoded, http_time, translated
-from wallbox2mqtt.cloud.transport import RawResponse, Sender, TransportError
+from wallbox2mqtt.cloud.transport import RawResponse, Transport, TransportError
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import (
     AnswerLostError,
@@ -69,7 +69,7 @@ class Connection:
         config: WallboxConfig,
         clock: Clock,
         clock_check: ClockCheck,
-        sender: Sender,
+        transport: Transport,
         check: Check,
         admit: Callable[[], None],
     ) -> None:
@@ -79,7 +79,7 @@ class Connection:
         """
         self._clock_check, self._check, self._admit = clock_check, check, admit
         self._timeout_s, self._clock = min(config.timeout, LONGEST_TIMEOUT_S), clock
-        self._transport = sender
+        self._transport = transport
         self._used = -math.inf
 
     def send(

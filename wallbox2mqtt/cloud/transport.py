@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 
@@ -184,27 +184,6 @@ class RawResponse:
     body: bytes | Exception
 
 
-class Sender(Protocol):
-    """How a client's requests travel: a Transport, or a test's own way."""
-
-    def send(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        timeout_s: float,
-        admit: Callable[[], None],
-    ) -> RawResponse:
-        """Send a request and read its whole response within the deadline.
-
-        ``admit`` is called when a connection is there and before the first byte leaves; what it raises ends it.
-        """
-
-    def close(self) -> None:
-        """Let go of the connections; the next request makes new ones."""
-
-
 class TransportError(Exception):
     """Raised when no response came. ``sent``: whether the request may have left; ``late``: the deadline had passed."""
 
@@ -238,6 +217,8 @@ class Transport:
         admit: Callable[[], None],
     ) -> RawResponse:
         """Send a request and read its whole response within the deadline.
+
+        ``admit`` is called when a connection is there and before the first byte leaves; what it raises ends it.
 
         Raises:
             TransportError: there is no response.
