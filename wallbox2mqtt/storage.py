@@ -71,7 +71,6 @@ class Storage:
         self.runtime = runtime
         self._directory, self._account, self._disk = directory, account, disk
         self._prefix = hashlib.sha256(account.encode()).hexdigest()[:12]
-        self._kept: dict[str, bytes] = {}
         self._unknown: set[str] = set()
         self._told: set[int | None] = set()
         self._lock: int | None = None
@@ -120,8 +119,7 @@ class Storage:
 
         """
         try:
-            raw = read_file(self.path(name))
-            kept = json.loads(raw)
+            kept = json.loads(read_file(self.path(name)))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -137,7 +135,6 @@ class Storage:
             self._unknown.add(name)
             msg = f"its version is {version!s:.20}, known is {VERSION}; it is set aside when there is a new one"
             raise StateError(msg)
-        self._kept[name] = _digest(raw)
         return kept
 
     def write(self, name: str, content: dict[str, Json], *, durable: bool = False) -> bool:
@@ -153,9 +150,9 @@ class Storage:
 
         """
         path, text = self.path(name), json.dumps({"version": VERSION, **content}).encode()
-        if self._kept.get(name) == _digest(text) and path.exists():
-            return True
-        self._kept.pop(name, None)
+        with contextlib.suppress(OSError):
+            if read_file(path) == text:
+                return True
         try:
             if name in self._unknown:
                 path.replace(path.with_suffix(".json.unknown"))
@@ -166,7 +163,6 @@ class Storage:
                 _LOG.warning("cannot keep state, it is forgotten at a restart: %s", trouble(error, self._directory))
             self._told.add(error.errno)
             return False
-        self._kept[name] = _digest(text)
         self._told.clear()
         return True
 
@@ -200,7 +196,6 @@ class Storage:
 
     def discard(self, name: str) -> None:
         """Remove a file, if it is there."""
-        self._kept.pop(name, None)
         with contextlib.suppress(OSError):
             self.path(name).unlink()
 
@@ -244,10 +239,6 @@ class Storage:
             self._lock = None
 
 
-def _digest(text: bytes) -> bytes:
-    return hashlib.sha256(text).digest()
-
-
 def _give_to_owner(handle: int, directory: Path) -> None:
     """Hand a file that root makes to the owner of its directory: the service has to be able to read it."""
     if os.geteuid() == 0:
@@ -265,9 +256,10 @@ def read_file(path: Path) -> bytes:
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return file.read(_LARGEST)
+        return file.read(min(found.st_size, _LARGEST))  # room for all that it asks for is made at once
 
 
 def trouble(error: OSError, directory: Path) -> str:

@@ -5,7 +5,6 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from wallbox2mqtt.clock import iso_utc
@@ -61,7 +60,7 @@ def words_of(error: OSError, endpoint: BrokerAddress | None, context: ssl.SSLCon
 
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {_mistrust(error, endpoint, context, os.environ)}"
+        return f"the broker's certificate is not trusted: {_mistrust(error, endpoint, context)}"
     if isinstance(error, ssl.SSLError):
         if (error.reason or "") in _NOT_TLS:
             return _PLAIN
@@ -72,10 +71,7 @@ def words_of(error: OSError, endpoint: BrokerAddress | None, context: ssl.SSLCon
 
 
 def _mistrust(
-    error: ssl.SSLCertVerificationError,
-    endpoint: BrokerAddress | None,
-    context: ssl.SSLContext | None,
-    environ: Mapping[str, str],
+    error: ssl.SSLCertVerificationError, endpoint: BrokerAddress | None, context: ssl.SSLContext | None
 ) -> str:
     code = error.verify_code
     if code in {_OTHER_NAME, _OTHER_ADDRESS}:
@@ -84,7 +80,7 @@ def _mistrust(
         times = _times(endpoint, context) if endpoint is not None and context is not None else ""
         return f"{error.verify_message}{times}; this machine's clock says {iso_utc(time.time())}"
     if code in _UNKNOWN_AUTHORITY:
-        file = environ.get("SSL_CERT_FILE")
+        file = os.environ.get("SSL_CERT_FILE")
         missing = f" SSL_CERT_FILE names {file}, which is not there;" if file and not Path(file).exists() else ""
         return f"{error.verify_message};{missing} name its authority in mqtt.tls.ca_file"
     return error.verify_message
