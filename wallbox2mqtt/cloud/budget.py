@@ -50,7 +50,7 @@ class Budget:
             Journal(other, store).open({"ends": [], "running": 0})  # or the first bridge would miss its file
         self._name, self._clock, self._is_command = name, clock, is_command
         self._journal, self._other = Journal(own, store, is_expected=not is_command), OtherProcess(other, store)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._most = most
         self._running = 0
         self._asked = clock.wall() if is_command else 0.0
@@ -80,7 +80,7 @@ class Budget:
     def ready_in_s(self, spare: int = 0) -> float:
         """Return the seconds until a request may start that leaves so many free: 0 is now."""
         with self._lock:
-            return max(self.held_s(), self._ready_in_s(spare))
+            return max(self.held_s(), self._free_in_s(spare))
 
     @property
     def has_company(self) -> bool:
@@ -88,7 +88,7 @@ class Budget:
         self._other.look(now := self._clock.wall())
         return self._other.is_near(now, self.window_s)
 
-    def _ready_in_s(self, spare: int) -> float:
+    def _free_in_s(self, spare: int) -> float:
         free = self.limit - self._running - min(spare, self.limit - 1)
         if free <= 0:
             return self.window_s
@@ -117,11 +117,11 @@ class Budget:
 
         """
         with self._lock:
-            self._check()
+            self.check()
             self._asked = self._clock.wall()
             self._journal.write(self._content(starting=1), durable=True)
             # where the other process wrote one down at the same moment, both withdraw theirs
-            if (ready := self._ready_in_s(0)) > 0:
+            if (ready := self.ready_in_s()) > 0:
                 self._journal.write(self._content(), durable=False)
                 raise BudgetSpentError(ready)
             self._running += 1
@@ -148,11 +148,7 @@ class Budget:
             BudgetSpentError: it may not.
 
         """
-        with self._lock:
-            self._check()
-
-    def _check(self) -> None:
-        if (ready := max(self.held_s(), self._ready_in_s(0))) > 0:
+        if (ready := self.ready_in_s()) > 0:
             raise BudgetSpentError(ready)
 
     @property

@@ -71,7 +71,6 @@ class MqttConnection:
 
         """
         probe = None if state is None else Outgoing(state.topic, state.payload.encode(), retain=True)
-        self._has_probe = probe is not None
         self._keepalive, self._is_list = config.keepalive, len(config.brokers) > 1
         self._v5 = config.protocol == "5"
         self._client = new_client(config)
@@ -143,7 +142,7 @@ class MqttConnection:
     @property
     def answers(self) -> bool:
         """Whether the broker has acknowledged something on this connection: one that is mute only seems to be there."""
-        return self._outbox.online and (self._session.has_answered or not self._has_probe)
+        return self._outbox.online and self._session.has_answered
 
     @property
     def unanswered_s(self) -> float:

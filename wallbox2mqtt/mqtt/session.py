@@ -151,7 +151,7 @@ class BrokerSession:
         for part in (self.lookups, self.guard, self.ends, self.unpublished, self._gaps):
             part.connected()
         self.answers.begin()
-        self.has_answered = False
+        self.has_answered = self._probe is None  # else the probe is to be answered first
         if self._prelude is None:
             self._subscribe_to_all()
         else:
