@@ -6,6 +6,16 @@ from collections.abc import Sequence
 from wallbox2mqtt.mqtt.lookups import Lookups
 
 
+def test_what_was_answered_before_is_known_at_the_next_end() -> None:
+    lookups = Lookups(lambda _: 7, lambda _: None)
+    lookups.listen(["a"])
+    assert not lookups.has_granted("a"), "the broker may end the connection for it"
+    lookups.answered(7)
+    lookups.connected()
+    lookups.listen(["a"])
+    assert lookups.has_granted("a")
+
+
 def test_an_answer_that_comes_at_once_is_not_missed() -> None:
     """The broker's answer is taken on another thread, before the packet's number is known here."""
     answers: list[threading.Thread] = []

@@ -28,7 +28,7 @@ class Lookups:
 
         """
         self._subscribe, self._unsubscribe, self._may_ask = subscribe, unsubscribe, may_ask
-        self._is_allowed = True
+        self._is_allowed, self._was_answered = True, False
         self._lock = threading.Lock()  # an answer waits until it is known to what
         self.connected()
 
@@ -69,7 +69,11 @@ class Lookups:
     def answered(self, mid: int) -> None:
         """Record the broker's answer to a packet."""
         with self._lock:
-            self._asked.pop(mid, None)
+            self._was_answered = self._asked.pop(mid, None) is not None or self._was_answered
+
+    def has_granted(self, name: str | None) -> bool:
+        """Return whether the broker has answered such a packet before, as one that is under way with this filter."""
+        return self._was_answered and name in self._asked.values()
 
     def cover(self, topic: str) -> bool:
         """Return whether a topic is one of those that are looked up."""

@@ -277,7 +277,8 @@ class BrokerSession:
             return
         self.limits.ended(reason.value)
         self.set_will()
-        was_taken = oldest in self._taken or self.subscriptions.has_granted(oldest)
+        granted = self.subscriptions.has_granted(oldest) or self.lookups.has_granted(oldest)
+        was_taken = granted or oldest in self._taken
         end = self.ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest, was_taken=was_taken)
         self._client.reconnect_delay_set(self.ends.delay_s, LONGEST_DELAY_S)
         if end.cause is not None and not self.lookups.end(end.cause):
