@@ -25,7 +25,7 @@ class Account:
 
     @property
     def pace(self) -> float:
-        return self.rate.per_minute
+        return self.budget.per_minute
 
     def run(self, seconds: float) -> None:
         """Read every five minutes, which is often enough for the rules."""
@@ -50,7 +50,7 @@ def test_a_configured_number_is_kept_to(clock: FakeClock, store: Storage) -> Non
         rate.record_success()
         clock.advance(HOUR_S)
     assert not rate.record_refusal()
-    assert (rate.per_minute, budget.limit, rate.next_try) == (2, 2, None)
+    assert (budget.per_minute, budget.limit, rate.next_try) == (2, 2, None)
     assert rate.last_refusal == clock.wall()
 
 

@@ -570,7 +570,7 @@ class TestExtraReads:
         parts.cloud.fault(Fault(kind="status", status=status, path=path))
         ask()
         assert len([one for one in parts.sent_reads if one.status == status]) == 1
-        assert (parts.shared.rate.per_minute, parts.pace.refused_total) == (pace, 2 - pace)
+        assert (parts.shared.reads.per_minute, parts.pace.refused_total) == (pace, 2 - pace)
 
 
 class TestAuto:
@@ -585,11 +585,11 @@ class TestAuto:
     def test_the_next_pace_where_it_may_and_the_law_over_restarts(self, make: Make, pace: int) -> None:
         parts = make(3, settings=Settings(reads_per_minute=3, writes_per_minute=None))
         parts.run(600)
-        assert parts.shared.rate.per_minute == pace + 1
+        assert parts.shared.reads.per_minute == pace + 1
         for _ in range(10):
             parts = make(cloud=parts.cloud)
             parts.run(7)
-            assert parts.shared.rate.per_minute == pace + 1
+            assert parts.shared.reads.per_minute == pace + 1
         assert not [one for one in parts.sent_reads if one.limited]
         assert most_in_a_minute(parts.sent_reads) == pace + 1
 
@@ -605,7 +605,7 @@ class TestAuto:
         parts = make(count, settings=Settings(reads_per_minute=pace, writes_per_minute=None, refusal=refusal))
         parts.run(3600)
         assert len([one for one in parts.sent_reads if one.limited]) == 1
-        assert parts.shared.rate.per_minute == pace
+        assert parts.shared.reads.per_minute == pace
         assert parts.pace.interval_s == 60 / pace
         assert parts.last("bridge/cloud") == "online"
         assert parts.last("bridge/cloud_reason") == "ok"

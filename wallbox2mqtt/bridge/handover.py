@@ -97,7 +97,7 @@ def stamp(bridge: Bridge) -> tuple[object, ...]:
     shared = bridge.shared
     asked = [(budget.total, budget.last_window()[1]) for budget in (shared.reads, shared.writes)]
     refused = (bridge.backoff.refused_total, bridge.write_backoff.refused_total, shared.tokens.failures)
-    return (*asked, *refused, shared.rate.per_minute, shared.tokens.sign_ins)
+    return (*asked, *refused, shared.reads.per_minute, shared.tokens.sign_ins)
 
 
 def parse(payload: bytes) -> Handover:

@@ -58,11 +58,7 @@ class ReadRate:
             if per_minute == "auto":
                 self._restore(self._storage.read(_FILE))
                 per_minute = self._pace
-            self._spend(per_minute)
-
-    def _spend(self, per_minute: float) -> None:
-        self.per_minute = per_minute
-        self._budget.set_per_minute(per_minute)
+            self._budget.set_per_minute(per_minute)
 
     @property
     def cap(self) -> int | None:
@@ -136,7 +132,7 @@ class ReadRate:
             self._quiet_since = self._clock.monotonic()
             _LOG.info("reads a minute from=%d to=%d", self._pace, pace)
         self._pace = pace
-        self._spend(pace)
+        self._budget.set_per_minute(pace)
         self._keep()
 
     def found(self) -> dict[str, Json]:
@@ -150,7 +146,7 @@ class ReadRate:
             if not self.is_auto:
                 return
             self._restore(found)
-            self._spend(self._pace)
+            self._budget.set_per_minute(self._pace)
             self._keep()
 
     def _found(self) -> dict[str, Json]:

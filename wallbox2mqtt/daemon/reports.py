@@ -61,11 +61,11 @@ class Reports:
     def info(self) -> None:
         """Publish what the bridge is and how it reads."""
         chargers: list[Json] = list(self._shared.registry.chargers)
-        rate, status_reads = self._shared.rate, self._bridge.status_reads
+        rate, status_reads, pace = self._shared.rate, self._bridge.status_reads, _plain(self._shared.reads.per_minute)
         self._bridge.status.info(
             chargers=chargers,
-            reads_per_minute="auto" if rate.is_auto else _plain(rate.per_minute),
-            pace=_plain(rate.per_minute),
+            reads_per_minute="auto" if rate.is_auto else pace,
+            pace=pace,
             next_try=_time(rate.next_try),
             last_refusal=_time(rate.last_refusal),
             writes_per_minute=_plain(self._shared.writes.per_minute),
