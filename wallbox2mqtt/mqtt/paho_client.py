@@ -105,8 +105,12 @@ class PahoClient(Client):
         # the name stands in the certificate, and in what a websocket asks for
         self._host, self._port = endpoint.host, endpoint.port
         if self._get_proxy():
-            return super()._create_socket_connection()
-        return socket.create_connection((endpoint.address, endpoint.port), timeout=self._connect_timeout)
+            sock = super()._create_socket_connection()
+        else:
+            sock = socket.create_connection((endpoint.address, endpoint.port), timeout=self._connect_timeout)
+        # with Nagle's algorithm the second of two small messages waits 40 ms for an ACK
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
 
     def has_unread(self) -> bool:
         """Return whether something that the broker has sent waits to be read."""
@@ -150,12 +154,6 @@ def new_client(config: MqttConfig) -> PahoClient:
         client.tls_set_context(tls_context(config.tls))
     client.reconnect_delay_set(min_delay=1, max_delay=10)
     return client
-
-
-def no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
-    """Send at once: with Nagle's algorithm the second of two small messages waits 40 ms for an ACK."""
-    if (plain := _plain(sock)) is not None:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _outgoing(message: MQTTMessage) -> Outgoing:

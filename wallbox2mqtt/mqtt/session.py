@@ -20,7 +20,7 @@ from wallbox2mqtt.mqtt.limits import PACKET_OVERHEAD, QOS, BrokerLimits
 from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter
 from wallbox2mqtt.mqtt.lookups import Lookups
 from wallbox2mqtt.mqtt.outbox import Outbox, Outgoing
-from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient, no_delay
+from wallbox2mqtt.mqtt.paho_client import MAX_INFLIGHT, PahoClient
 from wallbox2mqtt.mqtt.prelude import Prelude
 from wallbox2mqtt.mqtt.receiver import Receiver
 from wallbox2mqtt.mqtt.replay import ReplayGuard, Step
@@ -89,7 +89,7 @@ class BrokerSession:
 
     def _set_callbacks(self) -> None:
         client = self._client
-        client.on_socket_open = self._opened
+        client.on_socket_open = lambda *_: self.answers.begin()  # what the last broker owed is not this one's
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_unsubscribe = self._unsubscribed
@@ -132,10 +132,6 @@ class BrokerSession:
             self._emit(Acknowledged(message.topic, message.payload.decode()))
 
     # From here on: on paho's thread.
-
-    def _opened(self, client: Client, data: object, sock: Any) -> None:  # noqa: ANN401 - a socket or paho's websocket
-        no_delay(client, data, sock)
-        self.answers.begin()  # what the last broker owed is not this one's
 
     def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:  # noqa: ANN401
         self._was_accepted = True  # or refused: it has answered, and with its own words
