@@ -146,13 +146,14 @@ def _place(url: str) -> str:
 
 def _unusable_authorities() -> str | None:
     """Say which variable names certificate authorities that cannot be used, if one does."""
-    name = next(filter(os.environ.get, CA_VARIABLES), None)
+    if (name := next(filter(os.environ.get, CA_VARIABLES), None)) is None:
+        return None
     try:
         _context()
     except ssl.SSLError:
-        return f"no secure connection: {name} is {os.environ[str(name)]}, which holds no certificates"
+        return f"no secure connection: {name} is {os.environ[name]}, which holds no certificates"
     except OSError as error:
-        return f"no secure connection: {name} is {os.environ[str(name)]}, which cannot be read: {error.strerror}"
+        return f"no secure connection: {name} is {os.environ[name]}, which cannot be read: {error.strerror}"
     return None
 
 
