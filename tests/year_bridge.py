@@ -170,5 +170,5 @@ class PlayedYear:
         elif not gone and not self._is_online:
             self._outbox.connected()
             list(self._states.announcing())
-            self._outbox.answer()
+            self._outbox.flush_results()
         self._is_online = not gone

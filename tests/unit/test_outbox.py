@@ -43,7 +43,7 @@ def broker() -> Broker:
     """One that is there and takes nothing for now."""
     broker = Broker()
     broker.outbox.connected()
-    broker.outbox.answer()
+    broker.outbox.flush_results()
     return broker
 
 
@@ -63,7 +63,7 @@ def test_answers_wait_until_a_new_broker_knows_the_state(broker: Broker) -> None
     broker.outbox.connected()
     assert broker.takes(5) == []
     broker.outbox.state(state("how things are"), each=False)
-    broker.outbox.answer()
+    broker.outbox.flush_results()
     assert broker.taken == ["how things are", "answer"]
 
 
@@ -103,7 +103,7 @@ def test_answers_are_bounded_whatever_their_topics() -> None:
     for number in range(20_000):
         broker.outbox.result(result(f"{number}{large}"))
     dropped = broker.outbox.dropped_results()
-    broker.outbox.answer()
+    broker.outbox.flush_results()
     kept = broker.takes(20_000)
     assert dropped + len(kept) == 20_000
     assert sum(map(len, kept)) <= MAX_RESULT_BYTES
@@ -113,11 +113,11 @@ def test_answers_are_bounded_whatever_their_topics() -> None:
 def test_what_comes_back_is_sent_before_what_waits() -> None:
     broker = Broker()
     broker.outbox.connected()
-    broker.outbox.answer()
+    broker.outbox.flush_results()
     broker.outbox.result(result("waits"))
     broker.outbox.disconnected()
     broker.outbox.returned([result("a"), state("again"), end("gone"), result("b")])
     broker.outbox.connected()
-    broker.outbox.answer()
+    broker.outbox.flush_results()
     assert [topic for topic in broker.takes(100) if topic != "gone"] == ["a", "b", "waits"]
     assert "gone" in broker.taken

@@ -25,10 +25,10 @@ from wallbox2mqtt.watchdog import Pulse
 
 LARGEST_PACKET = 4 * 1024 * 1024
 """What we let an MQTT 5 broker send us at once. A larger one, stored by anybody who may publish, would come at each
-start; commands have a kilobyte, and one that is too long still gets its answer up to this size."""
+start; commands have a kilobyte, and one that is too long still gets its result up to this size."""
 _LOOK_S = 0.02
 _SHARES = 4
-"""Of the time for the end: two for the answers that wait, one for the last words, one for paho's thread."""
+"""Of the time for the end: two for the results that wait, one for the last words, one for paho's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +182,15 @@ class MqttConnection:
             self._outbox.state(Outgoing(topic, payload.encode(), retain=False), each=True)
 
     def publish_result(self, topic: str, payload: str, correlation: bytes | None = None) -> None:
-        """Publish an answer to a command; kept while the broker is away, the newest 1,000."""
+        """Publish the result of a command; kept while the broker is away, the newest 1,000."""
         self._outbox.result(Outgoing(topic, payload.encode(), retain=False, correlation=correlation))
 
     def flush_results(self) -> None:
-        """Send the answers that were kept: the broker has been told how things are."""
-        self._outbox.answer()
+        """Send the results that were kept: the broker has been told how things are."""
+        self._outbox.flush_results()
 
     def dropped_results(self) -> int:
-        """Return how many answers were dropped since the last call, because too many waited."""
+        """Return how many results were dropped since the last call, because too many waited."""
         return self._outbox.dropped_results()
 
     def release(self) -> None:
@@ -215,7 +215,7 @@ class MqttConnection:
         return wait
 
     def withdraw(self, *, timeout_s: float) -> None:
-        """End the connection without last words, and without the will; the answers that wait are sent first."""
+        """End the connection without last words, and without the will; the results that wait are sent first."""
         ends, share_s = time.monotonic() + timeout_s, timeout_s / _SHARES
         if self._client.is_connected():
             self._outbox.connected()

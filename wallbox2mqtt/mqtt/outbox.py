@@ -9,17 +9,17 @@ from dataclasses import dataclass
 MOST_OPEN = 500
 """Messages that paho may have of us. It keeps an object and a packet of each until the broker has acknowledged it."""
 MAX_KEPT_RESULTS = 1000
-"""Answers that are kept while the broker is away."""
+"""Results that are kept while the broker is away."""
 MAX_WAITING_RESULTS = 25_000
-"""Answers that may wait for a broker that is there, but slower than those who command."""
+"""Results that may wait for a broker that is there, but slower than those who command."""
 MAX_RESULT_BYTES = 8 * 1024 * 1024
-"""Bytes of answers that wait: whoever commands chooses how long their topics are."""
+"""Bytes of results that wait: whoever commands chooses how long their topics are."""
 _LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message. ``correlation``: what MQTT 5 says of an answer."""
+    """A message. ``correlation``: what MQTT 5 says of a result."""
 
     topic: str
     payload: bytes
@@ -52,7 +52,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._states: OrderedDict[object, Outgoing] = OrderedDict()
         self._results: deque[Outgoing] = deque()
-        self._online = self._answers = self._turn = self._closed = False
+        self._online = self._sends_results = self._turn = self._closed = False
         self._dropped = self._result_bytes = 0
 
     @property
@@ -79,20 +79,20 @@ class Outbox:
             self._go_on()
 
     def result(self, message: Outgoing) -> None:
-        """Send an answer; the newest are kept while they cannot be sent."""
+        """Send a result; the newest are kept while they cannot be sent."""
         with self._lock:
             if self._closed:
                 return
             self._results.append(message)
             self._result_bytes += message.size
-            self._answers = self._answers or self._online  # behind those that were kept
+            self._sends_results = self._sends_results or self._online  # behind those that were kept
             self._go_on()
             self._trim()
 
-    def answer(self) -> None:
-        """Send the answers that were kept, too."""
+    def flush_results(self) -> None:
+        """Send the results that were kept, too."""
         with self._lock:
-            self._answers = True
+            self._sends_results = True
             self._go_on()
 
     def go_on(self) -> None:
@@ -104,10 +104,10 @@ class Outbox:
     def connected(self, first: Outgoing | None = None) -> None:
         """Record that there is a broker, and send this before all else.
 
-        Answers wait until it has been told how things are.
+        Results wait until it has been told how things are.
         """
         with self._lock:
-            self._online, self._answers = not self._closed, False
+            self._online, self._sends_results = not self._closed, False
             if first is not None and self._online:
                 self._send(first)
 
@@ -120,7 +120,7 @@ class Outbox:
             return was_online
 
     def returned(self, messages: Iterable[Outgoing]) -> None:
-        """Take back what the broker has not acknowledged: answers and ends of topics are sent again, in their order."""
+        """Take back what the broker has not acknowledged: results and ends of topics are sent again, in their order."""
         with self._lock:
             results = []
             for message in messages:
@@ -133,12 +133,12 @@ class Outbox:
             self._trim()
 
     def close(self, within_s: float) -> bool:
-        """Send the answers that wait, as far as there is time; return whether there is a broker.
+        """Send the results that wait, as far as there is time; return whether there is a broker.
 
         Nothing is sent that comes later. ``within_s``: a broker, or a machine that is flooded, may be slow.
         """
         with self._lock:
-            self._closed = self._answers = True
+            self._closed = self._sends_results = True
             self._drop_states()
         ends = time.monotonic() + within_s
         # as there is room, and not all at once: what paho has takes several times the memory
@@ -150,7 +150,7 @@ class Outbox:
             return was_online
 
     def dropped_results(self) -> int:
-        """Return how many answers were dropped since the last call."""
+        """Return how many results were dropped since the last call."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped
@@ -170,7 +170,7 @@ class Outbox:
         while self._online and self._open_now() < MOST_OPEN:
             # in turn, so that neither a flood of commands nor a fleet that is announced holds up the other
             self._turn = not self._turn
-            if self._answers and self._results and (self._turn or not self._states):
+            if self._sends_results and self._results and (self._turn or not self._states):
                 if not self._send(self._results[0]):
                     return
                 self._result_bytes -= self._results.popleft().size

@@ -52,7 +52,7 @@ class PahoClient(Client):
         return max(len(self._out_messages), len(self._out_packet))  # at QoS 0 nothing is acknowledged
 
     def send(self, message: Outgoing, *, qos: int, retain: bool) -> MQTTMessageInfo:
-        """Publish a message, and with MQTT 5 what an answer belongs to."""
+        """Publish a message, and with MQTT 5 to what a result belongs."""
         properties = None
         if message.correlation is not None and self._protocol == MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
