@@ -31,8 +31,6 @@ MOST_RECENT = 50
 _MOST_PASSING = 400
 _PACKAGE = "wallbox2mqtt."
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
-_OTHERS = ("schedule",)
-"""Libraries of which only warnings count. Of urllib3 nothing does: its home, ``cloud``, sees to that."""
 
 
 class Hidden:
@@ -129,8 +127,8 @@ def setup(level: str, environ: Mapping[str, str], stream: TextIO | None = None) 
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter(journal=is_journal(stream, environ)))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for library in _OTHERS:
-        logging.getLogger(library).setLevel(logging.WARNING)
+    # of urllib3 nothing counts at all: its home, ``cloud``, sees to that
+    logging.getLogger("schedule").setLevel(logging.WARNING)
 
 
 class RepeatedFault:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from wallbox2mqtt.clock import Clock, Wakeup
 
@@ -83,17 +82,16 @@ class WatchedLock:
         self._lock.release()
 
 
-class _Stepper(Protocol):
-    def step(self) -> float: ...
-
-
 class Worker(threading.Thread):
     """A thread that calls ``step`` for ever."""
 
-    def __init__(self, name: str, work: _Stepper, wakeup: Wakeup, clock: Clock) -> None:
-        """Name the thread; ``wakeup`` ends the wait after a step that found nothing to do."""
+    def __init__(self, name: str, step: Callable[[], float], wakeup: Wakeup, clock: Clock) -> None:
+        """Name the thread.
+
+        ``step`` returns the seconds for which it found nothing to do; ``wakeup`` ends that wait.
+        """
         super().__init__(name=name, daemon=True)
-        self._work, self._wakeup, self._clock = work, wakeup, clock
+        self._step, self._wakeup, self._clock = step, wakeup, clock
         self._stopping = False
         self.pulse = Pulse()
 
@@ -102,7 +100,7 @@ class Worker(threading.Thread):
         _own.pulse = self.pulse
         while not self._stopping:
             self.pulse.beat()
-            if (wait := self._work.step()) > 0:
+            if (wait := self._step()) > 0:
                 self.pulse.beat(SILENCE_S + self._clock.real_s(wait))
                 self._wakeup.wait(wait)
 

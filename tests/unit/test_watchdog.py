@@ -38,7 +38,7 @@ class Harness:
         self.reasons: list[str] = []
         self.left: list[int] = []
         self.work = work
-        self.worker = Worker("worker", work, Wakeup(SystemClock()), SystemClock())
+        self.worker = Worker("worker", work.step, Wakeup(SystemClock()), SystemClock())
         self.dog = Watchdog(self.reasons.append, last_words, self.left.append)
         self.worker.start()
         self.dog.watch("worker", self.worker.pulse, self.worker.is_alive)
@@ -104,15 +104,14 @@ def test_who_says_that_it_takes_long_is_waited_for() -> None:
     pulse = Pulse()
     seen: list[float] = []
 
-    class Asking:
-        def step(self) -> float:
-            with allow_blocking(40.0):
-                seen.append(worker.pulse.allowed_s)
+    def step() -> float:
+        with allow_blocking(40.0):
             seen.append(worker.pulse.allowed_s)
-            worker.stop()
-            return 1.0
+        seen.append(worker.pulse.allowed_s)
+        worker.stop()
+        return 1.0
 
-    worker = Worker("asking", Asking(), Wakeup(SystemClock()), SystemClock())
+    worker = Worker("asking", step, Wakeup(SystemClock()), SystemClock())
     assert worker.pulse.beats == pulse.beats
     worker.start()
     worker.join(30)
@@ -123,13 +122,12 @@ def test_who_says_that_it_takes_long_is_waited_for() -> None:
 def test_who_waits_for_a_lock_lives() -> None:
     lock = WatchedLock()
 
-    class Waiting:
-        def step(self) -> float:
-            with lock, lock:
-                worker.stop()
-                return 1.0
+    def step() -> float:
+        with lock, lock:
+            worker.stop()
+            return 1.0
 
-    worker = Worker("waiting", Waiting(), Wakeup(SystemClock()), SystemClock())
+    worker = Worker("waiting", step, Wakeup(SystemClock()), SystemClock())
     with lock:
         worker.start()
         eventually(lambda: worker.pulse.beats >= 3, "it tells that it lives")

@@ -65,8 +65,8 @@ class Wiring:
         self.recorder = self._new_recorder()
         reader, writer = self.bridge.reader, self.bridge.writer
         self.workers = [
-            Worker("reader", reader, reader.wakeup, clock),
-            Worker("writer", writer, self.bridge.shared.queue.wakeup, clock),
+            Worker("reader", reader.step, reader.wakeup, clock),
+            Worker("writer", writer.step, self.bridge.shared.queue.wakeup, clock),
         ]
         beats = store if runtime_dir is None else Storage(runtime_dir, config.wallbox.account)
         self.health = ActiveHealth(self.bridge, self.mqtt, store, beats)
