@@ -1,4 +1,4 @@
-"""Fakes at the program's own seams (time), and somebody who calls the simulated cloud."""
+"""Fakes at the program's own seams (time, the sign-in), and somebody who calls the simulated cloud."""
 
 import json
 import threading
@@ -10,6 +10,8 @@ import requests
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import SystemClock, boot_time
+from wallbox2mqtt.cloud.grant import SignInAnswer, Way
+from wallbox2mqtt.config import Secret
 from wallbox2mqtt.simulator import EMAIL, PASSWORD
 
 A_DAY = 1_791_201_600.0
@@ -82,6 +84,24 @@ class FastClock(SystemClock):
 
     def real_s(self, seconds: float) -> float:
         return super().real_s(seconds / self._speed)
+
+
+class FixedTokens:
+    """A sign-in without a network: token-1, token-2 …."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def sign_in(self, way: Way) -> SignInAnswer:
+        del way
+        self.asked += 1
+        return SignInAnswer({"data": {"attributes": {"token": f"token-{self.asked}"}}}, None)
+
+    def refresh(self, token: Secret) -> SignInAnswer:
+        raise NotImplementedError
+
+    def set_password(self, password: Secret) -> None:
+        raise NotImplementedError
 
 
 class Caller:

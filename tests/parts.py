@@ -29,6 +29,10 @@ SCANT_S = 1.0
 """The timeout of requests that get no answer."""
 
 
+OpenCloud = Callable[..., Simulator]
+"""Starts a simulated cloud, with any of a Simulator's arguments but the clock."""
+
+
 def timeout_for(fault: Mapping[str, object]) -> float:
     """Return the timeout of requests that meet a fault, in real seconds."""
     return SCANT_S if fault["kind"] in {"hang", "drip"} else GENEROUS_S

@@ -262,3 +262,6 @@ class Harness:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
         peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
         assert peak < self.base_mib + GROWS_MIB, f"{self.base_mib:.1f} MiB before, {peak:.1f} MiB at most"
+
+
+Make = Callable[[Options], Harness]

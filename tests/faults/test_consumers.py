@@ -4,13 +4,11 @@ import json
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.bench.rig import resident_mib
-from tests.faults.harness import GROWS_MIB, Harness, Options
+from tests.faults.harness import GROWS_MIB, Harness, Make, Options
 from tests.faults.proxy import Proxy
 from tests.faults.test_matrix import OK
 from tests.mosquitto import LIMIT_S, Heard, eventually
@@ -20,20 +18,6 @@ pytestmark = pytest.mark.broker
 HOW_MANY = [("5", 2_000), ("3.1.1", 10_000)]
 """The protocol makes no difference to how many: once is enough."""
 UNLIMITED = ("allow_anonymous true", "max_queued_messages 0", "max_inflight_messages 0")
-Make = Callable[[Options], Harness]
-
-
-@pytest.fixture
-def open_harness(tmp_path: Path) -> Iterator[Make]:
-    harnesses: list[Harness] = []
-
-    def make(options: Options) -> Harness:
-        harnesses.append(Harness(tmp_path, options))
-        return harnesses[-1].__enter__()
-
-    yield make
-    for harness in harnesses:
-        harness.__exit__()
 
 
 def patient(protocol: str) -> tuple[tuple[str, str], ...]:

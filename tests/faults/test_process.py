@@ -8,7 +8,7 @@ import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Harness, Options
+from tests.faults.harness import Harness, Make, Options
 from tests.faults.test_matrix import ANY, through_proxy
 from tests.mosquitto import LIMIT_S, eventually, free_port
 from wallbox2mqtt.simulator import Fault
@@ -35,22 +35,6 @@ IDLE = Options(fresh=True, starts=False)
 MEDDLED = replace(IDLE, meddled=True)
 SLOW = replace(MEDDLED, settings=(("WALLBOX__POLL_INTERVAL", "0.3"),))
 """For minutes in which nothing but a thread's silence counts."""
-
-
-@pytest.fixture
-def open_harness(tmp_path: Path) -> Iterator[Callable[[Options], Harness]]:
-    harnesses: list[Harness] = []
-
-    def make(options: Options) -> Harness:
-        harnesses.append(Harness(tmp_path, options))
-        return harnesses[-1].__enter__()
-
-    yield make
-    for harness in harnesses:
-        harness.__exit__()
-
-
-Make = Callable[[Options], Harness]
 
 
 # SIGTERM, in each state

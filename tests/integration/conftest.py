@@ -1,4 +1,4 @@
-"""What the tests of the broker's connection share."""
+"""What the tests of the broker's connection share, and those of the simulated cloud."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.broker_connection import Connection, Open, Protocol
-from tests.fakes import FakeClock
+from tests.fakes import Caller, FakeClock
+from wallbox2mqtt.simulator import Simulator
 
 
 @pytest.fixture(params=["5", "3.1.1"])
@@ -28,3 +29,11 @@ def make(clock: FakeClock) -> Iterator[Open]:
     yield make_connection
     for connection in connections:
         connection.mqtt.stop(timeout_s=0.2)
+
+
+@pytest.fixture
+def caller(cloud: Simulator) -> Iterator[Caller]:
+    """Return somebody who has signed in to the cloud of the test's module."""
+    with Caller(cloud.url) as somebody:
+        somebody.sign_in()
+        yield somebody

@@ -2,13 +2,11 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.broker_connection import STATE, Connection, Open, Protocol
-from tests.fakes import FakeClock
 from tests.mosquitto import LIMIT_S, eventually
 from tests.stub_broker import StubBroker, Temper
 from wallbox2mqtt.mqtt import Acknowledged, Connected, Disconnected, Limited, Refused, Subscribed, Taken, TellsStored
@@ -20,18 +18,15 @@ WILL_RETAIN, WILL_QOS = 0x20, 0x18
 
 
 @pytest.fixture
-def make(clock: FakeClock) -> Iterator[Open]:
-    made: list[Connection] = []
+def make(make: Open) -> Open:
+    """Return a function that makes connections which begin at once."""
 
-    def make_connection(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
-        connection = Connection(clock, port=port, **options)
-        made.append(connection)
+    def start(port: int, **options: Any) -> Connection:  # noqa: ANN401 - any key of the configuration
+        connection = make(port, **options)
         connection.mqtt.start()
         return connection
 
-    yield make_connection
-    for connection in made:
-        connection.mqtt.stop(timeout_s=0.2)
+    return start
 
 
 class TestLimits:

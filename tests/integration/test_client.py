@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import A_DAY, FakeClock
+from tests.fakes import A_DAY, FakeClock, FixedTokens
 from tests.mosquitto import LIMIT_S, eventually, free_port
 from tests.parts import GENEROUS_S
 from tests.stub_cloud import (
@@ -46,7 +46,7 @@ from wallbox2mqtt.catalogue.templates import PUT_CHARGER, REMOTE_ACTION
 from wallbox2mqtt.clock import SystemClock
 from wallbox2mqtt.cloud import Account, CloudClient, CloudResponse
 from wallbox2mqtt.cloud.client import SignInClient
-from wallbox2mqtt.cloud.grant import SignInAnswer, Way
+from wallbox2mqtt.cloud.grant import SignInAnswer
 from wallbox2mqtt.cloud.responses import DEEPEST, check_status, decoded, http_time
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.cloud.transport import RawResponse, Transport
@@ -84,24 +84,6 @@ _CLOSED = 7
 """Of the kernel's states of a connection; one that was closed in order waits for us to close it, too."""
 TWO_MIB = 2 * 1024 * 1024
 VIEW = {row.key: row.example for row in FIELDS.values() if row.has_state} | {"software/updateAvailable": True}
-
-
-class FixedTokens:
-    """A sign-in without a network: token-1, token-2 …."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def sign_in(self, way: Way) -> SignInAnswer:
-        del way
-        self.asked += 1
-        return SignInAnswer({"data": {"attributes": {"token": f"token-{self.asked}"}}}, None)
-
-    def refresh(self, token: Secret) -> SignInAnswer:
-        raise NotImplementedError
-
-    def set_password(self, password: Secret) -> None:
-        raise NotImplementedError
 
 
 class Setup:

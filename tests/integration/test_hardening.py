@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FixedTokens
 from tests.parts import Parts
 from tests.stub_cloud import StubCloud
 from wallbox2mqtt.bridge.kept_keys import MAX_FIELDS
@@ -26,7 +26,6 @@ from wallbox2mqtt.catalogue.quantities import LARGEST_ID, is_charger_id
 from wallbox2mqtt.catalogue.templates import POST_CONFIG, PUT_CHARGER, PUT_ECO_SMART, REMOTE_ACTION
 from wallbox2mqtt.cloud import Account, CloudClient
 from wallbox2mqtt.cloud.documents import MAX_CHARGERS, Origin, Reading, read_basic, read_detail, read_sweep
-from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.config import Secret, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError
 from wallbox2mqtt.mqtt import Connected, Message, Reply
@@ -40,20 +39,6 @@ NO_IDS: list[Any] = [
 ]  # fmt: skip
 LARGEST = 512 * 1024
 """Of the documents here: a quarter of what the cloud may send, as what they cost grows with their size."""
-
-
-class OneToken:
-    """A sign-in without a network."""
-
-    def sign_in(self, way: Way) -> SignInAnswer:
-        del way
-        return SignInAnswer({"data": {"attributes": {"token": "t"}}}, None)
-
-    def refresh(self, token: Secret) -> SignInAnswer:
-        raise NotImplementedError
-
-    def set_password(self, password: Secret) -> None:
-        raise NotImplementedError
 
 
 ASK: dict[str, Callable[[CloudClient, Any], object]] = {
@@ -74,7 +59,7 @@ def test_nothing_but_an_id_enters_a_path(
     clock, secret, store = FakeClock(), Secret("p"), Storage(tmp_path, "a")
     with StubCloud() as server:
         config = WallboxConfig(email="a@example.org", password=secret, api_url=server.url, user_api_url=server.url)
-        cloud = Account(config, clock, store, OneToken()).client()
+        cloud = Account(config, clock, store, FixedTokens()).client()
         with pytest.raises(ValueError, match="not the id of a charger"):
             ask(cloud, no_id)
         assert server.seen == []

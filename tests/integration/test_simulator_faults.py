@@ -31,13 +31,6 @@ def cloud() -> Iterator[Simulator]:
         yield simulator
 
 
-@pytest.fixture
-def caller(cloud: Simulator) -> Iterator[Caller]:
-    with Caller(cloud.url) as somebody:
-        somebody.sign_in()
-        yield somebody
-
-
 class TestFaults:
     @pytest.mark.parametrize(
         ("fault", "status", "kind", "body"),

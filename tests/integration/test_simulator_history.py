@@ -38,13 +38,6 @@ def cloud(clock: FakeClock) -> Iterator[Simulator]:
         yield simulator
 
 
-@pytest.fixture
-def caller(cloud: Simulator) -> Iterator[Caller]:
-    with Caller(cloud.url) as somebody:
-        somebody.sign_in()
-        yield somebody
-
-
 def stats(caller: Caller, query: str = f"charger={ONE}", begin: float = 0, end: float = 2e9) -> dict[str, Any]:
     answer = caller.call("GET", f"v4/sessions/stats?{query}&start_date={begin}&end_date={end}")
     assert answer.status_code == 200

@@ -17,11 +17,10 @@ from typing import Any, Literal, Self
 
 import pytest
 
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FixedTokens
 from tests.mosquitto import LIMIT_S, Broker, Watcher, eventually, free_port
 from tests.stub_cloud import StubCloud, reply
 from wallbox2mqtt.cloud import Account, CloudClient
-from wallbox2mqtt.cloud.grant import SignInAnswer, Way
 from wallbox2mqtt.config import MqttConfig, Secret, TlsConfig, WallboxConfig
 from wallbox2mqtt.errors import BadAnswerError, NotSentError
 from wallbox2mqtt.mqtt import Connected, Disconnected, Event, Message, MqttConnection, OwnState, Refused
@@ -403,20 +402,6 @@ def test_that_server_does_speak_the_old_version() -> None:
 # --- the cloud
 
 
-class OneToken:
-    """A sign-in without a network."""
-
-    def sign_in(self, way: Way) -> SignInAnswer:
-        del way
-        return SignInAnswer({"data": {"attributes": {"token": "the-token"}}}, None)
-
-    def refresh(self, token: Secret) -> SignInAnswer:
-        raise NotImplementedError
-
-    def set_password(self, password: Secret) -> None:
-        raise NotImplementedError
-
-
 def cloud(url: str, directory: Path) -> CloudClient:
     clock, password = FakeClock(), Secret("p")
     config = WallboxConfig(
@@ -429,7 +414,7 @@ def cloud(url: str, directory: Path) -> CloudClient:
         writes_per_minute=100,
     )
     store = Storage(directory, "a")
-    return Account(config, clock, store, OneToken()).client()
+    return Account(config, clock, store, FixedTokens()).client()
 
 
 _READ = """

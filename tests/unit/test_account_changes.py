@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes import FakeClock
-from tests.parts import Parts, most_in_a_minute
+from tests.parts import OpenCloud, Parts, most_in_a_minute
 from wallbox2mqtt.bridge.registry import LIMITS
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
@@ -25,9 +25,8 @@ def spec(charger_id: int) -> ChargerSpec:
 
 
 @pytest.fixture
-def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+def make(open_cloud: OpenCloud, clock: FakeClock, tmp_path: Path) -> Make:
     """Return the parts of a bridge for an account with these chargers; ``cloud`` again for a restart."""
-    clouds: list[Simulator] = []
 
     def make_parts(
         *ids: int,
@@ -36,14 +35,10 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
     ) -> Parts:
         if cloud is None:
             settings = Settings(reads_per_minute=None, writes_per_minute=None)
-            cloud = Simulator(chargers=[spec(one) for one in ids], clock=clock, settings=settings)
-            cloud.start()
-            clouds.append(cloud)
+            cloud = open_cloud(chargers=[spec(one) for one in ids], settings=settings)
         return Parts(cloud, clock, tmp_path, **{"reads_per_minute": 3, "poll_interval": INTERVAL_S, **options})
 
-    yield make_parts
-    for cloud in clouds:
-        cloud.stop()
+    return make_parts
 
 
 def documents(parts: Parts) -> list[str]:

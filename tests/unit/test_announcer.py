@@ -260,15 +260,21 @@ def test_a_broker_with_much_to_take_is_not_given_a_fleet(bridge: Bridge, broker:
     assert count() == 31
 
 
-def test_the_list_takes_nothing_from_a_charger_that_is_known(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
-    first = Bridge(tmp_path, clock, Broker())
+def started_again(directory: Path, clock: FakeClock, broker: Broker) -> Bridge:
+    """Return a bridge that has read the list, after one that has announced the charger with its detail."""
+    first = Bridge(directory, clock, Broker())
     first.connect()
     first.read_list(SPEC)
     first.read_detail(SPEC)
-    again = Bridge(tmp_path, clock, broker)
+    again = Bridge(directory, clock, broker)
     broker.retained |= first.broker.retained
     again.connect()
     again.read_list(SPEC)
+    return again
+
+
+def test_the_list_takes_nothing_from_a_charger_that_is_known(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
+    started_again(tmp_path, clock, broker)
     assert not broker.of(CHARGER)
 
 
@@ -367,14 +373,7 @@ def test_times_become_texts_for_an_older_home_assistant(tmp_path: Path, clock: F
 
 
 def test_the_first_detail_decides_at_once(tmp_path: Path, clock: FakeClock, broker: Broker) -> None:
-    first = Bridge(tmp_path, clock, Broker())
-    first.connect()
-    first.read_list(SPEC)
-    first.read_detail(SPEC)
-    again = Bridge(tmp_path, clock, broker)
-    broker.retained |= first.broker.retained
-    again.connect()
-    again.read_list(SPEC)
+    again = started_again(tmp_path, clock, broker)
     again.read_detail(ChargerSpec(id=ONE, name="Garage", missing=("config_data.ecosmart",)))
     assert [json.loads(text)["components"].get("select_eco_smart") for text in broker.of(CHARGER)] == [
         {"platform": "select"}

@@ -4,14 +4,14 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes import FakeClock
-from tests.parts import Parts, most_in_a_minute, timeout_for
+from tests.parts import OpenCloud, Parts, most_in_a_minute, timeout_for
 from wallbox2mqtt.bridge.history_reads import Page
 from wallbox2mqtt.simulator import PASSWORD, ChargerSpec, Fault, Settings, Simulator
 from wallbox2mqtt.storage import Storage
@@ -28,9 +28,8 @@ def specs(count: int) -> list[ChargerSpec]:
 
 
 @pytest.fixture
-def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+def make(open_cloud: OpenCloud, clock: FakeClock, tmp_path: Path) -> Make:
     """Return the parts of a bridge for an account with so many chargers; ``cloud`` again for a restart."""
-    clouds: list[Simulator] = []
 
     def make_parts(
         count: int = 1,
@@ -40,14 +39,10 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
         **options: Any,  # noqa: ANN401 - any key of the configuration
     ) -> Parts:
         if cloud is None:
-            cloud = Simulator(chargers=specs(count), clock=clock, settings=settings)
-            cloud.start()
-            clouds.append(cloud)
+            cloud = open_cloud(chargers=specs(count), settings=settings)
         return Parts(cloud, clock, tmp_path, **options)
 
-    yield make_parts
-    for cloud in clouds:
-        cloud.stop()
+    return make_parts
 
 
 def kinds(parts: Parts) -> list[str]:

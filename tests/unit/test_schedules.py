@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from tests.hostile import json_values
-from tests.parts import Parts
+from tests.parts import OpenCloud, Parts
 from wallbox2mqtt.bridge.schedule_reads import ScheduleReads
 from wallbox2mqtt.catalogue import FIELDS, Json, NotReadYetError, parse
 from wallbox2mqtt.catalogue.slots import DAYS, PARTS, UTC_OFFSET, Slot, key_of, slot_in, slots_in, upcoming
 from wallbox2mqtt.catalogue.zones import offset_min
 from wallbox2mqtt.cloud.schedules import read_schedules
 from wallbox2mqtt.errors import BadAnswerError, CloudError, InvalidPayloadError, RequestRefusedError, ServerError
-from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
+from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings
 from wallbox2mqtt.simulator.schedule import Schedule
 
 ONE, TWO = 101, 102
@@ -302,9 +302,8 @@ def test_commands_wait_until_the_schedules_were_read() -> None:
 
 
 @pytest.fixture
-def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+def make(open_cloud: OpenCloud, clock: FakeClock, tmp_path: Path) -> Make:
     """Return the parts of a bridge that has read its charger once, in Berlin in summer."""
-    clouds: list[Simulator] = []
 
     def make_parts(
         *wires: Json,
@@ -323,14 +322,10 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
             )
             for number in ids
         ]
-        cloud = Simulator(chargers=specs, clock=clock, settings=api)
-        cloud.start()
-        clouds.append(cloud)
+        cloud = open_cloud(chargers=specs, settings=api)
         return Parts(cloud, clock, tmp_path, **{"poll_interval": 60, "reads_per_minute": 2, **options})
 
-    yield make_parts
-    for cloud in clouds:
-        cloud.stop()
+    return make_parts
 
 
 def run(parts: Parts, seconds: float, each_s: float = 5.0) -> None:

@@ -1,6 +1,6 @@
 """Extra status reads from writes that no command needs, and reads in step with the charger's reports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from tests.parts import Parts, most_in_a_minute
+from tests.parts import OpenCloud, Parts, most_in_a_minute
 from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
 
 ONE, TWO, THREE = 101, 102, 103
@@ -24,9 +24,8 @@ def spec(charger_id: int, *, charging: bool) -> ChargerSpec:
 
 
 @pytest.fixture
-def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+def make(open_cloud: OpenCloud, clock: FakeClock, tmp_path: Path) -> Make:
     """Return the parts of a bridge for an account with so many chargers, the first of them charging."""
-    clouds: list[Simulator] = []
 
     def make_parts(
         count: int = 1,
@@ -39,14 +38,10 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
         if cloud is None:
             settings = Settings(reads_per_minute=1, writes_per_minute=5, report_interval_s=report_s)
             specs = [spec(ONE + number, charging=number < charging) for number in range(count)]
-            cloud = Simulator(chargers=specs, clock=clock, settings=settings)
-            cloud.start()
-            clouds.append(cloud)
+            cloud = open_cloud(chargers=specs, settings=settings)
         return Parts(cloud, clock, tmp_path, **{"status_writes_per_minute": 1, **options})
 
-    yield make_parts
-    for cloud in clouds:
-        cloud.stop()
+    return make_parts
 
 
 def status_reads(parts: Parts) -> list[tuple[float, int | None]]:

@@ -1,7 +1,7 @@
 """The writer against the simulated cloud by HTTP; time is a fake."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeClock
-from tests.parts import Parts, most_in_a_minute, timeout_for
+from tests.parts import OpenCloud, Parts, most_in_a_minute, timeout_for
 from wallbox2mqtt.catalogue import Json
-from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings, Simulator
+from wallbox2mqtt.simulator import ChargerSpec, Fault, Settings
 
 ONE, TWO = 101, 102
 READY = (("unplug", None), ("unlock", None))
@@ -24,9 +24,8 @@ Make = Callable[..., Parts]
 
 
 @pytest.fixture
-def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
+def make(open_cloud: OpenCloud, clock: FakeClock, tmp_path: Path) -> Make:
     """Return the parts of a bridge that has read its two chargers once; no read is due for an hour."""
-    clouds: list[Simulator] = []
 
     def make_parts(
         *,
@@ -37,9 +36,7 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
     ) -> Parts:
         changes = {"config_data.auto_lock": 0, **(changes or {})}
         specs = [ChargerSpec(id=number, begin=begin, changes=changes) for number in (ONE, TWO)]
-        cloud = Simulator(chargers=specs, clock=clock, settings=replace(settings, reads_per_minute=None))
-        cloud.start()
-        clouds.append(cloud)
+        cloud = open_cloud(chargers=specs, settings=replace(settings, reads_per_minute=None))
         parts = Parts(cloud, clock, tmp_path, **{"poll_interval": 3600, "reads_per_minute": 60, **options})
         parts.settle()
         for number in (ONE, TWO):
@@ -49,9 +46,7 @@ def make(clock: FakeClock, tmp_path: Path) -> Iterator[Make]:
         cloud.forget_requests()
         return parts
 
-    yield make_parts
-    for cloud in clouds:
-        cloud.stop()
+    return make_parts
 
 
 def bodies(parts: Parts) -> list[Json]:
@@ -615,22 +610,14 @@ class TestSettling:
     def limits(self, parts: Parts) -> list[str]:
         return parts.of(f"{ONE}/max_charging_current")
 
-    def test_a_dragged_slider_shows_no_value_twice(self, make: Make) -> None:
+    @pytest.mark.parametrize("wished", [("13", "20"), ("13", "32")], ids=["dragged on", "there and back"])
+    def test_a_slider_shows_no_value_twice(self, make: Make, wished: tuple[str, str]) -> None:
         parts = make(settings=replace(GENEROUS, lag_s=20), poll_interval=3)
-        for number in ("13", "20"):
+        for number in wished:
             parts.send(f"{ONE}/max_charging_current", number)
             parts.run(4)
         parts.run(100)
-        assert self.limits(parts) == ["13", "20"]
-        assert parts.statuses() == {"ok": 2}
-
-    def test_there_and_back(self, make: Make) -> None:
-        parts = make(settings=replace(GENEROUS, lag_s=20), poll_interval=3)
-        for number in ("13", "32"):
-            parts.send(f"{ONE}/max_charging_current", number)
-            parts.run(4)
-        parts.run(100)
-        assert self.limits(parts) == ["13", "32"]
+        assert self.limits(parts) == [*wished]
         assert parts.statuses() == {"ok": 2}
 
     def test_not_confirmed(self, make: Make) -> None:
