@@ -164,7 +164,6 @@ class App:
         self._bridge.reasons.look()
         self.parts.announcer.look()
         self.parts.leadership.look()
-        self.parts.reports.info()
         self.parts.reports.look()
         self.parts.health.look()
         if self.parts.status_page is not None:

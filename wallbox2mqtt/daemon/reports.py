@@ -51,7 +51,8 @@ class Reports:
             logging.getLogger().removeHandler(self._log_topic)
 
     def look(self) -> None:
-        """Publish what changes each second."""
+        """Publish what may change each second."""
+        self.info()
         self._bridge.status.show("reads_last_hour", str(self._shared.reads.last_hour()))
         self._bridge.status.show("writes_last_hour", str(self._shared.writes.last_hour()))
         self._tell_dropped(self._flood, self._dropped_messages())
