@@ -32,13 +32,13 @@ class _Charger:
     """What is known of one, beside that it exists.
 
     ``missing_since``: monotonic, when good listings began to lack it. ``missing_lists``: how many have in a row.
-    ``is_refused``: its documents cannot be read. ``is_fixed``: the account may not change it.
+    ``is_refused``: its documents cannot be read. ``is_read_only``: the account may not change it.
     """
 
     missing_since: float | None = None
     missing_lists: int = 0
     is_refused: bool = False
-    is_fixed: bool = False
+    is_read_only: bool = False
     limits: dict[str, Json] = field(default_factory=dict)
 
     @property
@@ -64,10 +64,10 @@ class Registry:
         self._kept = self._content()
 
     def _restore(self, kept: dict[str, Json]) -> None:
-        refused, fixed = _ids(kept.get("refused")), _ids(kept.get("unchangeable"))
+        refused, read_only = _ids(kept.get("refused")), _ids(kept.get("unchangeable"))
         missing, limits = _items(kept.get("missing")), _items(kept.get("limits"))
         for charger_id, charger in self._chargers.items():
-            charger.is_refused, charger.is_fixed = charger_id in refused, charger_id in fixed
+            charger.is_refused, charger.is_read_only = charger_id in refused, charger_id in read_only
             if is_number(missing_s := missing.get(str(charger_id))):
                 charger.missing_since, charger.missing_lists = self._saved - missing_s, 1
             if isinstance(known := limits.get(str(charger_id)), dict):
@@ -132,8 +132,8 @@ class Registry:
         with self._lock:
             empty = [NO_CHARGERS] if self._is_listed and not self._chargers else []
             found = [self.problem_of(charger) for charger in self._chargers]
-            fixed = sorted(one for one, charger in self._chargers.items() if charger.is_fixed)
-            found += [f"no rights to change charger {charger_id}" for charger_id in fixed]
+            read_only = sorted(one for one, charger in self._chargers.items() if charger.is_read_only)
+            found += [f"no rights to change charger {charger_id}" for charger_id in read_only]
             return empty + [problem for problem in found if problem is not None]
 
     def record_list(self, listed: Iterable[int]) -> list[int]:
@@ -212,9 +212,9 @@ class Registry:
         """Record whether the account may change a charger, as a write has shown."""
         with self._lock:
             charger = self._of(charger_id)
-            if not has_rights and not charger.is_fixed:
+            if not has_rights and not charger.is_read_only:
                 _LOG.warning("no rights to change charger %d", charger_id)
-            charger.is_fixed = not has_rights
+            charger.is_read_only = not has_rights
             self._changed()
 
     def _changed(self) -> None:
@@ -237,7 +237,7 @@ class Registry:
         return {
             "ids": list[Json](self._chargers),
             "refused": list[Json](sorted(one for one, charger in chargers if charger.is_refused)),
-            "unchangeable": list[Json](sorted(one for one, charger in chargers if charger.is_fixed)),
+            "unchangeable": list[Json](sorted(one for one, charger in chargers if charger.is_read_only)),
             "missing": list[Json](sorted(one for one, charger in chargers if charger.missing_lists)),
             "limits": {str(one): dict(charger.limits) for one, charger in chargers if charger.limits},
         }
