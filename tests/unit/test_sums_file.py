@@ -68,9 +68,9 @@ def test_an_end_in_order_leaves_all_on_the_disk(places: Places) -> None:
     file = places.file()
     for number in range(5):
         file.write({"sum": number}, grew=True, happened=False)
-    file.close()
+    file.close({"sum": 4})
     assert (places.on_disk(), list(places.runtime.iterdir())) == (4, [])
-    places.file().close()
+    places.file().close({"sum": 0})
     assert places.kept() == 4
 
 
@@ -80,7 +80,7 @@ def test_without_a_runtime_directory_growth_is_on_the_disk(places: Places, *, gr
     for number in range(5):
         file.write({"sum": number}, grew=grew, happened=False)
     assert places.on_disk() == on_disk
-    file.close()
+    file.close({"sum": 4})
     assert places.on_disk() == 4
 
 

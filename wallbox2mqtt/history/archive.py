@@ -1,11 +1,11 @@
 """The history as it was read last, kept in ``state_dir``: whoever asks for sessions need not ask the cloud again."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.history.entries import Entry
-from wallbox2mqtt.history.saved import restored_list
+from wallbox2mqtt.history.saved import restored_list, saved
 from wallbox2mqtt.storage import Storage
 
 _FILE = "history"
@@ -59,7 +59,7 @@ class Archive:
         known = {entry.id: entry.cost_real for entry in old.entries} | dict(costs)
         new |= {entry.id: replace(entry, cost_real=known.get(entry.id, entry.cost_real)) for entry in entries}
         chargers[charger_id] = Kept(min(old.start, start), now, tuple(new.values()))
-        content: dict[str, Json] = {str(number): asdict(one) for number, one in chargers.items()}
+        content: dict[str, Json] = {str(number): saved(one) for number, one in chargers.items()}
         self._storage.write(_FILE, {"chargers": content})
 
 

@@ -3,13 +3,13 @@
 import logging
 import re
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf
 
 from wallbox2mqtt.catalogue import Json
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import TariffConfig
-from wallbox2mqtt.history.saved import restored_list
+from wallbox2mqtt.history.saved import restored_list, saved
 from wallbox2mqtt.log import RepeatedFault
 
 _LOG = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Prices:
     def kept(self, now: float) -> list[Json]:
         """Return the newest prices, as they are kept over a restart."""
         spans = list(self._spans)[-_MOST_KEPT:]
-        return [asdict(replace(span, until=min(span.until, now + KEEPS_S))) for span in spans]
+        return [saved(replace(span, until=min(span.until, now + KEEPS_S))) for span in spans]
 
     def restore(self, kept: Json) -> None:
         """Take what was kept; what is of another form is left out."""

@@ -5,7 +5,7 @@ An event is kept until the broker has it, and published again by the next start:
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from wallbox2mqtt.bridge.history_reads import HistoryReads
 from wallbox2mqtt.bridge.registry import Registry
@@ -20,7 +20,7 @@ from wallbox2mqtt.history.ledger import step
 from wallbox2mqtt.history.past import Past, follow, give_up, settle
 from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.records import Event, Ledger
-from wallbox2mqtt.history.saved import restored, restored_list
+from wallbox2mqtt.history.saved import restored, restored_list, saved
 from wallbox2mqtt.history.sums_file import SumsFile
 from wallbox2mqtt.history.timetable import CompleteHistory, Failure, HistoryTimetable
 from wallbox2mqtt.log import RepeatedFault
@@ -194,18 +194,21 @@ class Recorder:
                 last = month_start(now, zone, 1) if past.read is None else min(month_start(now, zone, 1), past.read)
                 self._timetable.ask(charger_id, 0 if past.seeded is None else max(0, last - _MARGIN_S), now)
 
-    def _write(self, *, grew: bool, happened: bool) -> None:
-        chargers: dict[str, Json] = {str(number): asdict(account) for number, account in self._accounts.items()}
+    def _content(self) -> dict[str, Json]:
+        chargers: dict[str, Json] = {str(number): saved(account) for number, account in self._accounts.items()}
         prices = self._prices.kept(self._clock.wall())
         untold: list[Json] = [[charger_id, text] for charger_id, text in self._untold]
-        self._file.write({"chargers": chargers, "prices": prices, "untold": untold}, grew=grew, happened=happened)
+        return {"chargers": chargers, "prices": prices, "untold": untold}
+
+    def _write(self, *, grew: bool, happened: bool) -> None:
+        self._file.write(self._content(), grew=grew, happened=happened)
         self._is_outdated = False
 
     def close(self) -> None:
         """Keep everything on the disk: the program ends in order."""
         if self._is_outdated:
             self._write(grew=True, happened=True)
-        self._file.close()
+        self._file.close(self._content())
 
 
 def _figures(account: _Account) -> tuple[Ledger, Past]:

@@ -24,7 +24,7 @@ class SumsFile:
         self._disk, self._clock = storage, clock
         self._memory = None if storage.runtime is None else storage.elsewhere(storage.runtime)
         self._serial, self._written = 0, -math.inf
-        self._content: dict[str, Json] | None = None
+        self._is_on_disk = True
 
     def read(self) -> dict[str, Json]:
         """Return what was kept last."""
@@ -43,19 +43,19 @@ class SumsFile:
 
         """
         self._serial += 1
-        self._content = {**content, _SERIAL: self._serial}
-        in_memory = self._memory is not None and self._memory.write(_NAME, self._content)
+        in_memory = self._memory is not None and self._memory.write(_NAME, {**content, _SERIAL: self._serial})
         is_due = self._clock.monotonic() - self._written >= EACH_S
-        if happened or is_due or (grew and not in_memory):
-            self._write_through()
+        self._is_on_disk = happened or is_due or (grew and not in_memory)
+        if self._is_on_disk:
+            self._write_through(content)
 
-    def _write_through(self) -> None:
-        if self._content is not None:
-            self._disk.write(_NAME, self._content, durable=True)
-            self._written, self._content = self._clock.monotonic(), None
+    def _write_through(self, content: dict[str, Json]) -> None:
+        self._disk.write(_NAME, {**content, _SERIAL: self._serial}, durable=True)
+        self._written = self._clock.monotonic()
 
-    def close(self) -> None:
-        """Keep on the disk what only memory has: the program ends in order."""
-        self._write_through()
+    def close(self, content: dict[str, Json]) -> None:
+        """Keep all of it on the disk, where only memory has it yet: the program ends in order."""
+        if not self._is_on_disk:
+            self._write_through(content)
         if self._memory is not None:
             self._memory.discard(_NAME)
