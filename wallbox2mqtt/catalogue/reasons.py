@@ -7,7 +7,6 @@ seconds since 1970; people read them by the charger's clock.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import MappingProxyType
 
 from wallbox2mqtt.catalogue.derived import control
 from wallbox2mqtt.catalogue.quantities import Json
@@ -66,7 +65,8 @@ class Reason:
 def reason_of(view: Values, known: Circumstances) -> Reason:
     """Return why a charger with these fields charges or does not."""
     code = _code(view, known)
-    return Reason(code, _TEXTS[code](view, known))
+    text = _TEXTS[code]
+    return Reason(code, text if isinstance(text, str) else text(view, known))
 
 
 def _code(view: Values, known: Circumstances) -> str:
@@ -155,35 +155,29 @@ def _instant(value: Json) -> float | None:
     return when.timestamp() if when is not None and plausible else None
 
 
-def _always(text: str) -> Callable[[Values, Circumstances], str]:
-    return lambda _view, _known: text
-
-
-_TEXTS: Mapping[str, Callable[[Values, Circumstances], str]] = MappingProxyType(
-    {
-        "charging": _charging,
-        "discharging": _always("discharging: the car gives energy back"),
-        "no_car": _always("no car"),
-        "no_demand": _always("the car is full or asks for nothing"),
-        "locked": _always("locked; unlock it to charge"),
-        "paused": _always("paused; resume it to charge"),
-        "paused_by_command": _paused_by_command,
-        "settling": _settling,
-        "waiting_for_schedule": _waiting_for_schedule,
-        "waiting_for_sun": _waiting_for_sun,
-        "waiting_for_power_sharing": _always("in the queue of Power Sharing"),
-        "waiting_for_power_boost": _waiting_for_power_boost,
-        "waiting_for_meter": _always("its meter (MID) does not let it charge: see the charger"),
-        "ocpp": _ocpp,
-        "error": _always("error: see the charger"),
-        "updating": _always("updating its firmware"),
-        "offline": _offline,
-        "no_rights": lambda _, known: known.unreadable or "no rights to read the charger",
-        "gone": _always("gone: the account has no such charger any more"),
-        "cloud_unreachable": _cloud_unreachable,
-        "unknown": _unknown,
-    }
-)
+_TEXTS: Mapping[str, str | Callable[[Values, Circumstances], str]] = {
+    "charging": _charging,
+    "discharging": "discharging: the car gives energy back",
+    "no_car": "no car",
+    "no_demand": "the car is full or asks for nothing",
+    "locked": "locked; unlock it to charge",
+    "paused": "paused; resume it to charge",
+    "paused_by_command": _paused_by_command,
+    "settling": _settling,
+    "waiting_for_schedule": _waiting_for_schedule,
+    "waiting_for_sun": _waiting_for_sun,
+    "waiting_for_power_sharing": "in the queue of Power Sharing",
+    "waiting_for_power_boost": _waiting_for_power_boost,
+    "waiting_for_meter": "its meter (MID) does not let it charge: see the charger",
+    "ocpp": _ocpp,
+    "error": "error: see the charger",
+    "updating": "updating its firmware",
+    "offline": _offline,
+    "no_rights": lambda _, known: known.unreadable or "no rights to read the charger",
+    "gone": "gone: the account has no such charger any more",
+    "cloud_unreachable": _cloud_unreachable,
+    "unknown": _unknown,
+}
 CODES = tuple(_TEXTS)
 """All that ``why/code`` can be."""
 _CHARGES = frozenset({"charging", "discharging"})

@@ -73,7 +73,7 @@ class ChargerDevice:
             for button in row.buttons
             if button.permission is None or button.permission in self.allowed
         ]
-        parts = [*components, *statistics, self._contact(), *self._commands(), *self._sessions(), *buttons]
+        parts = [*components, *statistics, self._contact(), *self._happenings(), *buttons]
         shared: Component = {
             "device": self._device(),
             "origin": ORIGIN,
@@ -171,25 +171,24 @@ class ChargerDevice:
         blocked = self._unless_ocpp() if button.blocked_by_ocpp else {}
         return f"button_{word}", base | press | only_set(device_class=button.device_class) | blocked
 
-    def _commands(self) -> list[tuple[str, Component]]:
-        """Return what tells of commands; also of those that fail because the cloud or the charger is away."""
-        event = self._common("event", "event_command", "Command", "mdi:remote", None, enabled=True)
-        problem = self._common("sensor", "last_problem", "Last problem", "mdi:alert-circle", "diagnostic", enabled=True)
-        event |= {"state_topic": self.topics.field(self.id, "event/command"), "event_types": list(COMMAND_EVENTS)}
-        problem |= {"state_topic": self.topics.field(self.id, "last_problem")}
-        parts = {"event_event_command": event, "sensor_last_problem": problem}
-        return [(name, part | {"availability": self._running}) for name, part in parts.items()]
+    def _told(
+        self, platform: str, unique: str, name: str, key: str, icon: str, category: str | None = None, **facts: Json
+    ) -> tuple[str, Component]:
+        """Return an entity of what the bridge itself tells, also while the cloud or the charger is away."""
+        part = self._common(platform, unique, name, icon, category, enabled=True)
+        where: Component = {"state_topic": self.topics.field(self.id, key)}
+        return f"{platform}_{unique}", part | where | facts | {"availability": self._running}
 
-    def _sessions(self) -> list[tuple[str, Component]]:
-        """Return what tells of sessions, as an event and as triggers of the device.
-
-        Also late, of one that ended while the charger was away.
-        """
-        topic = self.topics.field(self.id, SESSION_EVENT)
-        event = self._common("event", "event_session", "Session", "mdi:ev-plug-type2", None, enabled=True)
-        event |= {"state_topic": topic, "event_types": list(SESSION_EVENTS)}
-        event |= {"availability": self._running}
-        return [("event_event_session", event), *(session_trigger(topic, word) for word in SESSION_EVENTS)]
+    def _happenings(self) -> list[tuple[str, Component]]:
+        """Return what tells of commands and sessions, of these also as triggers of the device."""
+        commands: list[Json] = list(COMMAND_EVENTS)
+        sessions: list[Json] = list(SESSION_EVENTS)
+        return [
+            self._told("event", "event_command", "Command", "event/command", "mdi:remote", event_types=commands),
+            self._told("sensor", "last_problem", "Last problem", "last_problem", "mdi:alert-circle", "diagnostic"),
+            self._told("event", "event_session", "Session", SESSION_EVENT, "mdi:ev-plug-type2", event_types=sessions),
+            *(session_trigger(self.topics.field(self.id, SESSION_EVENT), word) for word in SESSION_EVENTS),
+        ]
 
     def _contact(self) -> tuple[str, Component]:
         """Return the entity of the charger's contact with the cloud; it must not hide itself when that is lost."""
