@@ -317,6 +317,11 @@ def run(kind: str, program: str, modules: Path, rounds: int) -> tuple[Tally, Sim
     return tally, cloud
 
 
+def spread(seconds: Sequence[float]) -> str:
+    """Return the shortest and the longest of some times."""
+    return f"{min(seconds, default=0.0):.1f} to {max(seconds, default=0.0):.1f} s"
+
+
 def report(kind: str, tally: Tally, cloud: Simulator) -> tuple[str, bool]:
     """Return the table, and whether all is as wanted."""
     lost, back = tally.lost(cloud), sorted(tally.back)
@@ -325,12 +330,10 @@ def report(kind: str, tally: Tally, cloud: Simulator) -> tuple[str, bool]:
     rows = [
         ("nodes killed", str(len(back))),
         ("commands of all depths are answered again after", ", ".join(f"{one:.1f}" for one in back) + " s"),
-        ("so within " + f"{BACK_S:g} s", f"{sum(one < BACK_S for one in back)} times"),
-        ("a new client served again after", f"{min(tally.served):.1f} to {max(tally.served):.1f} s"),
-        (
-            "stored values as published, on all nodes",
-            f"{tally.same} of {len(back)} times, {tally.retained} values",
-        ),
+        (f"so within {BACK_S:g} s", f"{sum(one < BACK_S for one in back)} times"),
+        ("a new client served again after", spread(tally.served)),
+        ("stored values as published, on all nodes", f"{len(tally.same)} times, {tally.retained} values"),
+        ("that long after the node was started", spread(tally.same)),
         ("answered", answered),
         ("the longest answer took", f"{tally.longest:.1f} s"),
         ("answered twice", str(tally.twice)),
