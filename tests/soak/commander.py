@@ -44,10 +44,10 @@ class Commander:
     """Gives chargers new names through a node, one after the other, and hears the answers there."""
 
     def __init__(self, cloud: Simulator, tally: Tally, clients: tuple[Watcher, Watcher, Watcher]) -> None:
-        """Take a client that publishes, one that hears the answers, and one that hears them at QoS 0.
+        """Take a client that publishes, one that hears the answers at QoS 1, and a witness that hears all.
 
         NATS ends the connection of a client whose message it cannot store in time, and delivers at QoS 1 only what it
-        has stored: the last one tells whether an answer was given that the second has missed.
+        has stored: the witness tells whether an answer was given that the second one has missed.
         """
         self._chargers, self._tally = list(cloud.chargers), tally
         self._sender, self._watcher, self.witness = clients

@@ -18,7 +18,7 @@ class Subscriptions:
     """Asks for filters; those that the broker refuses are asked for again, after 2 or 10 s, doubling to 5 minutes.
 
     One that was granted before is asked for at QoS 0 first, at once: NATS keeps a consumer in several nodes for each
-    subscription of QoS 1, and refuses one in four of them as long as a node is missing.
+    subscription of QoS 1, and refuses one in three of them as long as a node is missing.
     """
 
     def __init__(
