@@ -60,12 +60,9 @@ class AccountCheck:
         self.is_refused = False
 
     def _restore(self) -> None:
-        account = Account(self._config, self._clock, self._storage, is_command=True)
-        self._reads, self._writes, self._tokens = account.reads, account.writes, account.tokens
+        self._account = Account(self._config, self._clock, self._storage, is_command=True)
         if self._tries_password:
-            self._tokens.drop()
-        self._rate, self._clock_check = account.rate, account.clock_check
-        self._cloud = account.client()
+            self._account.tokens.drop()
 
     def try_out(self) -> Iterator[Finding]:
         """Sign in, and list the chargers."""
@@ -78,14 +75,14 @@ class AccountCheck:
         yield sign_in
         if sign_in.verdict == "ok":
             yield from self._chargers()
-        if self._clock_check.error is not None:
-            yield Finding("clock", "warning", self._clock_check.error, "set this machine's clock, best by NTP")
-        if self._rate.is_shared:
+        if self._account.clock_check.error is not None:
+            yield Finding("clock", "warning", self._account.clock_check.error, "set this machine's clock, best by NTP")
+        if self._account.rate.is_shared:
             yield Finding("reads", "warning", ANOTHER_CLIENT, "stop the other client, or let it ask less often")
 
     def kept(self) -> str:
         """Say which sign-in is in use, and how long its token lives, without asking the cloud."""
-        tokens = self._tokens
+        tokens = self._account.tokens
         return f"{tokens.way} sign-in, the token lives for {_length(tokens.life_s)}"
 
     def known_chargers(self) -> list[int]:
@@ -93,17 +90,18 @@ class AccountCheck:
         return Registry(self._config.chargers, self._clock, self._storage).chargers
 
     def _sign_in(self) -> Finding:
-        if self._tokens.failed_wait_s() > 0:
-            failure = self._tokens.failure
+        tokens = self._account.tokens
+        if tokens.failed_wait_s() > 0:
+            failure = tokens.failure
             return Finding(_SIGN_IN, "fault", str(failure), _NEXT.get(failure.reason, ""))
-        if (wait := self._tokens.refused_wait_s()) > 0:
+        if (wait := tokens.refused_wait_s()) > 0:
             self.is_refused = True
             text = f"the cloud refused these credentials; the next try is allowed in {_length(wait)}"
             return Finding(_SIGN_IN, "fault", text, _NEXT["auth_failed"])
-        if self._tokens.spends_a_write() and not self._waited(self._writes.ready_in_s):
+        if tokens.spends_a_write() and not self._waited(self._account.writes.ready_in_s):
             return Finding(_SIGN_IN, "warning", "not tried: the budget of writes is spent", _LATER)
         try:
-            self._tokens.token()
+            tokens.token()
         except BudgetSpentError as error:
             return Finding(_SIGN_IN, "warning", f"not tried: {error}", _LATER)
         except CloudError as error:
@@ -112,11 +110,11 @@ class AccountCheck:
         return Finding(_SIGN_IN, "ok", self.kept())
 
     def _chargers(self) -> Iterator[Finding]:
-        if not self._waited(self._reads.ready_in_s):
+        if not self._waited(self._account.reads.ready_in_s):
             yield Finding(_CHARGERS, "warning", "not listed: the budget of reads is spent", "try again later")
             return
         try:
-            self.listed = read_sweep(self._cloud.chargers().body)
+            self.listed = read_sweep(self._account.client().chargers().body)
         except BudgetSpentError as error:
             yield Finding(_CHARGERS, "warning", f"not listed: {error}", _LATER)
             return

@@ -34,11 +34,12 @@ def report(config: Path | None, state_dir: Path | None, *, live: bool = False, a
         wrong = [_FORBIDDEN.format(error.filename)]
     except ConfigError as error:
         wrong = [f"no state directory is named, and the configuration is wrong: {str(error).splitlines()[0]}"]
-    except _NotRunningError as error:
-        wrong = [str(error)]
     else:
-        wrong = (heartbeat.not_live if live else heartbeat.faults)(beat, time.monotonic())
-        state = heartbeat.words(beat)
+        if isinstance(beat, Path):
+            wrong = [_NOT_HERE.format(beat)]
+        else:
+            wrong = (heartbeat.not_live if live else heartbeat.faults)(beat, time.monotonic())
+            state = heartbeat.words(beat)
     if as_json:
         print(json.dumps({"healthy": not wrong, "problems": wrong, "state": state or None}))
     else:
@@ -47,29 +48,21 @@ def report(config: Path | None, state_dir: Path | None, *, live: bool = False, a
     return EXIT_FAULT if wrong else EXIT_OK
 
 
-class _NotRunningError(Exception):
-    """Raised when there is no heartbeat; the text says where it was looked for."""
-
-
-def _beat(config: Path | None, state_dir: Path | None) -> heartbeat.Beat:
-    """Return the heartbeat that is asked for.
+def _beat(config: Path | None, state_dir: Path | None) -> heartbeat.Beat | Path:
+    """Return the heartbeat that is asked for, or the directory in which there is none.
 
     Raises:
         PermissionError: it may not be read.
         ConfigError: the configuration is needed to find it, and it is wrong.
-        _NotRunningError: there is none.
 
     """
     named = _named(state_dir, os.environ)
     found = [] if named is None else heartbeat.find(_allowed(named))
     if named is not None and not found:
-        raise _NotRunningError(_NOT_HERE.format(named))
+        return named
     # the configuration takes longer to read than all the rest: only where several accounts left a heartbeat
     path = found[0] if len(found) == 1 else _configured(config, named)
-    beat = heartbeat.read(_allowed(path))
-    if beat is None:
-        raise _NotRunningError(_NOT_HERE.format(path.parent))
-    return beat
+    return heartbeat.read(_allowed(path)) or path.parent
 
 
 def _allowed(path: Path) -> Path:
