@@ -28,7 +28,6 @@ _SESSIONS_ASKED = {"start_date": "", "end_date": "", "limit": "1000", "offset": 
 """The parameters of a request of sessions, with what counts where one is missing."""
 
 Handler = Callable[[ApiRequest], ApiAnswer]
-ChargerHandler = Callable[[ApiRequest, SimulatedCharger], ApiAnswer]
 
 
 class Api:
@@ -46,21 +45,20 @@ class Api:
         self._clock = clock
         self._settings = settings
         self._limiter = Limiter(clock)
-        of = self._for_charger
         self._handlers: Mapping[Effect, Handler] = {
             "sign in": account.sign_in,
             "refresh": account.refresh,
             "sign in (legacy)": self._legacy_sign_in,
             "list": self._list,
-            "status": of(self._status),
-            "read basic": of(self._get_basic),
-            "write basic": of(self._put_basic),
-            "read config": of(self._get_config),
-            "write config": of(self._post_config),
-            "remote action": of(self._remote_action),
-            "write eco-smart": of(self._eco_smart),
-            "read schedules": of(self._get_schedules),
-            "write schedules": of(self._post_schedules),
+            "status": self._status,
+            "read basic": self._get_basic,
+            "write basic": self._put_basic,
+            "read config": self._get_config,
+            "write config": self._post_config,
+            "remote action": self._remote_action,
+            "write eco-smart": self._eco_smart,
+            "read schedules": self._get_schedules,
+            "write schedules": self._post_schedules,
             "sessions": self._sessions,
         }
 
@@ -91,18 +89,19 @@ class Api:
         """Return those that are there at present."""
         return [one for one in ENDPOINTS if one.effect != "read basic" or self._settings().get_basic]
 
-    def _for_charger(self, handler: ChargerHandler) -> Handler:
-        """Look up the charger of the path."""
+    def _charger(self, request: ApiRequest) -> SimulatedCharger:
+        """Return the charger of the path.
 
-        def handle(request: ApiRequest) -> ApiAnswer:
-            charger = self._chargers().get(request.charger or 0)
-            if charger is None:
-                raise RefusedError(404, "no such charger")
-            if charger.access.documents != OK:
-                raise RefusedError(charger.access.documents, "the account has no such charger")
-            return handler(request, charger)
+        Raises:
+            RefusedError: the account has no such charger.
 
-        return handle
+        """
+        charger = self._chargers().get(request.charger or 0)
+        if charger is None:
+            raise RefusedError(404, "no such charger")
+        if charger.access.documents != OK:
+            raise RefusedError(charger.access.documents, "the account has no such charger")
+        return charger
 
     def _legacy_sign_in(self, request: ApiRequest) -> ApiAnswer:
         """Answer the old sign-in, which is on the host that counts: [?] as a write, whatever its method."""
@@ -122,13 +121,14 @@ class Api:
         ]
         return json_answer({"result": {"groups": listed}})
 
-    def _status(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return json_answer(charger.detail())
+    def _status(self, request: ApiRequest) -> ApiAnswer:
+        return json_answer(self._charger(request).detail())
 
-    def _get_config(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        return json_answer(config(charger.detail()))
+    def _get_config(self, request: ApiRequest) -> ApiAnswer:
+        return json_answer(config(self._charger(request).detail()))
 
-    def _get_basic(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+    def _get_basic(self, request: ApiRequest) -> ApiAnswer:
+        charger = self._charger(request)
         return self._basic(charger, charger.basic())
 
     def _basic(self, charger: SimulatedCharger, document: Document) -> ApiAnswer:
@@ -137,23 +137,26 @@ class Api:
         users = [{**user, "profile": profile, "assigned": True, "createdByUser": False}]
         return json_answer({"data": {"chargerData": document, "users": users}})
 
-    def _put_basic(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+    def _put_basic(self, request: ApiRequest) -> ApiAnswer:
+        charger = self._charger(request)
         if not request.body:  # the API document's way to read
             refusal = self._settings().read_by_put
-            return self._get_basic(request, charger) if refusal == OK else error_answer(refusal, "no body")
+            return self._get_basic(request) if refusal == OK else error_answer(refusal, "no body")
         written = self._write(request, charger, "write basic")
         # the settings as they will be, but the status as it was reported [?]
         document = {**charger.basic(charger.expected()), "status": paths.get(charger.detail(), "status_id")}
         return self._basic(charger, {**document, **written.values} if self._settings().answers == "wish" else document)
 
-    def _post_config(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+    def _post_config(self, request: ApiRequest) -> ApiAnswer:
+        charger = self._charger(request)
         written = self._write(request, charger, "write config")
         detail = charger.detail(charger.expected())
         if self._settings().answers == "wish":
             detail = paths.update_known(detail, written.changes)
         return json_answer(config(detail))
 
-    def _eco_smart(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+    def _eco_smart(self, request: ApiRequest) -> ApiAnswer:
+        charger = self._charger(request)
         if not paths.has(charger.expected().document, "config_data.ecosmart"):
             raise RefusedError(403, "the charger has no Eco-Smart")  # [?] what it answers is not public
         self._write(request, charger, "write eco-smart")
@@ -166,7 +169,8 @@ class Api:
         self._accept(charger, lambda state: writes.apply(state, write))
         return write
 
-    def _remote_action(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+    def _remote_action(self, request: ApiRequest) -> ApiAnswer:
+        charger = self._charger(request)
         body = request.json()
         number = body.get("action") if isinstance(body, dict) else None
         if isinstance(number, bool) or not isinstance(number, int) or number not in ACTIONS:
@@ -195,12 +199,13 @@ class Api:
         elif self._settings().out_of_touch == "forbidden":
             raise RefusedError(403, "the charger is out of touch")
 
-    def _get_schedules(self, _: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
-        present = charger.state().schedules
+    def _get_schedules(self, request: ApiRequest) -> ApiAnswer:
+        present = self._charger(request).state().schedules
         listed = [dict(one.wire) if self._settings().schedule_ids else one.by_position for one in present]
         return json_answer({"schedules": listed, "lastSchedule": schedule.last_written(present)})
 
-    def _post_schedules(self, request: ApiRequest, charger: SimulatedCharger) -> ApiAnswer:
+    def _post_schedules(self, request: ApiRequest) -> ApiAnswer:
+        charger = self._charger(request)
         present = charger.expected().schedules
         body = request.json()
         sent = body.get("schedules") if isinstance(body, dict) else None
