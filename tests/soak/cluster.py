@@ -226,7 +226,7 @@ def report(kind: str, tally: Tally, cloud: Simulator) -> tuple[str, bool]:
             "stored values the same on all nodes, names as they are",
             f"{len(tally.same)} times, {tally.retained} values",
         ),
-        ("that long after the node was started", spread(tally.same)),
+        ("found so after the last answer within", spread(tally.same)),
         ("answered", answered),
         ("the longest answer took", f"{tally.longest:.1f} s"),
         ("answered twice", str(tally.twice)),
