@@ -18,7 +18,7 @@ class Clock(Protocol):
         """Seconds since 1970 (UTC) as the system believes them; they may jump."""
 
     def real_s(self, seconds: float) -> float:
-        """How long so many of this clock's seconds take in truth."""
+        """How many real seconds so many of this clock's seconds take."""
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> bool:
         """Wait on a condition that the caller holds, for so many seconds at most; False when they ran out."""
@@ -58,7 +58,7 @@ class Wakeup:
         self._is_set = False
 
     def set(self) -> None:
-        """Wake whoever waits, or will wait."""
+        """End the present wait, or the next one."""
         with self._condition:
             self._is_set = True
             self._condition.notify_all()

@@ -156,7 +156,7 @@ class ServerError(AnswerLostError):
 
 
 class BadAnswerError(AnswerLostError):
-    """Raised when an answer is none: a redirect, not JSON, the wrong shape, too large."""
+    """Raised when a response is invalid: a redirect, not JSON, the wrong shape, too large."""
 
     reason = "bad_answer"
 

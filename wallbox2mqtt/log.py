@@ -1,4 +1,4 @@
-"""What is told of the work: one line an event, words and then ``key=value``, and no secret in it.
+"""The log: one line for each event, words and then ``key=value``, and no secret in it.
 
 Under systemd the journal gets priorities, elsewhere each line has its time. A fault that lasts is told when it
 begins, hourly, and when it ends. The same lines can go to a topic, as JSON.
@@ -24,7 +24,7 @@ HOUR_S = 3600.0
 RETOLD_AFTER_S = 300.0
 """A fault that comes and goes is told again in the same hour only when it has lasted for so long."""
 SHORTEST_SECRET = 4
-"""Shorter ones stand in half of all words: replacing them would hide nothing and garble everything."""
+"""Shorter ones are part of many words: replacing them would hide nothing and garble everything."""
 LONGEST_MESSAGE = 1000
 MOST_WAITING = 100
 MOST_RECENT = 50
@@ -78,7 +78,7 @@ def _forms(text: str) -> set[str]:
 
 
 HIDDEN = Hidden()
-"""What this process must not tell; whoever gets hold of a secret adds it."""
+"""The secrets of this process; the code that reads one adds it."""
 
 
 def one_line(record: logging.LogRecord) -> str:
@@ -132,7 +132,7 @@ def setup(level: str, environ: Mapping[str, str], stream: TextIO | None = None) 
 
 
 class RepeatedFault:
-    """One sort of fault: told when it begins, hourly, and when it ends; all other occurrences are for debugging.
+    """One sort of fault: logged when it begins, hourly, and when it ends; other occurrences at level debug.
 
     One that comes and goes is told once an hour, unless it then stays. Any thread may call.
     """

@@ -1,4 +1,4 @@
-"""What survives a restart: small JSON files in ``state_dir``, one set an account, readable by the owner only."""
+"""What survives a restart: small JSON files in ``state_dir``, a set for each account, for the owner only."""
 
 import contextlib
 import errno
@@ -263,7 +263,7 @@ def read_file(path: Path) -> bytes:
 
 
 def trouble(error: OSError, directory: Path) -> str:
-    """Return what keeps a file from being read or written, and the command that mends it, in one line."""
+    """Return what keeps a file from being read or written, and the command that fixes it, in one line."""
     there = next((path for path in (directory, *directory.parents) if os.path.lexists(path)), directory)
     match error.errno:
         case errno.EACCES | errno.EPERM:

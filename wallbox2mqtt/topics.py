@@ -104,7 +104,7 @@ class CommandTopic:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics below a base topic. ``discovery``: Home Assistant's prefix, below which it believes what is said."""
+    """The topics below a base topic. ``discovery``: Home Assistant's prefix, below which no answer may go."""
 
     base: str
     discovery: str = "homeassistant"
@@ -163,7 +163,7 @@ class Topics:
         )
 
     def parse_command(self, topic: str) -> CommandTopic | None:
-        """Take a topic apart, or give None where it is no command's."""
+        """Return the parts of a command topic; None for any other topic."""
         prefix = f"{self.base}/"
         if not topic.startswith(prefix) or not topic.endswith("/set"):
             return None

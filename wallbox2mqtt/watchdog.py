@@ -1,4 +1,4 @@
-"""Watching over the threads: one that is dead or stuck ends the program, which systemd or Docker start again.
+"""Watches the threads: if one is dead or stuck, the program ends, and systemd or Docker restart it.
 
 Each thread tells when it lives. What may take long for good reasons (a name that is looked up, a server that is
 slow) says so before it begins, so that only silence without a reason counts. A thread of its own looks: it is

@@ -1,1 +1,1 @@
-"""What stands between the cloud and the broker: what is known, what to read next, and what becomes of commands."""
+"""Everything between the cloud and the broker: what is known, what to read next, and what becomes of commands."""

@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(slots=True)
 class KnownCharger:
-    """One charger. Whoever calls it sees to it that nobody else does meanwhile."""
+    """One charger. Not thread-safe: its caller holds the lock of the state."""
 
     id: int
     publish: Callable[[str, str], None]
@@ -64,7 +64,7 @@ class KnownCharger:
     """By each whole document that was read since the start, the keys that it no longer has."""
     holds: dict[str, Hold] = field(default_factory=dict)
     unconfirmed: list[QueuedCommand] = field(default_factory=list)
-    """Commands that turned out to have had no effect, until whoever brought the reading takes them."""
+    """Commands that turned out to have had no effect, until the caller that brought the reading takes them."""
     was: dict[str, list[tuple[Json, float]]] = field(default_factory=dict)
     """Values that were shown shortly before, and until when."""
     uncertain_since: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What chargers make of values that they do not take: 18 A of 20. Used by the writer alone."""
+"""What chargers make of values that they do not accept: 18 A of 20. Used by the writer alone."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ READ_COUNTS_S = 3600.0
 
 
 class Clamps:
-    """Remembers, by charger and field, the value that was asked for last and the one that came of it."""
+    """Remembers, by charger and field, the value that was asked for last and the one that it became."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Where commands come in: each message on a ``…/set`` topic is understood, refused, or made to wait.
+"""Where commands come in: each message on a ``…/set`` topic is queued, rejected, or held for a reading.
 
 Refusal is the default. A command whose limits or body depend on a field that has not been read yet waits for the
 first detail of its charger.
@@ -78,7 +78,7 @@ class CommandHandler:
         return None
 
     def _ignore(self, reason: str, topic: str) -> None:
-        """Say what is ignored; whoever may publish could fill a disk with each time of it."""
+        """Log what is ignored, not each time: a client could fill a disk with it."""
         self._ignored.occurs(reason, f"reason={reason!r} topic={topic:.200}")
 
     def _take_for_bridge(self, topic: CommandTopic, message: Message, refusal: str | None) -> None:

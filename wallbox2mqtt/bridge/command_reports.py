@@ -1,4 +1,4 @@
-"""What is told of each command beside its result: an event, the charger's last problem, and a line of the log."""
+"""What is reported of each command beside its result: an event, the charger's last problem, a line of the log."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""How long commands took, by what became of them: a histogram for whoever watches."""
+"""How long commands took, by what became of them: a histogram for the metrics."""
 
 import threading
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""When a value that is not urgent may go out: a dragged slider, a controller that follows the sun.
+"""When a value that is not urgent may be sent: of a dragged slider, or of a controller that follows the sun.
 
 Of a stream of values for one field the first goes at once, the second 2 s after it, further ones evenly spaced over
 the minute's budget, always the newest. Values that follow one another closely wait for the end of the drag.
@@ -63,7 +63,7 @@ class Debounce:
         # what it supersedes has waited in silence already: only for its turn
         settled = arrived if waits and since_last >= SILENCE_S else min(silent, waits_since + LONGEST_S)
         due = max(settled, self._spaced(stream))
-        # the end of a drag: whoever holds the slider has let go
+        # the end of a drag: the slider has been released
         return min(due, silent) if since_last < SILENCE_S else due
 
     def _spaced(self, stream: _Stream) -> float:

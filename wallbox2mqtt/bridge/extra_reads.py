@@ -1,4 +1,4 @@
-"""What is read rarely, in the place of a planned read: a charger's schedules, and pages of its history."""
+"""What is read seldom, in place of a planned read: a charger's schedules, and pages of its history."""
 
 import logging
 

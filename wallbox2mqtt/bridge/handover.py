@@ -27,7 +27,7 @@ class HandoverError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Claim:
-    """Who says that it is the active bridge. Of two the greater one is right.
+    """The claim of a bridge to be the active one. Of two the greater one is right.
 
     ``is_owner``: it never stands by. ``term``: how many have taken over before it, as far as it has heard.
     ``instance``: a name at random, another one for each process.

@@ -1,8 +1,7 @@
 """What to read next: decided when a read is due, the most overdue of what there is to know.
 
-One charger: its detail. Several: four reads in five are the sweep, which shows what changes of all of
-them; the rest goes round the details. Until each detail was read once it is every second read. See ``docs/adr`` for
-the arithmetic.
+One charger: its detail. Several: four reads in five are the sweep, which shows what changes of all of them; the rest
+goes to the details in turn. Until each detail has been read once, it is every second read. See ``docs/adr/0006``.
 """
 
 import itertools
@@ -27,7 +26,7 @@ _ACTIVE_S = 600.0
 _ACTIVE_WEIGHT, _BASIC_WEIGHT = 3.0, 1 / 12
 _BASIC_AFTER = 30
 """Details of a charging charger, alone in its account, that come before its first basic document: it takes the place of
-a detail, so that the next one shows a picture of two intervals."""
+a detail, so that the next one shows the state of two intervals."""
 _ESSENTIAL = frozenset(row.key for row in FIELDS.values() if row.essential)
 
 

@@ -24,7 +24,7 @@ _LIST_QUARANTINE_S = (5 * 60.0, 15 * 60.0, 3600.0)
 
 
 class Quarantine:
-    """Records what becomes of reads, and tells which documents are better not asked for."""
+    """Records what becomes of reads, and says which documents not to read for now."""
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry, self._clock = registry, clock

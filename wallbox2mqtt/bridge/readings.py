@@ -1,4 +1,4 @@
-"""What becomes of an answer to a read: the state shows it, and who waited for it is told. On the reader's thread."""
+"""What becomes of a response to a read: the state shows it, and its listeners hear of it. On the reader's thread."""
 
 import logging
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _SHORT = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Who is told, on the reader's thread.
+    """The callbacks of the reader's thread.
 
     ``listed``: of a good listing, and of the chargers that are gone for good. ``detailed``: of a charger whose detail
     was read. ``credentials_rejected``: of credentials that are refused and never worked.

@@ -1,4 +1,4 @@
-"""Why the cloud may have refused a command: it does not say, so the charger's last status has to."""
+"""Why the cloud may have refused a command: it does not say so itself, so the charger's last status is used."""
 
 from wallbox2mqtt.catalogue import Intent, Values
 from wallbox2mqtt.errors import CloudError

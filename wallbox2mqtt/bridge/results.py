@@ -1,4 +1,4 @@
-"""The answers that commands get: exactly one result each."""
+"""The results of commands: exactly one each."""
 
 import threading
 from collections.abc import Callable

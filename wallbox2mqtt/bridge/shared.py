@@ -1,4 +1,4 @@
-"""What the threads share: the parts with a lock of their own. Between the threads is nothing else but queues."""
+"""What the threads share: parts with a lock of their own. Otherwise there are only queues between the threads."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A charger as others see it, and what its fields tell of themselves."""
+"""A charger as other parts see it, and a few questions about its fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -160,7 +160,7 @@ class ChargerStates:
         now: float,
         commands: Mapping[str, QueuedCommand],
     ) -> list[QueuedCommand]:
-        """Take an accepted write: show what was wished, hold it, and take the answer as a reading of what it shows.
+        """Take an accepted write: show its values, hold them, and take the response as a reading of what it shows.
 
         ``begun``: when the request began, monotonic. ``commands``: by field, the one that fails when the cloud turns
         out not to show it. Return earlier commands that turn out to have had no effect.

@@ -1,4 +1,4 @@
-"""The bridge's own topics: does it run, is the cloud there and if not why, how much was asked of it."""
+"""The bridge's own topics: whether it runs, whether the cloud answers and if not why, how much it was asked."""
 
 import threading
 
@@ -50,7 +50,7 @@ class BridgeStatus:
                 self._publish(self._topics.bridge(name), payload)
 
     def still_here(self) -> None:
-        """Contradict whoever wrote ``offline``: an old connection's will, or another program."""
+        """Correct an ``offline`` that somebody else wrote: an old connection's will, or another program."""
         self._publish(self._topics.state, ONLINE)
 
     def read_succeeded(self, reason: str = "ok") -> None:

@@ -34,7 +34,7 @@ _ACCOUNT = 0
 
 
 class StatusReads:
-    """Sends extra status reads, each in the middle between two reads. The reader's thread; others may look."""
+    """Sends extra status reads, each halfway between two reads. The reader's thread; others may look."""
 
     def __init__(self, per_minute: int, shared: Shared, cloud: CloudClient, store: Storage) -> None:
         """Restore what was refused within the last day; ``per_minute``: as configured, 0 to 3."""

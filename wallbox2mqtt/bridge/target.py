@@ -38,7 +38,7 @@ LIST = Target(Document.LIST)
 
 
 class Extra(enum.IntEnum):
-    """What may be read in the place of a planned document."""
+    """What may be read in place of a planned document."""
 
     NOTHING = 0
     COMMANDED = 1

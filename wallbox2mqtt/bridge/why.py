@@ -1,4 +1,4 @@
-"""Tells of each charger why it charges or does not: ``why`` and ``why/code``."""
+"""Shows for each charger why it charges or does not: ``why`` and ``why/code``."""
 
 import threading
 from collections.abc import Iterator, Mapping

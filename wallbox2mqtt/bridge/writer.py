@@ -31,7 +31,7 @@ _IDLE_S = 5.0
 
 
 class Writer:
-    """Takes commands from the queue and brings them to the cloud. One thread calls ``step``."""
+    """Takes commands from the queue and sends them to the cloud. One thread calls ``step``."""
 
     def __init__(self, shared: Shared, cloud: CloudClient, backoff: Backoff, *, unlock_before_resume: bool) -> None:
         """Start with nothing in flight; the cloud is this thread's own line, ``backoff`` of its own, too."""
@@ -178,7 +178,7 @@ class Writer:
         self._had_effect(command, intent)
         unconfirmed = self._states.accept(command.charger_id, shown, reading, answer.begun, now, commands)
         if not shown:
-            # its reading is to show what became of it, whatever another command wished before
+            # its reading is to show what became of it, whatever another command set before
             self._states.release(command.charger_id, intent.claims)
             self._states.republish(command.charger_id, [command.key])
         view = self._states.view(command.charger_id)
@@ -227,7 +227,7 @@ class Writer:
 
 
 def _shown(intent: Intent) -> dict[str, Json]:
-    """Return the fields that are shown as wished once the write is accepted."""
+    """Return the fields that are shown with their new values once the write is accepted."""
     if not intent.command.shows:
         return {}
     return {key: value for key, value in intent.sets.items() if FIELDS[key].has_state}

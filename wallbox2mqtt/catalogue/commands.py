@@ -1,7 +1,7 @@
 """The commands of the catalogue's rows: what each accepts and the request it makes, as data.
 
-Source of every request: the API document that the project implements (``tests/golden/requests.json`` tells
-them a second time, by hand, because the simulator shares the errors of these rows).
+Source of every request: the API document that the project implements (``tests/golden/requests.json`` has
+them a second time, written by hand, so that an error in these rows is noticed).
 """
 
 from wallbox2mqtt.catalogue.field import Button, Command, Guard

@@ -1,4 +1,4 @@
-"""Fields that the cloud does not give as they are: named functions of other fields' values.
+"""Fields that are worked out from others: named functions of their values.
 
 Each takes the values of its sources in the order in which its row names them; None is unknown.
 """

@@ -1,4 +1,4 @@
-"""The row: all that is known of one field. A wrong row cannot be built."""
+"""The row: all that is known of one field. A wrong row raises an error at import."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class Command:
     blocked_by_ocpp: bool = False
     """Whether it has no effect while an OCPP back end runs the charger."""
     shows: bool = True
-    """Whether the fields that it sets are shown as wished after acceptance, until the cloud shows them."""
+    """Whether the fields that it sets are shown with their new values after acceptance, until the cloud shows them."""
     as_given: bool = False
     """Whether the body has only the keys that the command names."""
     make_body: Body | None = None

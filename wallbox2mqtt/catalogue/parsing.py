@@ -14,7 +14,7 @@ from wallbox2mqtt.errors import InvalidPayloadError
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A command that was understood. ``value``: what its result shows. ``sets``: fields and their wished values.
+    """A parsed command. ``value``: what its result shows. ``sets``: fields and the values that it sets.
 
     ``claims``: the fields for which it competes with other waiting commands.
     """
@@ -83,7 +83,7 @@ class Intent:
         return replace(self, sets={key: v for key, v in self.sets.items() if key in left}, claims=left)
 
     def is_fulfilled(self, view: Values) -> bool:
-        """Return whether every field for which it competes has its wished value, so that nothing need be sent."""
+        """Return whether every field for which it competes has its value already, so that nothing need be sent."""
         if self.request is None:
             return False
         if self.is_needless(view):

@@ -1,8 +1,8 @@
-"""What a command accepts: small languages, each with a parser and a sentence that says what it takes.
+"""What a command accepts: formats of payloads, each with a parser and a sentence that says what it accepts.
 
-Refusal is the default: a payload that is not exactly of the language raises, nothing is guessed or coerced
-(a peer reads ``abc`` on its lock topic as 0, which unlocks). Limits may depend on the charger, so parsers
-are given a view of it: its fields as last known.
+Refusal is the default: a payload without exactly the format raises, nothing is guessed or coerced (another client reads
+``abc`` on its lock topic as 0, which unlocks). Limits may depend on the charger, so parsers get a view of it: its
+fields as last known.
 """
 
 import decimal
@@ -184,7 +184,7 @@ class Name:
 
 
 class Anything:
-    """Whatever is sent; the message itself is the intent."""
+    """Any payload; the message itself is the command."""
 
     def accepts(self, view: Values) -> str:  # noqa: ARG002 - the same for all chargers
         """Say so."""
@@ -203,7 +203,7 @@ class _Digits(str):
 
 @dataclass(frozen=True, slots=True)
 class JsonObject:
-    """A JSON object of one or more of these keys, each with the language of its value (numbers only)."""
+    """A JSON object of one or more of these keys, each with the format of its value (numbers only)."""
 
     languages: tuple[tuple[str, PayloadFormat], ...]
 
@@ -250,7 +250,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """A plain language, or a JSON object where the payload begins with a brace."""
+    """A plain format, or a JSON object if the payload begins with a brace."""
 
     plain: PayloadFormat
     members: JsonObject

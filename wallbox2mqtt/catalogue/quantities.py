@@ -1,4 +1,4 @@
-"""Kinds of quantities: what a value looks like in the cloud's JSON, and what it is to a person.
+"""Kinds of quantities: what a value looks like in the cloud's JSON, and what it means to people.
 
 A kind bundles shape, unit, device class and state class, so that no field can have a unit that does not
 fit its class. Units and classes are Home Assistant's words (its sensor documentation), because they are

@@ -1,6 +1,6 @@
 """Why a charger charges or does not: a code for programs and a sentence for people.
 
-The charger's status has the code of its reason; what is known beside its fields may stand before it. Times are
+The charger's status gives the reason, unless what is known beside its fields comes first. Times are
 seconds since 1970; people read them by the charger's clock.
 """
 

@@ -1,8 +1,8 @@
 """The rows: every field of the API document and of the newer captures, and every command. The only list of them.
 
 Sources: the project's API document (its two captures, 2023), a capture of a Pulsar Plus of October 2026, public
-clients' documentation for the meanings. A field that stands here nowhere is published all the same; a row
-adds what it means, what it accepts, and how it is shown.
+clients' documentation for the meanings. A field without a row is published all the same; a row adds
+what it means, what it accepts, and how it is shown.
 """
 
 from collections.abc import Iterable, Mapping

@@ -147,11 +147,11 @@ def listed(offset: Json, *values: Json) -> Json:
 
 
 def body_of(sets: Mapping[str, Json], values: Values) -> Json:
-    """Return the body that writes the slots of these fields, in UTC; what is not wished stays as it is.
+    """Return the body that writes the slots of these fields, in UTC; other values stay as they are.
 
     Args:
-        sets: fields of slots with their wished values, in local time.
-        values: all fields of the charger, the wished ones among them.
+        sets: fields of slots with their new values, in local time.
+        values: all fields of the charger, including the new values.
 
     Raises:
         UnfilledError: a slot's current is not known, or when local time is.

@@ -75,10 +75,10 @@ CHARGING_3, DISCHARGING = 195, 196
 """The third state of charging: the firmware's own table calls it discharging, which the sign of the power tells."""
 
 NOTHING_TO_PAUSE = frozenset({0, 5, 161, 162, 163, 165, 166, 177, 178, 179, 180, 181, 182, 209, 210})
-"""States in which nothing charges or could begin to: to pause is without effect. 164, 183-189: it could at any time."""
+"""States in which nothing charges or could begin to, so that pausing has no effect. In 164 and 183-189 it could."""
 
 AWAITS_OCPP = frozenset({163, 164, 165, 178, 182, 209, 210})
-"""States in which, where an OCPP back end runs the charger, it is for that to begin the session."""
+"""States in which an OCPP back end that runs the charger has to start the session."""
 
 SHOWS_NO_PAUSE = frozenset({0, 4, 5, 161, 162, 163, 166})
 """States that stay as they are when charging is paused or resumed, so that no reading can confirm it."""

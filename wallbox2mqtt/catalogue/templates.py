@@ -1,6 +1,6 @@
 """A command's request as data: a body with placeholders.
 
-A placeholder names the field whose wished value goes there; what is not wished is filled with the field as it is
+A placeholder names the field whose new value goes there; a field that the command does not set is filled as it is
 when the request is sent.
 """
 
@@ -14,7 +14,7 @@ Template: TypeAlias = "Json | Placeholder | Mapping[str, Template]"
 
 
 class UnfilledError(Exception):
-    """Raised when a placeholder stays empty: the field is not wished and its present value is not known."""
+    """Raised when a placeholder stays empty: the command does not set the field, and its value is not known."""
 
     def __init__(self, field: str) -> None:
         """Name the field."""

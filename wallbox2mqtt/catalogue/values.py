@@ -14,7 +14,7 @@ class NotReadYetError(Exception):
 
 
 class FirstValues(dict[str, Json]):
-    """A charger's fields before its first detail: to ask for one that is not known raises NotReadYetError."""
+    """A charger's fields before its first detail: asking for one that is not known raises NotReadYetError."""
 
     def get(self, key: str, default: Json = None) -> Json:  # type: ignore[override]  # one of dict's forms is enough
         """Return a field that is known."""

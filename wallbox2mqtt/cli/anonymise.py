@@ -1,4 +1,4 @@
-"""Copies of the cloud's documents that tell nothing of anybody: for bug reports.
+"""Copies of the cloud's documents for bug reports, which identify nobody.
 
 Whatever is not proven harmless is replaced, in keys that nobody knew too. Harmless is a value at the place of a row
 of the catalogue that is not private, if it is a quantity or one of the API's own words. Structure, types and the

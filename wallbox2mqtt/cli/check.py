@@ -1,4 +1,4 @@
-"""``check``: each part of the set-up tried, and said whether it is as it should be, or what to do."""
+"""``check``: tries each part of the set-up, and says whether it works, or what to do."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Trying the broker: can it be reached, may the bridge publish and listen there, is Home Assistant around."""
+"""Tries the broker: whether it can be reached, what the bridge may do there, whether Home Assistant is there."""
 
 import secrets
 from collections.abc import Iterator

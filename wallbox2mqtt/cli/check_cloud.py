@@ -1,4 +1,4 @@
-"""Trying the account: the sign-in and the list of chargers, within the budget that the bridge has too."""
+"""Tries the account: the sign-in and the list of chargers, within the bridge's budget."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -98,7 +98,7 @@ class Heard:
 
 
 class LiveView(logging.Handler):
-    """Draws what was heard until the ``with`` ends. Warnings stand in it too: printed, they would tear it."""
+    """Draws what was heard until the ``with`` ends. Warnings are part of it: printed, they would break it."""
 
     def __init__(self, base: str, title: str, hints: Sequence[tuple[str, str]], console: Console | None = None) -> None:
         """Draw on a console, else on standard output; ``hints``: names and addresses that stand below."""

@@ -48,7 +48,7 @@ class _Fetched:
 
 
 class Dump:
-    """Reads all documents once. ``say`` tells whoever waits how it goes."""
+    """Reads all documents once. ``say`` reports the progress."""
 
     def __init__(self, config: Config, directory: Path, clock: Clock, say: Callable[[str], None]) -> None:
         """Restore the token and the budgets that the bridge has left."""

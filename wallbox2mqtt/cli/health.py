@@ -1,4 +1,4 @@
-"""``health``: does the bridge run as it should, and if not, why. Quick: it is asked every half minute."""
+"""``health``: whether the bridge runs as it should, and if not, why. Quick: it runs every half minute."""
 
 import argparse
 import contextlib

@@ -67,7 +67,7 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Tell whoever waits, beside what goes to standard output."""
+    """Tell the person who waits, beside what goes to standard output."""
     print(text, file=sys.stderr, flush=True)
 
 

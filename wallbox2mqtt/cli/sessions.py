@@ -58,7 +58,7 @@ def span_of(first: str | None, last: str | None, month: str | None, now: float) 
 
 
 class Sessions:
-    """Finds the sessions of an account. ``say`` tells whoever waits how it goes."""
+    """Finds the sessions of an account. ``say`` reports the progress."""
 
     def __init__(self, config: Config, directory: Path, clock: Clock, say: Callable[[str], None]) -> None:
         """Use what the bridge has left: history, token and budgets."""

@@ -32,7 +32,7 @@ def topic_table(*, rare: bool = True) -> str:
 
 
 def _is_shown(row: Field) -> bool:
-    """Return whether a row stands in the tables: all schedules have the same."""
+    """Return whether the tables have a row: all schedules have the same."""
     return row.slot in {None, 0}
 
 

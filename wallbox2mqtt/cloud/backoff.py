@@ -1,4 +1,4 @@
-"""How often to read, and what a refusal does to it. Kept in ``state_dir``: a restart asks no sooner."""
+"""How often to read, and what a refusal does to it. Kept in ``state_dir``, so that a restart does not read sooner."""
 
 import math
 import threading
@@ -28,7 +28,7 @@ class Backoff:
         store: Storage | None = None,
         name: str = "pace",
     ) -> None:
-        """Restore what the last run was told; without a store, begin unrefused. ``name``: of what is kept."""
+        """Restore the refusals of the last run; without a store, start without any. ``name``: of what is kept."""
         self._wish_s, self._base_s = wish_s, max(wish_s, budget_interval_s)
         self._clock, self._storage, self._name = clock, store, name
         self._lock = threading.Lock()

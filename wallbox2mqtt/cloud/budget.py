@@ -1,4 +1,4 @@
-"""The budget of an account is law: in no 60 s does the cloud see more requests than it allows.
+"""The budget of an account: the cloud never sees more requests than it allows in any 60 s.
 
 Counted from the end of one request to the start of the next, so that it holds at the cloud's end of the line too,
 however long a request was under way. Kept over restarts, so that a crash loop cannot hammer; where the times of the

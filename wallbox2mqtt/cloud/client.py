@@ -174,7 +174,7 @@ class SignInClient:
         # in UTF-8: requests' own encoding is Latin-1, and passwords with umlauts would be refused
         pair = f"{self._email}:{password.reveal()}".encode()
         encoded = base64.b64encode(pair).decode()
-        # the password itself is hidden by whoever read it; in the header it is not to be recognised
+        # the password itself is already hidden from the log; hide it in the form of the header, too
         HIDDEN.keep(encoded.rstrip("="))
         self._basic = f"Basic {encoded}"
 

@@ -1,4 +1,4 @@
-"""Why no connection came about, in words for whoever has to repair it: which host, and what is wrong.
+"""Why there is no connection, in words for the person who has to fix it: which host, and what is wrong.
 
 The libraries' own texts are not shown: they may hold a header, or the proxy's password.
 """

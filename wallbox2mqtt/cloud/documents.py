@@ -140,7 +140,7 @@ def _put(reading: Reading, key: str, value: Json) -> None:
     except RecursionError:
         # what could just be read from JSON is too deep to be written as JSON
         problem = "nested too deeply"
-    # only rows are named: whoever remembers what was wrong would remember every key that was ever made up
+    # only rows are named: otherwise every key that was ever made up would be remembered
     if key in FIELDS:
         reading.wrong[key] = problem
     else:

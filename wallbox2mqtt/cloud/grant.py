@@ -1,4 +1,4 @@
-"""What a sign-in gives: a token, how long it lives, and how it is kept. Nothing here asks anybody."""
+"""What a sign-in returns: a token, how long it is valid, and how it is kept. No requests here."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ class SignInAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a sign-in gave; times are the clock's monotonic seconds. Replaced as a whole, never changed.
+    """What a sign-in returned; times are the clock's monotonic seconds. Replaced as a whole, never changed.
 
     ``begun``: when the token came. ``renew``: when to ask for the next one.
     """

@@ -1,7 +1,7 @@
 """Where a budget keeps the times of its requests, which change each minute and must not be lost unnoticed.
 
 In the runtime directory where there is one: a reboot or a crash takes it away, and ``state_dir``, which keeps its path,
-tells that something is missing. Without one in ``state_dir``, written through to the disk.
+shows that something is missing. Without one in ``state_dir``, written through to the disk.
 """
 
 from pathlib import Path

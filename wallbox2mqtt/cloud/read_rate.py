@@ -34,7 +34,7 @@ class ReadRate:
     def __init__(
         self, per_minute: float | Literal["auto"], wish_s: float, budget: Budget, clock: Clock, store: Storage
     ) -> None:
-        """Restore what was found out; begin at one read a minute.
+        """Restore what was found out; otherwise start at one read a minute.
 
         ``wish_s``: the configured interval between reads; a rate that it does not use is not tried.
         """
@@ -53,7 +53,7 @@ class ReadRate:
         """Keep to this pace from now on, or begin to find it out where the last time ended."""
         with self._lock:
             self.is_auto = per_minute == "auto"
-            # the highest pace whose interval the wish does not make longer than that of the pace below
+            # the highest pace whose interval poll_interval does not make longer than that of the pace below
             self._most = min(MOST, math.ceil(60 / self._wish_s)) if self.is_auto else 1
             if per_minute == "auto":
                 self._restore(self._storage.read(_FILE))

@@ -1,4 +1,4 @@
-"""What the cloud was asked, and what came of it: counted since the start, and one by one for ten minutes."""
+"""The requests to the cloud and their outcome: counted since the start, and one by one for ten minutes."""
 
 import threading
 from collections import Counter, deque

@@ -221,7 +221,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _shown(value: str, *, quoted: bool) -> str:
-    """Return a value as it may stand in an error text: short, without the password that an address may carry."""
+    """Return a value as an error text may show it: short, without the password that an address may carry."""
     text = re.sub(r"//.*@", "//***@", value)
     if len(text) > _SHOWN_CHARACTERS:
         text = text[: _SHOWN_CHARACTERS - 1] + "…"

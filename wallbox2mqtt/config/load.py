@@ -1,4 +1,4 @@
-"""Finding and reading the configuration. The environment wins over the file; every error names its key."""
+"""Finding and reading the configuration. The environment overrides the file; every error names its key."""
 
 import difflib
 import re
@@ -29,7 +29,7 @@ _StructT = TypeVar("_StructT", bound=Struct)
 
 
 class Given(NamedTuple):
-    """A value as it was found; ``source`` names the key or variable for whoever has to correct it."""
+    """A value as it was found; ``source`` names the key or variable that has to be corrected."""
 
     source: str
     value: object

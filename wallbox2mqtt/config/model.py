@@ -1,4 +1,4 @@
-"""The keys of the configuration, as frozen structs. A key stands once, here.
+"""The keys of the configuration, as frozen structs. Each key is defined here, and nowhere else.
 
 Its type says what is accepted, its ``Meta`` what it means; variable names, error texts and the JSON schema are worked
 out from these.
@@ -97,9 +97,9 @@ class MqttConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_id: Annotated[
         MqttText, Meta(description="Client id; two bridges on one broker need two ids and two base topics.")
     ] = "wallbox2mqtt"
-    base_topic: Annotated[BaseTopic, Meta(description="What all topics of the bridge begin with.")] = "wallbox"
+    base_topic: Annotated[BaseTopic, Meta(description="Beginning of all topics of the bridge.")] = "wallbox"
     protocol: Annotated[Literal["5", "3.1.1"], Meta(description="Version of MQTT.")] = "5"
-    transport: Annotated[Literal["tcp", "websockets"], Meta(description="What MQTT is carried by.")] = "tcp"
+    transport: Annotated[Literal["tcp", "websockets"], Meta(description="Transport of MQTT.")] = "tcp"
     websocket_path: Annotated[UrlPath, Meta(description="Path on the broker, with transport websockets.")] = "/mqtt"
     keepalive: Annotated[
         int, Meta(ge=1, le=65_535, description="Seconds of silence after which the two sides check on each other.")
@@ -126,7 +126,7 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     discovery: Annotated[
         Literal["device", "entity", "off"],
-        Meta(description="One announcement a device; one an entity, for openHAB before 5.2; or off."),
+        Meta(description="One announcement for each device, or for each entity (openHAB before 5.2), or off."),
     ] = "device"
     language: Annotated[
         Literal["en", "de", "es", "fr", "it", "nl"],
@@ -134,7 +134,7 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = "en"
     times_as: Annotated[
         Literal["time", "text"],
-        Meta(description="Platform of a schedule's times; text for Home Assistant before 2026.5, which knows no time."),
+        Meta(description="Platform of a schedule's times; text for Home Assistant before 2026.5, which refuses time."),
     ] = "time"
     prefix: Annotated[BaseTopic, Meta(description="Home Assistant's discovery prefix.")] = "homeassistant"
     birth_topic: Annotated[
@@ -149,7 +149,7 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class CommandsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which commands are taken, and how long they count."""
+    """Which commands are accepted, and for how long they are valid."""
 
     allow_factory_reset: Annotated[bool, Meta(description="Accept the action factory_reset.")] = False
     unlock_before_resume: Annotated[
@@ -168,9 +168,9 @@ class TariffConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What energy really costs."""
 
     topic: Annotated[
-        PriceTopic | None, Meta(description="Any topic with the price a kWh of the grid's energy; null for none.")
+        PriceTopic | None, Meta(description="Any topic with the price per kWh from the grid; null for none.")
     ] = None
-    solar_price: Annotated[float, Meta(description="Price a kWh of the energy that comes from the sun.")] = 0
+    solar_price: Annotated[float, Meta(description="Price per kWh from the sun.")] = 0
 
 
 class WebConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,9 +189,9 @@ class WebConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is told of the work, and where."""
+    """What is logged, and where."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")] = (
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Lowest level that is logged.")] = (
         "info"
     )
     mqtt: Annotated[bool, Meta(description="Log to <base_topic>/bridge/log as well.")] = False
@@ -209,7 +209,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     standby: Annotated[
         bool,
         Meta(
-            description="Work only while no other bridge of this account and base topic does; each needs a client_id."
+            description="Wait while another bridge of this account and base topic works; each needs its own client_id."
         ),
     ] = False
     log: LogConfig = field(default_factory=LogConfig)

@@ -1,4 +1,4 @@
-"""A password that stands in a file of its own, which may get another one while the program runs."""
+"""A password in a file of its own, which may change while the program runs."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ def read_password(path: Path) -> Secret:
 
 
 class PasswordFile:
-    """Looks at the file again and again. One that cannot be read for now changes nothing."""
+    """Looks at the file again and again. If it cannot be read for now, nothing changes."""
 
     def __init__(self, path: Path | None, password: Secret | None) -> None:
         """Start with what was read from it; ``path``: None where the password stands elsewhere."""

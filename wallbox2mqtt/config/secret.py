@@ -1,10 +1,10 @@
-"""A text that must not be seen."""
+"""A text that must not be shown."""
 
 from typing import Never
 
 
 class Secret:
-    """A text that is not shown by accident: only ``reveal`` gives it away."""
+    """A text that is not shown by accident: only ``reveal`` returns it."""
 
     __slots__ = ("_value",)
 

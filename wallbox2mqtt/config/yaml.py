@@ -1,7 +1,7 @@
-"""YAML as the configuration wants it: values as they were written, no doubled keys, no file content in error texts.
+"""YAML as the configuration needs it: values as they were written, no doubled keys, no file content in error texts.
 
-YAML itself would make a number in base 8 of ``012``, one in base 60 of ``12:34`` and a boolean of ``no``. What a value
-is, its key decides.
+YAML itself would read ``012`` in base 8, ``12:34`` in base 60 and ``no`` as a boolean. Here the key decides what a
+value is.
 """
 
 import re
@@ -13,7 +13,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class Quoted(str):
-    """A text that stood in quotes: it is never a number or a boolean."""
+    """A text that was in quotes: it is never a number or a boolean."""
 
     __slots__ = ()
 

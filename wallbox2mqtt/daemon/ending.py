@@ -1,4 +1,4 @@
-"""The end of the program: whoever waits is answered, and the broker is told ``offline``, within 5 s."""
+"""The end of the program: waiting commands are answered, and ``offline`` is published, within 5 s."""
 
 import contextlib
 import logging
@@ -31,7 +31,7 @@ class Ending:
         self._begun: float | None = None
 
     def run(self, reason: str) -> None:
-        """Answer whoever waits, say ``offline``, and leave."""
+        """Answer waiting commands, publish ``offline``, and disconnect."""
         self._begun = self._now()
         if self._parts.leadership.displaced_by is None:  # else the process goes on
             self._parts.health.end(reason)

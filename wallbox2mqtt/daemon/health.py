@@ -1,4 +1,4 @@
-"""How the bridge is, told by main to whoever keeps it running: ``wallbox2mqtt health`` and systemd.
+"""The state of the bridge, which main reports to ``wallbox2mqtt health`` and to systemd.
 
 The first reads the heartbeat, the second listens at its socket.
 """
@@ -73,7 +73,7 @@ class Health:
             self._tell()
 
     def end(self, reason: str) -> None:
-        """Say that the program ends, and why; whoever asks from now on hears that it does not run."""
+        """Say that the program ends, and why; ``health`` reports from now on that it does not run."""
         self._systemd.tell(STOPPING="1", STATUS=f"ended: {reason}")
         for store in (self._storage, self._beats):
             with contextlib.suppress(OSError):

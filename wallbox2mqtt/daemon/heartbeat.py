@@ -1,4 +1,4 @@
-"""The heartbeat: what main writes down each ten seconds, and what it means.
+"""The heartbeat: what main writes every ten seconds, and what it means.
 
 ``wallbox2mqtt health`` reads it, which has to be quick: this module imports next to nothing.
 """

@@ -1,8 +1,8 @@
 """The claim to be the one active bridge of an account: told to the broker, compared with others, and given up.
 
 What a successor needs stands, retained, in ``bridge/handover``. Where bridges stand by for one another, no request
-goes to the cloud before the broker has acknowledged that it is about to: whoever does not reach the broker asks
-nothing, and whoever takes over knows of everything that was asked.
+goes to the cloud before the broker has acknowledged that it is about to: a bridge that does not reach the broker
+asks nothing, and one that takes over knows of everything that was asked.
 """
 
 import logging
@@ -95,7 +95,7 @@ class Leadership:
         self._not_before = 0.0
         self._told_at = float("-inf")
         self._told: tuple[object, ...] | None = None
-        """What stands in the last handover; None: it is to be told anew."""
+        """What the last handover said; None: it is to be published again."""
 
     def attach(self, mqtt: MqttConnection, bridge: Bridge, topic: str) -> None:
         """Speak for this bridge from now on, and go on where its predecessor ended; ``topic``: of the handover."""
@@ -134,7 +134,7 @@ class Leadership:
     def _compare(self, heard: Handover) -> None:
         if heard.claim.instance == self._claim.instance:
             return
-        # before the first word somebody else may have been quicker: whoever is there already stays
+        # before the first word another bridge may have been quicker: the one that is there already stays
         if self._is_established and heard.claim < self._claim:
             self._told = None
             self._call_later(partial(self._adopt, heard))

@@ -1,4 +1,4 @@
-"""Sessions and energy for life, from what the readings show."""
+"""Sessions and lifetime energy, from what the readings show."""
 
 from wallbox2mqtt.history.prices import Prices
 from wallbox2mqtt.history.recorder import Recorder

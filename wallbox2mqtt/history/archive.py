@@ -1,4 +1,4 @@
-"""The history as it was read last, kept in ``state_dir``: whoever asks for sessions need not ask the cloud again."""
+"""The history as it was read last, kept in ``state_dir``, so that ``sessions`` need not ask the cloud again."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -43,7 +43,7 @@ def read_page(body: Json) -> tuple[list[Entry], int, bool]:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list):
         msg = "expected a list «data»"
-        raise ValueError(msg)  # noqa: TRY004 - to whoever reads a document, each wrong form is the same fault
+        raise ValueError(msg)  # noqa: TRY004 - each wrong form of a document is the same fault
     entries = [entry for one in data if (entry := _entry(one)) is not None]
     if data and not entries:
         msg = f"expected sessions with id, start, end and energy, found {str(data[0])[:80]!r}"

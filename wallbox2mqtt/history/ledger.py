@@ -1,4 +1,4 @@
-"""One charger's ledger: readings in, sessions, events and sums out. Pure: whoever keeps the ledger can go on from it.
+"""One charger's ledger: readings in, sessions, events and sums out. Pure functions.
 
 The cloud shows one counter a session, which begins anew with the next one: at once, late, or with a document that is
 older than the last. A sum is what the counter has grown by, and each beginning counts from zero.

@@ -1,4 +1,4 @@
-"""What a kWh cost when: the prices of a topic, and what a step of energy cost by them."""
+"""The prices of a kWh over time, from a topic, and what a step of energy cost by them."""
 
 import logging
 import re
@@ -28,7 +28,7 @@ _LARGEST = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A price a kWh, and when it counted: seconds since 1970."""
+    """A price per kWh, and when it was valid: seconds since 1970."""
 
     since: float
     until: float

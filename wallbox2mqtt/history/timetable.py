@@ -51,16 +51,16 @@ class HistoryTimetable:
         self._chargers: dict[int, _HistoryState] = {}
 
     def add(self, charger_id: int, now: float) -> None:
-        """Let the history of a new charger be due now."""
+        """Make the history of a new charger due now."""
         self._chargers.setdefault(charger_id, _HistoryState(now))
 
     def session_ended(self, charger_id: int, now: float) -> None:
-        """Let it be due soon: the cloud takes a while to have a session."""
+        """Make it due soon: the cloud takes a while to have a session."""
         charger = self._chargers.setdefault(charger_id, _HistoryState(now))
         charger.due = min(charger.due, now + AFTER_SESSION_S)
 
     def waits(self, charger_id: int, now: float) -> None:
-        """Let it be due again when the charger may have been read: what is in it was too new."""
+        """Make it due again when the charger may have been read: an entry was newer than the last reading."""
         charger = self._chargers[charger_id]
         charger.due = min(charger.due, now + _UNTIL_READ_S)
 

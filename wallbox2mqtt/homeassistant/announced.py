@@ -1,4 +1,4 @@
-"""What stands at the broker: kept per account and base topic, so that whoever announced it can take it back.
+"""What the broker keeps of our announcements: kept per account and base topic, so that it can be taken back.
 
 Leaving something out of an announcement removes nothing from Home Assistant.
 """
@@ -19,7 +19,7 @@ BRIDGE = "bridge"
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """How a device stands at the broker.
+    """How the broker has a device.
 
     ``components``: their platforms by id; ``model``: empty is unknown; ``moving``: the other form may stand, too;
     ``language``: of its names and options.

@@ -36,7 +36,7 @@ class _Migration:
 
 
 class Delivery:
-    """Publishes what is announced, one message a device or one an entity, and moves devices from one to the other."""
+    """Publishes what is announced, one message for each device or entity, and moves devices from one to the other."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who has announced a node: the messages that the broker keeps on its topics tell.
+"""Who has announced a node, as the messages show that the broker keeps on its topics.
 
 Two bridges on one broker may see the same charger. Neither overwrites or clears what the other has announced.
 """
@@ -32,7 +32,7 @@ class Holders:
     """Looks up who holds a node, once a connection. The main thread calls all of this."""
 
     def __init__(self, mqtt: MqttConnection, prefixes: Sequence[str], topics: Topics, clock: Clock) -> None:
-        """Start without knowing anything; ``prefixes``: of discovery, the one that counts, and those of before."""
+        """Start without knowing anything; ``prefixes``: of discovery, the present one and earlier ones."""
         self._mqtt, self._prefixes, self._clock = mqtt, prefixes, clock
         self._scale = 1 / clock.real_s(1)  # the broker is no faster where the program's time is
         self._heard = -math.inf

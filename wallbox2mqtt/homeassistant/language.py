@@ -1,6 +1,6 @@
-"""What is announced in the language of people: names, and the labels of options; ids and topics stay as they are.
+"""Translations of names and of the labels of options; ids and topics stay as they are.
 
-The words stand in a table beside the catalogue's rows, in which the English text is the key.
+The words are in a table beside the catalogue's rows, in which the English text is the key.
 """
 
 import csv

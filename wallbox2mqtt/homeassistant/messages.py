@@ -111,7 +111,7 @@ def slug(text: str) -> str:
 def label_of(name: str) -> str:
     """Return what a charger's name is in the ids of its entities, empty where nothing is left of it.
 
-    It stands in each of some ninety entities: a name without a limit would make a message that no broker takes.
+    Each of some ninety entities has it: a name without a limit would make a message that no broker takes.
     """
     return slug(name[:LONGEST_TEXT])[:LONGEST_LABEL].strip("_")
 

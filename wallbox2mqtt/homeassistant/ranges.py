@@ -1,4 +1,4 @@
-"""Ranges that Home Assistant was told: a number out of its range is an error there, and is refused for good."""
+"""Ranges that Home Assistant knows: it refuses a number outside its range for good, with an error."""
 
 import threading
 from collections.abc import Mapping

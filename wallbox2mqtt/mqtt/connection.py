@@ -1,6 +1,6 @@
 """The connection to the broker, as the rest of the program sees it.
 
-State is not queued while the broker is away: whoever holds it announces it anew after ``Connected``. Results
+State is not queued while the broker is away: it is announced again after ``Connected``. Results
 are kept and sent then. Publishing never waits: what a slow broker does not take yet is in the outbox.
 """
 

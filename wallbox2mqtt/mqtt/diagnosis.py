@@ -1,4 +1,4 @@
-"""What is at a port that takes a connection and does not speak MQTT as we do: tried once, without credentials."""
+"""What answers at a port that does not speak MQTT as we do: tried once, without credentials."""
 
 import contextlib
 import socket

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class BrokerAddress(NamedTuple):
-    """One address. ``host``: the name by which it was found, which stands in its certificate."""
+    """One address. ``host``: the name by which it was found, which its certificate has."""
 
     host: str
     port: int
@@ -20,7 +20,7 @@ def _look_up(host: str, port: int) -> list[str]:
 
 
 class Endpoints:
-    """Gives them in turn, the last one that served first. On paho's thread."""
+    """Tries them in turn, beginning with the last one that worked. On paho's thread."""
 
     def __init__(self, brokers: Sequence[tuple[str, int]], look_up: Callable[[str, int], list[str]] = _look_up) -> None:
         """Start with the first of the brokers; ``look_up`` returns the addresses of a name, or raises OSError."""

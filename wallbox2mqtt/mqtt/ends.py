@@ -1,4 +1,4 @@
-"""Why connections end that the broker ends without a word. On paho's thread.
+"""Why the broker ends connections without giving a reason. On paho's thread.
 
 Some brokers answer a message that they do not take, or a subscription, by closing: it is sent again on the next
 connection, and so on for ever. Two clients with one id end each other's connection in the same way. What the broker has

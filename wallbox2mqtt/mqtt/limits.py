@@ -1,4 +1,4 @@
-"""What a broker says that it does not take. Its methods are for paho's thread; any thread may ask."""
+"""What a broker says that it does not accept. Its methods are for paho's thread; any thread may ask."""
 
 from collections.abc import Callable
 

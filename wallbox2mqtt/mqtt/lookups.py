@@ -1,4 +1,4 @@
-"""Topics that are looked up once a connection, and left again: nothing depends on them that it is to be lost for."""
+"""Topics that are looked up once in each connection, and then left: if it fails, the connection goes on."""
 
 import threading
 from collections import deque

@@ -156,7 +156,7 @@ class Outbox:
             return dropped
 
     def _drop_states(self) -> None:
-        """Drop what is announced anew by whoever connects next; the ends of topics are kept."""
+        """Drop what is announced again after the next connection; the ends of topics are kept."""
         for key in [key for key, message in self._states.items() if not message.takes_back]:
             del self._states[key]
 

@@ -1,4 +1,4 @@
-"""paho's client, with what it lacks: a sign of life, an end without a farewell, and a socket that does not wait."""
+"""paho's client, with what it lacks: a sign of life, an end without DISCONNECT, and a socket that does not wait."""
 
 import contextlib
 import select
@@ -102,7 +102,7 @@ class PahoClient(Client):
 
     def _create_socket_connection(self) -> socket.socket:
         endpoint = self.endpoints.next()
-        # the name stands in the certificate, and in what a websocket asks for
+        # the name is in the certificate, and in the request of a websocket
         self._host, self._port = endpoint.host, endpoint.port
         if self._get_proxy():
             sock = super()._create_socket_connection()

@@ -1,4 +1,4 @@
-"""What is asked on each connection before anything is said: whether another client does this one's work by now."""
+"""What is checked on each connection before anything is published: whether another bridge is active by now."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _STORED_S = 1.0
 
 
 class PreludeListener(Protocol):
-    """Who decides. On paho's thread."""
+    """What decides. On paho's thread."""
 
     def hear(self, payload: bytes) -> bool:
         """Take what another client, or this one, has published on the topic; return whether to take what comes next."""

@@ -1,4 +1,4 @@
-"""Encryption on the way to the broker, and what is said of it when it fails."""
+"""Encryption on the way to the broker, and how its failures are explained."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What the broker does not take: kept in its newest form, and tried again after a while."""
+"""What the broker does not accept: kept in its newest form, and tried again after a while."""
 
 import threading
 import time

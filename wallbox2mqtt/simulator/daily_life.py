@@ -13,7 +13,7 @@ class DailyLife:
     """Plugs cars in and out at the chargers of a simulator, each in its own time. Not thread-safe."""
 
     def __init__(self, cloud: Simulator, speed: float) -> None:
-        """Start with everything as it is. ``speed``: how many times as fast as in truth it goes."""
+        """Start with everything as it is. ``speed``: how many times as fast as in reality it goes."""
         self._cloud, self._speed = cloud, speed
         self._chance = random.Random(1)  # noqa: S311 - variety for the eye, no secret
         self._due: dict[int, float] = {}

@@ -1,6 +1,6 @@
-"""The endpoints of the cloud: method, path, body and effect, as public sources tell them.
+"""The endpoints of the cloud: method, path, body and effect, as public sources have them.
 
-The simulator shares no table with the program, so that an error of one cannot hide in the other.
+The simulator shares no table with the program, so that the same error cannot be in both.
 """
 
 import re

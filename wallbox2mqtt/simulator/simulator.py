@@ -1,4 +1,4 @@
-"""The simulator as a whole: an account, its chargers, and the two hosts of the cloud on one port."""
+"""The whole simulator: an account, its chargers, and the two hosts of the cloud on one port."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

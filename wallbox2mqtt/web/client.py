@@ -1,4 +1,4 @@
-"""One client of the port. Nobody waits for it: what it does not send or take in time ends its connection."""
+"""One client of the port. Nothing waits for it: if it does not send or receive in time, its connection ends."""
 
 import contextlib
 import enum

@@ -65,7 +65,7 @@ class DayLog:
                 day.energy[minute % MINUTES] = math.nan if energy is None else energy
 
     def _skip_to(self, minute: int) -> None:
-        """Forget what stands in the places of the minutes that were left out."""
+        """Clear the places of the minutes that were left out."""
         last = minute - 1 if self._last is None else max(self._last, minute - MINUTES)
         self._first = minute if self._first is None else self._first
         self._last = minute

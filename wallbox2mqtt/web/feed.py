@@ -1,4 +1,4 @@
-"""The events: everything once, and then what has changed, encoded once for all who follow."""
+"""The events: everything once, and then what has changed, encoded once for all clients."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""As much of HTTP as a page that only shows needs: the head of a request, and a whole response."""
+"""As much of HTTP as a read-only page needs: the head of a request, and a whole response."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """The metrics for Prometheus, read from the state when they are asked for. The one home of prometheus-client.
 
 Names begin with ``wallbox2mqtt_``; units are those of Prometheus: watts, joules, amperes, seconds, bytes. What is not
-known has no sample. The charger's number is the one label of its figures; names that people give stand in one metric.
+known has no sample. The charger's number is the one label of its figures; only one metric has names that people give.
 """
 
 import platform

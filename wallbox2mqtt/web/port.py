@@ -1,4 +1,4 @@
-"""The port's thread: listens, serves, and tries again where the address cannot be had."""
+"""The port's thread: listens, serves, and tries again while the address cannot be used."""
 
 import logging
 import socket

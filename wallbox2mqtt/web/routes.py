@@ -1,4 +1,4 @@
-"""Which path is answered by what."""
+"""Which function answers which path."""
 
 import time
 from collections.abc import Callable, Mapping
