@@ -1,6 +1,6 @@
 # docker build -t wallbox2mqtt .   For amd64, arm64 and arm/v7; nothing is compiled. For arm/v7 some packages have
 # wheels only at a third party's index: --build-arg PIP_EXTRA_INDEX_URL=… names one (docs/install.md).
-# A release names its base by what it is, not by a name that moves: --build-arg BASE_DIGEST=@sha256:…, as told by
+# A release names its base by digest, because a tag moves: --build-arg BASE_DIGEST=@sha256:…, as told by
 #   docker buildx imagetools inspect python:3.13-slim-trixie --format '{{.Manifest.Digest}}'
 ARG BASE_DIGEST=
 FROM python:3.13-slim-trixie${BASE_DIGEST} AS build

@@ -76,3 +76,11 @@ def test_hooks_before_a_commit_are_the_projects_own() -> None:
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_the_simulators_models_have_their_evidence(model: str) -> None:
     assert f"`{model}`" in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_no_entry_of_the_changelog_is_there_twice() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    starts = [" ".join(entry.split())[:30] for entry in re.split(r"^- ", text, flags=re.MULTILINE)[1:]]
+    assert len(starts) > 50
+    assert sorted(set(starts)) == sorted(starts)
+    assert max(len(line) for line in text.splitlines()) <= 120
