@@ -129,7 +129,7 @@ class TestEnd:
         assert make(password="wrong").wait(LIMIT_S) == EXIT_CONFIG  # noqa: S106
         eventually(lambda: watcher.last().get("wallbox/bridge/state", "offline") == "offline", "it is not online")
 
-    def test_a_refusal_that_is_forgotten_is_waited_for_at_the_end(
+    def test_the_exit_waits_if_a_refusal_cannot_be_kept(
         self, make: Make, tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Docker starts it again whatever the exit code is: ten starts would be ten sign-ins."""
@@ -460,7 +460,7 @@ class HeldClock(FastClock):
         return super().monotonic()
 
 
-def test_a_command_that_is_put_back_at_the_end_is_answered(make: Make, watcher: Watcher) -> None:
+def test_a_command_put_back_during_the_end_is_answered(make: Make, watcher: Watcher) -> None:
     clock = HeldClock()
     harness = make(clock)
     shared = harness.app.parts.bridge.shared

@@ -62,7 +62,7 @@ class TestLimits:
 
 
 @pytest.mark.slow
-def test_each_broker_of_a_list_has_its_own_time_to_accept_a_connection(make: Open) -> None:
+def test_each_broker_has_its_own_time_to_accept(make: Open) -> None:
     """The nodes of a cluster may need as long for each other as a client waits for one."""
     with StubBroker(Temper(answer=3, answer_s=6.0)) as refuses, StubBroker(Temper(answer_s=6.0)) as accepts:
         hosts = ",".join(f"127.0.0.1:{broker.port}" for broker in (refuses, accepts))
@@ -154,7 +154,7 @@ class TestRefusedMessages:
                 connection.next(Disconnected)
             assert connection.mqtt.unpublished == 0
 
-    def test_a_way_that_is_cut_twice_in_a_row_holds_nothing_back(self, make: Open, protocol: Protocol) -> None:
+    def test_two_cut_connections_hold_nothing_back(self, make: Open, protocol: Protocol) -> None:
         with StubBroker(Temper(closes=lambda name, _: name == STATE and broker.connects in {2, 3})) as broker:
             connection = make(broker.port, protocol=protocol)
             connection.next(TellsStored)

@@ -10,7 +10,7 @@ from wallbox2mqtt.simulator import EMAIL, PASSWORD, Fault, Settings, Simulator
 from wallbox2mqtt.storage import Storage
 
 
-def test_a_spent_budget_is_a_warning_for_the_old_sign_in_too(tmp_path: Path) -> None:
+def test_a_spent_budget_is_a_warning_for_the_legacy_sign_in(tmp_path: Path) -> None:
     clock, notes = FakeClock(), list[str]()
     with Simulator(clock=clock, settings=Settings(modern_sign_in=404)) as cloud:
         config = WallboxConfig(
@@ -24,7 +24,7 @@ def test_a_spent_budget_is_a_warning_for_the_old_sign_in_too(tmp_path: Path) -> 
     assert [seen.path for seen in cloud.requests] == ["users/signin"]
 
 
-def test_a_sign_in_that_fails_is_not_tried_again_at_once(tmp_path: Path) -> None:
+def test_a_failed_sign_in_is_not_repeated_at_once(tmp_path: Path) -> None:
     clock = FakeClock()
     with Simulator(clock=clock) as cloud:
         cloud.fault(Fault(kind="status", status=403, body="message", text="Limit Exceeded", count=None))

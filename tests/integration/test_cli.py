@@ -231,9 +231,7 @@ def test_run_ends_well_whatever_became_of_its_output(tmp_path: Path, streams: st
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("level", ["info", "debug"])
-def test_run_without_cloud_and_broker_until_it_is_told_to_end(
-    tmp_path: Path, number: signal.Signals, level: str
-) -> None:
+def test_run_waits_for_cloud_and_broker_until_stopped(tmp_path: Path, number: signal.Signals, level: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "wallbox2mqtt", "run"],
         cwd=tmp_path,

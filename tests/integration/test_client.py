@@ -975,7 +975,7 @@ def test_nothing_is_sent_over_the_budget(make: Make) -> None:
     assert len(wire.seen) == 2
 
 
-def test_no_token_is_fetched_for_a_request_that_may_not_start(make: Make) -> None:
+def test_no_token_is_fetched_without_budget(make: Make) -> None:
     _, setup = make(writes=1)
     with setup.writes.request():
         pass

@@ -350,7 +350,7 @@ def test_a_basic_document_of_many_keys() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12) | st.integers(), max_size=8))
-def test_no_key_of_a_document_makes_a_topic_of_the_bridge(document: dict[str, Json]) -> None:
+def test_document_keys_never_become_bridge_topics(document: dict[str, Json]) -> None:
     topics = Topics("w")
     published: list[str] = []
     picture = ChargerStates(topics, lambda topic, _: published.append(topic), 45.0)

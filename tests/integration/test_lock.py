@@ -11,7 +11,7 @@ from wallbox2mqtt.storage import Storage
 
 
 @pytest.mark.slow
-def test_the_second_process_waits_and_says_why_it_does_not_run(tmp_path: Path) -> None:
+def test_a_second_process_waits_and_says_why(tmp_path: Path) -> None:
     with Simulator() as cloud:
         environ = with_account(environment(cloud, tmp_path), 1)
         storage = Storage(tmp_path / "state", f"{EMAIL} {cloud.url} {cloud.url}")

@@ -193,7 +193,7 @@ class TestPublishing:
             assert watcher.of("w/1") == [str(number) for number in range(2000)]
             assert connection.mqtt.keeps_up
 
-    def test_the_end_of_a_topic_is_kept_while_the_broker_is_away(self, broker: Broker, make: Open) -> None:
+    def test_clearing_a_topic_waits_for_the_broker(self, broker: Broker, make: Open) -> None:
         """Nobody would announce it anew, and the broker would show the topic for good."""
         with Proxy(broker.port) as proxy, Watcher(broker.port) as watcher:
             connection = make(proxy.port)
@@ -378,7 +378,7 @@ class TestConnection:
         assert done.wait(LIMIT_S), "it waits for the broker"
         broker.freeze(frozen=False)
 
-    def test_last_words_that_find_no_way_are_left_to_the_will(
+    def test_the_will_replaces_last_words_that_cannot_be_sent(
         self, broker: Broker, make: Open, protocol: Protocol
     ) -> None:
         """A full window of messages that nobody acknowledges: what comes after them is not sent."""

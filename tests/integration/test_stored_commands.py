@@ -84,7 +84,7 @@ def test_a_broker_that_marks_them(make: Open, protocol: Protocol) -> None:
         assert "w/#" not in broker.subscribed
 
 
-def test_a_broker_that_marks_them_late_and_refuses_to_be_watched(make: Open, protocol: Protocol) -> None:
+def test_a_broker_that_marks_late_and_refuses_the_wildcard(make: Open, protocol: Protocol) -> None:
     with StubBroker(Temper(flags=False)) as broker:
 
         def refuses(name: str) -> bool:

@@ -94,7 +94,7 @@ class TestGone:
         assert parts.last(f"{ONE}/availability") == "online"
         assert parts.last("bridge/cloud_reason") == "ok"
 
-    def test_one_list_without_it_is_not_enough_if_it_can_be_read(self, make: Make) -> None:
+    def test_one_list_without_a_readable_charger_is_not_enough(self, make: Make) -> None:
         parts = make(ONE)
         parts.run(85)
         parts.cloud.set_access(ONE, listed=False)

@@ -245,7 +245,7 @@ def test_what_the_broker_has_is_written_down_already(tmp_path: Path, clock: Fake
     assert set(AnnouncedDevices(Storage(tmp_path, "account"), "wallbox")) >= announced
 
 
-def test_a_broker_with_much_to_take_is_not_given_a_fleet(bridge: Bridge, broker: Broker) -> None:
+def test_a_busy_broker_gets_a_fleet_in_parts(bridge: Bridge, broker: Broker) -> None:
     def count() -> int:
         return sum(topic.endswith("/config") for topic in broker.retained)
 
@@ -537,7 +537,7 @@ def test_what_another_bridge_has_announced_is_not_cleared(
     assert broker.retained[CHARGER] == others[CHARGER]
 
 
-def test_a_base_topic_that_is_not_the_default_stands_in_ids(tmp_path: Path, clock: FakeClock) -> None:
+def test_ids_have_a_base_topic_other_than_the_default(tmp_path: Path, clock: FakeClock) -> None:
     broker = Broker()
     bridge = Bridge(tmp_path, clock, broker, base="Home/Wallbox")
     bridge.connect()
@@ -604,7 +604,7 @@ def test_a_broker_that_forgot_gets_what_the_list_has(tmp_path: Path, clock: Fake
     assert broker.components()["select_eco_smart"] == {"platform": "select"}, "that it stood there is not forgotten"
 
 
-def test_options_of_a_new_language_follow_when_the_old_are_gone(tmp_path: Path, clock: FakeClock) -> None:
+def test_new_options_wait_until_the_old_are_gone(tmp_path: Path, clock: FakeClock) -> None:
     """Home Assistant shows an error where the state of a sensor is none of its new options."""
     broker = Broker()
     first = Bridge(tmp_path, clock, broker)

@@ -377,7 +377,7 @@ class TestAHostInTrouble:
             seconds += 1
         assert len(sender.asked) == 5, "at 0, 3, 9, 21 and 45 s"
 
-    def test_a_refresh_that_fails_is_tried_again_and_no_sign_in(
+    def test_a_failed_refresh_is_repeated_before_any_sign_in(
         self, start: Start, sender: FakeSender, clock: FakeClock
     ) -> None:
         manager = start()
@@ -390,7 +390,7 @@ class TestAHostInTrouble:
         manager.token()
         assert sender.asked[-1] == "refresh", "the refresh token has outlived it"
 
-    def test_a_refresh_that_is_out_of_order_for_half_an_hour(
+    def test_after_half_an_hour_of_failed_refreshes_it_signs_in(
         self, start: Start, sender: FakeSender, clock: FakeClock
     ) -> None:
         manager = start()

@@ -34,7 +34,7 @@ def test_back_off_doubles_from_two_intervals_to_15_minutes(clock: FakeClock) -> 
     assert pace.refused_total == 8
 
 
-def test_a_success_resets_the_back_off_and_keeps_the_pace_slow(clock: FakeClock) -> None:
+def test_success_resets_the_back_off_but_not_the_pace(clock: FakeClock) -> None:
     pace = Backoff(20, 20, clock)
     pace.refused(None)
     pace.refused(None)
@@ -80,7 +80,7 @@ def test_a_refused_pace_is_not_tried_again_for_an_hour(clock: FakeClock) -> None
     assert not pace.is_slowed
 
 
-def test_each_refusal_slows_to_an_interval_of_15_minutes_at_most(clock: FakeClock) -> None:
+def test_refusals_slow_down_to_15_minutes_at_most(clock: FakeClock) -> None:
     pace = Backoff(60, 60, clock)
     intervals = []
     for _ in range(6):

@@ -666,9 +666,7 @@ def test_a_store_is_written_before_the_request(store: Storage, clock: FakeClock)
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["going on", "after a restart"])
-def test_a_cloud_that_counts_both_ends_of_the_minute_is_not_met(
-    clock: FakeClock, store: Storage, *, restarts: bool
-) -> None:
+def test_a_request_exactly_60_s_later_is_refused(clock: FakeClock, store: Storage, *, restarts: bool) -> None:
     budget = Budget("reads", 1, clock, store)
     with budget.request():
         pass

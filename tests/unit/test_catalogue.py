@@ -182,7 +182,7 @@ def test_the_states_are_those_of_the_contract() -> None:
         (196, 5.5, ("Discharging", False)),
     ],
 )
-def test_the_sign_of_the_power_tells_the_third_state_of_charging(
+def test_negative_power_in_the_third_state_is_discharging(
     status_id: int, power_kw: Json, expected: tuple[str, bool]
 ) -> None:
     assert (status(status_id, power_kw), charging(status_id, power_kw)) == expected

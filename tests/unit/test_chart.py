@@ -103,7 +103,7 @@ def test_a_pod_may_do_nothing() -> None:
         }
 
 
-def test_an_account_is_one_pod_with_a_volume_of_its_own() -> None:
+def test_an_account_is_one_pod_with_its_own_volume() -> None:
     documents = kind(render(EVERYTHING), "StatefulSet")
     assert [document["metadata"]["name"] for document in documents] == [
         "home-wallbox2mqtt-garage", "home-wallbox2mqtt-house-2",

@@ -30,7 +30,7 @@ def test_real_seconds(speed: float, seconds: float, expected: float) -> None:
     assert FastClock(speed).real_s(seconds) == expected
 
 
-def test_waits_end_when_the_time_is_up_or_they_are_notified() -> None:
+def test_waits_end_at_the_deadline_or_when_notified() -> None:
     clock, condition = FastClock(speed=100), threading.Condition()
     with condition:
         assert not clock.wait(condition, 1)

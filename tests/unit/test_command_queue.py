@@ -219,7 +219,7 @@ class TestTaking:
         assert in_flight == [flying]
         assert queue.drain() == ([], [])
 
-    def test_what_was_in_flight_at_the_end_does_not_come_back(self, queue: CommandQueue) -> None:
+    def test_commands_in_flight_at_the_end_do_not_return(self, queue: CommandQueue) -> None:
         """The writer may be about to put it back: it has its result, and must not get another."""
         flying = ticket("locked 1")
         queue.add(flying)
@@ -331,7 +331,7 @@ class TestExpiry:
         assert queue.expires_in_s() == math.inf
 
 
-def test_a_flood_of_unread_ones_does_not_slow_the_others_down(queue: CommandQueue, clock: FakeClock) -> None:
+def test_a_flood_of_unread_commands_delays_no_others(queue: CommandQueue, clock: FakeClock) -> None:
     for _ in range(MAX_UNREAD):
         queue.hold(held(OTHER, arrived=clock.monotonic()))
     looked = 0

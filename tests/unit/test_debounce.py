@@ -55,7 +55,7 @@ def test_each_goes_at_once_after_a_pause() -> None:
 
 
 @pytest.mark.parametrize("step", [0.02, 0.05, 0.065])
-def test_a_drag_costs_two_writes_and_ends_with_its_last_value(step: float) -> None:
+def test_a_drag_costs_two_writes(step: float) -> None:
     arrivals = [100 + step * number for number in range(30)]
     sent = played(arrivals)
     assert [arrived for _, arrived in sent] == [arrivals[0], arrivals[-1]]

@@ -34,7 +34,7 @@ def test_each_in_turn_and_again() -> None:
     assert [endpoints.next() for _ in range(6)] == [A1, A2, B, A1, A2, B]
 
 
-def test_the_one_that_serves_is_tried_first_and_then_the_others() -> None:
+def test_the_last_good_address_is_tried_first() -> None:
     endpoints = make(Names())
     assert [endpoints.next() for _ in range(3)][-1] == B
     endpoints.serves()

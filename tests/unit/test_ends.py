@@ -26,7 +26,7 @@ class Rig:
         return self.ends.ended(unexplained=unexplained, oldest=oldest, was_taken=was_taken)
 
 
-def test_the_same_message_at_two_ends_in_a_row_is_the_cause() -> None:
+def test_the_same_message_at_two_ends_is_the_cause() -> None:
     rig = Rig()
     message = "w/1/large"
     assert rig.connection("w/1/first") == End(twin=False, cause=None)
@@ -43,7 +43,7 @@ def test_also_after_a_connection_that_was_stable() -> None:
     assert rig.connection(message).cause == message
 
 
-def test_what_was_taken_before_is_the_cause_only_at_many_ends_in_a_row() -> None:
+def test_a_message_taken_before_needs_five_ends() -> None:
     """A way that is cut again and again, or rights that were taken away while the bridge works."""
     rig = Rig()
     causes = [rig.connection("w/bridge/state", was_taken=True).cause for _ in range(ENDS_IF_TAKEN)]

@@ -240,7 +240,7 @@ def test_a_session_out_of_touch_began_when_last_heard() -> None:
     assert (ledger.last.start, ledger.last.end) == (120, 6000)
 
 
-def test_a_session_out_of_touch_ends_after_it_was_last_read() -> None:
+def test_a_session_ends_after_the_charger_lost_touch() -> None:
     silent = [reading(at, OFFLINE, 5, 1200) for at in (9000, 9061)]
     _, events = play([reading(120, READY, 0, 0), *silent, *(reading(at, READY, 3, 600) for at in (20_000, 20_061))])
     assert types(events) == "started finished started finished unplugged"
@@ -258,7 +258,7 @@ def test_what_is_given_back_may_begin_anew_by_itself() -> None:
     assert ledger.total("discharged_energy") == 166
 
 
-def test_a_session_that_nobody_saw_begin_ends_when_that_is_seen() -> None:
+def test_a_session_with_an_unseen_start_ends() -> None:
     """Its time tells how long it was, not when: it has to overlap its entry in the history."""
     ledger, events = play(
         [reading(120, READY, 0, 0), reading(90_000, OFFLINE, 5, 1200), reading(99_000, READY, 5, 1200)]
@@ -582,7 +582,7 @@ def test_events_without_a_broker_outlive_the_process(bench: Bench) -> None:
     assert bench.on_the_way == [], "once"
 
 
-def test_what_the_broker_has_is_kept_no_longer_than_to_the_end(bench: Bench) -> None:
+def test_acknowledged_events_are_dropped_at_the_end(bench: Bench) -> None:
     charger = played(1)
     bench.read(charger)
     charger.act("plug", 600, 0)
@@ -697,7 +697,7 @@ def test_a_session_whose_entry_comes_late_is_told_once() -> None:
     assert past.finished == ()
 
 
-def test_what_was_given_back_waits_for_the_entry_that_has_it() -> None:
+def test_discharged_energy_waits_for_its_history_entry() -> None:
     """Two sessions nobody saw begin, of which the readings show the second, and the history first has the first."""
     seen = Session(1000, 9000, "finished", {"energy": 0, "discharged_energy": 223_000}, unseen=True)
     ledger = Ledger(at=10_000, reached=10_000, last=seen, counters={"discharged_energy": Counter(total=223_000)})
@@ -711,7 +711,7 @@ def test_what_was_given_back_waits_for_the_entry_that_has_it() -> None:
     assert past.shown["discharged_energy"] == 156_000 + 223_000
 
 
-def test_what_looked_like_one_session_until_its_end_was_read_may_be_two() -> None:
+def test_one_seen_session_may_be_two_in_the_history() -> None:
     """The last reading of the first and the only one of the second, whose counter began anew meanwhile."""
     seen = Session(1000, 9000, "finished", {"energy": 8 * KWH}, read=50_000)
     ledger = Ledger(at=60_000, reached=60_000, last=seen, counters={"energy": Counter(total=8 * KWH)})
@@ -720,7 +720,7 @@ def test_what_looked_like_one_session_until_its_end_was_read_may_be_two() -> Non
     assert past.shown["energy"] == 12 * KWH
 
 
-def test_less_from_the_sun_than_was_seen_tells_of_another_session() -> None:
+def test_less_solar_energy_shows_another_session() -> None:
     """The bridge was off from within the first to after the second, and the first one has more energy."""
     seen = Session(1000, 9000, "finished", {"energy": 8 * KWH, "green_energy": 2 * KWH}, read=50_000)
     counters = {"energy": Counter(total=8 * KWH), "green_energy": Counter(total=2 * KWH)}

@@ -271,7 +271,7 @@ def test_what_ocpp_blocks_is_unavailable_under_it(model: str) -> None:
         assert components(model)[name]["availability"][:-1] == announced(model)[0].shared["availability"]
 
 
-def test_who_runs_a_charger_is_shown_where_it_is_not_the_vendor() -> None:
+def test_control_is_enabled_where_ocpp_runs_the_charger() -> None:
     assert "enabled_by_default" not in components(changes={"control": "ocpp"})["sensor_control"]
     assert components(changes={"control": "wallbox"})["sensor_control"]["enabled_by_default"] is False
     unknown = components(changes={"control": None})["lock_locked"]
@@ -370,7 +370,7 @@ def test_each_event_of_a_session_triggers_automations() -> None:
         }
 
 
-def test_why_is_told_while_charger_and_cloud_are_out_of_reach() -> None:
+def test_why_is_available_without_charger_and_cloud() -> None:
     why, code = components()["sensor_why"], components()["sensor_why_code"]
     assert why["state_topic"] == "wallbox/12345/why"
     assert why["availability"] == code["availability"] == [{"topic": "wallbox/bridge/state"}]
@@ -378,7 +378,7 @@ def test_why_is_told_while_charger_and_cloud_are_out_of_reach() -> None:
     assert (code["device_class"], code["entity_category"], code["enabled_by_default"]) == ("enum", "diagnostic", False)
 
 
-def test_the_battery_of_the_car_is_not_shown_as_the_chargers_own() -> None:
+def test_the_car_battery_is_not_the_chargers_own() -> None:
     assert "device_class" not in components("quasar")["sensor_state_of_charge"]
 
 
@@ -418,7 +418,7 @@ def test_currency(code: Json, unit: str | None) -> None:
     assert price.get("unit_of_measurement") == number.get("unit_of_measurement") == (f"{unit}/kWh" if unit else None)
 
 
-def test_the_state_of_charge_is_enabled_where_it_can_be_known() -> None:
+def test_the_state_of_charge_is_enabled_where_known() -> None:
     assert components("pulsar-plus")["sensor_state_of_charge"]["enabled_by_default"] is False
     assert "enabled_by_default" not in components("quasar", {"state_of_charge": None})["sensor_state_of_charge"]
     assert "enabled_by_default" not in components("pulsar-plus", {"state_of_charge": 40})["sensor_state_of_charge"]
@@ -454,7 +454,7 @@ def test_long_texts_make_no_long_messages(text: str) -> None:
     assert len(long.model) <= 100, "it is kept"
 
 
-def test_a_name_that_a_command_may_give_is_shown_as_it_is() -> None:
+def test_an_allowed_name_is_shown_unchanged() -> None:
     name = "x" * 64
     device: Any = announced(changes={"name": name})[0].shared["device"]
     assert device["name"] == name
@@ -543,7 +543,7 @@ def test_the_bridge_comes_back_by_itself() -> None:
 
 
 @pytest.mark.parametrize(("length", "most"), [(1, 64), (64, 64), (100, 100), (5000, 255)])
-def test_a_name_longer_than_a_command_allows_is_still_a_state(length: int, most: int) -> None:
+def test_a_longer_name_is_still_a_state(length: int, most: int) -> None:
     assert components(changes={"name": "x" * length})["text_name"]["max"] == most
 
 

@@ -88,7 +88,7 @@ def test_at_the_end_answers_and_ends_of_topics_go_out(broker: Broker) -> None:
     assert not broker.outbox.online, "nothing follows the last words"
 
 
-def test_at_the_end_the_broker_gets_no_more_than_it_takes(broker: Broker) -> None:
+def test_the_end_sends_only_what_the_broker_accepts(broker: Broker) -> None:
     for number in range(100):
         broker.outbox.result(result(f"answer {number}"))
     broker.room = 10

@@ -55,9 +55,7 @@ def test_whatever_comes_is_a_finite_price_or_none(payload: bytes) -> None:
         b"9" * 20,
     ],
 )
-def test_what_is_no_price_is_told_once_and_the_last_one_is_kept(
-    payload: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_invalid_price_keeps_the_last_one(payload: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     found = prices((0, "0.25"))
     for at in (10, 20, 30):
@@ -88,7 +86,7 @@ def test_a_step_has_the_price_of_its_time(start: float, end: float, price: float
     assert cost == (None if price is None else pytest.approx(price))
 
 
-def test_the_sun_has_a_price_of_its_own_and_needs_no_other() -> None:
+def test_solar_energy_needs_no_grid_price() -> None:
     assert prices((0, "0.3")).cost(KWH, KWH, 0, 60) == pytest.approx(0.38)
     assert prices((0, "-0.3")).cost(KWH, 0, 0, 60) == pytest.approx(-0.3)
     assert prices().cost(0, KWH, 0, 60) == pytest.approx(0.08)

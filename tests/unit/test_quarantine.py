@@ -123,7 +123,7 @@ class TestForbidden:
         targets = [detail(1), basic(1), detail(2), detail(3)]
         assert [harness.quarantine.record_forbidden(target) for target in targets] == [False, False, False, True]
 
-    def test_two_in_a_row_that_could_be_read_before_are_a_refusal(self, harness: ReadingHarness) -> None:
+    def test_two_readable_documents_refused_in_a_row_are_a_refusal(self, harness: ReadingHarness) -> None:
         harness.lists = list(range(1, 11))
         harness.read(5)
         harness.quarantine.record_success(detail(2))

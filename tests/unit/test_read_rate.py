@@ -89,9 +89,7 @@ def test_two_and_three_are_tried_after_six_hours_each(account: Account) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("accepts", "settles"), [(1, 1), (2, 2)])
-def test_a_refused_pace_is_tried_again_after_up_to_seven_days(
-    clock: FakeClock, store: Storage, accepts: int, settles: int
-) -> None:
+def test_a_refused_pace_waits_up_to_seven_days(clock: FakeClock, store: Storage, accepts: int, settles: int) -> None:
     account = Account(clock, store, accepts)
     account.run(40 * DAY_S)
     days = [

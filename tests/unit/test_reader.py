@@ -196,9 +196,7 @@ class TestFaults:
         ],
         ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else value,
     )
-    def test_three_of_them_are_offline_and_one_good_read_is_online(
-        self, make: Make, fault: dict[str, Any], word: str
-    ) -> None:
+    def test_three_failures_are_offline_one_success_online(self, make: Make, fault: dict[str, Any], word: str) -> None:
         parts = make(reads_per_minute=60, poll_interval=1, timeout=timeout_for(fault))
         parts.run(5.5)
         before = dict(parts.published)
@@ -341,7 +339,7 @@ class TestTokens:
         parts.run(3)
         assert parts.results_of("refresh") == [("ok", None, None)]
 
-    def test_one_command_that_is_never_let_in_leaves_the_rest_alone(self, make: Make) -> None:
+    def test_a_command_refused_with_401_does_not_block_others(self, make: Make) -> None:
         """No read comes between the commands, which would show that the token is good."""
         parts = make(reads_per_minute=1, poll_interval=60, writes_per_minute=60)
         parts.run(125)
@@ -357,7 +355,7 @@ class TestTokens:
         assert parts.of("bridge/cloud_reason") == ["ok"]
         assert parts.tokens.sign_ins == signed_in + 1
 
-    def test_one_document_that_is_never_let_in_leaves_the_rest_alone(self, make: Make) -> None:
+    def test_a_document_refused_with_401_does_not_block_others(self, make: Make) -> None:
         parts = make(3, reads_per_minute=6, poll_interval=10)
         parts.cloud.fault(Fault(kind="status", status=401, path="v2/charger/*", count=None))
         parts.run(2000)
@@ -397,9 +395,7 @@ class TestTokens:
         ids=["page", "limit"],
     )
     @pytest.mark.parametrize("status", [401, 403])
-    def test_a_sign_in_that_is_not_let_through_is_no_refusal(
-        self, make: Make, fault: dict[str, Any], reason: str, status: int
-    ) -> None:
+    def test_a_blocked_sign_in_is_no_refusal(self, make: Make, fault: dict[str, Any], reason: str, status: int) -> None:
         """A content network or a gateway before the sign-in knows nothing of the credentials."""
         parts = make(reads_per_minute=60, poll_interval=1)
         parts.cloud.revoke_tokens()
@@ -577,7 +573,7 @@ class TestAuto:
         Storage(tmp_path, "account").write("rate", {"pace": pace, "proven": pace, "quiet_s": 6 * 3600 - 120})
         return pace
 
-    def test_the_next_pace_where_it_may_and_the_law_over_restarts(self, make: Make, pace: int) -> None:
+    def test_the_next_pace_and_the_budget_survive_restarts(self, make: Make, pace: int) -> None:
         parts = make(3, settings=Settings(reads_per_minute=3, writes_per_minute=None))
         parts.run(600)
         assert parts.shared.reads.per_minute == pace + 1

@@ -48,7 +48,7 @@ class Rig:
         return [event for event in self.events if not isinstance(event, Message)]
 
 
-def test_a_broker_that_gives_back_the_flag_is_believed_at_once() -> None:
+def test_a_broker_that_returns_the_flag_is_trusted_at_once() -> None:
     rig = Rig()
     rig.ask()
     rig.guard.came_back(flagged=True)
@@ -143,7 +143,7 @@ def test_only_foreign_messages_restart_the_quiet_wait() -> None:
     assert rig.pass_time(QUIET_S - 1) is Step.LEAVE
 
 
-def test_our_own_topic_as_the_broker_had_stored_it_is_foreign() -> None:
+def test_our_stored_topic_counts_as_foreign() -> None:
     rig = Rig()
     rig.mark_uncertain()
     rig.guard.sent("w/1/status")

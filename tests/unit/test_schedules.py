@@ -156,7 +156,7 @@ def test_a_slot_without_an_id_is_at_its_position() -> None:
     ],
     ids=str,
 )
-def test_a_slot_that_is_none_is_named_and_the_others_count(change: dict[str, Json]) -> None:
+def test_an_invalid_slot_is_named_and_others_count(change: dict[str, Json]) -> None:
     reading = read_schedules({"schedules": [{**NIGHT, **change}, NOON]}, 0)
     assert reading.wrong.keys() == {key_of(0, part) for part in PARTS}
     assert {key.split("/")[1] for key in reading.values} == {"utc_offset", "1"}
@@ -430,7 +430,7 @@ class TestShown:
         assert parts.states.read_at(ONE) == before
 
 
-def test_they_are_due_after_the_start_daily_and_after_a_write(clock: FakeClock) -> None:
+def test_schedules_are_due_at_start_daily_and_after_writes(clock: FakeClock) -> None:
     reads = ScheduleReads(clock, 45)
     assert reads.next(wanted=False) is None
     reads.follow(ONE, 161)
@@ -481,7 +481,7 @@ def test_when_they_are_tried_again(clock: FakeClock, error: CloudError, pauses: 
 
 
 class TestReads:
-    def test_they_are_read_when_a_car_begins_to_wait_for_one(self, make: Make) -> None:
+    def test_schedules_are_read_when_a_car_waits(self, make: Make) -> None:
         parts = make(NIGHT)
         run(parts, 400)
         assert len(asked(parts)) == 1

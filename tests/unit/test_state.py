@@ -349,7 +349,7 @@ class TestMissingAndWrong:
         assert harness.of("basic/wifiSignal") == ["50"]
         assert harness.of("basic/new") == ["1", "None"]
 
-    def test_a_cloud_that_makes_up_keys_does_not_eat_the_memory(self, harness: Harness) -> None:
+    def test_made_up_keys_do_not_fill_the_memory(self, harness: Harness) -> None:
         for begun in range(5):
             harness.detail(begun, **{f"made_up_{begun}_{number}": number for number in range(MAX_FIELDS)})
         assert len(harness.states.view(ONE)) <= MAX_FIELDS + 10
@@ -391,7 +391,7 @@ class TestRestart:
         again.states.read(ONE, Reading({}, origin=Origin.BASIC), 1, None)
         assert again.of("basic/wifiSignal") == ["None"]
 
-    def test_one_that_is_gone_leaves_no_topic_of_an_earlier_run(self, store: Storage) -> None:
+    def test_a_gone_charger_leaves_no_earlier_topics(self, store: Storage) -> None:
         Harness(store=store).detail(0, new=7)
         again = Harness(store=store)
         assert f"w/{ONE}/new" in again.states.forget(ONE)
@@ -472,7 +472,7 @@ class TestAge:
         harness.detail(3)
         assert harness.of("charging_power") == ["1", "5"]
 
-    def test_a_read_that_began_before_the_write_knows_nothing_of_it(self, harness: Harness) -> None:
+    def test_a_read_begun_before_the_write_is_ignored(self, harness: Harness) -> None:
         harness.detail(1, config_data={"max_charging_current": 32})
         harness.write(10, LIMIT, 20)
         harness.detail(9, config_data={"max_charging_current": 31})
@@ -530,7 +530,7 @@ class TestDisagreement:
         harness.detail(2, status_id=161)
         assert harness.of("status_id") == ["161", "194", "161"]
 
-    def test_a_list_that_stays_behind_is_shown_when_it_moves_again(self, harness: Harness) -> None:
+    def test_a_stuck_list_counts_again_once_it_moves(self, harness: Harness) -> None:
         harness.sweep(0, status_id=185)
         for begun in (1, 2):
             harness.detail(begun, status_id=194)
@@ -578,7 +578,7 @@ class TestDisagreement:
         harness.sweep(4, max_charging_current=13)
         assert harness.of(LIMIT) == ["32", "13"]
 
-    def test_a_detail_lags_behind_a_list_that_shows_the_wished_value(self, harness: Harness) -> None:
+    def test_a_detail_lags_behind_the_list(self, harness: Harness) -> None:
         harness.sweep(0, max_charging_current=13)
         harness.detail(1, config_data={LIMIT: 32})
         harness.write(100, LIMIT, 13)
@@ -715,7 +715,7 @@ class TestNoFlicker:
         harness.write(10, LIMIT, 13)
         assert harness.of(LIMIT) == ["32", "13"]
 
-    def test_the_old_value_is_held_back_until_the_new_one_was_read(self, harness: Harness) -> None:
+    def test_the_old_value_is_held_back(self, harness: Harness) -> None:
         self.limits(harness, (0, 32))
         harness.write(10, LIMIT, 13)
         self.limits(harness, (11, 32), (20, 32), (30, 13))
@@ -980,7 +980,7 @@ class TestAnswers:
 
 
 class TestDoubt:
-    def test_from_a_lost_write_to_a_reading_that_must_know_of_it(self, harness: Harness) -> None:
+    def test_a_lost_write_is_uncertain_until_read(self, harness: Harness) -> None:
         harness.detail(0, config_data={"max_charging_current": 32})
         assert harness.states.is_certain(ONE, [LIMIT])
         harness.states.mark_uncertain(ONE, [LIMIT], 10)

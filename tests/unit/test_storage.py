@@ -87,7 +87,7 @@ def test_a_link_is_replaced_and_not_followed(store: Storage, tmp_path: Path) -> 
     assert store.read("tokens") == {"a": 1}
 
 
-def test_a_link_in_place_of_the_temporary_file_is_not_followed(store: Storage, tmp_path: Path) -> None:
+def test_a_link_instead_of_the_temporary_file_is_not_followed(store: Storage, tmp_path: Path) -> None:
     """Else whoever may write to the directory could have any file overwritten."""
     victim = tmp_path / "victim"
     victim.write_text("precious", encoding="utf-8")
@@ -249,7 +249,7 @@ def test_a_pipe_is_not_waited_for(store: Storage, caplog: pytest.LogCaptureFixtu
     assert store.read("tokens") == {"a": 1}
 
 
-def test_a_temporary_file_that_is_there_is_an_error_and_not_used(tmp_path: Path) -> None:
+def test_an_existing_temporary_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("precious", encoding="utf-8")
     with pytest.raises(FileExistsError):
         Disk().create(tmp_path / "x")
@@ -317,7 +317,7 @@ def test_trouble_in_words(tmp_path: Path, number: int, expected: str) -> None:
     assert trouble(OSError(number, os.strerror(number)), tmp_path) == expected.format(tmp_path, tmp_path)
 
 
-def test_a_foreign_directory_is_named_with_the_command_to_fix_it(tmp_path: Path) -> None:
+def test_a_foreign_directory_is_named_with_its_fix(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
         owner, uid = 12345, 0

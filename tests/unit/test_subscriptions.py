@@ -117,7 +117,7 @@ def test_the_next_connection_begins_with_qos_1_unless_it_flaps() -> None:
     assert rig.qos == [1, 1, 0, 0, 1]
 
 
-def test_what_is_refused_at_qos_0_as_well_is_a_matter_of_rights() -> None:
+def test_a_refusal_at_qos_0_means_missing_rights() -> None:
     rig = Rig()
     rig.subscriptions.begin([[ONE], [TWO]], in_turn=True)
     rig.answer(GRANTED)

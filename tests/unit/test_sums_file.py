@@ -37,7 +37,7 @@ def places(tmp_path: Path, clock: FakeClock) -> Places:
     return Places(tmp_path, clock)
 
 
-def test_a_growing_counter_goes_to_memory_and_hourly_to_the_disk(places: Places) -> None:
+def test_a_counter_is_kept_in_memory_and_hourly_on_disk(places: Places) -> None:
     file, written = places.file(), set()
     for minute in range(180):
         file.write({"sum": minute}, grew=True, happened=False)
@@ -54,7 +54,7 @@ def test_what_happened_is_on_the_disk_at_once(places: Places) -> None:
     assert places.on_disk() == 2
 
 
-def test_a_power_cut_goes_back_to_the_disk_and_on_from_there(places: Places) -> None:
+def test_after_a_power_cut_the_disk_counts(places: Places) -> None:
     file = places.file()
     for number in range(5):
         file.write({"sum": number}, grew=True, happened=False)

@@ -93,7 +93,7 @@ def test_what_is_under_way_counts(tmp_path: Path) -> None:
         assert not spend(first)
 
 
-def test_a_command_that_was_killed_stops_the_bridge_for_a_while(tmp_path: Path) -> None:
+def test_a_killed_command_delays_the_bridge(tmp_path: Path) -> None:
     clock = FakeClock()
     killed = command(tmp_path, clock).request()
     killed.__enter__()
@@ -127,9 +127,7 @@ def test_who_comes_second_by_a_moment_withdraws(tmp_path: Path) -> None:
     assert late.sent
 
 
-def test_a_command_that_came_first_is_known_to_the_first_bridge(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_first_bridge_knows_an_earlier_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
     assert spend(command(tmp_path, clock))
     assert not spend(bridge(tmp_path, clock))

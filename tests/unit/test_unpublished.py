@@ -68,7 +68,7 @@ def test_an_answer_that_ends_the_connection_is_not_sent_again() -> None:
     assert not rig.unpublished.holds(answer)
 
 
-def test_of_those_that_end_connections_one_is_tried_at_a_time() -> None:
+def test_connection_enders_are_tried_one_at_a_time() -> None:
     rig = Rig()
     for topic in ("w/1/a", "w/1/b"):
         rig.unpublished.ended_by(state(topic))

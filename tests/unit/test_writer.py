@@ -213,7 +213,7 @@ class TestNeedless:
 
 
 class TestBudget:
-    def test_the_last_write_of_a_minute_is_kept_for_urgent_ones(self, make: Make) -> None:
+    def test_the_last_write_is_kept_for_urgent_commands(self, make: Make) -> None:
         parts = make(writes_per_minute=3)
         for command in ("name A", "energy_price 1", "max_charging_current 14"):
             key, text = command.split()
@@ -469,7 +469,7 @@ class TestTokens:
         assert parts.statuses().keys() == {"superseded", "failed"}
         assert parts.results_of("max_charging_current")[-1][2] == "expired"
 
-    def test_a_token_that_costs_a_write_waits_for_room_for_both(self, make: Make) -> None:
+    def test_a_token_by_a_write_waits_for_two_writes(self, make: Make) -> None:
         """Else it is a write for nothing: a short-lived one has ended when the command may go."""
         settings = replace(GENEROUS, token_life_s=20)
         parts = make(settings=settings, sign_in="legacy", writes_per_minute=2)
@@ -717,7 +717,7 @@ class TestPause:
         assert bodies(parts) == [{"action": 2}]
 
     @pytest.mark.parametrize("lost", [False, True])
-    def test_but_is_sent_after_a_resume_that_no_reading_has_shown(self, make: Make, *, lost: bool) -> None:
+    def test_a_pause_is_sent_after_an_unshown_resume(self, make: Make, *, lost: bool) -> None:
         parts = make(begin=(*CHARGING, ("pause", None)), timeout=0.3)
         assert parts.states.value(ONE, "status_id") in {178, 182}
         if lost:
