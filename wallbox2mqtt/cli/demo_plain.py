@@ -39,19 +39,17 @@ class Lines:
     def _line(self, message: Message) -> str | None:
         level, _, key = printable(message.topic).removeprefix(self._prefix).partition("/")
         text = printable(message.payload.decode(errors="replace"))
+        line = f"{level:>8}  {key:<30} {text}"
         if key.endswith("/result"):
-            return self._bold(f"{level:>8}  {key:<30} {text}")
+            return f"\x1b[1m{line}\x1b[0m" if self._colour else line
         if key.endswith("/set"):
-            return f"{level:>8}  {key:<30} {text}   <- command"
+            return f"{line}   <- command"
         if level == "bridge":
-            return f"{level:>8}  {key:<30} {text}" if key in _OF_BRIDGE else None
+            return line if key in _OF_BRIDGE else None
         row = FIELDS.get(key)
         if row is None and not key.startswith(_SHOWN):
             return None
         if row is not None and (row.category == "diagnostic" or not row.enabled):
             return None
         unit = "" if row is None or row.quantity.unit is None or "{" in row.quantity.unit else f" {row.quantity.unit}"
-        return f"{level:>8}  {key:<30} {text}{unit}"
-
-    def _bold(self, line: str) -> str:
-        return f"\x1b[1m{line}\x1b[0m" if self._colour else line
+        return f"{line}{unit}"

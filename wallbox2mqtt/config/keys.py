@@ -100,8 +100,8 @@ class Key(NamedTuple):
 
     def _typed(self, value: object) -> object:
         """Return a value as the first of the key's types that can read it does; else as it was written."""
-        readings = (_typed(value, type_) for type_ in self.types)
-        return next((read for read in readings if type(read) is not type(value)), _typed(value, self.types[0]))
+        readings = (_read_as(type_, value) for type_ in self.types)
+        return next((read for read in readings if type(read) is not type(value)), _read_as(self.types[0], value))
 
     def _found(self, value: object) -> str:
         if isinstance(value, list) and isinstance(self.types[0], info.VarTupleType):
@@ -171,10 +171,10 @@ def _in_words(type_: info.Type) -> str:
             return "text that is not empty"
 
 
-def _typed(value: object, type_: info.Type) -> object:
+def _read_as(type_: info.Type, value: object) -> object:
     """Return a value as the type of its key reads it; what is not of that type stays text."""
     if isinstance(value, list) and isinstance(type_, info.VarTupleType):
-        return [_typed(item, type_.item_type) for item in value]
+        return [_read_as(type_.item_type, item) for item in value]
     if not isinstance(value, str):
         return value
     if isinstance(value, Quoted):
