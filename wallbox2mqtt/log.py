@@ -62,7 +62,7 @@ class Hidden:
         self._longest_first = tuple(sorted(self._kept | self._passing.keys(), key=len, reverse=True))
 
     def clean(self, text: str) -> str:
-        """Return the text with three stars in the place of each secret."""
+        """Return the text with three stars in place of each secret."""
         for form in self._longest_first:
             text = text.replace(form, "***")
         return text

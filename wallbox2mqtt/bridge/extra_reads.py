@@ -26,7 +26,7 @@ class ExtraReads:
         )
 
     def next(self, allowed: Extra) -> Target | None:
-        """Return what to read now in the place of a planned document, if anything."""
+        """Return what to read now in place of a planned document, if anything."""
         page, is_wanted = self._shared.history_reads.next(), self._shared.schedule_reads.is_wanted
         history = None if page is None else Target(Document.HISTORY, page.charger_id, page)
         if page is not None and page.is_whole and not is_wanted and allowed >= Extra.FIRST_HISTORY:

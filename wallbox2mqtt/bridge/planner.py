@@ -111,7 +111,7 @@ class Planner:
             return self._most_overdue([one for one in _documents(chargers) if one.document in kinds], len(chargers))
 
     def extra_for(self, planned: Target) -> Extra:
-        """Return what may be read in the place of a planned document: of every second one, and never of the list's.
+        """Return what may be read in place of a planned document: of every second one, and never of the list's.
 
         A charger's first history takes the others, too, and what a command waits for takes any.
         """

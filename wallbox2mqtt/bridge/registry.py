@@ -29,7 +29,7 @@ _FILE = "chargers"
 
 @dataclass(slots=True)
 class _Charger:
-    """What is known of one, beside that it exists.
+    """What is known of one charger.
 
     ``missing_since``: monotonic, when good listings began to lack it. ``missing_lists``: how many have in a row.
     ``is_refused``: its documents cannot be read. ``is_read_only``: the account may not change it.

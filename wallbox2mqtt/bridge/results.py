@@ -34,7 +34,7 @@ class Result:
 
     @property
     def kind(self) -> str:
-        """Its status, or ``not_confirmed``: what came of it later."""
+        """Its status, or ``not_confirmed`` for a later correction."""
         is_late = self.status == "failed" and (self.reason or "").startswith(NOT_CONFIRMED)
         return "not_confirmed" if is_late else self.status
 

@@ -48,7 +48,7 @@ class StatusReads:
         self._offset = self._clock.wall() - self._clock.monotonic()
 
     def set_per_minute(self, per_minute: int) -> None:
-        """Send so many a minute at most from now on, as far as the budget of writes has them."""
+        """Send at most so many per minute from now on, as far as the budget of writes allows."""
         writes = self._shared.writes
         possible = max(0, writes.limit - FREE_FOR_COMMANDS) if writes.window_s <= MINUTE_S else 0
         self._most = min(per_minute, possible)

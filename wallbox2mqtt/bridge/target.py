@@ -26,7 +26,7 @@ class Target:
 
     @property
     def is_extra(self) -> bool:
-        """Whether it is read rarely, in the place of a planned document."""
+        """Whether it is read seldom, in place of a planned document."""
         return self.document in {Document.SCHEDULES, Document.HISTORY}
 
     def __str__(self) -> str:

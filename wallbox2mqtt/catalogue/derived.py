@@ -74,7 +74,7 @@ ECO_SMART_MODES = {0: "eco", 1: "full_green"}
 
 
 def eco_smart(enabled: Json, mode: Json) -> Json:
-    """Return off, eco or full_green; None where the mode is none of the document's two."""
+    """Return off, eco or full_green; None if the mode is neither of the two that are known."""
     if enabled is None:
         return None
     if not enabled:

@@ -61,7 +61,7 @@ class Quantity:
     def read(self, value: Json) -> Json:
         """Return a value of this kind (null always is), a flag as 0 or 1, a boolean as true or false.
 
-        A number as text is that number, because the cloud sends some so; an empty text is none.
+        A number as text is that number, because the cloud sends some so; an empty text is null.
 
         Raises:
             TypeError: the value is of another kind.

@@ -146,7 +146,7 @@ def _unknown(view: Values, _: Circumstances) -> str:
 
 
 def _instant(value: Json) -> float | None:
-    """Return the time of an ISO 8601 text with an offset; None where it is none."""
+    """Return the time of an ISO 8601 text with an offset; None if it is not one."""
     try:
         when = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

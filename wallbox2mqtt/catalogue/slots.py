@@ -36,7 +36,7 @@ def minutes_of(text: str) -> int:
     """Return the minutes after midnight of a time of day: 2230, 22:30 or 22:30:00.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no time of day.
 
     """
     found = _TIME.fullmatch(text)
@@ -165,7 +165,7 @@ def body_of(sets: Mapping[str, Json], values: Values) -> Json:
         slot = slot_in(values, number)
         if slot is None or slot.current is None:
             raise UnfilledError(key_of(number, "current"))
-        # without a limit of energy it is 0: null is refused. Whoever writes enables by 1 and 0
+        # without a limit of energy it is 0: null is refused. Other clients write 1 and 0 for enable
         wire = replace(slot.shifted(-offset), energy=slot.energy or 0).document
         slots.append({"chargerId": values.get("charger_id"), **wire, "enable": int(slot.enabled)})
     return {"schedules": slots}

@@ -81,7 +81,7 @@ class AccountCheck:
             yield Finding("reads", "warning", ANOTHER_CLIENT, "stop the other client, or let it ask less often")
 
     def kept(self) -> str:
-        """Say which sign-in is in use, and how long its token lives, without asking the cloud."""
+        """Say which sign-in is in use, and how long its token is valid, without asking the cloud."""
         tokens = self._account.tokens
         return f"{tokens.way} sign-in, the token lives for {_length(tokens.life_s)}"
 

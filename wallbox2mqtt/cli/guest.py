@@ -22,7 +22,7 @@ class Guest:
         take: Callable[[Event], None],
         state: OwnState | None = None,
     ) -> None:
-        """Prepare. ``word`` stands in the id; ``take`` is handed each event.
+        """Prepare. ``word`` is part of the id; ``take`` is handed each event.
 
         Raises:
             ConfigError: a certificate file cannot be used.
@@ -34,7 +34,7 @@ class Guest:
         self.mqtt = MqttConnection(own, filters=filters, on_event=self._events.put, clock=SystemClock(), state=state)
 
     def connect(self, limit_s: float) -> Connected | Disconnected | None:
-        """Connect; return what came of it, None where the broker said nothing in time."""
+        """Connect; return the outcome, None if the broker said nothing in time."""
         self.mqtt.start()
         self.wait(lambda: self._outcome is not None, limit_s)
         return self._outcome

@@ -66,7 +66,7 @@ def _beat(config: Path | None, state_dir: Path | None) -> heartbeat.Beat | Path:
 
 
 def _allowed(path: Path) -> Path:
-    """Return a file or directory that may be read, or is not there: whoever looks for files in it cannot tell.
+    """Return a file or directory that may be read, or is not there: looking for files in it would not show that.
 
     Raises:
         PermissionError: it may not.

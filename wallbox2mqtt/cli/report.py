@@ -77,7 +77,7 @@ def agrees(question: str) -> bool:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return what a broker delivered as a JSON object, empty where it is none."""
+    """Return what a broker delivered as a JSON object, empty if it is not one."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """The TokenManager: one token for all threads, renewed before it ends. It knows nothing of HTTP.
 
 Both of the cloud's sign-ins are known: the present one (``modern``) and that of the API document (``legacy``). How long
-a token lives is what its response says, measured against the clock of the server that said it, because ours may be
+a token is valid is taken from its response, measured against the clock of the server that said it, because ours may be
 wrong. Every sign-in or refresh that fails is followed by a wait, which all threads share and which is kept over
 restarts: sign-ins have no budget at the cloud's end, and a host in trouble must not be asked by each command.
 """

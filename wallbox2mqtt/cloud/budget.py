@@ -35,7 +35,7 @@ _COURTESY_S = 1.0
 
 
 class Budget:
-    """The reads, or the writes, of an account: so many a minute; a fraction makes the window longer."""
+    """The reads, or the writes, of an account: so many per minute; a fraction makes the window longer."""
 
     def __init__(
         self, name: str, per_minute: float, clock: Clock, store: Storage, most: int = 1, *, is_command: bool = False

@@ -116,7 +116,7 @@ def _values(body: Json) -> dict[str, Json]:
 
 
 def _life_s(token: str, ttl: Json, server: float) -> float:
-    """Return how long a token lives from now: by its ttl, else by the JWT's ``exp``, else 60 s."""
+    """Return how long a token is valid from now: by its ttl, else by the JWT's ``exp``, else 60 s."""
     for end in (ttl, _jwt_exp(token)):
         life = _until_s(end, server)
         if life is not None:

@@ -12,7 +12,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def read_schedules(document: Json, offset_min: int) -> Reading:
-    """Read ``chargers/{id}/schedules``; a slot that is none is left out, and named.
+    """Read ``chargers/{id}/schedules``; an invalid slot is left out, and named.
 
     A slot without an id has the number of its position.
 
@@ -46,7 +46,7 @@ def _slot(number: int, wire: Json) -> Slot:
     """Return a slot as the cloud has it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is invalid.
 
     """
     found = wire if isinstance(wire, dict) else {}

@@ -61,7 +61,7 @@ class OtherProcess:
 
 
 def times_of(entry: Json, most: int) -> list[float]:
-    """Return the times of an entry, which is (time, count), but no more than ``most``; empty where it is none."""
+    """Return the times of an entry, which is (time, count), but no more than ``most``; empty if it is not one."""
     match entry:
         case [int() | float() as end, int() as count] if is_number(end) and is_number(count) and count > 0:
             return [float(end)] * min(count, most)

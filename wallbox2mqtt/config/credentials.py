@@ -15,7 +15,7 @@ _HANDED_OVER = r"config\.yaml|wallbox-password|mqtt-password"
 
 
 def as_operators_know_it(text: str, environ: Mapping[str, str]) -> str:
-    """Return a message with the files in ``/etc`` in the place of their copies."""
+    """Return a message with the files in ``/etc`` in place of their copies."""
     home = environ.get("CONFIGURATION_DIRECTORY", "")
     for copies in (environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")):
         if home and copies:
@@ -33,7 +33,7 @@ def is_empty_credential(name: str, text: str, environ: Mapping[str, str]) -> boo
 
 
 def reloaded(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, str]]:
-    """Return configuration file and environment with the newest copies in the place of those of the start."""
+    """Return configuration file and environment with the newest copies in place of those of the start."""
     start, newest = environ.get("CREDENTIALS_DIRECTORY"), environ.get("RELOAD_DIRECTORY")
 
     def moved(text: str) -> str:

@@ -78,7 +78,7 @@ def load(path: Path | None, environ: Mapping[str, str], more: Mapping[str, Given
     told: set[str] = set()
     for name, (source, value) in given.items():
         if value is None and KEYS[name].required:
-            continue  # as if it were not there: password_file may stand in, else it is told as missing
+            continue  # as if it were not there: password_file may replace it, else it is reported as missing
         try:
             values[name] = KEYS[name].convert(value)
         except ValueError as error:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 FILE = "heartbeat"
 BEAT_S = 10.0
 SILENT_S = 30.0
-"""A heartbeat older than this is none: main is stopped, hangs, or died."""
+"""A heartbeat older than this does not count: main is stopped, hangs, or died."""
 AWAY_S = 30.0
 """For so long the broker may be away: it may have been restarted."""
 UNANSWERED_S, UNANSWERED_END_S = 35.0, 60.0
@@ -66,7 +66,7 @@ class Beat(NamedTuple):
 
     @property
     def advances(self) -> bool:
-        """Whether every thread lives and polls advance: the rest is not this process' fault."""
+        """Whether every thread lives and polls advance: anything else is not the fault of this process."""
         if self.unanswered_s > UNANSWERED_END_S:
             return False  # the connection should have been cut long ago
         return self.idle_s <= self.idle_limit_s and all(age <= allowed for age, allowed in self.threads.values())
@@ -139,7 +139,7 @@ def _content(path: Path) -> bytes:
 
 
 def read(path: Path) -> Beat | None:
-    """Read a heartbeat; None where it is none, or of another version."""
+    """Read a heartbeat; None if the file is not one, or of another version."""
     try:
         kept: Any = json.loads(_content(path))
         kept.pop("version", None)

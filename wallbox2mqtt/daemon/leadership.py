@@ -32,7 +32,7 @@ _NEXT_S = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Real seconds. The active bridge tells each ``repeat_s`` that it lives; ``silence_s`` is several of these.
+    """Real seconds. The active bridge shows every ``repeat_s`` that it is alive; ``silence_s`` is several of these.
 
     ``delay_s``: the shortest and the longest wait before a take-over. ``settle_s``: after each connection, for which
     nothing is asked: two that took over at once hear of each other. ``stored_s``: after a subscription, within which

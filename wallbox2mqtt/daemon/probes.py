@@ -12,7 +12,7 @@ from wallbox2mqtt.web.server import Events
 
 
 def probes(address: tuple[str, int], health: Health, mqtt: MqttConnection, clock: Clock) -> StatusPort:
-    """Return the status port with nothing but the probes, how things stand in words, and three metrics."""
+    """Return the status port with nothing but the probes, the state in words, and three metrics."""
     served: dict[str, Handler] = {
         "/": _text(lambda: f"{health.ready().state}\n"),
         "/metrics": _text(lambda: _metrics(health, mqtt)),

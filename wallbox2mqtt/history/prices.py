@@ -36,7 +36,7 @@ class Span:
 
 
 def price_of(payload: bytes) -> float | None:
-    """Return the price a kWh that a message says; None where it is none."""
+    """Return the price per kWh in a message; None if it has none."""
     text = payload.decode("ascii", errors="replace").strip()
     return float(text) if _NUMBER.fullmatch(text) and abs(float(text)) <= _LARGEST else None
 

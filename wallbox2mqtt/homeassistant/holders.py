@@ -29,7 +29,7 @@ class Holder(enum.Enum):
 
 
 class Holders:
-    """Looks up who holds a node, once a connection. The main thread calls all of this."""
+    """Looks up who holds a node, once in each connection. The main thread calls all of this."""
 
     def __init__(self, mqtt: MqttConnection, prefixes: Sequence[str], topics: Topics, clock: Clock) -> None:
         """Start without knowing anything; ``prefixes``: of discovery, the present one and earlier ones."""

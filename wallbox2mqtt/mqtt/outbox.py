@@ -13,7 +13,7 @@ MAX_KEPT_RESULTS = 1000
 MAX_WAITING_RESULTS = 25_000
 """Results that may wait for a broker that is there, but slower than those who command."""
 MAX_RESULT_BYTES = 8 * 1024 * 1024
-"""Bytes of results that wait: whoever commands chooses how long their topics are."""
+"""Bytes of results that wait: a client that sends commands chooses how long their topics are."""
 _LOOK_S = 0.01
 
 
@@ -112,7 +112,7 @@ class Outbox:
                 self._send(first)
 
     def disconnected(self) -> bool:
-        """Record that there is none; tells whether there was. All state will be announced anew."""
+        """Record that there is no connection; return whether there was. All state will be announced anew."""
         with self._lock:
             was_online, self._online = self._online, False
             self._drop_states()
