@@ -121,6 +121,13 @@ def test_an_account_is_one_pod_with_its_own_volume() -> None:
     assert documents[0]["spec"]["selector"] != documents[1]["spec"]["selector"]
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, {}), ("", {"storageClassName": ""})])
+def test_a_volume_has_no_class_or_the_default_one(given: str | None, expected: Document) -> None:
+    (document,) = kind(render({"accounts": [GARAGE], "persistence": {"storageClassName": given}}), "StatefulSet")
+    (claim,) = document["spec"]["volumeClaimTemplates"]
+    assert {key: claim["spec"][key] for key in claim["spec"].keys() & {"storageClassName"}} == expected
+
+
 def test_probes_ask_the_port_that_is_listened_at() -> None:
     documents = render(EVERYTHING | {"service": {"port": 9000}})
     for _, container in pods(documents):
