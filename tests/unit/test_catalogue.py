@@ -1,4 +1,4 @@
-"""The rows, the states, the languages of the commands and the requests that they make."""
+"""The rows, the states, the payloads of the commands and the requests that they make."""
 
 import json
 import re
@@ -29,12 +29,12 @@ from wallbox2mqtt.catalogue import (
     Quantity,
     Shape,
     parse,
+    payloads,
     quantities,
     read_payload,
     request_of,
     status_of,
 )
-from wallbox2mqtt.catalogue import payloads as lang
 from wallbox2mqtt.catalogue.derived import (
     RUN_BY_OCPP,
     charging,
@@ -331,7 +331,7 @@ def test_a_derived_text_is_one_of_its_words(row: Field, sources: list[Json]) -> 
 
 def test_command_rows() -> None:
     for key, command in COMMANDS.items():
-        assert command.language.accepts(VIEW), key
+        assert command.payload.accepts(VIEW), key
         assert {changed for _, sets in command.effects for changed, _ in sets} <= FIELDS.keys(), key
         assert all(claim in FIELDS or claim.startswith("action ") for _, claim in command.claims), key
         assert command.always_sent == (command.request is REMOTE_ACTION), key
@@ -573,7 +573,7 @@ def test_the_table_has_every_command_and_every_word() -> None:
     }
     for key in SENT.keys() - {key for key in SLOTS if FIELDS[key].slot != 0}:
         command = SENT[key]
-        words = {word for word, _ in command.language.values} if isinstance(command.language, lang.Choice) else set()
+        words = {word for word, _ in command.payload.values} if isinstance(command.payload, payloads.Choice) else set()
         assert told[key], f"{key} is not in the table"
         assert words <= told[key], f"{key}: words that are not in the table"
 
@@ -741,9 +741,9 @@ def _is_utf8(payload: bytes) -> bool:
 
 @every_command
 def test_hostile_payloads_are_refused(key: str) -> None:
-    payloads = hostile_for(key)
-    assert len(set(payloads)) >= 50 or key == "refresh"
-    wrongly = [payload for payload in payloads if accepts(key, payload)]
+    hostile = hostile_for(key)
+    assert len(set(hostile)) >= 50 or key == "refresh"
+    wrongly = [payload for payload in hostile if accepts(key, payload)]
     assert wrongly == []
 
 
@@ -751,7 +751,7 @@ def test_a_refusal_says_what_is_accepted() -> None:
     for key in COMMANDS.keys() - {"refresh"}:
         with pytest.raises(InvalidPayloadError, match="accepted: ") as caught:
             understood(key, "\u00a0nonsense" + "x" * 200)
-        assert COMMANDS[key].language.accepts(VIEW) in str(caught.value)
+        assert COMMANDS[key].payload.accepts(VIEW) in str(caught.value)
         assert "x" * 60 not in str(caught.value), "the payload is told at full length"
 
 
@@ -781,7 +781,7 @@ def test_payload_is_text_of_a_kilobyte(payload: bytes) -> None:
         assert text == payload.decode().strip(" \t\n\r\x0b\x0c")
 
 
-# --- each language against an independent oracle
+# --- each format against an independent oracle
 
 
 WORDS: dict[str, str] = {
@@ -874,17 +874,17 @@ def test_limits_of_a_charger(key: str, view: dict[str, Json], ranges: list[range
 @pytest.mark.parametrize(
     ("key", "view", "expected"),
     [
-        ("max_charging_current", {}, lang.Range(6, 32, 1)),
-        ("max_charging_current", {"part_number": "QSX", "max_available_current": 16}, lang.Range(-16, 16, 1)),
-        ("icp_max_current", {}, lang.Range(1, 255, 1)),
-        ("energy_price", {}, lang.Range(-1000, 1_000_000, 0.0001)),
-        ("ecosmart/percentage", {}, lang.Range(0, 100, 1)),
+        ("max_charging_current", {}, payloads.Range(6, 32, 1)),
+        ("max_charging_current", {"part_number": "QSX", "max_available_current": 16}, payloads.Range(-16, 16, 1)),
+        ("icp_max_current", {}, payloads.Range(1, 255, 1)),
+        ("energy_price", {}, payloads.Range(-1000, 1_000_000, 0.0001)),
+        ("ecosmart/percentage", {}, payloads.Range(0, 100, 1)),
         ("locked", {}, None),
         ("name", {}, None),
     ],
 )
-def test_range_of_a_slider(key: str, view: dict[str, Json], expected: lang.Range | None) -> None:
-    assert lang.range_of(COMMANDS[key].language, view) == expected
+def test_range_of_a_slider(key: str, view: dict[str, Json], expected: payloads.Range | None) -> None:
+    assert payloads.range_of(COMMANDS[key].payload, view) == expected
 
 
 def test_limits_of_a_charger_of_which_nothing_is_known() -> None:
@@ -1084,7 +1084,7 @@ def test_what_newer_commands_leave_of_a_wish() -> None:
 
 def test_a_command_without_a_request_is_a_read() -> None:
     assert {key for key, command in COMMANDS.items() if command.request is None} == {"refresh"}
-    assert not Command(language=lang.Anything(), request=None).always_sent
+    assert not Command(payload=payloads.Anything(), request=None).always_sent
 
 
 WORDS_WHILE_UPDATING = [

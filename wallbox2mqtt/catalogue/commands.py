@@ -86,18 +86,18 @@ def _may_act(action: Json, view: Values) -> None:
 
 
 LOCK = Command(
-    language=Choice((*ONE_ZERO, ("lock", 1), ("unlock", 0))),
+    payload=Choice((*ONE_ZERO, ("lock", 1), ("unlock", 0))),
     request=PUT_CHARGER,
     body={"locked": Placeholder("locked")},
     urgent=True,
     blocked_by_ocpp=True,
 )
 MAX_CHARGING_CURRENT = Command(
-    language=MAX_CURRENT, request=PUT_CHARGER, body={"maxChargingCurrent": Placeholder("max_charging_current")}
+    payload=MAX_CURRENT, request=PUT_CHARGER, body={"maxChargingCurrent": Placeholder("max_charging_current")}
 )
-RENAME = Command(language=Name(64), request=PUT_CHARGER, body={"name": Placeholder("name")})
+RENAME = Command(payload=Name(64), request=PUT_CHARGER, body={"name": Placeholder("name")})
 CHARGING_ENABLED = Command(
-    language=SWITCH,
+    payload=SWITCH,
     request=REMOTE_ACTION,
     body={"action": Placeholder("charging_enabled", wire=((True, ACTIONS["resume"]), (False, ACTIONS["pause"])))},
     needless=((False, NOTHING_TO_PAUSE),),
@@ -105,7 +105,7 @@ CHARGING_ENABLED = Command(
     blocked_by_ocpp=True,
 )
 ACTION = Command(
-    language=Choice((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
+    payload=Choice((*((word, word) for word in ACTIONS), *((str(code), word) for word, code in ACTIONS.items()))),
     request=REMOTE_ACTION,
     body={"action": Placeholder("action", wire=tuple(ACTIONS.items()))},
     effects=(("resume", (("charging_enabled", True),)), ("pause", (("charging_enabled", False),))),
@@ -134,19 +134,19 @@ BUTTONS = (
 )
 REFRESH_BUTTON = Button(word="refresh", name="Refresh", icon="mdi:refresh", category="diagnostic")
 INSTALL = Command(
-    language=Choice((("install", "install"),)),
+    payload=Choice((("install", "install"),)),
     request=REMOTE_ACTION,
     body={"action": Placeholder("firmware", wire=(("install", ACTIONS["update"]),))},
     guard=_may_act,
     shows=False,
 )
 ENERGY_PRICE = Command(
-    language=Either(PRICE, JsonObject((("energy_price", PRICE), ("currency_id", CURRENCY)))), request=POST_CONFIG
+    payload=Either(PRICE, JsonObject((("energy_price", PRICE), ("currency_id", CURRENCY)))), request=POST_CONFIG
 )
-HOME_SHARING = Command(language=FLAG_SWITCH, request=POST_CONFIG)
-ICP_MAX_CURRENT = Command(language=HOUSE_CURRENT, request=POST_CONFIG)
+HOME_SHARING = Command(payload=FLAG_SWITCH, request=POST_CONFIG)
+ICP_MAX_CURRENT = Command(payload=HOUSE_CURRENT, request=POST_CONFIG)
 SETTINGS = Command(
-    language=JsonObject(
+    payload=JsonObject(
         (
             ("energy_price", PRICE),
             ("currency_id", CURRENCY),
@@ -159,7 +159,7 @@ SETTINGS = Command(
     as_given=True,
 )
 ECO_SMART = Command(
-    language=Choice(tuple((word, word) for word in ("off", "eco", "full_green"))),
+    payload=Choice(tuple((word, word) for word in ("off", "eco", "full_green"))),
     request=PUT_ECO_SMART,
     body=_ECO_SMART_BODY,
     effects=(
@@ -168,10 +168,10 @@ ECO_SMART = Command(
         ("full_green", (("ecosmart/enabled", True), ("ecosmart/mode", 1))),
     ),
 )
-ECO_SMART_ENABLED = Command(language=SWITCH, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
-ECO_SMART_MODE = Command(language=ZERO_ONE, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
-ECO_SMART_PERCENTAGE = Command(language=Integer(0, Limit(100)), request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
-REFRESH = Command(language=Anything(), request=None, shows=False)
+ECO_SMART_ENABLED = Command(payload=SWITCH, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+ECO_SMART_MODE = Command(payload=ZERO_ONE, request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+ECO_SMART_PERCENTAGE = Command(payload=Integer(0, Limit(100)), request=PUT_ECO_SMART, body=_ECO_SMART_BODY)
+REFRESH = Command(payload=Anything(), request=None, shows=False)
 
 
 def _were_read(_: Json, view: Values) -> None:
@@ -190,9 +190,9 @@ def _is_there(number: int) -> Guard:
     return guard
 
 
-def of_slot(number: int, language: PayloadFormat) -> Command:
+def of_slot(number: int, payload: PayloadFormat) -> Command:
     """Return the command of a field of a schedule."""
-    return Command(language=language, request=POST_SCHEDULES, guard=_is_there(number), make_body=body_of)
+    return Command(payload=payload, request=POST_SCHEDULES, guard=_is_there(number), make_body=body_of)
 
 
 SLOT_TIME = TimeOfDay()
@@ -200,7 +200,7 @@ SLOT_DAYS = WeekDays()
 SLOT_CURRENT = Integer(6, Limit(32, ("max_available_current", "max_available_power")), "A")
 SLOT_ENERGY = Integer(0, Limit(1_000_000))
 SCHEDULES = Command(
-    language=Slots(SLOT_CURRENT, SLOT_ENERGY),
+    payload=Slots(SLOT_CURRENT, SLOT_ENERGY),
     request=POST_SCHEDULES,
     guard=_were_read,
     make_body=body_of,

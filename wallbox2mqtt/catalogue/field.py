@@ -26,7 +26,7 @@ Body = Callable[[Mapping[str, Json], Values], Json]
 class Command:
     """What a ``…/set`` topic accepts, and the request that it makes."""
 
-    language: PayloadFormat
+    payload: PayloadFormat
     request: RequestTemplate | None
     """None: a read of the charger."""
     body: Template = None

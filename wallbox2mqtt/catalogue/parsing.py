@@ -109,7 +109,7 @@ def parse(field: Field, text: str, view: Values, allowed: frozenset[str]) -> Int
     if command is None:
         msg = f"{field.key} is read-only"
         raise InvalidPayloadError(msg)
-    value = command.language.parse(text, view)
+    value = command.payload.parse(text, view)
     permission = dict(command.permissions).get(value) if command.permissions else None
     if permission is not None and permission not in allowed:
         msg = f"{value} is not allowed; commands.allow_{permission}: true would allow it"

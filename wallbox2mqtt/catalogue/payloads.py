@@ -36,7 +36,7 @@ class PayloadFormat(Protocol):
         """Return the intent that the text names, in the form in which the field shows it.
 
         Raises:
-            InvalidPayloadError: the text is not of the language.
+            InvalidPayloadError: the text does not have the format.
 
         """
 
@@ -58,7 +58,7 @@ def read_payload(payload: bytes, longest: int = MAX_PAYLOAD_BYTES) -> str:
         raise InvalidPayloadError(msg) from None
 
 
-def refuse(language: PayloadFormat, text: str, view: Values) -> NoReturn:
+def refuse(form: PayloadFormat, text: str, view: Values) -> NoReturn:
     """Refuse a payload, and say what is accepted.
 
     Raises:
@@ -66,7 +66,7 @@ def refuse(language: PayloadFormat, text: str, view: Values) -> NoReturn:
 
     """
     shown = text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - what fits into a line of a log
-    msg = f"{shown!r} is not accepted; accepted: {language.accepts(view)}"
+    msg = f"{shown!r} is not accepted; accepted: {form.accepts(view)}"
     raise InvalidPayloadError(msg)
 
 
@@ -205,22 +205,22 @@ class _Digits(str):
 class JsonObject:
     """A JSON object of one or more of these keys, each with the format of its value (numbers only)."""
 
-    languages: tuple[tuple[str, PayloadFormat], ...]
+    formats: tuple[tuple[str, PayloadFormat], ...]
 
     def accepts(self, view: Values) -> str:
         """List the keys with what each takes."""
-        keys = "; ".join(f'"{key}": {language.accepts(view)}' for key, language in self.languages)
+        keys = "; ".join(f'"{key}": {form.accepts(view)}' for key, form in self.formats)
         return f"a JSON object of one or more of {keys}"
 
     def parse(self, text: str, view: Values) -> Json:
         """Return the object."""
-        languages = dict(self.languages)
+        formats = dict(self.formats)
         intent: dict[str, Json] = {}
         for key, digits in self._pairs(text, view):
-            if key not in languages or key in intent or not isinstance(digits, _Digits):
+            if key not in formats or key in intent or not isinstance(digits, _Digits):
                 refuse(self, text, view)
             try:
-                intent[key] = languages[key].parse(str(digits), view)
+                intent[key] = formats[key].parse(str(digits), view)
             except InvalidPayloadError as error:
                 msg = f"{key}: {error}"
                 raise InvalidPayloadError(msg) from None
@@ -278,12 +278,12 @@ class Range:
     step: float
 
 
-def range_of(language: PayloadFormat, view: Values) -> Range | None:
-    """Return the range that a slider can show; None where the language has no such range.
+def range_of(form: PayloadFormat, view: Values) -> Range | None:
+    """Return the range that a slider can show; None where the format has no such range.
 
     A mirrored range has a gap around 0 that a slider cannot show.
     """
-    match language:
+    match form:
         case Either(plain=plain):
             return range_of(plain, view)
         case Integer(minimum=least, maximum=Limit() as limit):

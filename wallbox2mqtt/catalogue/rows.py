@@ -851,12 +851,12 @@ def _slot(number: int) -> tuple[Field, ...]:
             quantity=quantity,
             meaning=meaning,
             example=_NIGHTS.fields[key_of(0, part)],
-            command=commands.of_slot(number, language),
+            command=commands.of_slot(number, payload),
             category=SETTING,
             enabled=part != "energy",
             icon=icon,
         )
-        for part, name, quantity, meaning, language, icon in _PARTS
+        for part, name, quantity, meaning, payload, icon in _PARTS
     )
 
 

@@ -160,11 +160,11 @@ def _is_switch(value: object) -> bool:
     return isinstance(value, int) and value in {0, 1}
 
 
-def _is_of(language: Integer, value: object, view: Values) -> bool:
+def _is_of(form: Integer, value: object, view: Values) -> bool:
     if not isinstance(value, int) or isinstance(value, bool):
         return False
     try:
-        language.parse(str(value), view)
+        form.parse(str(value), view)
     except InvalidPayloadError:
         return False
     return True

@@ -56,7 +56,7 @@ def _sources(row: Field) -> str:
 def command_table() -> str:
     """Return the table of commands in Markdown."""
     rows = [
-        (f"`{row.shown_key}/set`", row.meaning, row.command.language.accepts({}), _request(row))
+        (f"`{row.shown_key}/set`", row.meaning, row.command.payload.accepts({}), _request(row))
         for row in FIELDS.values()
         if row.command is not None and _is_shown(row)
     ]

@@ -99,8 +99,8 @@ def _select(row: Field, _: Values) -> Component:
 
 
 def _text(row: Field, view: Values) -> Component:
-    language = row.command.language if row.command is not None else None
-    longest = language.longest if isinstance(language, Name) else _LONGEST_STATE
+    form = row.command.payload if row.command is not None else None
+    longest = form.longest if isinstance(form, Name) else _LONGEST_STATE
     # a longer state is an error in Home Assistant's log
     return {"min": 1, "max": min(max(longest, len(str(view.get(row.key)))), _LONGEST_STATE)}
 
@@ -110,7 +110,7 @@ def _update(row: Field, _: Values) -> Component:
 
 
 def _number(row: Field, view: Values) -> Component:
-    span = range_of(row.command.language, view) if row.command is not None else None
+    span = range_of(row.command.payload, view) if row.command is not None else None
     least, most, step = (span.least, span.most, span.step) if span is not None else (0, 100, 1)
     value = view.get(row.key)
     most = max(least, most)  # a charger may say that less is available than it accepts at least
