@@ -138,7 +138,7 @@ class PlayedYear:
         self._meet_broker(gone=within(self.now, self._no_broker))
         if not within(self.now, self._no_cloud) and self._chance.random() < 0.95:
             self.reads.append(self.now)
-            self._states.read(ONE, read_detail(self.year.document(self.now)), self.clock.monotonic())
+            self._states.take_reading(ONE, read_detail(self.year.document(self.now)), self.clock.monotonic())
         self._look()
         while (page := self._history.next()) is not None:
             if within(self.now, self._no_cloud):

@@ -291,7 +291,7 @@ def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> N
     published: list[int] = []
     picture = ChargerStates(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
     with affordable():
-        picture.read(7, read_detail(document), 1.0, None)
+        picture.take_reading(7, read_detail(document), 1.0, None)
     assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
     assert sum(published) < 3 * LARGEST
 
@@ -311,7 +311,7 @@ def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str,
 
     def read(times: int) -> None:
         for number in range(times):
-            picture.read(7, read_detail({"status_id": 161, **make(number)}), float(number), None)
+            picture.take_reading(7, read_detail({"status_id": 161, **make(number)}), float(number), None)
 
     read(2)
     tracemalloc.start()
@@ -345,7 +345,7 @@ def test_time_and_memory_for_a_list_are_bounded(make: Callable[[], Json]) -> Non
 def test_a_basic_document_of_many_keys() -> None:
     picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)
     document = filled('"k%d":0', '{"data":{"chargerData":{', "}}}")
-    picture.read(7, read_basic(document), 1.0, None)
+    picture.take_reading(7, read_basic(document), 1.0, None)
     assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
 
 
@@ -358,7 +358,7 @@ def test_document_keys_never_become_bridge_topics(document: dict[str, Json]) -> 
         reading = read_detail({"status_id": 161, **document})
     except BadAnswerError:
         reading = Reading({}, origin=Origin.DETAIL)
-    picture.read(7, reading, 1.0, None)
+    picture.take_reading(7, reading, 1.0, None)
     for topic in published:
         assert topic.startswith("w/7/")
         assert topics.parse_command(topic) is None

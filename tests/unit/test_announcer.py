@@ -148,7 +148,7 @@ class Bridge:
         listing = read_sweep({"result": {"groups": [{"chargers": chargers}]}})
         self.registry.record_list(one.charger_id for one in listing)
         for one in listing:
-            self.states.read(one.charger_id, one.reading, self.clock.monotonic(), None)
+            self.states.take_reading(one.charger_id, one.reading, self.clock.monotonic(), None)
         self.announcer.look()
         self.settle()
 
@@ -158,7 +158,7 @@ class Bridge:
         known = document["config_data"]
         assert isinstance(known, dict)
         document["config_data"] = {**known, **(config or {})}
-        self.states.read(spec.id, read_detail(document), self.clock.monotonic(), None)
+        self.states.take_reading(spec.id, read_detail(document), self.clock.monotonic(), None)
         self.announcer.detail_read(spec.id)
 
 
@@ -331,7 +331,7 @@ def test_a_restart_takes_nothing_away_that_comes_later(tmp_path: Path, clock: Fa
 def read_slots(bridge: Bridge, *numbers: int) -> None:
     slot: dict[str, Json] = {"enable": 1, "start": "2000", "stop": "0400", "days": {}, "max_current": 16}
     document: Json = {"schedules": [{**slot, "id": number} for number in numbers]}
-    bridge.states.read(ONE, read_schedules(document, 0), bridge.clock.monotonic(), None)
+    bridge.states.take_reading(ONE, read_schedules(document, 0), bridge.clock.monotonic(), None)
     bridge.announcer.look()
 
 
@@ -688,7 +688,9 @@ def test_a_number_is_not_held_back_for_ever(bridge: Bridge, broker: Broker) -> N
     bridge.read_list(SPEC)
     bridge.read_detail(SPEC)
     broker.published.clear()
-    bridge.states.read(ONE, read_detail({**SPEC.detail, "config_data": _broken()}), bridge.clock.monotonic(), None)
+    bridge.states.take_reading(
+        ONE, read_detail({**SPEC.detail, "config_data": _broken()}), bridge.clock.monotonic(), None
+    )
     bridge.announcer.look()
     assert broker.of(CURRENT) == ["99"]
 
@@ -704,7 +706,7 @@ def test_a_broker_that_is_slow_to_tell_is_waited_for(tmp_path: Path, clock: Fake
     bridge = Bridge(tmp_path, clock, broker)
     bridge.connect()
     bridge.registry.record_list([ONE, 7])
-    bridge.states.read(ONE, read_detail(dict(SPEC.detail)), clock.monotonic(), None)
+    bridge.states.take_reading(ONE, read_detail(dict(SPEC.detail)), clock.monotonic(), None)
     bridge.announcer.detail_read(ONE)
     for _ in range(5):
         clock.advance(0.9)

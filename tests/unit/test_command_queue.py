@@ -297,9 +297,9 @@ class TestReading:
         one = ticket("refresh x")
         one.arrived = 1010.0
         queue.add(one)
-        assert queue.read(ONE, begun=1009.9) == []
+        assert queue.take_read(ONE, begun=1009.9) == []
         assert queue.awaits_reading(ONE)
-        assert queue.read(ONE, begun=1010.0) == [one]
+        assert queue.take_read(ONE, begun=1010.0) == [one]
         assert not queue.awaits_reading(ONE)
 
 

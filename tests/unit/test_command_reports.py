@@ -29,7 +29,7 @@ class Harness:
         self.events: list[dict[str, Any]] = []
         topics = Topics("w")
         self.states = ChargerStates(topics, lambda topic, text: self.shown.append((topic, text)), 45)
-        self.states.read(ONE, Reading({"status_id": 161}), 0.0)
+        self.states.take_reading(ONE, Reading({"status_id": 161}), 0.0)
         self.reports = CommandReports(topics, self.states, self._event, clock)
         self.results = Results(topics, lambda *_: None, self.reports.tell, clock)
 

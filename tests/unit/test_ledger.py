@@ -520,7 +520,7 @@ class Bench:
             "added_green_energy": charger.green_wh / 1000,
             "charging_time": int(charger.time_s),
         }
-        self.states.read(101, read_detail(document), self.clock.monotonic())
+        self.states.take_reading(101, read_detail(document), self.clock.monotonic())
         self.look(charger)
 
     def look(self, charger: "Played") -> None:

@@ -205,7 +205,7 @@ def test_what_is_no_number_has_no_sample(bench: Bench, value: Json) -> None:
 
 @pytest.mark.parametrize("name", ["\ud800", "\0", "a\r\nb", "{}", "\u2028", "x" * 10_000])
 def test_any_name_can_be_told(bench: Bench, name: str) -> None:
-    bench.parts.states.read(ONE, Reading({"name": name}), bench.clock.monotonic())
+    bench.parts.states.take_reading(ONE, Reading({"name": name}), bench.clock.monotonic())
     assert bench.read()["charger_info"]
 
 

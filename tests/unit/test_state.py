@@ -42,10 +42,10 @@ class Harness:
 
     def detail(self, begun: float, server_time: float | None = None, /, **values: Json) -> None:
         document: dict[str, Json] = {"status_id": 161, **values}
-        self._failed(self.states.read(ONE, read_detail(document), begun, server_time))
+        self._failed(self.states.take_reading(ONE, read_detail(document), begun, server_time))
 
     def sweep(self, begun: float, /, **values: Json) -> None:
-        self._failed(self.states.read(ONE, Reading(values), begun, None))
+        self._failed(self.states.take_reading(ONE, Reading(values), begun, None))
 
     def _failed(self, commands: list[QueuedCommand]) -> None:
         self.failed += [command.key for command in commands]
@@ -109,7 +109,7 @@ class TestPublishing:
         assert harness.of("invented") == [text]
 
     def test_every_value_of_the_captures(self, harness: Harness) -> None:
-        harness.states.read(ONE, read_detail(dict(capture("pulsar-plus"))), 1, None)
+        harness.states.take_reading(ONE, read_detail(dict(capture("pulsar-plus"))), 1, None)
         last = dict(harness.published)
         assert last[f"w/{ONE}/max_charging_current"] == "32"
         assert last[f"w/{ONE}/software/currentVersion"] == "5.17.59"
@@ -132,12 +132,12 @@ class TestPublishing:
     def test_announcing_says_what_is_so_by_then(self, harness: Harness) -> None:
         """A slow broker takes a fleet little by little, and what it was told meanwhile must not be overwritten."""
         for charger_id in (ONE, ONE + 1, ONE + 2):
-            harness.states.read(charger_id, Reading({"name": "A"}, origin=Origin.DETAIL), 1, None)
+            harness.states.take_reading(charger_id, Reading({"name": "A"}, origin=Origin.DETAIL), 1, None)
         harness.published.clear()
         turns = harness.states.announcing()
         assert next(turns) == ONE
         assert {topic.split("/")[1] for topic, _ in harness.published} == {str(ONE)}
-        harness.states.read(ONE + 1, Reading({"name": "B"}, origin=Origin.DETAIL), 2, None)
+        harness.states.take_reading(ONE + 1, Reading({"name": "B"}, origin=Origin.DETAIL), 2, None)
         harness.states.forget(ONE + 2)
         assert list(turns) == [ONE + 1, ONE + 2]
         names = [(topic, text) for topic, text in harness.published if topic.endswith("name")]
@@ -215,7 +215,7 @@ class TestEdition:
         harness.sweep(0, charging_power=0)
         assert revision()
         for origin in (Origin.DETAIL, Origin.BASIC):
-            harness.states.read(ONE, Reading({"charging_power": 0}, origin=origin), 1, None)
+            harness.states.take_reading(ONE, Reading({"charging_power": 0}, origin=origin), 1, None)
             assert revision()
 
     def test_and_a_command(self, harness: Harness, revision: Callable[[], bool]) -> None:
@@ -342,9 +342,11 @@ class TestMissingAndWrong:
 
     def test_basic_and_detail_do_not_miss_one_anothers_keys(self, harness: Harness) -> None:
         harness.detail(1, name="A")
-        harness.states.read(ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, origin=Origin.BASIC), 2, None)
+        harness.states.take_reading(
+            ONE, Reading({"basic/wifiSignal": 50, "basic/new": 1}, origin=Origin.BASIC), 2, None
+        )
         harness.detail(3, name="A")
-        harness.states.read(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 4, None)
+        harness.states.take_reading(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 4, None)
         assert harness.of("name") == ["A"]
         assert harness.of("basic/wifiSignal") == ["50"]
         assert harness.of("basic/new") == ["1", "None"]
@@ -381,14 +383,14 @@ class TestRestart:
     def test_of_each_document_by_itself(self, store: Storage) -> None:
         first = Harness(store=store)
         first.detail(0, cost=0.5)
-        first.states.read(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 1, None)
+        first.states.take_reading(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 1, None)
         again = Harness(store=store)
         again.detail(0, cost=0.6)
         assert again.of("basic/wifiSignal") == []
         snapshot = again.states.snapshot(ONE)
         assert snapshot is not None
         assert not snapshot.has_basic
-        again.states.read(ONE, Reading({}, origin=Origin.BASIC), 1, None)
+        again.states.take_reading(ONE, Reading({}, origin=Origin.BASIC), 1, None)
         assert again.of("basic/wifiSignal") == ["None"]
 
     def test_a_gone_charger_leaves_no_earlier_topics(self, store: Storage) -> None:
@@ -436,7 +438,7 @@ class TestRestart:
     def test_hundreds_alike_take_little_room(self, store: Storage) -> None:
         harness = Harness(store=store)
         for number in range(1, 301):
-            harness.states.read(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, None)
+            harness.states.take_reading(number, read_detail(dict(capture("pulsar-plus-2026"))), 0, None)
         assert store.path("fields").stat().st_size < 20_000
 
     @pytest.mark.parametrize(
@@ -487,7 +489,7 @@ class TestAge:
 
     def test_a_basic_document_that_is_older_than_a_writes_answer(self, harness: Harness) -> None:
         harness.write(10, LIMIT, 20, answer=v2(maxChargingCurrent=20, wifiSignal=70))
-        harness.states.read(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 9, None)
+        harness.states.take_reading(ONE, Reading({"basic/wifiSignal": 50}, origin=Origin.BASIC), 9, None)
         assert harness.of("basic/wifiSignal") == ["70"]
 
     def test_the_writes_answer_is_a_reading_of_the_rest(self, harness: Harness) -> None:

@@ -124,7 +124,7 @@ class KnownCharger:
             self.lost[key] = self.values[key]
         self.values[key] = value
 
-    def read(self, reading: Reading, begun: float, server_time: float | None) -> list[QueuedCommand]:
+    def take_reading(self, reading: Reading, begun: float, server_time: float | None) -> list[QueuedCommand]:
         """Take a document that a read brought; return the commands that turn out to have had no effect."""
         values, had_detail = self._said(reading), self.has_detail
         if reading.complete:

@@ -49,7 +49,7 @@ class CommandHandler:
         if charger_id is None or not topic.key:
             self._ignore("this is no command of a charger", message.topic)
             return
-        self._sort(
+        self._dispatch(
             QueuedCommand(
                 charger_id,
                 topic.key,
@@ -89,7 +89,7 @@ class CommandHandler:
         else:
             self._reader.want_all()
 
-    def _sort(self, command: QueuedCommand) -> None:
+    def _dispatch(self, command: QueuedCommand) -> None:
         """Reject a command, queue it, or let it wait for the first reading of its charger."""
         if command.charger_id not in self._registry.chargers:
             if self._registry.was_listed or self._states.has_detail(command.charger_id):
@@ -190,10 +190,10 @@ class CommandHandler:
         ready = set(charger_ids)
         for charger_id in ready:
             self._states.introduce(charger_id)
-        for command in self._queue.release([one for one in self._queue.unread() if self._may_sort(one, ready)]):
-            self._sort(command)
+        for command in self._queue.release([one for one in self._queue.unread() if self._may_dispatch(one, ready)]):
+            self._dispatch(command)
 
-    def _may_sort(self, charger_id: int, ready: set[int]) -> bool:
+    def _may_dispatch(self, charger_id: int, ready: set[int]) -> bool:
         is_unknown = self._registry.was_listed and charger_id not in self._registry.chargers
         is_known = self._states.has_detail(charger_id) or self._refusal_of(charger_id) is not None
         return charger_id in ready or is_unknown or is_known

@@ -169,7 +169,7 @@ class CommandQueue:
         with self._lock:
             return charger_id in self._stages[Stage.READING]
 
-    def read(self, charger_id: int, begun: float) -> list[QueuedCommand]:
+    def take_read(self, charger_id: int, begun: float) -> list[QueuedCommand]:
         """Take out the requests for a reading of this charger that are older than the one that began at ``begun``."""
         with self._lock:
             waiting = self._stages[Stage.READING].get(charger_id, ())

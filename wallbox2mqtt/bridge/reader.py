@@ -244,7 +244,7 @@ class Reader:
         reason = self._shared.registry.problem_of(target.charger_id)
         if target.document is not Document.DETAIL or reason is None:
             return
-        for command in self._shared.queue.read(target.charger_id, math.inf):
+        for command in self._shared.queue.take_read(target.charger_id, math.inf):
             self._shared.results.failed(command, reason, error.http_status)
 
     def _refused(self, target: Target, error: CloudError) -> None:

@@ -36,7 +36,7 @@ class Listener:
 
 def show(shared: Shared, charger_id: int, reading: Reading, answer: CloudResponse) -> None:
     """Show what an answer says of a charger, and tell of commands that it proves wrong."""
-    for command in shared.states.read(charger_id, reading, answer.begun, answer.server_time):
+    for command in shared.states.take_reading(charger_id, reading, answer.begun, answer.server_time):
         shared.results.not_confirmed(command, shared.states.view(charger_id))
 
 
@@ -111,7 +111,7 @@ class Readings:
         """Answer those who waited for this document."""
         if target.document is not Document.DETAIL:
             return
-        for command in self._shared.queue.read(target.charger_id, answer.begun):
+        for command in self._shared.queue.take_read(target.charger_id, answer.begun):
             self._shared.results.ok(command, answer.http_status)
         if self._shared.queue.awaits_reading(target.charger_id):
             # one that came while the document was under way asks for a newer one

@@ -59,7 +59,7 @@ class Schedules:
         values: dict[str, Json] = {UTC_OFFSET: offset}
         for slot in slots:
             values |= slot.shifted(offset - before).fields
-        self._states.read(charger_id, Reading(values, origin=Origin.SCHEDULES), self._clock.monotonic())
+        self._states.take_reading(charger_id, Reading(values, origin=Origin.SCHEDULES), self._clock.monotonic())
         if slots:
             what = "the charger's local time changed, its schedules are at the same time in UTC and shown at another"
             _LOG.warning("%s charger=%d by_min=%+d", what, charger_id, offset - before)

@@ -140,7 +140,7 @@ class ChargerStates:
             self._kept.forget(charger_id)
             return [self._topics.field(charger_id, key) for key in keys]
 
-    def read(
+    def take_reading(
         self, charger_id: int, reading: Reading, begun: float, server_time: float | None = None
     ) -> list[QueuedCommand]:
         """Take a document that a read brought; return the commands that turn out to have had no effect.
@@ -149,7 +149,7 @@ class ChargerStates:
         detail it tells a charger out of touch.
         """
         with self._lock:
-            return self._charger(charger_id).read(reading, begun, server_time)
+            return self._charger(charger_id).take_reading(reading, begun, server_time)
 
     def accept(
         self,

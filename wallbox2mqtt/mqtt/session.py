@@ -13,8 +13,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from wallbox2mqtt.clock import Clock
 from wallbox2mqtt.config import MqttConfig
+from wallbox2mqtt.mqtt.connection_ends import LONGEST_DELAY_S, ConnectionEnds
 from wallbox2mqtt.mqtt.diagnosis import CANDIDATES, diagnose
-from wallbox2mqtt.mqtt.ends import LONGEST_DELAY_S, ConnectionEnds
 from wallbox2mqtt.mqtt.events import Acknowledged, Connected, Disconnected, Event, Limited, Stable, Subscribed
 from wallbox2mqtt.mqtt.limits import PACKET_OVERHEAD, QOS, BrokerLimits
 from wallbox2mqtt.mqtt.liveness import CONNECT, AnswerWatch, GapMeter

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from wallbox2mqtt.mqtt.ends import ENDS_IF_TAKEN, LONGEST_DELAY_S, STABLE_S, ConnectionEnds, End
+from wallbox2mqtt.mqtt.connection_ends import ENDS_IF_TAKEN, LONGEST_DELAY_S, STABLE_S, ConnectionEnds, End
 
 
 @dataclass
