@@ -1,4 +1,4 @@
-"""The cloud's door: each request byte by byte, and every way in which it can fail."""
+"""The client of the cloud: each request byte by byte, and every way in which it can fail."""
 
 import base64
 import contextlib
@@ -87,7 +87,7 @@ VIEW = {row.key: row.example for row in FIELDS.values() if row.has_state} | {"so
 
 
 class Setup:
-    """A door to a wire, with its budgets and tokens."""
+    """A client of a stubbed cloud, with its budgets and tokens."""
 
     def __init__(
         self, url: str, directory: Path, *, timeout: float = GENEROUS_S, reads: float = 100, writes: float = 100
@@ -126,8 +126,8 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    """Make a wire with this script, and a door to it."""
-    wires: list[StubCloud] = []
+    """Make a cloud with this script, and a client of it."""
+    stubs: list[StubCloud] = []
 
     def begin(
         *script: Act,
@@ -135,13 +135,13 @@ def make(tmp_path: Path) -> Iterator[Make]:
         tls: bool | ssl.SSLContext = False,
         **options: Any,  # noqa: ANN401
     ) -> tuple[StubCloud, Setup]:
-        wire = StubCloud(*script, otherwise=otherwise, tls=tls).__enter__()
-        wires.append(wire)
-        return wire, Setup(wire.url, tmp_path, **options)
+        stub = StubCloud(*script, otherwise=otherwise, tls=tls).__enter__()
+        stubs.append(stub)
+        return stub, Setup(stub.url, tmp_path, **options)
 
     yield begin
-    for wire in wires:
-        wire.__exit__()
+    for stub in stubs:
+        stub.__exit__()
 
 
 def fails(ask: Callable[[], object]) -> CloudError:
@@ -181,10 +181,10 @@ EXPECTED = {
     ],
 )
 def test_reads(make: Make, ask: Callable[[CloudClient], CloudResponse], method: str, path: str) -> None:
-    wire, setup = make(reply(200, {"a": ["€", 1]}, Date="Mon, 05 Oct 2026 12:00:00 GMT"))
+    stub, setup = make(reply(200, {"a": ["€", 1]}, Date="Mon, 05 Oct 2026 12:00:00 GMT"))
     answer = ask(setup.cloud)
     assert answer == CloudResponse({"a": ["€", 1]}, 200, setup.clock.monotonic(), A_DAY)
-    (seen,) = wire.seen
+    (seen,) = stub.seen
     assert (seen.method, seen.path, seen.body) == (method, path, b"")
     assert seen.headers["authorization"] == "Bearer token-1"
     assert "partner" not in seen.headers
@@ -197,7 +197,7 @@ WRITES = {f"{row['method']} {row['path']}": row for row in GOLDEN}
 
 @pytest.mark.parametrize("row", WRITES.values(), ids=WRITES)
 def test_writes(make: Make, row: dict[str, Any]) -> None:
-    wire, setup = make()
+    stub, setup = make()
     view = VIEW | row.get("state", {})
     if "schedules" in row:
         view |= read_schedules({"schedules": row["schedules"]}, row["utc_offset"]).values | {"charger_id": 12345}
@@ -206,7 +206,7 @@ def test_writes(make: Make, row: dict[str, Any]) -> None:
     )
     assert sending is not None
     setup.cloud.write(sending[0], 12345, sending[1])
-    (seen,) = wire.seen
+    (seen,) = stub.seen
     assert (seen.method, seen.path) == (row["method"], "/" + row["path"].format(id=12345))
     body = json.dumps(row["body"], sort_keys=True).replace('"{id}"', "12345")
     assert json.dumps(json.loads(seen.body), sort_keys=True) == body
@@ -231,9 +231,9 @@ CREDENTIALS = "Basic " + base64.b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode
 def test_sign_in(
     make: Make, ask: Callable[[SignInClient], SignInAnswer], request_line: str, authorization: str, partner: str | None
 ) -> None:
-    wire, setup = make(reply(200, {"jwt": "x"}, Date="Mon, 05 Oct 2026 12:00:00 GMT"))
+    stub, setup = make(reply(200, {"jwt": "x"}, Date="Mon, 05 Oct 2026 12:00:00 GMT"))
     assert ask(setup.sign_in_client()) == SignInAnswer({"jwt": "x"}, A_DAY)
-    (seen,) = wire.seen
+    (seen,) = stub.seen
     assert f"{seen.method} {seen.path}" == request_line
     assert seen.body == b""
     assert seen.headers["authorization"] == authorization
@@ -259,10 +259,10 @@ def test_each_request_is_told_without_what_it_carries(make: Make, caplog: pytest
 
 
 def test_addresses_with_a_path(make: Make, tmp_path: Path) -> None:
-    wire, _ = make()
-    setup = Setup(f"{wire.url}/proxy/wallbox", tmp_path)
+    stub, _ = make()
+    setup = Setup(f"{stub.url}/proxy/wallbox", tmp_path)
     setup.read()
-    assert wire.seen[0].path == "/proxy/wallbox/chargers/status/12345"
+    assert stub.seen[0].path == "/proxy/wallbox/chargers/status/12345"
 
 
 # --- what the statuses mean
@@ -303,11 +303,11 @@ TEXTS: dict[str, Callable[[int], Act]] = {
 @pytest.mark.parametrize(("status", "error", "reason"), STATUSES, ids=[str(status) for status, *_ in STATUSES])
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_status(make: Make, status: int, error: type[CloudError], reason: str, kind: str) -> None:
-    wire, setup = make(TEXTS["json"](status))
+    stub, setup = make(TEXTS["json"](status))
     caught = fails(getattr(setup, kind))
     assert type(caught) is error
     assert (caught.http_status, caught.reason) == (status, reason)
-    assert len(wire.seen) == 1
+    assert len(stub.seen) == 1
     assert str(status) in str(caught)
 
 
@@ -317,23 +317,23 @@ def test_status(make: Make, status: int, error: type[CloudError], reason: str, k
 def test_the_status_counts_whatever_the_text_is(
     make: Make, text: str, kind: str, status: int, error: type[CloudError]
 ) -> None:
-    wire, setup = make(TEXTS[text](status))
+    stub, setup = make(TEXTS[text](status))
     caught = fails(getattr(setup, kind))
     assert type(caught) is error
     assert caught.http_status == status
     assert getattr(setup, kind)().http_status == 200, "the next one is answered"
-    assert len(wire.seen) == 2
+    assert len(stub.seen) == 2
 
 
 @pytest.mark.parametrize("location", ["{url}/elsewhere", "https://other.invalid/", "http://[", "", "//", "\u00ff"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(make: Make, status: int, location: str) -> None:
-    wire, setup = make()
-    wire.script.append(reply(status, b"x" * 10, Location=location.format(url=wire.url)))
+    stub, setup = make()
+    stub.script.append(reply(status, b"x" * 10, Location=location.format(url=stub.url)))
     caught = fails(setup.read)
     assert type(caught) is BadAnswerError
     assert caught.http_status == status
-    assert len(wire.seen) == 1
+    assert len(stub.seen) == 1
 
 
 def test_the_text_of_a_redirect_is_limited(make: Make) -> None:
@@ -538,31 +538,31 @@ def test_the_answer_after_interim_ones_is_the_answer(
     """And the next request gets its own."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     acts = [one_by_one(send(raw), reply(200, {"number": number})) for number in range(2)]
-    wire, setup = make(acts[0], one_by_one(send(raw), reply(403)), acts[1], tls=tls, timeout=10)
+    stub, setup = make(acts[0], one_by_one(send(raw), reply(403)), acts[1], tls=tls, timeout=10)
     assert setup.read().body == {"number": 0}
     assert type(fails(setup.write)) is ForbiddenError
     assert setup.read().body == {"number": 1}
-    assert [seen.connection for seen in wire.seen] == [1, 1, 1]
+    assert [seen.connection for seen in stub.seen] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 @pytest.mark.parametrize("status", [101, 304])
 def test_a_wrong_answer_ends_the_use_of_its_connection(make: Make, status: int, kind: str) -> None:
     head = f"HTTP/1.1 {status} Other\r\n\r\n".encode()
-    wire, setup = make(one_by_one(send(head), reply(200, {"late": True})))
+    stub, setup = make(one_by_one(send(head), reply(200, {"late": True})))
     caught = fails(getattr(setup, kind))
     assert type(caught) is BadAnswerError
     assert caught.http_status == status
     assert getattr(setup, kind)().body == {}
-    assert [seen.connection for seen in wire.seen] == [1, 2]
+    assert [seen.connection for seen in stub.seen] == [1, 2]
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_interim_answers_count_in_the_deadline(make: Make, kind: str) -> None:
-    wire, setup = make(drip(HINTS * 100, 0.001), timeout=TIMEOUT_S)
+    stub, setup = make(drip(HINTS * 100, 0.001), timeout=TIMEOUT_S)
     assert type(fails(getattr(setup, kind))) is CloudTimeoutError
     assert getattr(setup, kind)().body == {}
-    assert [seen.connection for seen in wire.seen] == [1, 2]
+    assert [seen.connection for seen in stub.seen] == [1, 2]
 
 
 # --- answers without an end
@@ -624,11 +624,11 @@ def test_many_small_chunks_are_an_answer(make: Make) -> None:
 def test_cookies_are_neither_kept_nor_sent(make: Make) -> None:
     cookies = "".join(f"Set-Cookie: c{number}={'v' * 1000}; Path=/\r\n" for number in range(10))
     raw = f"HTTP/1.1 200 OK\r\n{cookies}Set-Cookie2: a=b; Version=1\r\nContent-Length: 2\r\n\r\n{{}}".encode()
-    wire, setup = make(otherwise=send(raw))
+    stub, setup = make(otherwise=send(raw))
     for ask in (setup.read, setup.write, setup.read):
         ask()
-    assert len(wire.seen) == 3
-    assert not [seen for seen in wire.seen if "cookie" in seen.headers]
+    assert len(stub.seen) == 3
+    assert not [seen for seen in stub.seen if "cookie" in seen.headers]
 
 
 # --- as large as it may be
@@ -780,11 +780,11 @@ def test_a_timeout_of_centuries_is_possible(make: Make) -> None:
     ],
 )
 def test_the_connection_breaks_after_the_request(make: Make, act: Act, kind: str) -> None:
-    wire, setup = make(act)
+    stub, setup = make(act)
     caught = fails(getattr(setup, kind))
     assert isinstance(caught, AnswerLostError)
     assert caught.http_status is None
-    assert len(wire.seen) == 1, "it is not sent again by itself"
+    assert len(stub.seen) == 1, "it is not sent again by itself"
     assert getattr(setup, kind)().body == {}
 
 
@@ -810,30 +810,30 @@ def test_an_impossible_host(tmp_path: Path, url: str) -> None:
 
 
 def test_a_connection_is_kept_for_twenty_seconds(make: Make) -> None:
-    wire, setup = make()
+    stub, setup = make()
     for _ in range(3):
         setup.read()
         setup.clock.advance(19)
-    assert [seen.connection for seen in wire.seen] == [1, 1, 1]
+    assert [seen.connection for seen in stub.seen] == [1, 1, 1]
     setup.clock.advance(2)
     setup.cloud.write(REMOTE_ACTION, 12345, {"action": 1})
-    assert wire.seen[-1].connection == 2
+    assert stub.seen[-1].connection == 2
     setup.clock.advance(20)
     setup.read()
-    assert wire.seen[-1].connection == 2
+    assert stub.seen[-1].connection == 2
 
 
 def test_a_connection_that_the_cloud_closed_meanwhile(make: Make) -> None:
-    wire, setup = make(send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", then_close=True))
+    stub, setup = make(send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", then_close=True))
     setup.read()
     deadline = time.monotonic() + LIMIT_S
-    while wire.connections == 1 and time.monotonic() < deadline:
+    while stub.connections == 1 and time.monotonic() < deadline:
         # the end of the connection may take a moment to arrive
         try:
             setup.read()
         except AnswerLostError:
             continue
-    assert wire.connections == 2
+    assert stub.connections == 2
 
 
 # --- TLS
@@ -847,12 +847,12 @@ def _trusting(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_certificate_that_nobody_vouches_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    wire, setup = make(tls=True)
+    stub, setup = make(tls=True)
     caught = fails(setup.write)
     assert type(caught) is NotSentError
     assert "the certificate is not trusted" in str(caught)
     assert caught.reason == "unreachable"
-    assert wire.seen == []
+    assert stub.seen == []
 
 
 @pytest.mark.usefixtures("_trusting")
@@ -865,12 +865,12 @@ def test_a_trusted_certificate(make: Make) -> None:
 def test_a_command_too_old_once_connected_is_not_sent(make: Make) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
-    wire, setup = make(tls=context)
+    stub, setup = make(tls=context)
     context.sni_callback = lambda *_: setup.clock.advance(60)
     expires = setup.clock.monotonic() + 60
     with pytest.raises(TooLateError):
         setup.cloud.write(PUT_CHARGER, 12345, {"locked": 0}, expires)
-    assert (wire.connections, wire.seen) == (1, [])
+    assert (stub.connections, stub.seen) == (1, [])
     assert setup.writes.free == setup.writes.limit
     assert setup.write().http_status == 200
 
@@ -880,17 +880,17 @@ def test_a_command_too_old_once_connected_is_not_sent(make: Make) -> None:
 def test_each_request_is_asked_once_whether_it_may_leave(make: Make, *, tls: bool) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
-    wire, _ = make(tls=context if tls else None)
+    stub, _ = make(tls=context if tls else None)
     transport, asked = Transport(), list[str]()
     for path in ("first", "again"):
-        transport.send("GET", f"{wire.url}/{path}", {}, None, 5.0, partial(asked.append, path))
+        transport.send("GET", f"{stub.url}/{path}", {}, None, 5.0, partial(asked.append, path))
     assert asked == ["first", "again"]
 
 
 @pytest.mark.usefixtures("_trusting")
 def test_a_certificate_of_another_name(make: Make, tmp_path: Path) -> None:
-    wire, _ = make(tls=True)
-    setup = Setup(wire.url.replace("127.0.0.1", "127.0.0.2"), tmp_path)
+    stub, _ = make(tls=True)
+    setup = Setup(stub.url.replace("127.0.0.1", "127.0.0.2"), tmp_path)
     assert isinstance(fails(setup.read), NotSentError)
 
 
@@ -922,11 +922,11 @@ def test_a_handshake_that_hangs(tmp_path: Path) -> None:
 
 
 def test_proxies_come_from_the_environment(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wire, _ = make()
-    monkeypatch.setenv("HTTP_PROXY", wire.url)
-    monkeypatch.setenv("http_proxy", wire.url)
+    stub, _ = make()
+    monkeypatch.setenv("HTTP_PROXY", stub.url)
+    monkeypatch.setenv("http_proxy", stub.url)
     assert Setup("http://cloud.invalid", tmp_path).read().body == {}
-    assert wire.seen[0].path == "http://cloud.invalid/chargers/status/12345"
+    assert stub.seen[0].path == "http://cloud.invalid/chargers/status/12345"
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "nonsense://x", "http://"])
@@ -949,7 +949,7 @@ setup.sign_in_client().sign_in("modern")
 
 
 def test_netrc_is_not_used(make: Make, tmp_path: Path) -> None:
-    wire, _ = make()
+    stub, _ = make()
     for name in (".netrc", "_netrc"):
         (tmp_path / name).write_text(
             "machine 127.0.0.1 login thief password stolen\ndefault login a password b\n", encoding="utf-8"
@@ -957,22 +957,22 @@ def test_netrc_is_not_used(make: Make, tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o600)
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     environ |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc")}
-    command = [sys.executable, "-c", _NETRC_SCRIPT, wire.url, str(tmp_path / "state")]
+    command = [sys.executable, "-c", _NETRC_SCRIPT, stub.url, str(tmp_path / "state")]
     subprocess.run(command, env=environ, cwd=HERE.parent, check=True, timeout=30)  # noqa: S603 - our own program
-    assert [seen.headers["authorization"] for seen in wire.seen] == ["Bearer token-1", "Bearer token-1", CREDENTIALS]
+    assert [seen.headers["authorization"] for seen in stub.seen] == ["Bearer token-1", "Bearer token-1", CREDENTIALS]
 
 
 # --- budgets, tokens, and the other form of a request
 
 
 def test_nothing_is_sent_over_the_budget(make: Make) -> None:
-    wire, setup = make(reads=1, writes=1)
+    stub, setup = make(reads=1, writes=1)
     setup.read()
     setup.write()
     for ask in (setup.read, setup.write, setup.cloud.chargers, lambda: setup.cloud.basic(1)):
         with pytest.raises(BudgetSpentError):
             ask()
-    assert len(wire.seen) == 2
+    assert len(stub.seen) == 2
 
 
 def test_no_token_is_fetched_without_budget(make: Make) -> None:
@@ -985,13 +985,13 @@ def test_no_token_is_fetched_without_budget(make: Make) -> None:
 
 
 def test_the_old_sign_in_counts_as_a_write(make: Make) -> None:
-    wire, setup = make(otherwise=reply(200, {"jwt": "x"}), writes=1)
+    stub, setup = make(otherwise=reply(200, {"jwt": "x"}), writes=1)
     line = setup.sign_in_client()
     line.sign_in("legacy")
     with pytest.raises(BudgetSpentError):
         line.sign_in("legacy")
     line.sign_in("modern")
-    assert [seen.path for seen in wire.seen] == ["/auth/token/user", "/users/signin"]
+    assert [seen.path for seen in stub.seen] == ["/auth/token/user", "/users/signin"]
 
 
 def test_failed_requests_count(make: Make) -> None:
@@ -1003,15 +1003,15 @@ def test_failed_requests_count(make: Make) -> None:
 
 
 def test_basic_by_put_where_get_is_refused(make: Make) -> None:
-    wire, setup = make(reply(405), reply(200, BASIC), reply(200, BASIC))
+    stub, setup = make(reply(405), reply(200, BASIC), reply(200, BASIC))
     assert setup.cloud.basic(12345).body == BASIC
     assert setup.cloud.basic(12345).body == BASIC
-    assert [(seen.method, seen.path, seen.body) for seen in wire.seen] == [
+    assert [(seen.method, seen.path, seen.body) for seen in stub.seen] == [
         ("GET", "/v2/charger/12345", b""),
         ("PUT", "/v2/charger/12345", b""),
         ("PUT", "/v2/charger/12345", b""),
     ]
-    assert wire.seen[1].headers["content-length"] == "0"
+    assert stub.seen[1].headers["content-length"] == "0"
     assert (setup.reads.total, setup.writes.total) == (1, 2)
 
 
@@ -1021,34 +1021,34 @@ def test_basic_by_put_is_a_read_that_needs_a_document(make: Make) -> None:
 
 
 def test_basic_by_put_waits_for_the_write_budget(make: Make) -> None:
-    wire, setup = make(reply(405), writes=1)
+    stub, setup = make(reply(405), writes=1)
     with setup.writes.request():
         pass
     with pytest.raises(BudgetSpentError):
         setup.cloud.basic(12345)
-    assert len(wire.seen) == 1
+    assert len(stub.seen) == 1
 
 
 def test_a_refused_token_is_replaced(make: Make) -> None:
-    wire, setup = make(reply(401), reply(200), *[reply(401)] * 3, reply(200))
+    stub, setup = make(reply(401), reply(200), *[reply(401)] * 3, reply(200))
     assert type(fails(setup.read)) is UnauthorizedError
     setup.write()
-    assert [seen.headers["authorization"] for seen in wire.seen] == ["Bearer token-1", "Bearer token-2"]
+    assert [seen.headers["authorization"] for seen in stub.seen] == ["Bearer token-1", "Bearer token-2"]
     for _ in range(3):
         assert type(fails(setup.read)) is UnauthorizedError
     assert type(fails(setup.read)) is AuthError, "a token fresh from a sign-in was refused: no hammering"
-    assert len(wire.seen) == 5
+    assert len(stub.seen) == 5
     setup.clock.advance(60)
     setup.read()
 
 
 def test_a_command_that_is_never_let_in_ends_nothing_else(make: Make) -> None:
     """Only reads tell that a fresh token is no good."""
-    wire, setup = make(*[reply(401)] * 6, reply(200))
+    stub, setup = make(*[reply(401)] * 6, reply(200))
     for _ in range(6):
         assert type(fails(setup.write)) is UnauthorizedError
     setup.read()
-    tokens = [seen.headers["authorization"] for seen in wire.seen]
+    tokens = [seen.headers["authorization"] for seen in stub.seen]
     assert tokens == ["Bearer token-1", *["Bearer token-2"] * 6]
 
 
@@ -1108,9 +1108,9 @@ def test_an_odd_header_is_no_line_of_the_log(make: Make, caplog: pytest.LogCaptu
 
 def test_a_real_clock_does(tmp_path: Path) -> None:
     """The parts fit together over the real clock."""
-    with StubCloud(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as wire:
-        setup = Setup(wire.url, tmp_path)
+    with StubCloud(reply(200, {"data": {"attributes": {"token": "t", "ttl": 4e12}}})) as stub:
+        setup = Setup(stub.url, tmp_path)
         cloud = Account(setup.config, SystemClock(), Storage(tmp_path / "real", EMAIL)).client()
         assert cloud.chargers().body == {}
         assert cloud.detail(1).body == {}
-        assert [seen.path for seen in wire.seen] == ["/users/signin", "/v3/chargers/groups", "/chargers/status/1"]
+        assert [seen.path for seen in stub.seen] == ["/users/signin", "/v3/chargers/groups", "/chargers/status/1"]

@@ -289,10 +289,10 @@ def affordable() -> Iterator[None]:
 def test_time_and_memory_for_a_detail_are_bounded(make: Callable[[], Json]) -> None:
     document = make()
     published: list[int] = []
-    picture = ChargerStates(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
+    states = ChargerStates(Topics("w"), lambda topic, text: published.append(len(topic) + len(text)), 45.0)
     with affordable():
-        picture.take_reading(7, read_detail(document), 1.0, None)
-    assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
+        states.take_reading(7, read_detail(document), 1.0, None)
+    assert len(states.view(7)) <= MAX_FIELDS + len(FIELDS)
     assert sum(published) < 3 * LARGEST
 
 
@@ -307,11 +307,11 @@ CHANGING: dict[str, Callable[[int], dict[str, Json]]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CHANGING.values(), ids=CHANGING)
 def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str, Json]]) -> None:
-    picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)
+    states = ChargerStates(Topics("w"), lambda *_: None, 45.0)
 
     def read(times: int) -> None:
         for number in range(times):
-            picture.take_reading(7, read_detail({"status_id": 161, **make(number)}), float(number), None)
+            states.take_reading(7, read_detail({"status_id": 161, **make(number)}), float(number), None)
 
     read(2)
     tracemalloc.start()
@@ -321,7 +321,7 @@ def test_what_changes_each_time_does_not_pile_up(make: Callable[[int], dict[str,
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
+    assert len(states.view(7)) <= MAX_FIELDS + len(FIELDS)
     assert after - before < 4 * LARGEST
 
 
@@ -343,22 +343,22 @@ def test_time_and_memory_for_a_list_are_bounded(make: Callable[[], Json]) -> Non
 
 
 def test_a_basic_document_of_many_keys() -> None:
-    picture = ChargerStates(Topics("w"), lambda *_: None, 45.0)
+    states = ChargerStates(Topics("w"), lambda *_: None, 45.0)
     document = filled('"k%d":0', '{"data":{"chargerData":{', "}}}")
-    picture.take_reading(7, read_basic(document), 1.0, None)
-    assert len(picture.view(7)) <= MAX_FIELDS + len(FIELDS)
+    states.take_reading(7, read_basic(document), 1.0, None)
+    assert len(states.view(7)) <= MAX_FIELDS + len(FIELDS)
 
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12) | st.integers(), max_size=8))
 def test_document_keys_never_become_bridge_topics(document: dict[str, Json]) -> None:
     topics = Topics("w")
     published: list[str] = []
-    picture = ChargerStates(topics, lambda topic, _: published.append(topic), 45.0)
+    states = ChargerStates(topics, lambda topic, _: published.append(topic), 45.0)
     try:
         reading = read_detail({"status_id": 161, **document})
     except BadAnswerError:
         reading = Reading({}, origin=Origin.DETAIL)
-    picture.take_reading(7, reading, 1.0, None)
+    states.take_reading(7, reading, 1.0, None)
     for topic in published:
         assert topic.startswith("w/7/")
         assert topics.parse_command(topic) is None

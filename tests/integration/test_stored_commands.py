@@ -92,10 +92,10 @@ def test_a_broker_that_marks_late_and_refuses_the_wildcard(make: Open, protocol:
             return name == "w/#"
 
         broker.temper.refuses = refuses
-        door = make(broker.port, protocol=protocol)
-        door.mqtt.start()
-        door.next(QuietWait)
-        assert door.next(QuietOver).waited_s < QUIET_S
+        connection = make(broker.port, protocol=protocol)
+        connection.mqtt.start()
+        connection.next(QuietWait)
+        assert connection.next(QuietOver).waited_s < QUIET_S
         assert broker.subscribed.count("w/bridge/state") == 2
 
 

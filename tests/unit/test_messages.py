@@ -32,10 +32,10 @@ ID = 12345
 def view_of(spec: ChargerSpec) -> dict[str, Json]:
     """The fields of a charger after its first detail and its first basic document."""
     basic: Json = {"data": {"chargerData": dict(capture("basic"))}}
-    picture = ChargerStates(TOPICS, lambda *_: None, 45)
-    picture.take_reading(spec.id, read_detail(dict(spec.detail)), 0, None)
-    picture.take_reading(spec.id, read_basic(basic), 0, None)
-    snapshot = picture.snapshot(spec.id)
+    states = ChargerStates(TOPICS, lambda *_: None, 45)
+    states.take_reading(spec.id, read_detail(dict(spec.detail)), 0, None)
+    states.take_reading(spec.id, read_basic(basic), 0, None)
+    snapshot = states.snapshot(spec.id)
     assert snapshot is not None
     return dict(snapshot.values)
 
