@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from wallbox2mqtt.mqtt.limits import QOS
+
 _STORED_S = 1.0
 """A broker that keeps a message on the topic has sent it this soon after the subscription."""
 
@@ -24,6 +26,7 @@ class Prelude:
     def __init__(self, topic: str, listener: PreludeListener, now: Callable[[], float] = time.monotonic) -> None:
         """Prepare for the first connection; ``now``: seconds that never jump."""
         self.topic, self._listener, self._now = topic, listener, now
+        self.qos = QOS
         self._mid: int | None = None
         self._has_heard = self._is_over = False
         self._answered_at: float | None = None
@@ -31,9 +34,9 @@ class Prelude:
         self.is_lost = False
         """Whether another client does this one's work, so that nothing that comes is for this one."""
 
-    def begin(self, mid: int | None) -> None:
-        """Start anew with a connection; ``mid``: of the packet that subscribes to the topic."""
-        self._mid, self._answered_at, self._words = mid, None, None
+    def begin(self, mid: int | None, qos: int = QOS) -> None:
+        """Start anew with a connection; ``mid``: of the packet that subscribes to the topic, at ``qos``."""
+        self.qos, self._mid, self._answered_at, self._words = qos, mid, None, None
         self._has_heard = self._is_over = False
 
     @property

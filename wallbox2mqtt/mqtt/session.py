@@ -172,9 +172,11 @@ class BrokerSession:
         return SubscribeOptions(qos=qos, retainHandling=_STORED_NEVER if refused_anyway else 0)
 
     def _subscribed(self, _client: Client, _data: object, mid: int, reasons: Any, _properties: object) -> None:  # noqa: ANN401
-        if self._prelude is not None and self._prelude.answered(mid):
-            if reasons[0].is_failure:
-                self._emit(Limited(f"the broker refuses {self._prelude.topic}: another bridge will not be noticed"))
+        if (prelude := self._prelude) is not None and prelude.answered(mid):
+            if reasons[0].is_failure and prelude.qos:  # as with the filters, a cluster may grant it at QoS 0
+                prelude.begin(self._subscribe([prelude.topic], 0), 0)
+            elif reasons[0].is_failure:
+                self._emit(Limited(f"the broker refuses {prelude.topic}: another bridge will not be noticed"))
             return
         if mid == self._watch_mid:
             self.guard.watching()
