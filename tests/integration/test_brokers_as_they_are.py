@@ -163,6 +163,23 @@ class TestRefusedMessages:
             assert broker.connects == 4
             assert connection.mqtt.unpublished == 0
 
+    def test_a_field_that_was_taken_before_is_not_held_back(self, make: Open, protocol: Protocol) -> None:
+        """What changes all the time is often what waits for its acknowledgement when the network is cut."""
+        with StubBroker(Temper(closes=lambda name, _: name == "w/2/power" and broker.connects in {2, 3})) as broker:
+            connection = make(broker.port, protocol=protocol)
+            connection.next(TellsStored)
+            connection.mqtt.show("w/1/power", "1")
+            eventually(lambda: "w/1/power" in broker.stored, "the other charger's is taken")
+            broker.drop()
+            for _ in range(2):
+                connection.next(Connected)
+                connection.mqtt.show("w/2/power", "1")
+                connection.next(Disconnected)
+            connection.next(Connected)
+            connection.mqtt.show("w/2/power", "2")
+            eventually(lambda: broker.stored.get("w/2/power") == b"2", "it is published")
+            assert connection.mqtt.unpublished == 0
+
 
 class TestSeveral:
     def test_the_next_one_serves_when_one_is_gone(self, make: Open, protocol: Protocol) -> None:

@@ -14,7 +14,7 @@ STABLE_S = 30.0
 """A connection that has lasted so long is one to rely on."""
 LONGEST_DELAY_S = 10
 _TWIN_S, _TWIN_KICKS = 60.0, 3
-_ENDS, ENDS_IF_TAKEN = 2, 5
+_ENDS, ENDS_IF_TAKEN = 2, 6
 """So many ends in a row, with the same thing under way, make it their cause; more where it was taken before."""
 
 

@@ -82,7 +82,6 @@ class BrokerSession:
         self._probe_mid = self._watch_mid = self._unwatch_mid = -1
         self._cut_reason: str | None = None
         self._was_accepted = self.has_answered = False
-        self._taken: set[str] = set()
         self._diagnosed: str | None = None
         self.connects = self.stalls = 0
         self._set_callbacks()
@@ -245,8 +244,6 @@ class BrokerSession:
         self._client.endpoints.serves()
         if mid == self._probe_mid and self._probe is not None:
             self.guard.acknowledged()
-            if not reason.is_failure:
-                self._taken.add(self._probe.topic)
         if (sent := self._client.outgoing(mid)) is None:
             return
         self._report_receipt(sent)
@@ -258,7 +255,7 @@ class BrokerSession:
 
     def _disconnected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:  # noqa: ANN401
         was_online = self.outbox.disconnected()
-        oldest = self._oldest()
+        oldest, was_taken = self._oldest()
         lost = self._client.take_out()
         self.outbox.returned(lost)  # what nobody announces anew is sent again
         self.guard.release()
@@ -275,8 +272,6 @@ class BrokerSession:
             return
         self.limits.ended(reason.value)
         self.set_will()
-        granted = self.subscriptions.has_granted(oldest) or self.lookups.has_granted(oldest)
-        was_taken = granted or oldest in self._taken
         end = self.ends.ended(unexplained=reason.value == _UNEXPLAINED, oldest=oldest, was_taken=was_taken)
         self._client.reconnect_delay_set(self.ends.delay_s, LONGEST_DELAY_S)
         if end.cause is not None and not self.lookups.end(end.cause):
@@ -286,12 +281,15 @@ class BrokerSession:
                 self.subscriptions.ended_by(end.cause)
         self._emit(Disconnected(str(reason), end.twin or reason.value == _TAKEN_OVER))
 
-    def _oldest(self) -> str | None:
-        """Return the filter or topic of what waits longest for its answer."""
-        asked, message = self.subscriptions.unanswered or self.lookups.unanswered, self._client.oldest
+    def _oldest(self) -> tuple[str | None, bool]:
+        """Return what waits longest for its answer, a filter or a topic, and whether the broker took such before."""
+        if (asked := self.subscriptions.unanswered or self.lookups.unanswered) is not None:
+            return asked, self.subscriptions.has_granted(asked) or self.lookups.has_granted(asked)
+        message = self._client.oldest
         # taken on this connection: where a twin pushes us out, the will comes first, and is contradicted to the end
-        is_taken = message is not None and self.guard.is_acknowledged and message.topic in self._taken
-        return asked or (None if message is None or is_taken else message.topic)
+        if message is None or (self.guard.is_acknowledged and self._probe and message.topic == self._probe.topic):
+            return None, False
+        return message.topic, self.unpublished.has_taken(message.topic)
 
     def _diagnosis(self) -> str:
         """Return why there is no answer to a connection; tried once."""

@@ -38,6 +38,7 @@ class Unpublished:
         self._bytes = 0
         self._levels: Counter[str] = Counter()
         self._looked = 0.0
+        self._taken: set[tuple[str, str]] = set()
 
     def __len__(self) -> int:
         """Return how many topics do not show what they should."""
@@ -127,11 +128,16 @@ class Unpublished:
 
     def taken(self, topic: str) -> None:
         """Record that the broker took a message, and tell when it was the last topic that it did not."""
+        self._taken.add(_kind(topic))
         if topic in self._held:
             with self._lock:
                 self._forget(topic)
             if not self._held:
                 self._emit(Taken())
+
+    def has_taken(self, topic: str) -> bool:
+        """Return whether the broker took such a message before; what it takes of one charger, it takes of others."""
+        return _kind(topic) in self._taken
 
     def _forget(self, topic: str) -> None:
         held = self._held.pop(topic)
@@ -142,3 +148,9 @@ class Unpublished:
     def _level(self, topic: str) -> str:
         """Return the first level of a topic that is not below the base topic; empty for our own."""
         return "" if topic.startswith(self._base) else topic.partition("/")[0]
+
+
+def _kind(topic: str) -> tuple[str, str]:
+    """Return a topic's first and last level; all topics would be megabytes with hundreds of chargers."""
+    levels = topic.split("/")
+    return levels[0], levels[-1]
