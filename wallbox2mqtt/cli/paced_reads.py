@@ -13,6 +13,9 @@ from wallbox2mqtt.errors import BudgetSpentError
 from wallbox2mqtt.log import HIDDEN, setup
 from wallbox2mqtt.storage import Storage
 
+_LOOK_S = 1.0
+"""Python hears a signal that comes just as a wait begins only at its end: Ctrl-C is not to take a minute."""
+
 
 def configured(file: Path | None) -> tuple[Config, Path]:
     """Return the configuration, none of whose secrets the log will show, and the directory of the bridge's state.
@@ -47,7 +50,7 @@ def pause(clock: Clock, seconds: float) -> None:
     condition, ends = threading.Condition(), clock.monotonic() + seconds
     with condition:
         while (left := ends - clock.monotonic()) > 0:
-            clock.wait(condition, left)
+            clock.wait(condition, min(left, _LOOK_S))
 
 
 class PacedReads:

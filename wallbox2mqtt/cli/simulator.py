@@ -34,5 +34,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"The cloud is simulated at {cloud.url} (both hosts), account {EMAIL} / {PASSWORD}")
         print(f"chargers {' '.join(str(number) for number in cloud.chargers)}; move them at {cloud.url}/_control/")
         print("Ctrl-C ends it.", flush=True)
-        stop.wait()
+        while not stop.wait(1.0):  # Python hears a signal that comes just as a wait begins only at its end
+            pass
     return EXIT_OK
